@@ -1,0 +1,124 @@
+"""The environment contract: what an agent may know of any world, and the values that cross to it.
+
+Every family (Gymnasium, DeepMind Control, ...) is one file with one `Environment`. An environment speaks
+to the agent in one normal form:
+
+- observations are a dict of arrays: images uint8 `(height, width, channels)`, vectors float32 `(n,)`;
+- actions are float32 `(A,)`: in [-1, 1], scaled by the adapter to the real bounds, or one-hot if discrete;
+- one `step` is one agent *decision*: `repeat` environment *frames* with the reward summed, drawn once;
+- `is_last` says that the episode is over, `is_terminal` that no return follows (a time limit is not terminal);
+- `reset(seed)` makes the episode reproducible: same seed and actions, same bits, whatever came before.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+Obs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """Which world, and how the agent sees and touches it."""
+
+    id: str = "Pendulum-v1"
+    """A Gymnasium id, or a DeepMind Control one: `dm_control/cartpole-swingup-v0`."""
+    observe: tuple[str, ...] = ("pixels",)
+    """What the agent sees: `pixels` (the rendered frame), `state` (a Box observation, image or vector),
+    a key of a dict observation, or `all` (everything the environment itself observes)."""
+    image_size: int = 64
+    """Height and width, in pixels, to which every image is resized by area interpolation."""
+    repeat: int = 1
+    """Environment frames that each decision is held for."""
+    time_limit: int | None = None
+    """Frames after which an episode is cut (truncated, not terminal); None keeps the environment's own limit."""
+    rendering: Literal["stock", "fast"] = "stock"
+    """`stock`: pixels as the environment draws them. `fast` (DeepMind Control): no shadows, reflections or
+    multisampling, drawn at twice the size and averaged."""
+    camera: int | None = None
+    """Camera number (DeepMind Control); None takes the published one for the task."""
+    count: int = 1
+    """Environments that are played at once."""
+    workers: bool = False
+    """Play each in a process of its own, restarted when it dies; else in turn in this process."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Shape and dtype of one observation; images are uint8 with shape (height, width, channels)."""
+
+    shape: tuple[int, ...]
+    dtype: Literal["uint8", "float32"]
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """`size` numbers in [-1, 1], or a one-hot vector of `size` choices if discrete."""
+
+    size: int
+    discrete: bool
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """All that a model is built from: `obs` by name, the action, and how many frames a decision lasts."""
+
+    obs: dict[str, Space]
+    action: ActionSpace
+    repeat: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What arrived together after one decision (or a reset): one column of an episode."""
+
+    obs: Obs
+    reward: float
+    is_first: bool
+    is_last: bool
+    is_terminal: bool
+
+
+class Environment(Protocol):
+    """One world. The contract tests (`reverie check-env ID`) say in words what each method owes."""
+
+    @property
+    def spec(self) -> EnvSpec: ...
+
+    def reset(self, seed: int) -> Step: ...
+
+    def step(self, action: np.ndarray) -> Step:
+        """Play one decision. `action` is float32 (A,) in the normal form; the step after `is_last` is an error."""
+        ...
+
+    def render(self) -> np.ndarray:
+        """The present frame for people, uint8 (height, width, 3), at the environment's own size."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Environments(Protocol):
+    """Several of one world, addressed by index; `None` for a step means that its worker died.
+
+    After a None the environment has been restarted and waits for `reset`; the episode it was in is void.
+    """
+
+    @property
+    def spec(self) -> EnvSpec: ...
+
+    @property
+    def count(self) -> int: ...
+
+    def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
+        """Start an episode in each environment named: index -> seed."""
+        ...
+
+    def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...
+
+    def close(self) -> None: ...
