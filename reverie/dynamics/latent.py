@@ -1,0 +1,61 @@
+"""The stochastic part of a state: how a network's output becomes a distribution, a sample and a divergence.
+
+A latent is pure: it has no parameters. A class of its own lets Gaussian and categorical latents (one file, one
+line in `rssm.Latent`) stand in the same model.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.math.divergences import gaussian_kl
+
+
+@dataclass(frozen=True)
+class GaussianStats:
+    """Mean and standard deviation of a diagonal Gaussian."""
+
+    mean: Float[Tensor, "*b Z"]
+    std: Float[Tensor, "*b Z"]
+
+
+@dataclass(frozen=True)
+class GaussianConfig:
+    """A diagonal Gaussian latent (PlaNet, Dreamer V1)."""
+
+    size: int = 30
+    min_std: float = 0.1
+
+    def build(self) -> "Gaussian":
+        return Gaussian(self)
+
+
+class Gaussian:
+    """`N(mean, std)`, `std = softplus(raw) + min_std`, sampled as `mean + std * noise`."""
+
+    def __init__(self, config: GaussianConfig) -> None:
+        self.min_std = config.min_std
+        self.sample_size = config.size
+        self.noise_size = config.size
+        self.output_size = 2 * config.size
+        """How many numbers the network must give for one distribution."""
+
+    def stats(self, output: Float[Tensor, "*b O"]) -> GaussianStats:
+        mean, raw = output.chunk(2, dim=-1)
+        return GaussianStats(mean, F.softplus(raw) + self.min_std)
+
+    def initial(self, batch: int, like: Tensor) -> GaussianStats:
+        mean = like.new_zeros(batch, self.sample_size)
+        return GaussianStats(mean, torch.ones_like(mean))
+
+    def sample(self, stats: GaussianStats, noise: Float[Tensor, "*b Z"] | None) -> Float[Tensor, "*b Z"]:
+        return stats.mean if noise is None else stats.mean + stats.std * noise
+
+    def divergence(self, posterior: GaussianStats, prior: GaussianStats) -> Float[Tensor, "*b"]:
+        return gaussian_kl(posterior.mean, posterior.std, prior.mean, prior.std)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(*shape, self.noise_size, generator=generator, device=generator.device)

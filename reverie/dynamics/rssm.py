@@ -1,0 +1,98 @@
+"""The recurrent state-space model: a deterministic path that remembers, a stochastic one that holds several futures.
+
+    h_t = GRU(h_{t-1}, s_{t-1}, a_{t-1})      prior p(s_t | h_t)      posterior q(s_t | h_t, e_t)
+
+Hafner et al. 2019 (PlaNet), Sec. 3 and Fig. 2c; sizes of record in Dreamer V1 (2020): deter 200, stoch 30, hidden 200.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.dynamics.latent import GaussianConfig, GaussianStats
+from reverie.encoders.mlp import ACTIVATIONS, Activation, initialise
+
+LatentConfig = GaussianConfig
+"""The stochastic parts to choose from (a union, as more are added)."""
+Stats = GaussianStats
+
+
+@dataclass(frozen=True)
+class RSSMState:
+    """`deter`: the GRU's memory. `stoch`: the sample. `stats`: the distribution that it was drawn from."""
+
+    deter: Float[Tensor, "*b D"]
+    stoch: Float[Tensor, "*b Z"]
+    stats: Stats
+
+
+@dataclass(frozen=True)
+class RSSMConfig:
+    """Sizes of the three parts."""
+
+    deter: int = 200
+    hidden: int = 200
+    latent: LatentConfig = field(default_factory=GaussianConfig)
+    activation: Activation = "elu"
+
+    def build(self, embed_size: int, action_size: int) -> "RSSM":
+        return RSSM(self, embed_size, action_size)
+
+
+class RSSM(nn.Module):
+    """Implements `Dynamics[RSSMState]`; features are `[deter, stoch]`."""
+
+    def __init__(self, config: RSSMConfig, embed_size: int, action_size: int) -> None:
+        super().__init__()
+        self.latent = latent = config.latent.build()
+        activation = ACTIVATIONS[config.activation]
+        self.deter_size = config.deter
+        self.feature_size = config.deter + latent.sample_size
+        self.noise_size = latent.noise_size
+        self.inputs = nn.Sequential(nn.Linear(latent.sample_size + action_size, config.hidden), activation())
+        self.cell = nn.GRUCell(config.hidden, config.deter)
+        self.prior = nn.Sequential(
+            nn.Linear(config.deter, config.hidden),
+            activation(),
+            nn.Linear(config.hidden, latent.output_size),
+        )
+        self.posterior = nn.Sequential(
+            nn.Linear(config.deter + embed_size, config.hidden),
+            activation(),
+            nn.Linear(config.hidden, latent.output_size),
+        )
+        initialise(self)
+        nn.init.xavier_uniform_(self.cell.weight_ih)
+        nn.init.orthogonal_(self.cell.weight_hh)
+        nn.init.zeros_(self.cell.bias_ih)
+        nn.init.zeros_(self.cell.bias_hh)
+
+    def initial(self, batch: int) -> RSSMState:
+        like = self.cell.weight_hh
+        stats = self.latent.initial(batch, like)
+        return RSSMState(like.new_zeros(batch, self.deter_size), torch.zeros_like(self.latent.sample(stats, None)), stats)
+
+    def predict(
+        self, state: RSSMState, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b Z"] | None
+    ) -> RSSMState:
+        inputs = self.inputs(torch.cat([state.stoch, action], dim=-1))
+        deter = self.cell(inputs.flatten(0, -2), state.deter.flatten(0, -2)).reshape(state.deter.shape)
+        stats = self.latent.stats(self.prior(deter))
+        return RSSMState(deter, self.latent.sample(stats, noise), stats)
+
+    def correct(
+        self, prior: RSSMState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b Z"] | None
+    ) -> RSSMState:
+        stats = self.latent.stats(self.posterior(torch.cat([prior.deter, embed], dim=-1)))
+        return RSSMState(prior.deter, self.latent.sample(stats, noise), stats)
+
+    def features(self, state: RSSMState) -> Float[Tensor, "*b F"]:
+        return torch.cat([state.deter, state.stoch], dim=-1)
+
+    def divergence(self, posterior: RSSMState, prior: RSSMState) -> Float[Tensor, "*b"]:
+        return self.latent.divergence(posterior.stats, prior.stats)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        return self.latent.noise(*shape, generator=generator)

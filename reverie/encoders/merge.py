@@ -1,0 +1,50 @@
+"""Observation dict -> one embedding: every image through a convolution, all vectors through one dense network."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.encoders.conv import ConvConfig, ConvEncoder
+from reverie.encoders.mlp import MLP, MLPConfig, symlog
+from reverie.envs.adapter import EnvSpec
+
+
+def prepare(obs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stored observations as networks see them: images from uint8 to [-0.5, 0.5], vectors by `symlog`."""
+    return {
+        name: value.float() / 255 - 0.5 if value.dtype == torch.uint8 else symlog(value)
+        for name, value in obs.items()
+    }
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One network a kind of observation; only those that the environment has are built."""
+
+    image: ConvConfig = field(default_factory=ConvConfig)
+    vector: MLPConfig = field(default_factory=MLPConfig)
+
+
+class Encoder(nn.Module):
+    """A prepared observation dict with leading axes `*b` to embeddings `(*b, size_out)`, keys in sorted order."""
+
+    def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
+        super().__init__()
+        self.images = nn.ModuleDict()
+        for name, space in sorted(spec.obs.items()):
+            if space.is_image:
+                self.images[name] = ConvEncoder(config.image, space.shape[0], space.shape[2])
+        self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)
+        self.size_out = sum(net.size_out for net in self.images.values())
+        if self.vectors:
+            size_in = sum(spec.obs[name].shape[0] for name in self.vectors)
+            self.dense = MLP(config.vector, size_in, config.vector.units)
+            self.size_out += config.vector.units
+
+    def forward(self, obs: dict[str, Tensor]) -> Float[Tensor, "*b E"]:
+        parts = [net(obs[name]) for name, net in self.images.items()]
+        if self.vectors:
+            parts.append(self.dense(torch.cat([obs[name] for name in self.vectors], dim=-1)))
+        return torch.cat(parts, dim=-1)

@@ -1,0 +1,48 @@
+"""Log-probabilities and re-parametrised samples: noise in, sample out, gradients through."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def unit_normal_log_prob(value: Tensor, mean: Tensor) -> Tensor:
+    """`ln N(value; mean, 1)` for each element, in nats: `-(value - mean)^2 / 2 - ln(2 pi) / 2`."""
+    return -0.5 * (value - mean).square() - 0.5 * math.log(2 * math.pi)
+
+
+def bernoulli_log_prob(logit: Tensor, probability: Tensor) -> Tensor:
+    """`p ln s(l) + (1 - p) ln s(-l)` for each element, `s` the logistic function; soft targets are allowed."""
+    return -F.binary_cross_entropy_with_logits(logit, probability, reduction="none")
+
+
+def normal_entropy(std: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+    """`sum_a ln s_a + ln(2 pi e) / 2`: the entropy of a diagonal Gaussian, in nats."""
+    return (std.log() + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+
+def tanh_normal_sample(
+    mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None
+) -> Float[Tensor, "*b A"]:
+    """`tanh(mean + std * noise)`, a sample in (-1, 1) for standard normal noise; None gives `tanh(mean)`."""
+    return torch.tanh(mean if noise is None else mean + std * noise)
+
+
+def one_hot_sample(logits: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
+    """A one-hot sample by the Gumbel-max trick, with the gradient of the probabilities (straight-through).
+
+    `argmax(logits + noise)` is a categorical sample for standard Gumbel noise; None gives the mode.
+    Bengio 2013 (straight-through); Jang 2017, Eq. 1 (Gumbel-max).
+    """
+    index = (logits if noise is None else logits + noise).argmax(-1)
+    sample = F.one_hot(index, logits.shape[-1]).to(logits.dtype)
+    probability = logits.softmax(-1)
+    return sample + probability - probability.detach()
+
+
+def gumbel(*shape: int, generator: torch.Generator) -> Tensor:
+    """Standard Gumbel noise `-ln(-ln u)`; `u` is kept off 0 and 1, where it would be infinite."""
+    uniform = torch.rand(*shape, generator=generator, device=generator.device)
+    return -(-(uniform.clamp(1e-20, 1 - 1e-7)).log()).log()

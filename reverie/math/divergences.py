@@ -1,0 +1,32 @@
+"""Distances between distributions, in nats, and how little of them is left free."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+FreeNats = Literal["element", "mean"]
+
+
+def gaussian_kl(
+    mean_q: Float[Tensor, "*b Z"],
+    std_q: Float[Tensor, "*b Z"],
+    mean_p: Float[Tensor, "*b Z"],
+    std_p: Float[Tensor, "*b Z"],
+) -> Float[Tensor, "*b"]:
+    """`KL(q || p) = sum_z ln(s_p / s_q) + (s_q^2 + (m_q - m_p)^2) / (2 s_p^2) - 1/2`, diagonal Gaussians."""
+    ratio = (std_q / std_p).square()
+    return 0.5 * (ratio + ((mean_q - mean_p) / std_p).square() - 1 - ratio.log()).sum(-1)
+
+
+def free_nats(nats: Float[Tensor, "B T"], free: float, variant: FreeNats) -> Float[Tensor, "B T"]:
+    """Leave the first `free` nats unpunished, per step, unreduced.
+
+    `element` (PlaNet): each step has its own allowance, `max(nats, free)`.
+    `mean` (Dreamer V1, V2): the batch shares one, `max(mean(nats), free)`. Written so that every step keeps its
+    own loss and the mean of the result is that maximum, with its gradient: below the allowance it is constant.
+    """
+    if variant == "element":
+        return nats.clamp(min=free)
+    return torch.where(nats.mean() > free, nats, torch.full_like(nats, free))

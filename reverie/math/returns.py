@@ -1,0 +1,33 @@
+"""Returns along imagined trajectories."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def lambda_return(
+    reward: Float[Tensor, "B H"],
+    value: Float[Tensor, "B H"],
+    discount: Float[Tensor, "B H"],
+    lambda_: float,
+) -> Float[Tensor, "B H"]:
+    """TD(lambda) targets `G_t = r_{t+1} + d_{t+1} [(1 - lambda) v_{t+1} + lambda G_{t+1}]`, `G_H = v_H`.
+
+    Column t of each argument belongs to imagined step t + 1, the consequence of action t; `discount` is
+    gamma times the probability to go on. lambda 0 gives one-step targets, lambda 1 the discounted
+    sum with a bootstrap at the end. Sutton & Barto 2018, Eq. 12.2; Hafner 2020, Eq. 6.
+    """
+    following, returns = value[:, -1], []
+    for t in reversed(range(reward.shape[1])):
+        mixed = (1 - lambda_) * value[:, t] + lambda_ * following
+        following = reward[:, t] + discount[:, t] * mixed
+        returns.append(following)
+    return torch.stack(returns[::-1], dim=1)
+
+
+def cumulated_weight(start: Float[Tensor, "B"], discount: Float[Tensor, "B H"]) -> Float[Tensor, "B H"]:
+    """How much each imagined step counts: `w_0 = start`, `w_t = w_{t-1} d_t` for t = 1..H-1.
+
+    A step that is imagined after a likely episode end must not teach the policy or the value.
+    """
+    return torch.cumprod(torch.cat([start[:, None], discount[:, :-1]], dim=1), dim=1)

@@ -1,0 +1,100 @@
+"""The only loops over time: `observe` (closed loop), `imagine` (open loop), `imagine_policy` (a policy's dream).
+
+None contains `no_grad`: the caller decides what is differentiated. All noise comes in as tensors, None
+stands for the mean; so a rollout is a deterministic, differentiable function of its arguments.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from reverie import tree
+
+S = TypeVar("S")
+
+
+class Rollable(Protocol[S]):
+    """The part of the dynamics contract that the loops call (`reverie.dynamics.base.Dynamics` has all)."""
+
+    def initial(self, batch: int) -> S: ...
+    def predict(self, state: S, action: Tensor, noise: Tensor | None) -> S: ...
+    def correct(self, prior: S, embed: Tensor, noise: Tensor | None) -> S: ...
+    def features(self, state: S) -> Tensor: ...
+
+
+def prev_action(
+    action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | None = None
+) -> Float[Tensor, "B T A"]:
+    """The action that led to each step: `action` shifted one to the right, the library's only shift.
+
+    Column 0 gets `before`, the action taken just before the sequence, or zeros where that is unknown.
+    """
+    first = torch.zeros_like(action[:, 0]) if before is None else before
+    return torch.cat([first[:, None], action[:, :-1]], dim=1)
+
+
+def observe(
+    dynamics: Rollable[S],
+    start: S,
+    action: Float[Tensor, "B T A"],
+    embed: Float[Tensor, "B T E"],
+    is_first: Bool[Tensor, "B T"],
+    noise: Float[Tensor, "B T Z"] | None,
+) -> tuple[S, S]:
+    """Filter: at each step predict from the belief and `action` (the one that led there), then correct by `embed`.
+
+    Where `is_first`, the belief *and* the previous action are forgotten: the step equals a fresh start.
+    `noise` samples the posterior; the prior keeps its mean, which nothing but its statistics uses here.
+
+    Returns priors and posteriors, each a state with leading axes (B, T).
+    """
+    state, fresh = start, dynamics.initial(action.shape[0])
+    priors, posteriors = [], []
+    for t in range(action.shape[1]):
+        state = tree.where(is_first[:, t], fresh, state)
+        led_here = action[:, t] * ~is_first[:, t, None]
+        prior = dynamics.predict(state, led_here, None)
+        state = dynamics.correct(prior, embed[:, t], None if noise is None else noise[:, t])
+        priors.append(prior)
+        posteriors.append(state)
+    return tree.stack(priors, dim=1), tree.stack(posteriors, dim=1)
+
+
+def imagine(
+    dynamics: Rollable[S],
+    start: S,
+    action: Float[Tensor, "B H A"],
+    noise: Float[Tensor, "B H Z"] | None,
+) -> S:
+    """Open loop: the states that the H given actions lead to, leading axes (B, H); `start` is not among them."""
+    state, states = start, []
+    for t in range(action.shape[1]):
+        state = dynamics.predict(state, action[:, t], None if noise is None else noise[:, t])
+        states.append(state)
+    return tree.stack(states, dim=1)
+
+
+def imagine_policy(
+    dynamics: Rollable[S],
+    policy: Callable[[Tensor, Tensor | None], Tensor],
+    start: S,
+    horizon: int,
+    noise: Float[Tensor, "B H Z"] | None,
+    policy_noise: Float[Tensor, "B H A"] | None,
+) -> tuple[S, Float[Tensor, "B H A"]]:
+    """A policy's dream: states 0..H with leading axes (B, H + 1), `start` first, and the H actions between them.
+
+    The policy reads detached features (Hafner 2020, Sec. 3: the gradient reaches an action through the states
+    that follow it, not through the ones that the policy looked at).
+    """
+    state, states, actions = start, [start], []
+    for t in range(horizon):
+        features = dynamics.features(state).detach()
+        action = policy(features, None if policy_noise is None else policy_noise[:, t])
+        state = dynamics.predict(state, action, None if noise is None else noise[:, t])
+        states.append(state)
+        actions.append(action)
+    return tree.stack(states, dim=1), torch.stack(actions, dim=1)

@@ -1,0 +1,71 @@
+"""Map, stack, select and detach over nested values: dataclasses, dicts and tuples of tensors.
+
+A tree's leaves are its tensors; anything else that it holds (None, numbers, a module) is carried along.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def map(function: Callable[..., Any], tree: T, *others: Any) -> T:  # noqa: A001 - read as `tree.map`
+    """Apply `function` to each tensor of `tree`, together with the tensors at the same place in `others`."""
+    if isinstance(tree, Tensor):
+        return function(tree, *others)
+    if is_dataclass(tree) and not isinstance(tree, type):
+        mapped = {
+            f.name: map(function, getattr(tree, f.name), *(getattr(o, f.name) for o in others))
+            for f in fields(tree)
+        }
+        return replace(tree, **mapped)  # type: ignore[return-value]
+    if isinstance(tree, dict):
+        return {key: map(function, value, *(o[key] for o in others)) for key, value in tree.items()}  # type: ignore[return-value]
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(function, *parts) for parts in zip(tree, *others))  # type: ignore[return-value, call-arg]
+    return tree
+
+
+def leaves(tree: Any) -> list[Tensor]:
+    """The tensors of `tree`, in a fixed order."""
+    found: list[Tensor] = []
+
+    def visit(leaf: Tensor) -> Tensor:
+        found.append(leaf)
+        return leaf
+
+    map(visit, tree)
+    return found
+
+
+def stack(trees: list[T], dim: int) -> T:
+    """Stack equal trees along a new axis `dim`."""
+    return map(lambda *parts: torch.stack(parts, dim), trees[0], *trees[1:])
+
+
+def where(condition: Tensor, yes: T, no: T) -> T:
+    """`yes` where `condition` holds, else `no`; the condition's axes are the trees' leading ones."""
+
+    def select(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim)), a, b)
+
+    return map(select, yes, no)
+
+
+def detach(tree: T) -> T:
+    """The same values, through which no gradient flows."""
+    return map(Tensor.detach, tree)
+
+
+def to(tree: T, device: torch.device | str) -> T:
+    """The same values on `device`; from pinned memory the copy overlaps with the host's work."""
+    return map(lambda x: x.to(device, non_blocking=True), tree)
+
+
+def flatten_batch(tree: T) -> T:
+    """Merge the two leading axes, (B, T, ...) -> (B * T, ...): every step of every sequence, one by one."""
+    return map(lambda x: x.flatten(0, 1), tree)
