@@ -1,0 +1,195 @@
+"""Pictures and films of what an agent did and what its model imagined: arrays in, one file out.
+
+Every function writes its file whole or not at all (under another name first), and draws with matplotlib's
+object interface, so that nothing is kept between calls and no display is needed.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SMALLEST_SIDE = 256  # pixels; players blur a 64-pixel film when they enlarge it
+_STRIP_COLUMNS = (5, 11)  # at most this many moments of the context, and of the imagination
+_SEEN, _IMAGINED = (46, 160, 67), (203, 36, 49)  # RGB of the bar over a film: context, imagination
+
+
+def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
+    """Write an h264 mp4; `frames` with C = 1 (grey) or 3 (RGB). Returns `path`.
+
+    Small frames are enlarged by whole factors without smoothing until both sides have at least 256 pixels.
+    Raises `ValueError` where there is no frame.
+    """
+    import av
+
+    if len(frames) == 0:
+        raise ValueError(f"there is no frame to write to {path}")
+    height, width = frames.shape[1:3]
+    factor = max(1, -(-_SMALLEST_SIDE // min(height, width)))
+    with _whole(path) as partial, av.open(str(partial), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.height = height * factor // 2 * 2  # h264 in yuv420p needs even sides
+        stream.width = width * factor // 2 * 2
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "18"}
+        for frame in _rgb(frames):
+            large = _enlarge(frame, factor)[: stream.height, : stream.width]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(large), "rgb24")))
+        container.mux(stream.encode())
+    return Path(path)
+
+
+def open_loop_strip(
+    path: Path, real: UInt8[np.ndarray, "T H W C"], imagined: UInt8[np.ndarray, "T H W C"], context: int
+) -> Path:
+    """Write a PNG with moments of a film in columns: real, imagined, and their difference under them.
+
+    The model sees the first `context` frames (their `imagined` row is its reconstruction) and no more.
+    """
+    seen, unseen = _STRIP_COLUMNS
+    steps = np.unique(
+        np.concatenate([_spread(0, context, seen), _spread(context, len(real), unseen)])
+    ).tolist()
+    figure = _figure(0.9 * len(steps) + 0.9, 0.9 * 3 + 0.75)
+    grid = figure.subplots(3, len(steps), squeeze=False)
+    rows = {"real": real, "imagined": imagined, "difference": _difference(real, imagined)}
+    for axes_row, (name, film) in zip(grid, rows.items()):
+        for column, (axes, step) in enumerate(zip(axes_row, steps)):
+            axes.imshow(_rgb(film)[step], interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            for spine in axes.spines.values():
+                spine.set_color(np.array(_SEEN if step < context else _IMAGINED) / 255)
+                spine.set_linewidth(1.5)
+            if name == "real":
+                axes.set_title(f"t = {step}", fontsize=9)
+            if column == 0:
+                axes.set_ylabel(name, fontsize=9)
+    figure.supxlabel(
+        f"green: the model has seen these frames (t < {context})     "
+        f"red: imagined from the actions alone (t ≥ {context})",
+        fontsize=9,
+    )
+    return _save(figure, path)
+
+
+def open_loop_video(
+    path: Path,
+    real: UInt8[np.ndarray, "T H W C"],
+    imagined: UInt8[np.ndarray, "T H W C"],
+    context: int,
+    fps: float = 10,
+) -> Path:
+    """Write a film of three panels (real, imagined, difference), titled; green while the model sees."""
+    factor = max(1, -(-_SMALLEST_SIDE // min(real.shape[1:3])))
+    panels = [_rgb(film) for film in (real, imagined, _difference(real, imagined))]
+    frames = []
+    for step, images in enumerate(zip(*panels)):
+        picture = np.concatenate([_enlarge(image, factor) for image in images], axis=1)
+        bar = np.zeros((40, picture.shape[1], 3), np.uint8)
+        bar[-6:] = _SEEN if step < context else _IMAGINED
+        verb = "reconstructed" if step < context else "imagined"
+        for panel, title in enumerate((f"real, t = {step}", verb, "difference")):
+            corner = (panel * picture.shape[1] // 3 + 6, 25)
+            cv2.putText(bar, title, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+        frames.append(np.concatenate([bar, picture]))
+    return write_video(path, np.stack(frames), fps)
+
+
+def curve(
+    path: Path,
+    runs: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    references: Mapping[str, float] | None = None,
+) -> Path:
+    """Write a PNG of return against environment frames.
+
+    `runs`: for each label its evaluations as (frames, return). `references`: published returns by label,
+    drawn as dashed levels.
+    """
+    figure = _figure(7, 4.2)
+    axes = figure.add_subplot()
+    for label, points in runs.items():
+        frames, returns = zip(*sorted(points)) if points else ((), ())
+        axes.plot(frames, returns, marker="o", markersize=4, linewidth=1.5, label=label)
+    for number, (label, level) in enumerate((references or {}).items()):
+        axes.axhline(level, linestyle="--", linewidth=1.2, color=f"C{len(runs) + number}", label=label)
+    axes.set(title=title, xlabel="environment frames", ylabel="episode return")
+    axes.xaxis.set_major_formatter(
+        lambda frames, _: f"{frames / 1000:g}k" if frames >= 1000 else f"{frames:g}"
+    )
+    _finish(axes)
+    return _save(figure, path)
+
+
+def error_plot(path: Path, model_error: Float[np.ndarray, " H"], copy_error: Float[np.ndarray, " H"]) -> Path:
+    """Write a PNG of the imagination's error per step beside that of repeating the last frame seen.
+
+    Both are mean squared errors of pixels, in whatever unit the caller measured them.
+    """
+    figure = _figure(7, 4.2)
+    axes = figure.add_subplot()
+    steps = np.arange(1, len(model_error) + 1)
+    axes.plot(steps, model_error, marker="o", markersize=3, label="imagined")
+    axes.plot(steps, copy_error, marker="o", markersize=3, linestyle="--", label="last seen frame, repeated")
+    axes.set(title="Open-loop prediction", xlabel="steps into the imagination", ylabel="mean squared error")
+    axes.set_ylim(bottom=0)
+    _finish(axes)
+    return _save(figure, path)
+
+
+def _spread(start: int, stop: int, most: int) -> np.ndarray:
+    """At most `most` integers of [start, stop), evenly spread, with both ends."""
+    return np.linspace(start, stop - 1, min(most, max(stop - start, 0))).round().astype(int)
+
+
+def _rgb(film: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(film, (*film.shape[:-1], 3))
+
+
+def _difference(real: np.ndarray, imagined: np.ndarray) -> np.ndarray:
+    return np.abs(real.astype(np.int16) - imagined.astype(np.int16)).astype(np.uint8)
+
+
+def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=130, layout="constrained")
+
+
+def _finish(axes: "Axes") -> None:
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+
+
+def _save(figure: "Figure", path: Path) -> Path:
+    with _whole(path) as partial:
+        figure.savefig(partial, format="png")
+    return Path(path)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; it becomes `path` when the block has ended well."""
+    partial = Path(path).with_name(Path(path).name + ".partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
