@@ -1,0 +1,39 @@
+"""One file a method: a function `(size, env_id) -> Config`. Adding one: a file, and a line in `RECIPES`."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from reverie.config import Config
+from reverie.errors import UserError, nearest
+
+RECIPES = {"dreamer_v1": "reverie.recipes.dreamer_v1"}
+SIZES = ("tiny", "laptop", "paper")
+
+
+def names() -> list[str]:
+    """The recipes there are."""
+    return sorted(RECIPES)
+
+
+def _module(name: str):
+    if name not in RECIPES:
+        raise UserError(f"There is no recipe '{name}'.{nearest(name, RECIPES)} `reverie recipes` lists them.")
+    return import_module(RECIPES[name])
+
+
+def document(name: str) -> str:
+    """The recipe's own text, with its reading path."""
+    return (_module(name).__doc__ or "").strip()
+
+
+def describe(name: str) -> str:
+    """The first line of the recipe's text."""
+    return document(name).splitlines()[0]
+
+
+def build(name: str, size: str = "laptop", env_id: str | None = None) -> Config:
+    """The resolved config. UserError for an unknown recipe or size."""
+    if size not in SIZES:
+        raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
+    recipe: Callable[[str, str | None], Config] = getattr(_module(name), name)
+    return recipe(size, env_id)

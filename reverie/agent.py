@@ -1,0 +1,188 @@
+"""An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie import config_io, tree
+from reverie.behavior.policies import Policy, PolicyConfig
+from reverie.disk import atomic_write
+from reverie.encoders.merge import prepare
+from reverie.envs.adapter import EnvConfig, EnvSpec
+from reverie.errors import UserError
+from reverie.rollout import observe
+from reverie.world_model import WorldModel, WorldModelConfig
+
+M = TypeVar("M")
+
+
+class Actor(Protocol[M]):
+    """Chooses actions from beliefs; a policy network and a planner have the same shape to the agent."""
+
+    def act(self, features: Tensor, memory: M, noise: "ActNoise | None") -> tuple[Tensor, M]: ...
+
+
+@dataclass(frozen=True)
+class ActNoise:
+    """Standard noise of one decision for B beliefs; a None part takes the mean or mode, or does not explore."""
+
+    belief: Tensor | None
+    actor: Tensor | None
+    exploration: Tensor | None
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What the agent remembers between decisions: its belief, the action it took, the actor's own memory."""
+
+    belief: Any
+    action: Float[Tensor, "B A"]
+    memory: Any
+
+
+class PolicyActor(nn.Module):
+    """A policy network as an actor; it needs no memory."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def act(self, features: Float[Tensor, "B F"], memory: None, noise: ActNoise | None) -> tuple[Tensor, None]:
+        action = self.policy(features, None if noise is None else noise.actor)
+        if noise is not None and noise.exploration is not None:
+            action = self.policy.explore(action, noise.exploration)
+        return action, None
+
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Standard noise to sample, and to explore."""
+        return (
+            self.policy.noise(batch, generator=generator),
+            self.policy.exploration_noise(batch, generator=generator),
+        )
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """All that an agent is rebuilt from, without the training config."""
+
+    spec: EnvSpec
+    model: WorldModelConfig
+    policy: PolicyConfig
+    env: EnvConfig
+
+
+class Agent(nn.Module):
+    """`act` works on one observation or a batch, on numpy arrays or tensors. State goes in and comes out."""
+
+    def __init__(self, config: AgentConfig, model: WorldModel, actor: PolicyActor) -> None:
+        super().__init__()
+        self.config, self.model, self.actor = config, model, actor
+
+    def initial(self, batch: int = 1) -> Carry:
+        """The carry before the first observation of an episode."""
+        belief = self.model.dynamics.initial(batch)
+        action = tree.leaves(belief)[0].new_zeros(batch, self.config.spec.action.size)
+        return Carry(belief, action, None)
+
+    def noise(self, batch: int, generator: torch.Generator, explore: bool = True) -> ActNoise:
+        """Standard noise of one decision: sampled beliefs and actions, and exploration if asked for."""
+        actor, exploration = self.actor.noise(batch, generator)
+        belief = self.model.dynamics.noise(batch, generator=generator)
+        return ActNoise(belief, actor, exploration if explore else None)
+
+    @torch.no_grad()
+    def act(
+        self,
+        carry: Carry | None,
+        obs: dict[str, Any],
+        is_first: np.ndarray | Tensor | None = None,
+        noise: ActNoise | None = None,
+    ) -> tuple[Carry, Any]:
+        """Update the belief by `obs` and choose an action in the normal form.
+
+        `obs`: by the names in `config.spec.obs`, one observation or a batch of them with a leading axis B.
+        `carry`: what the last call gave; None at the first step. `is_first` (B,) restarts single beliefs.
+        `noise`: None for mean beliefs and the mode of the policy. Returns the action as the observation came:
+        `(A,)` or `(B, A)`, numpy or tensor. Raises UserError where the observation does not fit the agent.
+        """
+        device = next(self.parameters()).device
+        name, space = next(iter(self.config.spec.obs.items()))
+        if missing := self.config.spec.obs.keys() - obs.keys():
+            raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
+        single = len(obs[name].shape) == len(space.shape)
+        tensors = {}
+        for key, expected in self.config.spec.obs.items():
+            value = torch.as_tensor(obs[key], device=device)
+            value = value[None] if single else value
+            if tuple(value.shape[1:]) != expected.shape or value.dtype != getattr(torch, expected.dtype):
+                raise UserError(
+                    f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
+                    f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
+                )
+            tensors[key] = value
+        batch = tensors[name].shape[0]
+        carry = self.initial(batch) if carry is None else carry
+        first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
+        embed = self.model.encoder(prepare(tensors))
+        _, posterior = observe(
+            self.model.dynamics,
+            carry.belief,
+            carry.action[:, None],
+            embed[:, None],
+            first.to(device)[:, None],
+            None if noise is None or noise.belief is None else noise.belief[:, None],
+        )
+        belief = tree.map(lambda x: x[:, 0], posterior)
+        action, memory = self.actor.act(self.model.dynamics.features(belief), carry.memory, noise)
+        carry = Carry(belief, action, memory)
+        given = action[0] if single else action
+        return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
+        from safetensors.torch import save
+
+        weights = {name: x.detach().cpu().contiguous() for name, x in self.state_dict().items()}
+        atomic_write(folder / "agent.json", json.dumps(config_io.encode(self.config), indent=1).encode())
+        atomic_write(folder / "agent.safetensors", save(weights))
+
+
+def build(config: AgentConfig, policy: Policy | None = None) -> Agent:
+    """A new agent; `policy` shares one that a learner already owns."""
+    model = WorldModel(config.model, config.spec)
+    policy = policy or config.policy.build(config.spec.action, model.dynamics.feature_size)
+    return Agent(config, model, PolicyActor(policy))
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes a GPU when there is one; `cuda` without one is a UserError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("No CUDA device is usable here: take --device cpu, or ask `reverie doctor`.")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"'{name}' is not a device: take auto, cpu or cuda.") from error
+
+
+def load(folder: str | Path, device: str = "auto") -> Agent:
+    """The agent of a run's folder, ready to act. UserError where there is none."""
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    if not (folder / "agent.safetensors").exists():
+        raise UserError(f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint.")
+    config = config_io.decode(AgentConfig, json.loads((folder / "agent.json").read_text()))
+    agent = build(config)
+    try:
+        agent.load_state_dict(load_file(folder / "agent.safetensors"))
+    except Exception as error:
+        raise UserError(f"{folder / 'agent.safetensors'} is damaged ({error}): `reverie resume` the run to write it anew.") from error
+    return agent.to(choose_device(device)).eval()

@@ -1,0 +1,116 @@
+"""Dreamer V1's behaviour: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3).
+
+    actor   max  E sum_t w_t V_lambda(s_t)       by analytic gradients through the learned dynamics
+    value   min  E sum_t w_t (v(s_t) - sg V_lambda(s_t))^2 / 2
+
+Trajectories start at every posterior of the batch. `w_t` cumulates discount and continuation, so what is imagined
+after a likely end does not count.
+
+Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`), where the published code lets
+`v(s_t)` include `r_t`; so no imagined step is used without its consequence.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reverie import tree
+from reverie.behavior.policies import PolicyConfig
+from reverie.encoders.mlp import MLP, MLPConfig
+from reverie.envs.adapter import EnvSpec
+from reverie.math.distributions import unit_normal_log_prob
+from reverie.math.returns import cumulated_weight, lambda_return
+from reverie.optimiser import AdamConfig, Optimiser
+from reverie.rollout import imagine_policy
+from reverie.types import Metrics
+from reverie.world_model import WorldModel
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """Dreamer V1. `gamma` and `lambda_` are per agent decision."""
+
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
+    horizon: int = 15
+    gamma: float = 0.99
+    lambda_: float = 0.95
+    actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "ActorCritic":
+        return ActorCritic(self, spec, feature_size)
+
+
+@dataclass(frozen=True)
+class DreamNoise:
+    """Standard noise of N imagined trajectories: `dynamics` (N, H, Z) and `policy` (N, H, A)."""
+
+    dynamics: Tensor
+    policy: Tensor
+
+
+class ActorCritic(nn.Module):
+    """Implements `Learner`: owns the policy, the value and their optimisers."""
+
+    def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.policy = config.policy.build(spec.action, feature_size)
+        self.value = MLP(config.value, feature_size, 1)
+
+    def optimisers(self) -> dict[str, Optimiser]:
+        """Fresh optimisers by name, made once the parameters are on their device."""
+        return {
+            "actor": Optimiser(self.config.actor_optimiser, self.policy.parameters()),
+            "value": Optimiser(self.config.value_optimiser, self.value.parameters()),
+        }
+
+    def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
+        """All the noise of one update from `batch` beliefs."""
+        horizon = self.config.horizon
+        return DreamNoise(
+            model.dynamics.noise(batch, horizon, generator=generator),
+            self.policy.noise(batch, horizon, generator=generator),
+        )
+
+    def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimisers: dict[str, Optimiser]) -> Metrics:
+        """Improve policy and value from N detached beliefs. The world model is read, never changed."""
+        config, dynamics = self.config, model.dynamics
+        states, action = imagine_policy(
+            dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy
+        )
+        features = dynamics.features(states)
+        reward = model.signals["reward"].predict(features[:, 1:])
+        if "continuation" in model.signals:
+            goes_on = model.signals["continuation"].predict(features)
+        else:
+            goes_on = torch.ones_like(features[..., 0])
+        discount = config.gamma * goes_on[:, 1:]
+        value = self.value(features)[..., 0]
+        returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
+        weight = cumulated_weight(goes_on[:, 0], discount).detach()
+
+        actor_loss = -(weight * returns).mean()
+        actor = optimisers["actor"].step(actor_loss)
+
+        predicted = self.value(features[:, :-1].detach())[..., 0]
+        value_loss = -(weight * unit_normal_log_prob(returns.detach(), predicted)).mean()
+        critic = optimisers["value"].step(value_loss)
+
+        metrics = {
+            "loss/actor": actor_loss,
+            "loss/value": value_loss,
+            "grad_norm/actor": actor["grad_norm"],
+            "grad_norm/value": critic["grad_norm"],
+            "imagined/reward": reward.mean(),
+            "imagined/return": returns.mean(),
+            "imagined/return_std": returns.std(),
+            "imagined/value": value.mean(),
+            "imagined/weight": weight.mean(),
+            "policy/entropy": self.policy.spread(features[:, 0].detach()).mean(),
+            "policy/action_abs": action.abs().mean(),
+        }
+        return tree.detach(metrics)

@@ -1,0 +1,148 @@
+"""Replay: one ring of tensors that holds everything collected, each frame once.
+
+Episodes are appended whole, one after another. A sample is B windows of T columns, drawn uniformly over all
+windows that the ring holds; they cross episode borders, which `is_first` marks.
+
+On disk the ring is a row of chunk files, one for each stretch written between two checkpoints, named by the global
+numbers of their columns: `000000000000-000000005000.safetensors`. A checkpoint names a position; what
+was written after it is dropped when a run resumes, so model and replay are always of one age.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from reverie.data.memory import available_memory, gigabytes
+from reverie.disk import atomic_write
+from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
+from reverie.types import Batch
+
+CHUNK = re.compile(r"(\d{12})-(\d{12})\.safetensors")
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """How many agent decisions are kept, and where."""
+
+    capacity: int = 500_000
+    storage: Literal["host", "device"] = "host"
+    """`host`: main memory, pinned if the model is on a GPU. `device`: next to the model."""
+
+
+def columns(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and dtype of every stored column."""
+    flags = {name: ((), torch.bool) for name in ("is_first", "is_last", "is_terminal")}
+    return {
+        **{f"obs/{key}": (space.shape, getattr(torch, space.dtype)) for key, space in sorted(spec.obs.items())},
+        "action": ((spec.action.size,), torch.float32),
+        "reward": ((), torch.float32),
+        **flags,
+    }
+
+
+def bytes_per_decision(spec: EnvSpec) -> int:
+    """What one column of the ring takes."""
+    return sum(torch.Size(shape).numel() * dtype.itemsize for shape, dtype in columns(spec).values())
+
+
+class Replay:
+    """Implements `Source`. Sampling noise comes from `generator`, so a restored generator draws the same windows."""
+
+    def __init__(
+        self, config: ReplayConfig, spec: EnvSpec, device: torch.device, generator: torch.Generator
+    ) -> None:
+        self.capacity, self.device, self.generator = config.capacity, device, generator
+        self.storage = device if config.storage == "device" else torch.device("cpu")
+        needed, free = config.capacity * bytes_per_decision(spec), available_memory(self.storage)
+        if needed > 0.9 * free:
+            fitting = int(0.9 * free / bytes_per_decision(spec))
+            raise UserError(
+                f"The replay of {config.capacity:,} decisions needs {gigabytes(needed)} and {gigabytes(free)} are free "
+                f"on {self.storage}: take --replay.capacity {fitting} or less, or smaller images."
+            )
+        pinned = self.storage.type == "cpu" and device.type == "cuda"
+        self.ring = {
+            name: torch.empty(config.capacity, *shape, dtype=dtype, device=self.storage, pin_memory=pinned)
+            for name, (shape, dtype) in columns(spec).items()
+        }
+        self.total = 0
+        """Columns ever appended; the next one is written at `total % capacity`."""
+
+    def __len__(self) -> int:
+        return min(self.total, self.capacity)
+
+    def add(self, stretch: dict[str, Tensor]) -> None:
+        """Append columns with leading axis T, the oldest give way."""
+        length = next(iter(stretch.values())).shape[0]
+        where = torch.arange(self.total, self.total + length, device=self.storage) % self.capacity
+        keep = slice(max(0, length - self.capacity), None)
+        for name, ring in self.ring.items():
+            ring[where[keep]] = stretch[name][keep].to(self.storage)
+        self.total += length
+
+    def sample(self, batch: int, length: int) -> Batch:
+        """`batch` windows of `length` columns, uniform over all that lie between the oldest and the newest."""
+        if len(self) < length:
+            raise UserError(
+                f"The replay holds {len(self)} decisions and a sequence has {length}: "
+                "take a larger --training.prefill or a smaller --training.length."
+            )
+        oldest = self.total - len(self)
+        start = torch.randint(oldest, self.total - length + 1, (batch, 1), generator=self.generator)
+        where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
+        window = {name: ring[where] for name, ring in self.ring.items()}
+        if self.storage != self.device:
+            window = {name: x.to(self.device, non_blocking=True) for name, x in window.items()}
+        obs = {name.removeprefix("obs/"): x for name, x in window.items() if name.startswith("obs/")}
+        return Batch(obs, **{name: x for name, x in window.items() if not name.startswith("obs/")})
+
+    def write(self, folder: Path, since: int) -> None:
+        """Write the columns from number `since` to the newest as one chunk, atomically."""
+        since = max(since, self.total - len(self))
+        if since == self.total:
+            return
+        where = torch.arange(since, self.total, device=self.storage) % self.capacity
+        from safetensors.torch import save
+
+        stretch = {name: ring[where].cpu() for name, ring in self.ring.items()}
+        atomic_write(folder / f"{since:012d}-{self.total:012d}.safetensors", save(stretch))
+
+    def read(self, folder: Path, total: int) -> None:
+        """Fill the ring as it was when `total` columns had been appended; newer chunks are deleted."""
+        chunks = sorted(
+            (int(found[1]), int(found[2]), path)
+            for path in folder.glob("*.safetensors")
+            if (found := CHUNK.fullmatch(path.name))
+        )
+        oldest = max(0, total - self.capacity)
+        self.total = oldest
+        for start, end, path in chunks:
+            if start >= total:
+                path.unlink()
+                continue
+            if end <= oldest:
+                continue
+            if start > self.total or end > total:
+                break
+            try:
+                with safe_open(path, framework="pt") as file:
+                    self.add({name: file.get_slice(name)[self.total - start :] for name in self.ring})
+            except Exception as error:
+                raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
+        if self.total != total:
+            raise UserError(
+                f"The replay in {folder} lacks decisions {self.total} to {total}: restore the missing chunk from a copy."
+            )
+
+
+def prune(folder: Path, oldest: int) -> None:
+    """Delete the chunks whose columns all came before number `oldest`."""
+    for path in folder.glob("*.safetensors"):
+        if (found := CHUNK.fullmatch(path.name)) and int(found[2]) <= oldest:
+            path.unlink()

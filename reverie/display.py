@@ -1,0 +1,173 @@
+"""What a person sees while a run trains: a live table in a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_MOST_VALUES = 12
+_RECENT_RETURNS = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `frames` are environment frames, action repeat included."""
+
+    frames: int
+    total_frames: int
+    decisions: int
+    updates: int
+    seconds: float
+    """Seconds since this process began to train."""
+    started_at_frames: int
+    """Frames that the run had when this process began: more than 0 after a resume."""
+    values: dict[str, float] = field(default_factory=dict)
+    """The latest losses and other scalars by name."""
+    returns: list[float] = field(default_factory=list)
+    """Returns of the latest training episodes, newest last."""
+    message: str | None = None
+    """What is going on besides training: `evaluating`, `warning: ...`."""
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames a second of this process; 0 before the first."""
+        return (self.frames - self.started_at_frames) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until `total_frames` at this process's rate; None while there is no rate."""
+        rate = self.frames_per_second
+        return max(0, self.total_frames - self.frames) / rate if rate > 0 else None
+
+
+class LiveDisplay:
+    """Shows each `Progress` it is called with; a context manager, since a terminal has to be given back.
+
+    In a terminal: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): one line for the
+    first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is always
+    shown. `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        stream: TextIO | None = None,
+        seconds_between_lines: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        from rich.console import Console
+        from rich.live import Live
+
+        self._title = title
+        self._stream = stream or sys.stdout
+        self._interval, self._clock = seconds_between_lines, clock
+        self._shown: Progress | None = None
+        self._latest: Progress | None = None
+        self._next_line = -float("inf")
+        # Not rich's own guess, which environment variables bend even for a pipe.
+        console = Console(file=self._stream, force_terminal=True) if self._stream.isatty() else None
+        self._live = Live(console=console, refresh_per_second=4) if console else None
+
+    def __enter__(self) -> "LiveDisplay":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.stop()
+        elif self._latest is not self._shown:
+            self._print(self._latest)
+
+    def __call__(self, progress: Progress) -> None:
+        self._latest = progress
+        if self._live:
+            self._live.update(table(self._title, progress))
+        elif self._clock() >= self._next_line or (
+            progress.message and progress.message != self._shown_message
+        ):
+            self._print(progress)
+
+    @property
+    def _shown_message(self) -> str | None:
+        return self._shown.message if self._shown else None
+
+    def _print(self, progress: Progress | None) -> None:
+        if progress:
+            print(line(progress), file=self._stream, flush=True)
+            self._shown = progress
+            self._next_line = self._clock() + self._interval
+
+
+def line(progress: Progress) -> str:
+    """The progress on one line of plain text."""
+    parts = [
+        f"{_percent(progress):.0f} %",
+        f"{progress.frames} of {progress.total_frames} frames",
+        f"{progress.updates} updates",
+        f"{progress.frames_per_second:.1f} frames/s",
+        f"{_duration(progress.seconds_left)} left",
+    ]
+    if progress.returns:
+        parts.append(f"return {progress.returns[-1]:.1f}")
+    parts += [f"{name} {value:.4g}" for name, value in _values(progress)]
+    if progress.message:
+        parts.append(progress.message)
+    return ", ".join(parts)
+
+
+def table(title: str, progress: Progress) -> "RenderableType":
+    """The progress as a panel for a terminal: a bar, the counts, then returns and losses in two columns."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    head = Table.grid(padding=(0, 2), expand=True)
+    head.add_column(ratio=1)
+    head.add_column(justify="right")
+    head.add_row(
+        ProgressBar(total=max(1, progress.total_frames), completed=progress.frames),
+        f"{_percent(progress):.0f} %   {_duration(progress.seconds_left)} left",
+    )
+    counts = Text(
+        f"{progress.frames:,} of {progress.total_frames:,} frames   {progress.decisions:,} decisions   "
+        f"{progress.updates:,} updates   {progress.frames_per_second:.1f} frames/s   "
+        f"{_duration(progress.seconds)} so far",
+        style="dim",
+    )
+    body = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        body.add_column(style="cyan")
+        body.add_column(justify="right")
+    values = [(name, f"{value:.4g}") for name, value in _values(progress)]
+    for left, right in zip(values[::2], [*values[1::2], ("", "")]):
+        body.add_row(*left, *right)
+    recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
+    parts = [head, counts, Text(f"latest returns   {recent or 'no episode has ended yet'}"), body]
+    if progress.message:
+        parts.append(Text(progress.message, style="yellow"))
+    return Panel(Group(*parts), title=title, title_align="left")
+
+
+def _values(progress: Progress) -> list[tuple[str, float]]:
+    return list(progress.values.items())[:_MOST_VALUES]
+
+
+def _percent(progress: Progress) -> float:
+    return 100 * progress.frames / max(1, progress.total_frames)
+
+
+def _duration(seconds: float | None) -> str:
+    """`1 h 05 min`, `3 min 20 s` or `12 s`; `?` for None."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

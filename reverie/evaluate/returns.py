@@ -1,0 +1,55 @@
+"""Play whole episodes with an agent as it is: mean beliefs, the mode of its policy, no exploration."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reverie.agent import Agent
+from reverie.collect import Collector
+from reverie.data.episodes import Episode
+from reverie.envs.adapter import EnvConfig, Obs
+from reverie.envs.vector import SerialEnvironments
+
+EVALUATION_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Undiscounted returns in the environment's unit, lengths in environment frames, the film of the first episode."""
+
+    returns: list[float]
+    lengths_frames: list[int]
+    frames: np.ndarray | None
+    """(T, height, width, 3) uint8, one a decision, at the environment's own size."""
+    episodes: list[Episode]
+
+
+def evaluate(agent: Agent, config: EnvConfig, episodes: int, seed: int, film: bool = False) -> Evaluation:
+    """`episodes` episodes in an environment of their own; the same seed gives the same episodes."""
+    environments = SerialEnvironments(replace(config, count=1, workers=False))
+    finished: list[Episode] = []
+    frames: list[np.ndarray] = []
+    carry = None
+
+    def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
+        nonlocal carry
+        if film and not finished:
+            frames.append(environments.render(0))
+        carry, action = agent.act(carry, obs, is_first)
+        return action
+
+    try:
+        collector = Collector(environments, seed, EVALUATION_STREAM)
+        while len(finished) < episodes:
+            finished += collector.step(act)
+        repeat = environments.spec.repeat
+    finally:
+        environments.close()
+    return Evaluation(
+        returns=[episode.undiscounted_return for episode in finished],
+        lengths_frames=[len(episode.actions) * repeat for episode in finished],
+        frames=np.stack(frames) if film else None,
+        episodes=finished,
+    )
+
+

@@ -1,0 +1,143 @@
+"""Dreamer V1: a Gaussian RSSM, and a policy trained by gradients through its imagination (Hafner et al. 2020).
+
+Reading path: this recipe, `dynamics/rssm.py`, `signals/divergence.py`, `behavior/actor_critic.py`, `train.py`.
+
+Sizes:
+- `tiny`: a few thousand parameters, for tests.
+- `laptop`: learns on two CPU cores. On `Pendulum-v1` (the demo) from 32x32 pixels; elsewhere from 64x64.
+- `paper`: the published network and schedule for DeepMind Control, exactly: 64x64 pixels, batches of 50 x 50, deter 200,
+  stoch 30, dense layers of 400 as in the published code (the paper's text says 300).
+"""
+
+from dataclasses import replace
+
+from reverie.behavior.actor_critic import ActorCriticConfig
+from reverie.behavior.policies import PolicyConfig
+from reverie.config import Config, EvaluationConfig, TrainingConfig
+from reverie.data.replay import ReplayConfig
+from reverie.dynamics.latent import GaussianConfig
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.merge import EncoderConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import EnvConfig
+from reverie.optimiser import AdamConfig
+from reverie.signals.continuation import ContinuationConfig
+from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.reward import RewardConfig
+from reverie.world_model import WorldModelConfig
+
+DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
+
+
+def dreamer_v1(size: str, env_id: str | None) -> Config:
+    """The config of one size, for one environment."""
+    env_id = env_id or DEFAULT_ENV[size]
+    if size == "tiny":
+        return tiny(env_id)
+    if size == "laptop":
+        return demo() if env_id == "Pendulum-v1" else laptop(env_id)
+    return paper(env_id)
+
+
+def network(
+    depth: int, deter: int, stoch: int, hidden: int, units: int, layers: tuple[int, int, int], continuation: bool
+) -> tuple[WorldModelConfig, ActorCriticConfig]:
+    """World model and behaviour of given sizes; `layers` of the reward, value and actor networks."""
+    conv, (reward, value, actor) = ConvConfig(depth), layers
+    signals = {
+        "reconstruction": ReconstructionConfig(conv, MLPConfig(2, units)),
+        "reward": RewardConfig(MLPConfig(reward, units)),
+        "divergence": DivergenceConfig(free=3.0, variant="mean"),
+    }
+    if continuation:
+        signals["continuation"] = ContinuationConfig(MLPConfig(value, units))
+    model = WorldModelConfig(
+        encoder=EncoderConfig(conv, MLPConfig(2, units)),
+        dynamics=RSSMConfig(deter, hidden, GaussianConfig(stoch)),
+        signals=signals,
+        weights=dict.fromkeys(signals, 1.0) | ({"continuation": 10.0} if continuation else {}),
+    )
+    behavior = ActorCriticConfig(policy=PolicyConfig(MLPConfig(actor, units)), value=MLPConfig(value, units))
+    return model, behavior
+
+
+def family(env_id: str, image_size: int) -> EnvConfig:
+    """DeepMind Control as published (action repeat 2, no terminations); other environments one frame a decision."""
+    return EnvConfig(id=env_id, image_size=image_size, repeat=2 if env_id.startswith("dm_control/") else 1)
+
+
+def paper(env_id: str) -> Config:
+    """Hafner 2020, App. A, and the hyper-parameters of its published code."""
+    control = env_id.startswith("dm_control/")
+    model, behavior = network(32, 200, 30, 200, 400, (2, 3, 4), continuation=not control)
+    return Config(
+        recipe="dreamer_v1",
+        size="paper",
+        env=family(env_id, 64),
+        model=model,
+        behavior=behavior,
+        training=TrainingConfig(pretrain=100),
+        evaluation=EvaluationConfig(every=10_000, episodes=1),
+    )
+
+
+def laptop(env_id: str) -> Config:
+    """Half the published network in each direction, and twice as many, smaller updates a frame."""
+    control = env_id.startswith("dm_control/")
+    model, behavior = network(16, 200, 30, 200, 200, (2, 2, 2), continuation=not control)
+    return Config(
+        recipe="dreamer_v1",
+        size="laptop",
+        env=replace(family(env_id, 64), rendering="fast" if control else "stock"),
+        replay=ReplayConfig(capacity=100_000),
+        model=replace(model, optimiser=AdamConfig(lr=6e-4)),
+        behavior=replace(
+            behavior,
+            actor_optimiser=AdamConfig(lr=2e-4),
+            value_optimiser=AdamConfig(lr=2e-4),
+        ),
+        training=TrainingConfig(frames=100_000, prefill=5_000, round=50, updates=10, batch=16, length=32),
+        evaluation=EvaluationConfig(every=10_000, episodes=1),
+    )
+
+
+def demo() -> Config:
+    """`Pendulum-v1` from 32x32 pixels in a few minutes on two cores."""
+    model, behavior = network(16, 128, 20, 128, 128, (2, 2, 2), continuation=False)
+    signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 128), scale=1 / 16)}
+    return Config(
+        recipe="dreamer_v1",
+        size="laptop",
+        env=EnvConfig(id="Pendulum-v1", image_size=32, repeat=2),
+        replay=ReplayConfig(capacity=20_000),
+        model=replace(model, signals=signals, optimiser=AdamConfig(lr=1e-3)),
+        behavior=replace(
+            behavior,
+            gamma=0.97,
+            actor_optimiser=AdamConfig(lr=3e-4),
+            value_optimiser=AdamConfig(lr=3e-4),
+        ),
+        training=TrainingConfig(
+            frames=7_000, prefill=1_000, round=100, updates=50, batch=16, length=24, log_every=100, checkpoint_every=500
+        ),
+        evaluation=EvaluationConfig(every=0, final_episodes=10),
+    )
+
+
+def tiny(env_id: str) -> Config:
+    """Small enough that a test can train it; too small to learn much."""
+    model, behavior = network(2, 16, 4, 16, 16, (1, 1, 1), continuation=True)
+    return Config(
+        recipe="dreamer_v1",
+        size="tiny",
+        env=EnvConfig(id=env_id, image_size=16, repeat=2),
+        replay=ReplayConfig(capacity=2_000),
+        model=model,
+        behavior=replace(behavior, horizon=4),
+        training=TrainingConfig(
+            frames=1_000, prefill=400, round=50, updates=5, batch=4, length=8, log_every=50, checkpoint_every=100
+        ),
+        evaluation=EvaluationConfig(every=0, final_episodes=1),
+    )

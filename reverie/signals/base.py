@@ -1,0 +1,16 @@
+"""The contract of a learning signal: one reason for a world model to represent something."""
+
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.types import Trace
+
+
+class Signal(Protocol):
+    """May own heads (a decoder, a reward network, an inverse model); reads everything else from the trace."""
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        """The loss of each step, unreduced and unweighted, in nats where it is a likelihood."""
+        ...

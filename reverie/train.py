@@ -1,0 +1,199 @@
+"""The training loop: collect -> update -> log -> checkpoint, from a config to a folder.
+
+A run can be killed at any moment. Its next life begins at the last checkpoint and computes, on a CPU, bit for bit what
+the uninterrupted run would have.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reverie.agent import ActNoise
+from reverie.config import Config
+from reverie.display import Progress
+from reverie.envs.adapter import Obs
+from reverie.errors import UserError
+from reverie.evaluate.returns import evaluate
+from reverie.run import Run
+from reverie.types import Batch, Metrics
+from reverie.update import draw_noise, make_update
+
+OnProgress = Callable[[Progress], None]
+
+
+class Interrupted(UserError):
+    """Ctrl-C: the run was saved, and the text says how to go on."""
+
+
+def train(config: Config, folder: Path, on_progress: OnProgress | None = None) -> Path:
+    """Train in a new `folder` until the budget is spent. Returns the folder."""
+    return _loop(Run.create(config, folder), on_progress)
+
+
+def resume(folder: Path, on_progress: OnProgress | None = None) -> Path:
+    """Go on from the newest checkpoint in `folder`."""
+    return _loop(Run.restore(folder), on_progress)
+
+
+def _loop(run: Run, on_progress: OnProgress | None) -> Path:
+    config = run.config.training
+    guard = Guard(run)
+    update = make_update(run.agent.model, run.learner, run.optimisers, config.execution)
+    report = Reporter(run, on_progress)
+    decisions = run.environments.count
+    try:
+        while run.clock.frames < config.frames:
+            collect(run, report)
+            for _ in range(updates_due(run)):
+                noise = draw_noise(run.agent.model, run.learner, config.batch, config.length, run.generators["device"])
+                batch = run.replay.sample(config.batch, config.length)
+                metrics = update(batch, noise)
+                run.window.add(metrics)
+                run.clock.updates += 1
+                guard.check(batch, metrics)
+                report.progress()
+            if crossed(run.clock.decisions, decisions, config.log_every):
+                report.training()
+            every = run.config.evaluation.every
+            if every and crossed(run.clock.frames, decisions * run.spec.repeat, every):
+                report.evaluation(evaluate(run.agent, run.config.env, run.config.evaluation.episodes, run.clock.frames))
+            if crossed(run.clock.decisions, decisions, config.checkpoint_every):
+                guard.settle()
+                run.save()
+        guard.settle()
+        run.save()
+    except KeyboardInterrupt:
+        run.save()
+        raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.") from None
+    finally:
+        run.close()
+    return run.folder
+
+
+def crossed(now: int, added: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in the last `added` units."""
+    return now // every > (now - added) // every
+
+
+def updates_due(run: Run) -> int:
+    """How many updates the schedule is behind: a function of the clocks, so nothing is lost on resuming."""
+    config = run.config.training
+    if run.learning_since < 0:
+        return 0
+    rounds = (run.clock.decisions - run.learning_since) // config.round
+    return config.pretrain + rounds * config.updates - run.clock.updates
+
+
+def collect(run: Run, report: "Reporter") -> None:
+    """One decision in every environment: random during the prefill, then the exploring policy."""
+    random = run.clock.frames < run.config.training.prefill
+    generator, action_space = run.generators["device"], run.spec.action
+
+    def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
+        count = is_first.shape[0]
+        if random:
+            uniform = torch.rand(count, action_space.size, generator=run.generators["host"]).numpy()
+            if action_space.discrete:
+                return np.eye(action_space.size, dtype=np.float32)[uniform.argmax(-1)]
+            return 2 * uniform - 1
+        noise: ActNoise = run.agent.noise(count, generator)
+        run.carry, action = run.agent.act(run.carry, obs, is_first, noise)
+        return action
+
+    for episode in run.collector.step(act):
+        run.replay.add({name: torch.from_numpy(x) for name, x in episode.columns().items()})
+        report.episode(episode.undiscounted_return, len(episode.actions))
+    run.clock.decisions += run.environments.count
+    run.clock.frames += run.environments.count * run.spec.repeat
+    if run.learning_since < 0 and run.clock.frames >= run.config.training.prefill and len(run.replay) > 0:
+        run.learning_since = run.clock.decisions
+
+
+class Guard:
+    """Stops a run whose losses or gradients are no longer finite, one update later.
+
+    Looking at once would make a GPU wait for the host; so the batch and metrics of an update are kept until the next one
+    has been launched.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.pending: tuple[Batch, Metrics] | None = None
+
+    def check(self, batch: Batch, metrics: Metrics) -> None:
+        self.settle()
+        self.pending = batch, metrics
+
+    def settle(self) -> None:
+        """Look at the update that is still pending; raises UserError and saves its batch if it is not finite."""
+        if self.pending is None:
+            return
+        (batch, metrics), self.pending = self.pending, None
+        watched = {name: x for name, x in metrics.items() if name.startswith(("loss/", "grad_norm/"))}
+        if bool(torch.isfinite(torch.stack(list(watched.values()))).all()):
+            return
+        odd = sorted(name for name, x in watched.items() if not torch.isfinite(x))
+        path = self.run.folder / "nonfinite.pt"
+        torch.save({"batch": vars(batch), "metrics": metrics}, path)
+        raise UserError(
+            f"Update {self.run.clock.updates} gave {', '.join(odd)} that are not finite: the batch is in {path}, and the "
+            f"last good checkpoint was kept; look at the batch, or start anew with a smaller learning rate."
+        )
+
+
+class Reporter:
+    """Writes the log and tells the display; nothing that it does changes what the run computes."""
+
+    def __init__(self, run: Run, on_progress: OnProgress | None) -> None:
+        self.run, self.on_progress = run, on_progress
+        self.started, self.started_at = time.monotonic(), run.clock.frames
+        self.values: dict[str, float] = {}
+        self.returns: list[float] = []
+        self.shown = 0.0
+
+    def _write(self, kind: str, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
+        clock = self.run.clock
+        self.run.logger.write(kind, clock.frames, clock.decisions, clock.updates, values, timing)
+
+    def episode(self, undiscounted_return: float, decisions: int) -> None:
+        """One line a training episode."""
+        self.returns.append(undiscounted_return)
+        self._write("episode", {"return": undiscounted_return, "decisions_long": decisions})
+        self.progress(force=True)
+
+    def training(self) -> None:
+        """One line of means since the last one, and how fast it went."""
+        if self.run.window.count == 0:
+            return
+        self.values = self.run.window.means()
+        seconds = time.monotonic() - self.started
+        speed = (self.run.clock.frames - self.started_at) / max(seconds, 1e-9)
+        self._write("train", self.values, {"seconds": seconds, "frames_per_second": speed})
+        self.progress(force=True)
+
+    def evaluation(self, result) -> None:
+        """One line an evaluation."""
+        self._write("evaluation", {"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
+
+    def progress(self, force: bool = False) -> None:
+        """Tell the display, a few times a second at most."""
+        now = time.monotonic()
+        if self.on_progress is None or not (force or now - self.shown > 0.25):
+            return
+        self.shown, clock = now, self.run.clock
+        self.on_progress(
+            Progress(
+                frames=clock.frames,
+                total_frames=self.run.config.training.frames,
+                decisions=clock.decisions,
+                updates=clock.updates,
+                seconds=now - self.started,
+                started_at_frames=self.started_at,
+                values=self.values,
+                returns=self.returns[-10:],
+                message="collecting random episodes" if self.run.learning_since < 0 else None,
+            )
+        )

@@ -1,0 +1,76 @@
+"""The world model: encoder + dynamics + named learning signals.
+
+    Batch -> observe -> Trace -> losses {name: (B, T)} -> update
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.dynamics import DynamicsConfig
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.encoders.merge import Encoder, EncoderConfig, prepare
+from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
+from reverie.math.spectra import scale_metrics
+from reverie.optimiser import AdamConfig
+from reverie.rollout import observe, prev_action
+from reverie.signals import SignalConfig
+from reverie.types import Batch, Metrics, Trace
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """Parts and loss weights; the names of `signals` and `weights` must be the same."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    dynamics: DynamicsConfig = field(default_factory=RSSMConfig)
+    signals: dict[str, SignalConfig] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
+
+
+class WorldModel(nn.Module):
+    """Learns how the world moves from sequences of observations, actions and rewards."""
+
+    def __init__(self, config: WorldModelConfig, spec: EnvSpec) -> None:
+        super().__init__()
+        if config.signals.keys() != config.weights.keys():
+            odd = sorted(config.signals.keys() ^ config.weights.keys())
+            raise UserError(f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}.")
+        self.weights = config.weights
+        self.encoder = Encoder(config.encoder, spec)
+        self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
+        self.signals = nn.ModuleDict(
+            {name: part.build(spec, self.dynamics.feature_size) for name, part in config.signals.items()}
+        )
+
+    def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
+        """Encode the batch and filter it by the dynamics. A sequence starts from the initial belief."""
+        obs = prepare(batch.obs)
+        embed = self.encoder(obs)
+        start = self.dynamics.initial(batch.action.shape[0])
+        prior, posterior = observe(
+            self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise
+        )
+        features = self.dynamics.features(posterior)
+        return Trace(batch, obs, embed, prior, posterior, features, self.dynamics)
+
+    def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
+        """Each signal's loss a step, unweighted."""
+        return {name: signal.loss(trace) for name, signal in self.signals.items()}
+
+    def total(self, losses: dict[str, Float[Tensor, "B T"]]) -> Float[Tensor, ""]:
+        """The weighted sum of the losses' means."""
+        return torch.stack([self.weights[name] * loss.mean() for name, loss in losses.items()]).sum()
+
+    def metrics(self, trace: Trace, losses: dict[str, Tensor]) -> Metrics:
+        """Losses, the divergence before free nats, and the signs of collapse: scale, spread, dead dimensions."""
+        with torch.no_grad():
+            found = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
+            found["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
+            found["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
+            features = scale_metrics(trace.features.flatten(0, 1))
+            return found | {f"features/{name}": value for name, value in features.items()}
