@@ -38,6 +38,8 @@ class Clock:
     frames: int = 0
     decisions: int = 0
     updates: int = 0
+    reported: int = 0
+    """Decisions up to which the log, evaluations and checkpoints have been seen to."""
 
 
 class Window:

@@ -4,8 +4,11 @@ A run can be killed at any moment. Its next life begins at the last checkpoint a
 the uninterrupted run would have.
 """
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,43 +42,74 @@ def resume(folder: Path, on_progress: OnProgress | None = None) -> Path:
 
 
 def _loop(run: Run, on_progress: OnProgress | None) -> Path:
-    config = run.config.training
-    guard = Guard(run)
+    config, clock = run.config.training, run.clock
+    guard, report = Guard(run), Reporter(run, on_progress)
     update = make_update(run.agent.model, run.learner, run.optimisers, config.execution)
-    report = Reporter(run, on_progress)
-    decisions = run.environments.count
     try:
-        while run.clock.frames < config.frames:
-            collect(run, report)
-            for _ in range(updates_due(run)):
-                noise = draw_noise(run.agent.model, run.learner, config.batch, config.length, run.generators["device"])
-                batch = run.replay.sample(config.batch, config.length)
-                metrics = update(batch, noise)
-                run.window.add(metrics)
-                run.clock.updates += 1
-                guard.check(batch, metrics)
-                report.progress()
-            if crossed(run.clock.decisions, decisions, config.log_every):
-                report.training()
-            every = run.config.evaluation.every
-            if every and crossed(run.clock.frames, decisions * run.spec.repeat, every):
-                report.evaluation(evaluate(run.agent, run.config.env, run.config.evaluation.episodes, run.clock.frames))
-            if crossed(run.clock.decisions, decisions, config.checkpoint_every):
-                guard.settle()
-                run.save()
-        guard.settle()
-        run.save()
-    except KeyboardInterrupt:
-        run.save()
-        raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.") from None
+        with asked_to_stop() as stop:
+            while True:
+                while updates_due(run) and not stop:
+                    noise = draw_noise(
+                        run.agent.model, run.learner, config.batch, config.length, run.generators["device"]
+                    )
+                    batch = run.replay.sample(config.batch, config.length)
+                    metrics = update(batch, noise)
+                    run.window.add(metrics)
+                    clock.updates += 1
+                    guard.check(batch, metrics)
+                    report.progress()
+                if stop:
+                    guard.settle()
+                    run.save()
+                    raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")
+                finished = clock.frames >= config.frames
+                see_to_reports(run, guard, report, finished)
+                if finished:
+                    return run.folder
+                collect(run, report)
     finally:
         run.close()
-    return run.folder
 
 
-def crossed(now: int, added: int, every: int) -> bool:
-    """Whether a multiple of `every` lies in the last `added` units."""
-    return now // every > (now - added) // every
+def see_to_reports(run: Run, guard: "Guard", report: "Reporter", finished: bool) -> None:
+    """Log, evaluate and save where a multiple of their interval lies between the last reports and now."""
+    config, clock, repeat = run.config, run.clock, run.spec.repeat
+    before, clock.reported = clock.reported, clock.decisions
+
+    def due(every: int) -> bool:
+        return every > 0 and clock.decisions // every > before // every
+
+    if due(config.training.log_every) or finished:
+        report.training()
+    if due(config.evaluation.every // repeat):
+        report.evaluation(evaluate(run.agent, config.env, config.evaluation.episodes, clock.frames))
+    if before < clock.decisions and (due(config.training.checkpoint_every) or finished):
+        guard.settle()
+        run.save()
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """A list that is no longer empty once Ctrl-C was pressed, so that the loop stops between two steps, not in one.
+
+    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, the list stays empty.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def updates_due(run: Run) -> int:
