@@ -6,7 +6,7 @@ to the agent in one normal form:
 - observations are a dict of arrays: images uint8 `(height, width, channels)`, vectors float32 `(n,)`;
 - actions are float32 `(A,)`: in [-1, 1], scaled by the adapter to the real bounds, or one-hot if discrete;
 - one `step` is one agent *decision*: `repeat` environment *frames* with the reward summed, drawn once;
-- `is_last` says that the episode is over, `is_terminal` that no return follows (a time limit is not terminal);
+- `is_last` says that the episode is over, `is_terminal` that no return follows (not so at a time limit);
 - `reset(seed)` makes the episode reproducible: same seed and actions, same bits, whatever came before.
 """
 
@@ -32,12 +32,12 @@ class EnvConfig:
     repeat: int = 1
     """Environment frames that each decision is held for."""
     time_limit: int | None = None
-    """Frames after which an episode is cut (truncated, not terminal); None keeps the environment's own limit."""
+    """Frames after which an episode is cut (truncated, not terminal); None keeps the environment's own."""
     rendering: Literal["stock", "fast"] = "stock"
-    """`stock`: pixels as the environment draws them. `fast` (DeepMind Control): no shadows, reflections or
-    multisampling, drawn at twice the size and averaged."""
+    """`stock`: pixels as the environment draws them. `fast` (DeepMind Control only): no shadows, no
+    reflections, coarse round bodies; some twenty times as fast without a GPU."""
     camera: int | None = None
-    """Camera number (DeepMind Control); None takes the published one for the task."""
+    """Camera number (DeepMind Control only); None takes the published one for the task."""
     count: int = 1
     """Environments that are played at once."""
     workers: bool = False
@@ -93,7 +93,7 @@ class Environment(Protocol):
     def reset(self, seed: int) -> Step: ...
 
     def step(self, action: np.ndarray) -> Step:
-        """Play one decision. `action` is float32 (A,) in the normal form; the step after `is_last` is an error."""
+        """Play one decision. `action`: float32 (A,), the normal form. The step after `is_last` is an error."""
         ...
 
     def render(self) -> np.ndarray:

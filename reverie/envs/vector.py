@@ -1,0 +1,286 @@
+"""Several environments at once: in turn in this process, or each in a process of its own.
+
+Both give the same bits. Processes pay where an environment is slow and cores are free; on the trainer's own
+cores they slow it down several-fold.
+"""
+
+import os
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from reverie.envs.adapter import EnvConfig, Environment, EnvSpec, Step
+from reverie.errors import UserError
+
+Make = Callable[[EnvConfig], Environment]
+
+MAX_DEATHS = 3
+"""Deaths of one worker in a row, no step finished between them, after which it is given up."""
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "LP_NUM_THREADS": "0",  # Mesa's software OpenGL: 0 draws in the calling thread
+}
+"""A worker's share of the machine. These libraries read it once, when they are loaded."""
+
+
+class SerialEnvironments:
+    """`config.count` environments played in turn in this process."""
+
+    def __init__(self, config: EnvConfig, make: Make) -> None:
+        self._environments: list[Environment] = []
+        try:
+            for _ in range(_checked_count(config)):
+                self._environments.append(make(config))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def spec(self) -> EnvSpec:
+        return self._environments[0].spec
+
+    @property
+    def count(self) -> int:
+        return len(self._environments)
+
+    def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
+        return {index: self._environments[index].reset(seed) for index, seed in seeds.items()}
+
+    def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
+        return {index: self._environments[index].step(action) for index, action in actions.items()}
+
+    def close(self) -> None:
+        for environment in self._environments:
+            environment.close()
+
+
+class WorkerEnvironments:
+    """`config.count` environments, each in a process of its own, stepped side by side.
+
+    A worker that dies is replaced with a warning: its step is None, and the new one waits for `reset`. What
+    an environment raises is raised here: a UserError as itself, all else as a RuntimeError with the
+    original message. After `MAX_DEATHS` deaths in a row without one finished step a UserError gives up.
+
+    `make` must be picklable, a function at the top of a module.
+    """
+
+    def __init__(self, config: EnvConfig, make: Make) -> None:
+        count = _checked_count(config)
+        self._config, self._make = config, make
+        self._deaths = [0] * count
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(count):  # all start before the first is waited for
+                self._workers.append(_Worker(config, make))
+            self._spec = [self._greeted(index) for index in range(count)][0]
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def spec(self) -> EnvSpec:
+        return self._spec
+
+    @property
+    def count(self) -> int:
+        return len(self._workers)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the present workers, by index."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
+        """Start an episode in each environment named; a worker that dies meanwhile is replaced and asked again."""
+        steps: dict[int, Step] = {}
+        while missing := {index: seed for index, seed in seeds.items() if index not in steps}:
+            steps |= {index: step for index, step in self._ask("reset", missing).items() if step is not None}
+        return {index: steps[index] for index in seeds}
+
+    def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
+        return self._ask("step", actions)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.say_goodbye()
+        for worker in self._workers:
+            worker.end()
+
+    def _ask(self, method: str, arguments: dict[int, Any]) -> dict[int, Step | None]:
+        """Call a method of the environments named, side by side; None from those whose worker died."""
+        sent = {index: self._workers[index].send((method, value)) for index, value in arguments.items()}
+        replies = {index: self._workers[index].receive() if sent[index] else _DIED for index in arguments}
+        steps: dict[int, Step | None] = {}
+        for index, reply in replies.items():
+            if reply is _DIED:
+                self._replace(index)
+            elif method == "step" and isinstance(reply, Step):
+                self._deaths[index] = 0
+            steps[index] = reply if isinstance(reply, Step) else None
+        for index, reply in replies.items():  # only now: every pipe must have been read
+            if isinstance(reply, _Failure):
+                raise reply.error(index)
+        return steps
+
+    def _greeted(self, index: int) -> EnvSpec:
+        """Wait until a worker has made its environment."""
+        while (reply := self._workers[index].greeting()) is _DIED:
+            self._replace(index)
+        if isinstance(reply, _Failure):
+            raise reply.error(index)
+        return reply
+
+    def _replace(self, index: int) -> None:
+        self._workers[index].end()
+        exit_code = self._workers[index].process.exitcode
+        self._deaths[index] += 1
+        if self._deaths[index] >= MAX_DEATHS:
+            raise UserError(
+                f"The worker of environment {index} died {MAX_DEATHS} times in a row without finishing a step"
+                f" (exit code {exit_code}): play {self._config.id} in this process to see why, with --env.workers False."
+            )
+        warnings.warn(
+            f"The worker of environment {index} died (exit code {exit_code}) and was started again.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        self._workers[index] = _Worker(self._config, self._make)
+
+
+_DIED = object()
+"""What is received from a worker that died."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An exception on its way to the parent; as text, for not every exception can be pickled."""
+
+    is_user_error: bool
+    message: str
+    trace: str
+
+    def error(self, index: int) -> Exception:
+        if self.is_user_error:
+            return UserError(self.message)
+        error = RuntimeError(f"Environment {index} failed: {self.message}")
+        error.add_note(f"In its worker:\n{self.trace}")
+        return error
+
+
+class _Worker:
+    """One process and this end of its pipe. Its first message, the greeting, is the spec (or a failure)."""
+
+    def __init__(self, config: EnvConfig, make: Make) -> None:
+        context = get_context("spawn")  # forked copies of torch, OpenGL and their threads hang
+        self._pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, config, make), daemon=True)
+        self._greeting: Any = None
+        with _inherited_by_a_worker():
+            self.process.start()
+        theirs.close()  # else this process would hold it open, and never see the worker's death
+
+    def greeting(self) -> Any:
+        if self._greeting is None:
+            self._greeting = self.receive_one()
+        return self._greeting
+
+    def send(self, message: tuple[str, Any]) -> bool:
+        """Whether it could be sent. A worker that has only just been started reads it when it is ready."""
+        try:
+            self._pipe.send(message)
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> Any:
+        """The reply to one message, a Step or a `_Failure`; `_DIED` if the worker died."""
+        greeting = self.greeting()
+        return self.receive_one() if isinstance(greeting, EnvSpec) else greeting
+
+    def receive_one(self) -> Any:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            return _DIED
+
+    def say_goodbye(self) -> None:
+        self.send(("close", None))
+
+    def end(self) -> None:
+        """Close the pipe and wait for the process; one that hangs is killed."""
+        self._pipe.close()
+        self.process.join(timeout=10)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
+    """A worker's life: make the environment, answer until the pipe closes."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    try:
+        environment = make(config)
+    except Exception as error:
+        pipe.send(_failure(error))
+        return
+    try:
+        pipe.send(environment.spec)
+        while (message := pipe.recv())[0] != "close":
+            method, argument = message
+            try:
+                reply = environment.reset(argument) if method == "reset" else environment.step(argument)
+            except Exception as error:
+                reply = _failure(error)
+            pipe.send(reply)
+    except (EOFError, OSError):
+        pass  # the parent has gone
+    finally:
+        environment.close()
+
+
+def _failure(error: Exception) -> _Failure:
+    if isinstance(error, UserError):
+        return _Failure(True, str(error), "")
+    return _Failure(False, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def _checked_count(config: EnvConfig) -> int:
+    if config.count < 1:
+        raise UserError(f"{config.count} environments cannot be played: set --env.count to 1 or more.")
+    return config.count
+
+
+@contextmanager
+def _inherited_by_a_worker() -> Iterator[None]:
+    """While a process starts: the variables of `ONE_THREAD`, and deafness to Ctrl-C.
+
+    Both must be there before its Python begins. Ctrl-C reaches every process of a terminal; only the parent
+    answers it, and workers end when their pipe closes.
+    """
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
