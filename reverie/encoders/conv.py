@@ -4,14 +4,16 @@
 64-31-14-6-2, and back by kernels 5, 5, 6, 6 from 1x1. Other sizes keep the encoder's rule down to at least 2x2, and
 the decoder mirrors the encoder's sizes.
 
-Departures: images are stored (height, width, channels) and read in place as channels-last, which is 10-30 % faster on a
-CPU than a copy into PyTorch's default order.
+Departures: none in what is computed. For speed, images are stored (height, width, channels) and read in place as channels-last, which is 10-30 % faster
+on a CPU than a copy into PyTorch's default order, and `TransposedConv` computes the first and the last layer of the
+decoder in forms that a CPU is better at.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -60,6 +62,38 @@ class ConvEncoder(nn.Module):
         return maps.flatten(1).unflatten(0, leading)
 
 
+class TransposedConv(nn.ConvTranspose2d):
+    """A transposed convolution of stride 2 on channels-last maps.
+
+    Two special cases are rewritten as what they are, with the same weights. From a 1x1 map it is a matrix product (70 ms
+    against 12 ms forward and backward, 384 maps of 512 -> 64 channels on two cores). To a few channels at an even kernel
+    it is a convolution to four times the channels, one group for each parity of row and column, interleaved
+    (86 ms against 54 ms at 16 -> 3 channels and 64x64; Shi 2016, sub-pixel convolution).
+    """
+
+    def forward(self, maps: Float[Tensor, "N I height width"]) -> Float[Tensor, "N O height2 width2"]:  # type: ignore[override]
+        padded = self.output_padding[0] != 0
+        if maps.shape[-2:] == (1, 1) and not padded:
+            return self._from_point(maps[:, :, 0, 0])
+        if self.out_channels <= 4 and self.kernel_size[0] % 2 == 0 and not padded and not maps.is_cuda:
+            return self._interleaved(maps)
+        return super().forward(maps)
+
+    def _from_point(self, maps: Float[Tensor, "N I"]) -> Float[Tensor, "N O k k"]:
+        kernel = self.weight.permute(0, 2, 3, 1)
+        patches = (maps @ kernel.flatten(1)).unflatten(1, kernel.shape[1:]) + self.bias
+        return patches.permute(0, 3, 1, 2)
+
+    def _interleaved(self, maps: Float[Tensor, "N I height width"]) -> Float[Tensor, "N O height2 width2"]:
+        half = self.kernel_size[0] // 2
+        # Output row 2i + a is sum_j x[i - j] w[2j + a]: for each parity a a plain convolution with the flipped w.
+        kernel = self.weight.unflatten(3, (half, 2)).unflatten(2, (half, 2)).flip(2, 4)
+        kernel = kernel.permute(3, 5, 1, 0, 2, 4).flatten(0, 2).contiguous(memory_format=torch.channels_last)
+        found = F.conv2d(maps, kernel, padding=half - 1).permute(0, 2, 3, 1)
+        found = found.unflatten(3, (2, 2, self.out_channels)).permute(0, 1, 3, 2, 4, 5)
+        return (found.flatten(3, 4).flatten(1, 2) + self.bias).permute(0, 3, 1, 2)
+
+
 class ConvDecoder(nn.Module):
     """Vectors `(*b, size_in)` to the mean of images `(*b, height, width, C)`."""
 
@@ -81,7 +115,7 @@ class ConvDecoder(nn.Module):
         for (before, after), kernel, padding in zip(
             pairwise([self.width_in, *widths, channels]), kernels, paddings
         ):
-            layers.append(nn.ConvTranspose2d(before, after, kernel, stride=2, output_padding=padding))
+            layers.append(TransposedConv(before, after, kernel, stride=2, output_padding=padding))
             layers.append(ACTIVATIONS[config.activation]())
         self.net = nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)
         initialise(self)
