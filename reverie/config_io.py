@@ -44,6 +44,13 @@ def leaves(config: Any) -> dict[str, Any]:
     return dict(_leaves(type(config), config, ""))
 
 
+def as_text(value: Any) -> str:
+    """A leaf's value as `override` reads it back."""
+    if isinstance(value, tuple):
+        return ",".join(map(as_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def override(config: C, texts: Mapping[str, str]) -> C:
     """The config with leaves replaced by what the user typed, parsed by their declared types.
 
@@ -101,9 +108,7 @@ def _in_words(declared: Any) -> str:
         elif get_origin(member) is Literal:
             words.append("one of " + ", ".join(map(str, get_args(member))))
         elif get_origin(member) is tuple:
-            items = [
-                getattr(item, "__name__", str(item)) for item in get_args(member) if item is not Ellipsis
-            ]
+            items = [getattr(item, "__name__", str(item)) for item in get_args(member) if item is not Ellipsis]
             words.append("a list of " + ", ".join(items))
         elif member is bool:
             words.append("true or false")
@@ -207,7 +212,9 @@ def _hint(declared: Any, value: Any, parent: str, path: str) -> str:
     """The known leaf below the last config that exists, preferring one with the same last word."""
     known = [leaf for leaf, _ in _leaves(declared, value, parent)]
     same_word = [leaf for leaf in known if leaf.split(".")[-1] == path.split(".")[-1]]
-    return f" Did you mean {same_word[0]}?" if same_word else nearest(path, known)
+    if same_word:
+        return f" Did you mean {same_word[0]}?"
+    return nearest(path, known) or " `reverie show RECIPE` lists them all."
 
 
 def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:

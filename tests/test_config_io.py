@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reverie.config_io import decode, encode, leaves, override
+from reverie.config_io import as_text, decode, encode, leaves, override
 from reverie.errors import UserError
 
 
@@ -46,9 +46,7 @@ class Divergence:
 @dataclass(frozen=True)
 class Model:
     dynamics: Rssm | Table = field(default_factory=Rssm)
-    signals: dict[str, Reward | Divergence] = field(
-        default_factory=lambda: {"reward": Reward(), "kl": Divergence()}
-    )
+    signals: dict[str, Reward | Divergence] = field(default_factory=lambda: {"reward": Reward(), "kl": Divergence()})
     weights: dict[str, float] = field(default_factory=lambda: {"reward": 1.0, "kl": 0.1})
 
 
@@ -69,9 +67,7 @@ def build(kind, **parts):
 
 floats = st.floats(allow_nan=False)
 latents = build(GaussianConfig, min_std=floats) | build(CategoricalConfig)
-signals = build(Reward, layers=st.lists(st.integers()).map(tuple)) | build(
-    Divergence, free_nats=st.none() | floats
-)
+signals = build(Reward, layers=st.lists(st.integers()).map(tuple)) | build(Divergence, free_nats=st.none() | floats)
 names = st.text("abcdef_", min_size=1)
 models = build(
     Model,
@@ -103,10 +99,7 @@ def test_leaves_as_text_are_the_config(latent, compiled, free_nats, layers):
         signals={"reward": Reward(layers), "kl": Divergence(free_nats)},
     )
     run = Run(compile=compiled, model=model)
-    texts = {
-        path: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        for path, value in leaves(run).items()
-    }
+    texts = {path: as_text(value) for path, value in leaves(run).items()}
     assert override(Run(), texts) == run
     assert override(Run(), dict(reversed(texts.items()))) == run
 

@@ -1,0 +1,221 @@
+"""The command line: reads what was typed, and hands it to `reverie.commands`.
+
+Nothing here imports torch, so that help and a typing mistake are answered at once. Options that a command
+does not know are settings of the config by dotted path, if it takes any: `--model.dynamics.deter 400`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from reverie import commands
+from reverie.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A word that a command takes: `RECIPE` by its place, or `--size` by its name."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    type: Callable[[str], Any] = str
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run` gets the parsed arguments and, if the command `takes_settings`, their texts by dotted path."""
+
+    run: Callable[[argparse.Namespace, dict[str, str]], int]
+    summary: str
+    example: str
+    arguments: tuple[Argument, ...] = ()
+    takes_settings: bool = False
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, and {number} was given")
+    return number
+
+
+_RECIPE = Argument("RECIPE", "a name that `reverie recipes` lists")
+_RUN = Argument("RUN", "the folder of a run")
+_SEED = Argument("--seed", "of the episodes that are played (default: 0)", "N", int, 0)
+_DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", str, "auto")
+_BUILD = (
+    _RECIPE,
+    Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),
+    Argument("--size", "tiny, laptop or paper (default: laptop)", "SIZE", str, "laptop"),
+    Argument("--seed", "of everything random in the run (default: 0)", "N"),
+    Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
+)
+
+COMMANDS = {
+    "train": Command(
+        commands.train,
+        "learn in a new run folder, evaluate, and draw the results",
+        "reverie train dreamer_v1 --env.id Pendulum-v1 --seed 1 --training.frames 20000",
+        (*_BUILD, Argument("--run", "new folder for the run (default: runs/RECIPE-ENV-SEED)", "DIR")),
+        takes_settings=True,
+    ),
+    "resume": Command(
+        commands.resume,
+        "go on with a run from its newest checkpoint",
+        "reverie resume runs/dreamer_v1-Pendulum-v1-0",
+        (_RUN,),
+    ),
+    "evaluate": Command(
+        commands.evaluate,
+        "play episodes with a trained agent, and film the first",
+        "reverie evaluate runs/dreamer_v1-Pendulum-v1-0 --episodes 10 --video pendulum.mp4",
+        (
+            _RUN,
+            Argument("--episodes", "how many to play (default: 10)", "N", _at_least_one, 10),
+            Argument("--video", "mp4 file for a film of the first episode", "FILE"),
+            _SEED,
+            _DEVICE,
+        ),
+    ),
+    "imagine": Command(
+        commands.imagine,
+        "let a trained model go on from a few frames, and compare with what really happens",
+        "reverie imagine runs/dreamer_v1-Pendulum-v1-0 --context 5 --horizon 45",
+        (
+            _RUN,
+            Argument("--context", "decisions that the model sees first (default: 5)", "N", _at_least_one, 5),
+            Argument("--horizon", "decisions that it then imagines (default: 45)", "N", _at_least_one, 45),
+            Argument("--out", "folder for the pictures (default: the run's)", "DIR"),
+            _SEED,
+            _DEVICE,
+        ),
+    ),
+    "show": Command(
+        commands.show,
+        "print every setting of a recipe, and what to read to understand it",
+        "reverie show dreamer_v1 --size paper",
+        _BUILD,
+        takes_settings=True,
+    ),
+    "recipes": Command(commands.recipes, "list the methods that can be trained", "reverie recipes"),
+    "envs": Command(
+        commands.envs,
+        "list the environments that are installed",
+        "reverie envs cartpole",
+        (Argument("[FILTER]", "a part of the id"),),
+    ),
+    "check-env": Command(
+        commands.check_env,
+        "test whether an environment keeps the contract",
+        "reverie check-env CartPole-v1 --env.repeat 2",
+        (Argument("ID", "an environment's id"),),
+        takes_settings=True,
+    ),
+    "doctor": Command(commands.doctor, "tell what this machine has and lacks", "reverie doctor"),
+    "version": Command(commands.version, "print the version", "reverie version"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0, 2 for a mistake of the user, 130 when interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print(f"reverie: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("reverie: Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; without this Python complains once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    name, *rest = ["version"] if words[0] == "--version" else words
+    if name not in COMMANDS:
+        raise UserError(f"There is no command `{name}`.{nearest(name, COMMANDS)} `reverie --help` lists them.")
+    command = COMMANDS[name]
+    if {"-h", "--help"} & set(rest):
+        _parser(name, command).print_help()
+        return 0
+    rest, settings = _split(name, command, rest)
+    return command.run(_parser(name, command).parse_args(rest), settings)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items())
+    return (
+        "usage: reverie COMMAND ...\n\n"
+        "Learn from pixels how a world moves, and act by planning or practising inside the learned model.\n\n"
+        f"{lines}\n\n"
+        "`reverie COMMAND --help` tells what a command takes. To begin:\n\n"
+        f"  {COMMANDS['train'].example}"
+    )
+
+
+def _split(name: str, command: Command, words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The words that the command's own arguments are parsed from, and its settings as {path: text}."""
+    known = [argument.name for argument in command.arguments if argument.name.startswith("--")]
+    own: list[str] = []
+    settings: dict[str, str] = {}
+    remaining = iter(words)
+    for word in remaining:
+        option, equals, text = word.partition("=")
+        if not option.startswith("--"):
+            own.append(word)
+            continue
+        if option not in known and not command.takes_settings:
+            hint = nearest(option, known)
+            raise UserError(f"`reverie {name}` has no option `{option}`.{hint} `reverie {name} --help` lists them.")
+        text = text if equals else next(remaining, "--")
+        if text.startswith("--"):
+            raise UserError(f"The option `{option}` needs a value: `{option} VALUE`.")
+        if option in known:
+            own.append(f"{option}={text}")
+        else:
+            settings[option.removeprefix("--").replace("-", "_")] = text
+    return own, settings
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"`{self.prog}`: {message}; `{self.prog} --help` explains.")
+
+
+def _parser(name: str, command: Command) -> _Parser:
+    settings = (
+        "\n\nEvery other setting of the config has an option too, by its dotted path: `reverie show RECIPE` "
+        "lists them.\n  --model.dynamics.deter 400   a number\n  --env.observe pixels,state   a list\n"
+        "  --env.time_limit none        nothing\n  --env.workers true           yes or no"
+    )
+    parser = _Parser(
+        prog=f"reverie {name}",
+        description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+        epilog=f"example:\n  {command.example}{settings if command.takes_settings else ''}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for argument in command.arguments:
+        options: dict[str, Any] = {"help": argument.help, "type": argument.type, "default": argument.default}
+        if argument.name.startswith("--"):
+            parser.add_argument(argument.name, metavar=argument.metavar, **options)
+        else:
+            word = argument.name.strip("[]")
+            if word != argument.name:
+                options["nargs"] = "?"
+            parser.add_argument(word.lower(), metavar=word, **options)
+    return parser

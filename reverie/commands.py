@@ -1,0 +1,211 @@
+"""What each command does: a few lines that call the library and print.
+
+Everything heavy is imported inside the commands, which keeps help and typing mistakes quick.
+"""
+
+import importlib.metadata
+import json
+import statistics
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import make_dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reverie.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from reverie.config import Config
+    from reverie.display import Progress
+
+Texts = dict[str, str]
+"""What the user typed for settings of the config, by dotted path."""
+
+
+def train(arguments: Namespace, settings: Texts) -> int:
+    """`reverie train RECIPE`"""
+    config = _built(arguments, settings)
+    folder = Path(arguments.run) if arguments.run else _free_folder(config)
+    from reverie.train import train
+
+    return _see_through(config, folder, lambda on_progress: train(config, folder, on_progress))
+
+
+def resume(arguments: Namespace, _: Texts) -> int:
+    """`reverie resume RUN`"""
+    folder = _run_folder(arguments.run)
+    config = _saved_config(folder)
+    from reverie.train import resume
+
+    return _see_through(config, folder, lambda on_progress: resume(folder, on_progress))
+
+
+def evaluate(arguments: Namespace, _: Texts) -> int:
+    """`reverie evaluate RUN`"""
+    folder = _run_folder(arguments.run)
+    from reverie.agent import load
+    from reverie.evaluate import outcome, report
+    from reverie.evaluate.returns import evaluate
+
+    agent = load(folder, arguments.device)
+    film = arguments.video is not None
+    result = evaluate(agent, agent.config.env, arguments.episodes, arguments.seed, film=film)
+    for number, value in enumerate(result.returns):
+        print(f"episode {number}: return {value:.1f} in {result.lengths_frames[number]} frames")
+    print(_mean_return(result.returns))
+    if result.frames is not None:
+        print(f"film: {report.write_video(Path(arguments.video), result.frames, outcome.FPS)}")
+    return 0
+
+
+def imagine(arguments: Namespace, _: Texts) -> int:
+    """`reverie imagine RUN`"""
+    folder = _run_folder(arguments.run)
+    from reverie.agent import load
+    from reverie.evaluate import outcome
+    from reverie.evaluate.returns import evaluate
+
+    agent = load(folder, arguments.device)
+    out = Path(arguments.out) if arguments.out else folder
+    out.mkdir(parents=True, exist_ok=True)
+    episode = evaluate(agent, agent.config.env, 1, arguments.seed).episodes[0]
+    _print_paths(outcome.draw_imagination(agent, episode, arguments.context, arguments.horizon, out))
+    return 0
+
+
+def show(arguments: Namespace, settings: Texts) -> int:
+    """`reverie show RECIPE`"""
+    from reverie.config_io import as_text, leaves
+
+    shown = leaves(_built(arguments, settings))
+    width = max(map(len, shown))
+    for path, value in shown.items():
+        print(f"{path:<{width}}  {as_text(value)}".rstrip())
+    from reverie.recipes import document
+
+    print(f"\n{document(arguments.recipe)}")
+    return 0
+
+
+def recipes(arguments: Namespace, _: Texts) -> int:
+    """`reverie recipes`"""
+    from reverie.recipes import describe, names
+
+    width = max(map(len, names()))
+    for name in names():
+        print(f"{name:<{width}}  {describe(name)}")
+    return 0
+
+
+def envs(arguments: Namespace, _: Texts) -> int:
+    """`reverie envs [FILTER]`"""
+    from reverie.envs import list_ids
+
+    word = arguments.filter or ""
+    families = list_ids()
+    found = {family: [id for id in ids if word.lower() in id.lower()] for family, ids in families.items()}
+    if word and not any(found.values()):
+        known = [id for ids in families.values() for id in ids]
+        raise UserError(f"No environment has `{word}` in its id.{nearest(word, known)} `reverie envs` lists all.")
+    for family, ids in found.items():
+        if ids or not word:
+            print("\n  ".join([family, *ids]))
+    return 0
+
+
+def check_env(arguments: Namespace, settings: Texts) -> int:
+    """`reverie check-env ID`; exit code 1 where the environment breaks the contract."""
+    from reverie.config_io import override
+    from reverie.envs.adapter import EnvConfig
+    from reverie.envs.check import check
+
+    wrapper = make_dataclass("Settings", [("env", EnvConfig)], frozen=True)
+    config = override(wrapper(EnvConfig(id=arguments.id)), settings).env
+    complaints = check(config)
+    print("\n".join(complaints) or f"{config.id} keeps the contract.")
+    return 1 if complaints else 0
+
+
+def doctor(arguments: Namespace, _: Texts) -> int:
+    """`reverie doctor`"""
+    from reverie.doctor import examine, report
+
+    report(examine())
+    return 0
+
+
+def version(arguments: Namespace, _: Texts) -> int:
+    """`reverie version`"""
+    print(f"reverie {importlib.metadata.version('reverie')}")
+    return 0
+
+
+def _built(arguments: Namespace, settings: Texts) -> "Config":
+    """The recipe's config with the settings that were typed."""
+    from reverie.config_io import override
+    from reverie.recipes import build
+
+    if "recipe" in settings:
+        raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
+    named = {"seed": arguments.seed, "device": arguments.device}
+    texts = settings | {path: text for path, text in named.items() if text is not None}
+    return override(build(arguments.recipe, arguments.size, getattr(arguments, "env.id")), texts)
+
+
+def _free_folder(config: "Config") -> Path:
+    """`runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new."""
+    name = f"{config.recipe}-{config.env.id.replace('/', '-')}-{config.seed}"
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(Path("runs") / name for name in names if not (Path("runs") / name).exists())
+
+
+def _run_folder(text: str) -> Path:
+    folder = Path(text)
+    if (folder / "config.json").is_file():
+        return folder
+    beside = [str(path.parent) for path in folder.parent.glob("*/config.json")]
+    hint = nearest(text, beside) or " `reverie train RECIPE` makes one."
+    raise UserError(f"{folder} is not the folder of a run: it has no config.json.{hint}")
+
+
+def _saved_config(folder: Path) -> "Config":
+    from reverie.config import Config
+    from reverie.config_io import decode
+
+    try:
+        return decode(Config, json.loads((folder / "config.json").read_text()))
+    except ValueError as error:
+        raise UserError(f"{folder / 'config.json'} is damaged ({error}): restore it from a copy.") from None
+
+
+def _see_through(config: "Config", folder: Path, work: "Callable[[Callable[[Progress], None]], Path]") -> int:
+    """Train under the live display, then evaluate, draw, and tell where everything lies."""
+    from reverie.display import LiveDisplay
+    from reverie.evaluate import outcome
+    from reverie.train import Interrupted
+
+    print(f"run: {folder}")
+    try:
+        with LiveDisplay(f"{config.recipe} on {config.env.id}, seed {config.seed}") as display:
+            work(display)
+    except Interrupted as stop:
+        print(f"reverie: {stop}", file=sys.stderr)
+        return 130
+    print("evaluating ...", flush=True)
+    result, paths = outcome.write(folder, config)
+    print(_mean_return(result.returns))
+    _print_paths(paths)
+    return 0
+
+
+def _mean_return(returns: list[float]) -> str:
+    spread = f" (standard deviation {statistics.stdev(returns):.1f})" if len(returns) > 1 else ""
+    return f"mean return of {len(returns)} episodes: {statistics.fmean(returns):.1f}{spread}"
+
+
+def _print_paths(paths: dict[str, Path]) -> None:
+    width = max(map(len, paths))
+    for what, path in paths.items():
+        print(f"  {what:<{width}}  {path}")

@@ -1,0 +1,95 @@
+"""What a trained agent has to show, drawn into its run's folder: returns, film, imagination against reality.
+
+evaluation.json  evaluation.mp4  curve.png  open_loop.png  open_loop.mp4  open_loop_error.png
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reverie.agent import Agent, load
+from reverie.config import Config
+from reverie.data.episodes import Episode
+from reverie.disk import atomic_write
+from reverie.errors import UserError
+from reverie.evaluate import report
+from reverie.evaluate.open_loop import predict
+from reverie.evaluate.returns import Evaluation, evaluate
+from reverie.logger import read_metrics
+from reverie.types import Batch
+
+FPS = 25.0
+"""Decisions a second in a film."""
+CONTEXT, HORIZON = 5, 45
+
+
+def write(folder: Path, config: Config) -> tuple[Evaluation, dict[str, Path]]:
+    """Evaluate the agent of a finished run and draw everything.
+
+    Returns the evaluation, and the files by what they are.
+    """
+    agent = load(folder, config.device)
+    result = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed, film=True)
+    paths = {"evaluation": folder / "evaluation.json", "curve": draw_curve(folder, config, result)}
+    numbers = {
+        "returns": result.returns,
+        "lengths_frames": result.lengths_frames,
+        "mean": float(np.mean(result.returns)),
+        "standard_deviation": float(np.std(result.returns)),
+        "env": config.env.id,
+        "seed": config.seed,
+    }
+    atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
+    if result.frames is not None:
+        paths["film"] = report.write_video(folder / "evaluation.mp4", result.frames, FPS)
+    episode = max(result.episodes, key=lambda episode: len(episode.steps))
+    if _image_name(agent) and len(episode.steps) > CONTEXT:
+        paths |= draw_imagination(agent, episode, CONTEXT, HORIZON, folder)
+    return result, paths
+
+
+def draw_curve(folder: Path, config: Config, final: Evaluation) -> Path:
+    """`curve.png`: returns of training and evaluation episodes against environment frames."""
+    runs = {
+        "training episodes": [(line["frames"], line["return"]) for line in read_metrics(folder, "episode")],
+        "evaluation": [(line["frames"], line["return"]) for line in read_metrics(folder, "evaluation")],
+    }
+    runs["evaluation"].append((config.training.frames, float(np.mean(final.returns))))
+    title = f"{config.recipe} on {config.env.id}, seed {config.seed}"
+    return report.curve(folder / "curve.png", runs, title)
+
+
+def draw_imagination(agent: Agent, episode: Episode, context: int, horizon: int, folder: Path) -> dict[str, Path]:
+    """Strip, film and error of what the model imagines after the first `context` decisions of an episode.
+
+    Raises `UserError` where the agent sees no image, or the episode is not longer than the context.
+    """
+    if not _image_name(agent):
+        raise UserError(f"This agent sees no image, only {', '.join(agent.config.spec.obs)}: nothing can be drawn.")
+    length = min(len(episode.steps), context + horizon)
+    if length <= context:
+        raise UserError(
+            f"The episode has {len(episode.steps)} decisions and the model is to see {context}: "
+            f"take a smaller --context, or another --seed."
+        )
+    device = next(agent.parameters()).device
+    found = predict(agent, as_batch(episode, length, device), context)
+    films = (found.real, found.imagined, context)
+    return {
+        "open loop": report.open_loop_strip(folder / "open_loop.png", *films),
+        "as a film": report.open_loop_video(folder / "open_loop.mp4", *films),
+        "its error": report.error_plot(folder / "open_loop_error.png", found.model_error, found.copy_error),
+    }
+
+
+def as_batch(episode: Episode, length: int, device: torch.device) -> Batch:
+    """The first `length` columns of an episode as a batch of one."""
+    columns = {name: torch.from_numpy(column[None, :length]).to(device) for name, column in episode.columns().items()}
+    obs = {name.removeprefix("obs/"): column for name, column in columns.items() if name.startswith("obs/")}
+    return Batch(obs, **{name: column for name, column in columns.items() if not name.startswith("obs/")})
+
+
+def _image_name(agent: Agent) -> str | None:
+    return next((name for name, space in agent.config.spec.obs.items() if space.is_image), None)
