@@ -1,1 +1,37 @@
-"""Reverie."""
+"""Reverie: learn from pixels how a world moves, and act by planning or practising inside the learned model.
+
+import reverie
+
+agent = reverie.load("runs/demo")          # a trained run's folder
+carry, action = agent.act(None, obs)       # one observation or a batch
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reverie.agent import Agent, load
+    from reverie.config import Config
+    from reverie.errors import UserError
+    from reverie.recipes import build as recipe
+    from reverie.train import resume, train
+
+__all__ = ["Agent", "Config", "UserError", "load", "recipe", "resume", "train"]
+
+_PLACES = {
+    "Agent": ("reverie.agent", "Agent"),
+    "Config": ("reverie.config", "Config"),
+    "UserError": ("reverie.errors", "UserError"),
+    "load": ("reverie.agent", "load"),
+    "recipe": ("reverie.recipes", "build"),
+    "resume": ("reverie.train", "resume"),
+    "train": ("reverie.train", "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `import reverie` takes milliseconds, and a command that needs no torch never loads it."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'reverie' has no attribute '{name}'")
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)

@@ -184,5 +184,7 @@ def load(folder: str | Path, device: str = "auto") -> Agent:
     try:
         agent.load_state_dict(load_file(folder / "agent.safetensors"))
     except Exception as error:
-        raise UserError(f"{folder / 'agent.safetensors'} is damaged ({error}): `reverie resume` the run to write it anew.") from error
+        raise UserError(
+            f"{folder / 'agent.safetensors'} is damaged ({error}): `reverie resume` the run to write it anew."
+        ) from error
     return agent.to(choose_device(device)).eval()

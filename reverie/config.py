@@ -29,7 +29,7 @@ class TrainingConfig:
     length: int = 50
     """T, decisions in a sequence."""
     execution: Literal["eager", "compiled"] = "eager"
-    """How the update runs; `compiled` pays on a GPU, not on a CPU (110 s of compiling for a 1.26 times faster update)."""
+    """How the update runs; `compiled` is for GPUs (on a CPU: 110 s of compiling for a 1.26 times faster update)."""
     log_every: int = 500
     """Decisions between two lines of training metrics."""
     checkpoint_every: int = 5_000

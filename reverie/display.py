@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_MOST_VALUES = 12
+_MOST_IN_A_TABLE, _MOST_IN_A_LINE = 16, 6
 _RECENT_RETURNS = 5
 
 
@@ -87,9 +87,7 @@ class LiveDisplay:
         self._latest = progress
         if self._live:
             self._live.update(table(self._title, progress))
-        elif self._clock() >= self._next_line or (
-            progress.message and progress.message != self._shown_message
-        ):
+        elif self._clock() >= self._next_line or (progress.message and progress.message != self._shown_message):
             self._print(progress)
 
     @property
@@ -114,7 +112,7 @@ def line(progress: Progress) -> str:
     ]
     if progress.returns:
         parts.append(f"return {progress.returns[-1]:.1f}")
-    parts += [f"{name} {value:.4g}" for name, value in _values(progress)]
+    parts += [f"{name} {value:.4g}" for name, value in _values(progress, _MOST_IN_A_LINE)]
     if progress.message:
         parts.append(progress.message)
     return ", ".join(parts)
@@ -145,7 +143,7 @@ def table(title: str, progress: Progress) -> "RenderableType":
     for _ in range(2):
         body.add_column(style="cyan")
         body.add_column(justify="right")
-    values = [(name, f"{value:.4g}") for name, value in _values(progress)]
+    values = [(name, f"{value:.4g}") for name, value in _values(progress, _MOST_IN_A_TABLE)]
     for left, right in zip(values[::2], [*values[1::2], ("", "")]):
         body.add_row(*left, *right)
     recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
@@ -155,8 +153,9 @@ def table(title: str, progress: Progress) -> "RenderableType":
     return Panel(Group(*parts), title=title, title_align="left")
 
 
-def _values(progress: Progress) -> list[tuple[str, float]]:
-    return list(progress.values.items())[:_MOST_VALUES]
+def _values(progress: Progress, most: int) -> list[tuple[str, float]]:
+    """At most `most` scalars, losses first."""
+    return sorted(progress.values.items(), key=lambda item: not item[0].startswith("loss"))[:most]
 
 
 def _percent(progress: Progress) -> float:

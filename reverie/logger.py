@@ -183,9 +183,7 @@ class _Events:
         self._write(self._event.Event(summary=self._summary.Summary(value=value), step=step))
 
     def image(self, tag: str, encoded: bytes, height: int, width: int, step: int) -> None:
-        image = self._summary.Summary.Image(
-            encoded_image_string=encoded, height=height, width=width, colorspace=3
-        )
+        image = self._summary.Summary.Image(encoded_image_string=encoded, height=height, width=width, colorspace=3)
         value = self._summary.Summary.Value(tag=tag, image=image)
         self._write(self._event.Event(summary=self._summary.Summary(value=[value]), step=step))
 

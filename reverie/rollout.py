@@ -25,9 +25,7 @@ class Rollable(Protocol[S]):
     def features(self, state: S) -> Tensor: ...
 
 
-def prev_action(
-    action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | None = None
-) -> Float[Tensor, "B T A"]:
+def prev_action(action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | None = None) -> Float[Tensor, "B T A"]:
     """The action that led to each step: `action` shifted one to the right, the library's only shift.
 
     Column 0 gets `before`, the action taken just before the sequence, or zeros where that is unknown.

@@ -1,10 +1,10 @@
 """A run: everything that training changes, the folder it is kept in, and how it is saved and restored.
 
-    run/
-      config.json versions.json     what was asked for, and with which software
-      metrics.jsonl tensorboard/    what was measured
-      checkpoints/ replay/          what resuming needs, exactly
-      agent.json agent.safetensors  the agent alone, for `reverie.load`
+run/
+  config.json versions.json     what was asked for, and with which software
+  metrics.jsonl tensorboard/    what was measured
+  checkpoints/ replay/          what resuming needs, exactly
+  agent.json agent.safetensors  the agent alone, for `reverie.load`
 """
 
 import json
@@ -72,7 +72,10 @@ class Run:
         try:
             self.spec = self.environments.spec
             host = torch.Generator().manual_seed(config.seed)
-            self.generators = {"host": host, "device": torch.Generator(self.device).manual_seed(config.seed + 1)}
+            self.generators = {
+                "host": host,
+                "device": torch.Generator(self.device).manual_seed(config.seed + 1),
+            }
             self.replay = Replay(config.replay, self.spec, self.device, host)
             with torch.random.fork_rng():
                 torch.manual_seed(config.seed)
@@ -105,7 +108,9 @@ class Run:
     def create(cls, config: Config, folder: Path) -> "Run":
         """A new run in an empty or new folder."""
         if folder.exists() and any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run.")
+            raise UserError(
+                f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run."
+            )
         run = cls(config, folder)
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write(folder / "config.json", json.dumps(config_io.encode(config), indent=1).encode())

@@ -19,7 +19,8 @@ from reverie.config import Config
 from reverie.display import Progress
 from reverie.envs.adapter import Obs
 from reverie.errors import UserError
-from reverie.evaluate.returns import evaluate
+from reverie.evaluate.returns import Evaluation, evaluate
+from reverie.logger import Kind
 from reverie.run import Run
 from reverie.types import Batch, Metrics
 from reverie.update import draw_noise, make_update
@@ -149,8 +150,8 @@ def collect(run: Run, report: "Reporter") -> None:
 class Guard:
     """Stops a run whose losses or gradients are no longer finite, one update later.
 
-    Looking at once would make a GPU wait for the host; so the batch and metrics of an update are kept until the next one
-    has been launched.
+    Looking at once would make a GPU wait for the host; so the batch and metrics of an update are kept until the
+    next one has been launched.
     """
 
     def __init__(self, run: Run) -> None:
@@ -173,8 +174,8 @@ class Guard:
         path = self.run.folder / "nonfinite.pt"
         torch.save({"batch": vars(batch), "metrics": metrics}, path)
         raise UserError(
-            f"Update {self.run.clock.updates} gave {', '.join(odd)} that are not finite: the batch is in {path}, and the "
-            f"last good checkpoint was kept; look at the batch, or start anew with a smaller learning rate."
+            f"Update {self.run.clock.updates} gave {', '.join(odd)} that are not finite: the batch is in {path}, and "
+            f"the last good checkpoint was kept; look at the batch, or start anew with a smaller learning rate."
         )
 
 
@@ -188,7 +189,7 @@ class Reporter:
         self.returns: list[float] = []
         self.shown = 0.0
 
-    def _write(self, kind: str, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
+    def _write(self, kind: Kind, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
         clock = self.run.clock
         self.run.logger.write(kind, clock.frames, clock.decisions, clock.updates, values, timing)
 
@@ -208,7 +209,7 @@ class Reporter:
         self._write("train", self.values, {"seconds": seconds, "frames_per_second": speed})
         self.progress(force=True)
 
-    def evaluation(self, result) -> None:
+    def evaluation(self, result: Evaluation) -> None:
         """One line an evaluation."""
         self._write("evaluation", {"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
 

@@ -13,14 +13,13 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-def map(function: Callable[..., Any], tree: T, *others: Any) -> T:  # noqa: A001 - read as `tree.map`
+def map(function: Callable[..., Any], tree: T, *others: Any) -> T:
     """Apply `function` to each tensor of `tree`, together with the tensors at the same place in `others`."""
     if isinstance(tree, Tensor):
         return function(tree, *others)
     if is_dataclass(tree) and not isinstance(tree, type):
         mapped = {
-            f.name: map(function, getattr(tree, f.name), *(getattr(o, f.name) for o in others))
-            for f in fields(tree)
+            f.name: map(function, getattr(tree, f.name), *(getattr(o, f.name) for o in others)) for f in fields(tree)
         }
         return replace(tree, **mapped)  # type: ignore[return-value]
     if isinstance(tree, dict):

@@ -37,8 +37,8 @@ class Trace:
     """A batch as the world model saw it: what every learning signal reads.
 
     `prior[t]` was predicted from step t-1 alone, `posterior[t]` has also seen `obs[t]`; both are the
-    dynamics' state type with leading axes (B, T). `obs` is the batch's, as networks see it. `dynamics` lets a signal go on from the trace
-    (divergences, multi-step predictions) without owning the model.
+    dynamics' state type with leading axes (B, T). `obs` is the batch's, as networks see it. `dynamics` lets
+    a signal go on from the trace (divergences, multi-step predictions) without owning the model.
     """
 
     batch: Batch

@@ -44,7 +44,11 @@ def make_update(model: WorldModel, learner: Any, optimisers: dict[str, Optimiser
         losses = model.losses(trace)
         total = model.total(losses)
         step = optimisers["model"].step(total)
-        metrics = {"loss/model": total.detach(), "grad_norm/model": step["grad_norm"], **model.metrics(trace, losses)}
+        metrics = {
+            "loss/model": total.detach(),
+            "grad_norm/model": step["grad_norm"],
+            **model.metrics(trace, losses),
+        }
         belief = tree.flatten_batch(tree.detach(trace.posterior))
         metrics |= learner.update(model, belief, noise.behavior, optimisers)
         return metrics

@@ -1,9 +1,10 @@
 """The world model: encoder + dynamics + named learning signals.
 
-    Batch -> observe -> Trace -> losses {name: (B, T)} -> update
+Batch -> observe -> Trace -> losses {name: (B, T)} -> update
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -35,11 +36,18 @@ class WorldModelConfig:
 class WorldModel(nn.Module):
     """Learns how the world moves from sequences of observations, actions and rewards."""
 
+    dynamics: Any
+    """A `Dynamics`."""
+    signals: Any
+    """A module dict of `Signal`s by name."""
+
     def __init__(self, config: WorldModelConfig, spec: EnvSpec) -> None:
         super().__init__()
         if config.signals.keys() != config.weights.keys():
             odd = sorted(config.signals.keys() ^ config.weights.keys())
-            raise UserError(f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}.")
+            raise UserError(
+                f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
+            )
         self.weights = config.weights
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
@@ -52,9 +60,7 @@ class WorldModel(nn.Module):
         obs = prepare(batch.obs)
         embed = self.encoder(obs)
         start = self.dynamics.initial(batch.action.shape[0])
-        prior, posterior = observe(
-            self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise
-        )
+        prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics)
 

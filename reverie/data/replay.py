@@ -54,9 +54,7 @@ def bytes_per_decision(spec: EnvSpec) -> int:
 class Replay:
     """Implements `Source`. Sampling noise comes from `generator`, so a restored generator draws the same windows."""
 
-    def __init__(
-        self, config: ReplayConfig, spec: EnvSpec, device: torch.device, generator: torch.Generator
-    ) -> None:
+    def __init__(self, config: ReplayConfig, spec: EnvSpec, device: torch.device, generator: torch.Generator) -> None:
         self.capacity, self.device, self.generator = config.capacity, device, generator
         self.storage = device if config.storage == "device" else torch.device("cpu")
         needed, free = config.capacity * bytes_per_decision(spec), available_memory(self.storage)
@@ -137,7 +135,7 @@ class Replay:
                 raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
         if self.total != total:
             raise UserError(
-                f"The replay in {folder} lacks decisions {self.total} to {total}: restore the missing chunk from a copy."
+                f"The replay in {folder} lacks decisions {self.total} to {total}: restore that chunk from a copy."
             )
 
 

@@ -14,8 +14,7 @@ from reverie.envs.adapter import EnvSpec
 def prepare(obs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Stored observations as networks see them: images from uint8 to [-0.5, 0.5], vectors by `symlog`."""
     return {
-        name: value.float() / 255 - 0.5 if value.dtype == torch.uint8 else symlog(value)
-        for name, value in obs.items()
+        name: value.float() / 255 - 0.5 if value.dtype == torch.uint8 else symlog(value) for name, value in obs.items()
     }
 
 
@@ -32,12 +31,14 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
         super().__init__()
-        self.images = nn.ModuleDict()
-        for name, space in sorted(spec.obs.items()):
-            if space.is_image:
-                self.images[name] = ConvEncoder(config.image, space.shape[0], space.shape[2])
+        images = {
+            name: ConvEncoder(config.image, space.shape[0], space.shape[2])
+            for name, space in sorted(spec.obs.items())
+            if space.is_image
+        }
+        self.images = nn.ModuleDict(images)
         self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)
-        self.size_out = sum(net.size_out for net in self.images.values())
+        self.size_out = sum(net.size_out for net in images.values())
         if self.vectors:
             size_in = sum(spec.obs[name].shape[0] for name in self.vectors)
             self.dense = MLP(config.vector, size_in, config.vector.units)

@@ -1,6 +1,7 @@
 """Dense networks: the stack under every head, policy and value, and the encoder of vector observations."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -36,7 +37,7 @@ class MLP(nn.Module):
         super().__init__()
         sizes = [size_in] + [config.units] * config.layers
         stack: list[nn.Module] = []
-        for before, after in zip(sizes, sizes[1:]):
+        for before, after in pairwise(sizes):
             stack += [nn.Linear(before, after), ACTIVATIONS[config.activation]()]
         self.net = nn.Sequential(*stack, nn.Linear(sizes[-1], size_out))
         initialise(self)

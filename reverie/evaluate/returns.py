@@ -7,7 +7,7 @@ import numpy as np
 from reverie.agent import Agent
 from reverie.collect import Collector
 from reverie.data.episodes import Episode
-from reverie.envs.adapter import EnvConfig, Obs
+from reverie.envs import EnvConfig, Obs, make
 from reverie.envs.vector import SerialEnvironments
 
 EVALUATION_STREAM = 1
@@ -26,7 +26,9 @@ class Evaluation:
 
 def evaluate(agent: Agent, config: EnvConfig, episodes: int, seed: int, film: bool = False) -> Evaluation:
     """`episodes` episodes in an environment of their own; the same seed gives the same episodes."""
-    environments = SerialEnvironments(replace(config, count=1, workers=False))
+    config = replace(config, count=1, workers=False)
+    environment = make(config)
+    environments = SerialEnvironments(config, lambda _: environment)
     finished: list[Episode] = []
     frames: list[np.ndarray] = []
     carry = None
@@ -34,7 +36,7 @@ def evaluate(agent: Agent, config: EnvConfig, episodes: int, seed: int, film: bo
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
         nonlocal carry
         if film and not finished:
-            frames.append(environments.render(0))
+            frames.append(environment.render())
         carry, action = agent.act(carry, obs, is_first)
         return action
 
@@ -51,5 +53,3 @@ def evaluate(agent: Agent, config: EnvConfig, episodes: int, seed: int, film: bo
         frames=np.stack(frames) if film else None,
         episodes=finished,
     )
-
-

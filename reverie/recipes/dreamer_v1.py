@@ -5,8 +5,8 @@ Reading path: this recipe, `dynamics/rssm.py`, `signals/divergence.py`, `behavio
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. On `Pendulum-v1` (the demo) from 32x32 pixels; elsewhere from 64x64.
-- `paper`: the published network and schedule for DeepMind Control, exactly: 64x64 pixels, batches of 50 x 50, deter 200,
-  stoch 30, dense layers of 400 as in the published code (the paper's text says 300).
+- `paper`: the published network and schedule for DeepMind Control, exactly: 64x64 pixels, batches of 50 x 50,
+  deter 200, stoch 30, dense layers of 400 as in the published code (the text says 300).
 """
 
 from dataclasses import replace
@@ -22,6 +22,7 @@ from reverie.encoders.merge import EncoderConfig
 from reverie.encoders.mlp import MLPConfig
 from reverie.envs.adapter import EnvConfig
 from reverie.optimiser import AdamConfig
+from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
@@ -42,11 +43,17 @@ def dreamer_v1(size: str, env_id: str | None) -> Config:
 
 
 def network(
-    depth: int, deter: int, stoch: int, hidden: int, units: int, layers: tuple[int, int, int], continuation: bool
+    depth: int,
+    deter: int,
+    stoch: int,
+    hidden: int,
+    units: int,
+    layers: tuple[int, int, int],
+    continuation: bool,
 ) -> tuple[WorldModelConfig, ActorCriticConfig]:
     """World model and behaviour of given sizes; `layers` of the reward, value and actor networks."""
     conv, (reward, value, actor) = ConvConfig(depth), layers
-    signals = {
+    signals: dict[str, SignalConfig] = {
         "reconstruction": ReconstructionConfig(conv, MLPConfig(2, units)),
         "reward": RewardConfig(MLPConfig(reward, units)),
         "divergence": DivergenceConfig(free=3.0, variant="mean"),
@@ -120,7 +127,14 @@ def demo() -> Config:
             value_optimiser=AdamConfig(lr=3e-4),
         ),
         training=TrainingConfig(
-            frames=7_000, prefill=1_000, round=100, updates=50, batch=16, length=24, log_every=100, checkpoint_every=500
+            frames=7_000,
+            prefill=1_000,
+            round=100,
+            updates=50,
+            batch=16,
+            length=24,
+            log_every=100,
+            checkpoint_every=500,
         ),
         evaluation=EvaluationConfig(every=0, final_episodes=10),
     )
@@ -137,7 +151,14 @@ def tiny(env_id: str) -> Config:
         model=model,
         behavior=replace(behavior, horizon=4),
         training=TrainingConfig(
-            frames=1_000, prefill=400, round=50, updates=5, batch=4, length=8, log_every=50, checkpoint_every=100
+            frames=1_000,
+            prefill=400,
+            round=50,
+            updates=5,
+            batch=4,
+            length=8,
+            log_every=50,
+            checkpoint_every=100,
         ),
         evaluation=EvaluationConfig(every=0, final_episodes=1),
     )

@@ -1,0 +1,84 @@
+"""Open-loop prediction: show the model a few frames, then let it imagine the rest from the actions alone.
+
+The picture that tells most about a world model, and a number beside it: the error of each imagined frame against
+that of the *copy baseline*, which repeats the last frame that was shown.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reverie import tree
+from reverie.agent import Agent
+from reverie.encoders.merge import prepare
+from reverie.errors import UserError
+from reverie.rollout import imagine, observe, prev_action
+from reverie.types import Batch
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """T frames, the first `context` of them reconstructed from what was seen, the others imagined.
+
+    Errors are root-mean-square differences of pixels, of 255, one for each of the T - context imagined frames,
+    averaged over the sequences; `reward_error` is in the environment's unit.
+    """
+
+    context: int
+    real: np.ndarray
+    """(T, height, width, channels) uint8, the first sequence."""
+    imagined: np.ndarray
+    """The same shape."""
+    model_error: np.ndarray
+    copy_error: np.ndarray
+    reward_error: np.ndarray
+
+
+def as_pixels(images: Tensor) -> Tensor:
+    """From [-0.5, 0.5] back to [0, 255], clipped, still float."""
+    return ((images + 0.5) * 255).clamp(0, 255)
+
+
+@torch.no_grad()
+def predict(agent: Agent, batch: Batch, context: int) -> OpenLoop:
+    """Observe `context` steps of each sequence, imagine the others by their recorded actions with mean states.
+
+    The batch's first sequence is the one shown. UserError where the agent has no decoder or sees no image, or
+    the sequences are too short.
+    """
+    model, length = agent.model, batch.action.shape[1]
+    images = sorted(name for name, space in agent.config.spec.obs.items() if space.is_image)
+    if "reconstruction" not in model.signals or not images:
+        raise UserError("An open-loop picture needs an agent that sees images and learned to reconstruct them.")
+    if not 1 <= context < length:
+        raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
+    obs, name = prepare(batch.obs), images[0]
+    led_here = prev_action(batch.action)
+    seen = {key: value[:, :context] for key, value in obs.items()}
+    start = model.dynamics.initial(batch.action.shape[0])
+    first = batch.is_first[:, :context]
+    _, posterior = observe(model.dynamics, start, led_here[:, :context], model.encoder(seen), first, None)
+    last = tree.map(lambda x: x[:, -1], posterior)
+    states = imagine(model.dynamics, last, led_here[:, context:], None)
+    features = torch.cat([model.dynamics.features(posterior), model.dynamics.features(states)], dim=1)
+    decoded = as_pixels(model.signals["reconstruction"].decode(features)[name])
+    real = batch.obs[name].float()
+
+    def error(found: Tensor) -> np.ndarray:
+        return (found - real[:, context:]).square().mean((0, 2, 3, 4)).sqrt().cpu().numpy()
+
+    reward_error = np.zeros(length - context, np.float32)
+    if "reward" in model.signals:
+        reward = model.signals["reward"]
+        found = reward.predict(features[:, context:]) / reward.scale
+        reward_error = (found - batch.reward[:, context:]).square().mean(0).sqrt().cpu().numpy()
+    return OpenLoop(
+        context=context,
+        real=batch.obs[name][0].cpu().numpy(),
+        imagined=decoded[0].round().to(torch.uint8).cpu().numpy(),
+        model_error=error(decoded[:, context:]),
+        copy_error=error(real[:, context - 1 : context].expand_as(real[:, context:])),
+        reward_error=reward_error,
+    )
