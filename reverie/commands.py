@@ -56,6 +56,7 @@ def evaluate(arguments: Namespace, _: Texts) -> int:
         print(f"episode {number}: return {value:.1f} in {result.lengths_frames[number]} frames")
     print(_mean_return(result.returns))
     if result.frames is not None:
+        Path(arguments.video).parent.mkdir(parents=True, exist_ok=True)
         print(f"film: {report.write_video(Path(arguments.video), result.frames, outcome.FPS)}")
     return 0
 
@@ -186,9 +187,8 @@ def _see_through(config: "Config", folder: Path, work: "Callable[[Callable[[Prog
     from reverie.evaluate import outcome
     from reverie.train import Interrupted
 
-    print(f"run: {folder}")
     try:
-        with LiveDisplay(f"{config.recipe} on {config.env.id}, seed {config.seed}") as display:
+        with LiveDisplay(f"{config.recipe} on {config.env.id}, seed {config.seed}, in {folder}") as display:
             work(display)
     except Interrupted as stop:
         print(f"reverie: {stop}", file=sys.stderr)
@@ -196,7 +196,7 @@ def _see_through(config: "Config", folder: Path, work: "Callable[[Callable[[Prog
     print("evaluating ...", flush=True)
     result, paths = outcome.write(folder, config)
     print(_mean_return(result.returns))
-    _print_paths(paths)
+    _print_paths({"run": folder, **paths})
     return 0
 
 

@@ -47,8 +47,8 @@ class Progress:
 class LiveDisplay:
     """Shows each `Progress` it is called with; a context manager, since a terminal has to be given back.
 
-    In a terminal: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): one line for the
-    first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is always
+    In a terminal: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): the title and one line for
+    the first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is always
     shown. `clock` gives seconds.
     """
 
@@ -96,6 +96,8 @@ class LiveDisplay:
 
     def _print(self, progress: Progress | None) -> None:
         if progress:
+            if self._shown is None:
+                print(self._title, file=self._stream)
             print(line(progress), file=self._stream, flush=True)
             self._shown = progress
             self._next_line = self._clock() + self._interval

@@ -40,6 +40,12 @@ def test_a_line_says_it_all():
     )
 
 
+def test_losses_come_first_where_there_is_no_room_for_all():
+    values = {f"norm/{index}": 0.0 for index in range(20)} | {"loss/value": 1.0}
+    assert "loss/value 1, norm/0 0, " in line(progress(values=values))
+    assert "norm/9" not in line(progress(values=values))
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(None, "?"), (0.4, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")],
@@ -54,7 +60,8 @@ def test_lines_come_at_intervals_and_at_the_end():
         for frames, seconds in ((100, 0), (200, 10), (300, 31), (400, 40)):
             now[0] = seconds
             display(progress(frames=frames))
-    lines = stream.getvalue().splitlines()
+    title, *lines = stream.getvalue().splitlines()
+    assert title == "run"
     assert [text.split(", ")[1] for text in lines] == [f"{n} of 2000 frames" for n in (100, 300, 400)]
 
 
@@ -65,7 +72,7 @@ def test_a_new_message_is_shown_at_once_and_the_last_line_once():
         display(progress(frames=200, message="evaluating"))
         display(progress(frames=200, message="evaluating"))
         display(progress(frames=300, message="saved"))
-    assert len(stream.getvalue().splitlines()) == 3
+    assert len(stream.getvalue().splitlines()) == 1 + 3
 
 
 def test_without_any_progress_nothing_is_printed():

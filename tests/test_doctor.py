@@ -79,9 +79,7 @@ def test_a_missing_extra_tells_what_it_gives_and_the_command(monkeypatch):
 
 
 def test_report_has_a_heading_a_section(capsys):
-    doctor.report(
-        iter([Finding("versions", "torch", "2.13", True), Finding("room", "disk", "1 GiB free", False)])
-    )
+    doctor.report(iter([Finding("versions", "torch", "2.13", True), Finding("room", "disk", "1 GiB free", False)]))
     assert capsys.readouterr().out == (
         "versions\n  ok torch                    2.13\n\nroom\n  -- disk                     1 GiB free\n"
     )

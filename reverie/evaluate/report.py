@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SMALLEST_SIDE = 256  # pixels; players blur a 64-pixel film when they enlarge it
 _STRIP_COLUMNS = (5, 11)  # at most this many moments of the context, and of the imagination
+_MOST_MARKERS = 60  # more would hide the line they lie on
 _SEEN, _IMAGINED = (46, 160, 67), (203, 36, 49)  # RGB of the bar over a film: context, imagination
 
 
@@ -35,7 +36,7 @@ def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) ->
     if len(frames) == 0:
         raise ValueError(f"there is no frame to write to {path}")
     height, width = frames.shape[1:3]
-    factor = max(1, -(-_SMALLEST_SIDE // min(height, width)))
+    factor = _factor((height, width), _SMALLEST_SIDE)
     with _whole(path) as partial, av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.height = height * factor // 2 * 2  # h264 in yuv420p needs even sides
@@ -57,25 +58,19 @@ def open_loop_strip(
     The model sees the first `context` frames (their `imagined` row is its reconstruction) and no more.
     """
     seen, unseen = _STRIP_COLUMNS
-    steps = np.unique(
-        np.concatenate([_spread(0, context, seen), _spread(context, len(real), unseen)])
-    ).tolist()
-    figure = _figure(0.9 * len(steps) + 0.9, 0.9 * 3 + 0.75)
-    grid = figure.subplots(3, len(steps), squeeze=False)
+    steps = np.unique(np.concatenate([_spread(0, context, seen), _spread(context, len(real), unseen)])).tolist()
     rows = {"real": real, "imagined": imagined, "difference": _difference(real, imagined)}
-    for axes_row, (name, film) in zip(grid, rows.items()):
-        for column, (axes, step) in enumerate(zip(axes_row, steps)):
-            axes.imshow(_rgb(film)[step], interpolation="nearest")
-            axes.set_xticks([])
-            axes.set_yticks([])
-            for spine in axes.spines.values():
-                spine.set_color(np.array(_SEEN if step < context else _IMAGINED) / 255)
-                spine.set_linewidth(1.5)
-            if name == "real":
-                axes.set_title(f"t = {step}", fontsize=9)
-            if column == 0:
-                axes.set_ylabel(name, fontsize=9)
-    figure.supxlabel(
+    tiles = [[_framed(_rgb(film)[step], step < context) for step in steps] for film in rows.values()]
+    mosaic = np.concatenate([np.concatenate(row, axis=1) for row in tiles])
+    height, width = tiles[0][0].shape[:2]
+    figure = _figure(0.9 * len(steps) + 0.9, 0.9 * len(rows) * height / width + 0.75)
+    axes = figure.add_subplot()
+    axes.imshow(mosaic, interpolation="nearest")
+    axes.set_xticks([(column + 0.5) * width for column in range(len(steps))], [f"t = {step}" for step in steps])
+    axes.set_yticks([(row + 0.5) * height for row in range(len(rows))], list(rows))
+    axes.tick_params(length=0, labelsize=9, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(
         f"green: the model has seen these frames (t < {context})     "
         f"red: imagined from the actions alone (t ≥ {context})",
         fontsize=9,
@@ -91,7 +86,7 @@ def open_loop_video(
     fps: float = 10,
 ) -> Path:
     """Write a film of three panels (real, imagined, difference), titled; green while the model sees."""
-    factor = max(1, -(-_SMALLEST_SIDE // min(real.shape[1:3])))
+    factor = _factor(real.shape[1:3], _SMALLEST_SIDE)
     panels = [_rgb(film) for film in (real, imagined, _difference(real, imagined))]
     frames = []
     for step, images in enumerate(zip(*panels)):
@@ -121,13 +116,12 @@ def curve(
     axes = figure.add_subplot()
     for label, points in runs.items():
         frames, returns = zip(*sorted(points)) if points else ((), ())
-        axes.plot(frames, returns, marker="o", markersize=4, linewidth=1.5, label=label)
+        marker = "o" if len(points) <= _MOST_MARKERS else None
+        axes.plot(frames, returns, marker=marker, markersize=4, linewidth=1.5, label=label)
     for number, (label, level) in enumerate((references or {}).items()):
         axes.axhline(level, linestyle="--", linewidth=1.2, color=f"C{len(runs) + number}", label=label)
     axes.set(title=title, xlabel="environment frames", ylabel="episode return")
-    axes.xaxis.set_major_formatter(
-        lambda frames, _: f"{frames / 1000:g}k" if frames >= 1000 else f"{frames:g}"
-    )
+    axes.xaxis.set_major_formatter(lambda frames, _: f"{frames / 1000:g}k" if frames >= 1000 else f"{frames:g}")
     _finish(axes)
     return _save(figure, path)
 
@@ -135,14 +129,16 @@ def curve(
 def error_plot(path: Path, model_error: Float[np.ndarray, " H"], copy_error: Float[np.ndarray, " H"]) -> Path:
     """Write a PNG of the imagination's error per step beside that of repeating the last frame seen.
 
-    Both are mean squared errors of pixels, in whatever unit the caller measured them.
+    Both are root-mean-square differences of pixels, of 255.
     """
     figure = _figure(7, 4.2)
     axes = figure.add_subplot()
     steps = np.arange(1, len(model_error) + 1)
     axes.plot(steps, model_error, marker="o", markersize=3, label="imagined")
     axes.plot(steps, copy_error, marker="o", markersize=3, linestyle="--", label="last seen frame, repeated")
-    axes.set(title="Open-loop prediction", xlabel="steps into the imagination", ylabel="mean squared error")
+    axes.set(
+        title="Open-loop prediction", xlabel="steps into the imagination", ylabel="root-mean-square error (of 255)"
+    )
     axes.set_ylim(bottom=0)
     _finish(axes)
     return _save(figure, path)
@@ -159,6 +155,21 @@ def _rgb(film: np.ndarray) -> np.ndarray:
 
 def _difference(real: np.ndarray, imagined: np.ndarray) -> np.ndarray:
     return np.abs(real.astype(np.int16) - imagined.astype(np.int16)).astype(np.uint8)
+
+
+def _framed(image: np.ndarray, seen: bool) -> np.ndarray:
+    """The image, enlarged where it is small, in a frame that tells whether the model has seen it."""
+    large = _enlarge(image, _factor(image.shape[:2], 128))
+    thick = max(2, large.shape[1] // 32)
+    framed = np.full((large.shape[0] + 4 * thick, large.shape[1] + 4 * thick, 3), 255, np.uint8)
+    framed[thick:-thick, thick:-thick] = _SEEN if seen else _IMAGINED
+    framed[2 * thick : -2 * thick, 2 * thick : -2 * thick] = large
+    return framed
+
+
+def _factor(size: tuple[int, ...], least: int) -> int:
+    """The whole factor by which both sides reach at least that many pixels."""
+    return max(1, -(-least // min(size)))
 
 
 def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:

@@ -26,9 +26,7 @@ def test_a_video_keeps_its_frames_and_its_rate(tmp_path, channels):
     assert float(rate) == 12.5
 
 
-@pytest.mark.parametrize(
-    ("size", "shown"), [((63, 65), (314, 324)), ((300, 401), (300, 400)), ((1, 3), (256, 768))]
-)
+@pytest.mark.parametrize(("size", "shown"), [((63, 65), (314, 324)), ((300, 401), (300, 400)), ((1, 3), (256, 768))])
 def test_a_video_is_large_enough_and_even(tmp_path, size, shown):
     pictures, _ = decoded(report.write_video(tmp_path / "film.mp4", film(2, *size, 3), fps=10))
     assert pictures[0].shape[:2] == shown
@@ -60,9 +58,7 @@ def test_open_loop_video_has_three_panels_under_a_title(tmp_path):
     assert len(pictures) == 4
     panels = pictures[0][60:, 128::256].mean((0, 2))
     np.testing.assert_allclose(panels, [200, 80, 120], atol=4)
-    red_minus_green = [
-        float(picture[36:38, :, 0].mean() - picture[36:38, :, 1].mean()) for picture in pictures
-    ]
+    red_minus_green = [float(picture[36:38, :, 0].mean() - picture[36:38, :, 1].mean()) for picture in pictures]
     assert [value > 0 for value in red_minus_green] == [False, False, True, True]
 
 
@@ -72,9 +68,7 @@ def test_the_moments_shown_include_both_ends_and_the_first_imagined():
     assert report._spread(4, 4, 5).tolist() == []
 
 
-@pytest.mark.parametrize(
-    "runs", [{}, {"seed 0": []}, {"seed 0": [(0, -10.0), (2000, 5.0)], "seed 1": [(0, 1)]}]
-)
+@pytest.mark.parametrize("runs", [{}, {"seed 0": []}, {"seed 0": [(0, -10.0), (2000, 5.0)], "seed 1": [(0, 1)]}])
 def test_curve_draws_any_number_of_runs(tmp_path, runs):
     path = report.curve(tmp_path / "curve.png", runs, "return", {"published": 3.0})
     assert cv2.imread(str(path)).std() > 0
