@@ -15,6 +15,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from reverie.errors import UserError
+
 Obs = dict[str, np.ndarray]
 
 
@@ -42,6 +44,12 @@ class EnvConfig:
     """Environments that are played at once."""
     workers: bool = False
     """Play each in a process of its own, restarted when it dies; else in turn in this process."""
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "repeat", "time_limit", "count"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"--env.{name} is {value}: it must be 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class Environment(Protocol):
     def reset(self, seed: int) -> Step: ...
 
     def step(self, action: np.ndarray) -> Step:
-        """Play one decision. `action`: float32 (A,), the normal form. The step after `is_last` is an error."""
+        """Play one decision; `action` is float32 (A,) in the normal form. After `is_last` it is an error."""
         ...
 
     def render(self) -> np.ndarray:

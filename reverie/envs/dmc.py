@@ -95,9 +95,7 @@ class DMCEnvironment:
         self._people: PeopleCamera | None = None
         self._running = False
         try:
-            self._camera_number = self._checked_camera(
-                published_camera if config.camera is None else config.camera
-            )
+            self._camera_number = self._checked_camera(published_camera if config.camera is None else config.camera)
             self._limit = self._checked_limit()
             self._observed = self._chosen()
             self._camera = self._made_camera() if drawn else None
@@ -111,9 +109,7 @@ class DMCEnvironment:
         if drawn:
             obs["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
         action = self._env.action_spec()
-        self._low, self._high = (
-            np.broadcast_to(end, action.shape) for end in (action.minimum, action.maximum)
-        )
+        self._low, self._high = (np.broadcast_to(end, action.shape) for end in (action.minimum, action.maximum))
         self._spec = EnvSpec(obs, ActionSpace(int(np.prod(action.shape)), discrete=False), config.repeat)
 
     @property
@@ -190,9 +186,7 @@ class DMCEnvironment:
     def _checked_camera(self, camera: int) -> int:
         count = self._physics.model.ncam
         if not -1 <= camera < count:
-            raise UserError(
-                f"{self._config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera."
-            )
+            raise UserError(f"{self._config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera.")
         return camera
 
     def _checked_limit(self) -> float:
@@ -200,13 +194,9 @@ class DMCEnvironment:
         own = round(self._env._step_limit, 6)  # dm_control tells it nowhere else; infinite for a few tasks
         limit = self._config.time_limit
         if limit is None and own == float("inf"):
-            raise UserError(
-                f"{self._config.id} has no time limit: give one in frames with --env.time_limit 1000."
-            )
+            raise UserError(f"{self._config.id} has no time limit: give one in frames with --env.time_limit 1000.")
         if limit is not None and limit > own:
-            raise UserError(
-                f"{self._config.id} ends after {own:g} frames: --env.time_limit can only shorten it."
-            )
+            raise UserError(f"{self._config.id} ends after {own:g} frames: --env.time_limit can only shorten it.")
         return own if limit is None else limit
 
 
@@ -218,9 +208,7 @@ def _parsed(env_id: str) -> tuple[str, str, int]:
         return published.domain, published.task, published.camera
     match = re.fullmatch(r"(\w+)-(\w+)", name)
     if match is None:
-        raise UserError(
-            f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}"
-        )
+        raise UserError(f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}")
     domain, task = match.groups()
     domain = {"cup": "ball_in_cup"}.get(domain, domain)
     return domain, task, 2 if domain == "quadruped" else 0
@@ -243,9 +231,7 @@ def _suite() -> Any:
 def _loaded(domain: str, task: str, env_id: str) -> Any:
     suite = _suite()
     if (domain, task) not in suite.ALL_TASKS:
-        raise UserError(
-            f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them."
-        )
+        raise UserError(f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them.")
     with _known_deprecation_unsaid():
         return suite.load(domain, task, task_kwargs={"random": 0})
 

@@ -6,6 +6,7 @@ all is Gymnasium drawing 500 x 500 pixels, and nothing of that can be left out w
 """
 
 import importlib
+import inspect
 import os
 import warnings
 from typing import Any
@@ -59,11 +60,7 @@ class GymEnvironment:
             self._own = _leaves(self._env.observation_space)
             self._observed = self._chosen(config.observe)
             self._drawn = "pixels" in self._observed and "pixels" not in self._own
-            spaces = {
-                name: _described(self._own[name], name, config)
-                for name in self._observed
-                if name in self._own
-            }
+            spaces = {name: _described(self._own[name], name, config) for name in self._observed if name in self._own}
             if self._drawn:
                 spaces["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
             self._spec = EnvSpec(spaces, _action_space(self._env.action_space, config.id), config.repeat)
@@ -108,9 +105,7 @@ class GymEnvironment:
         for name in names:
             if name == "pixels" and name not in self._own:
                 if self._env.render_mode is None:
-                    raise UserError(
-                        f"{self._config.id} cannot be drawn: choose {', '.join(self._own)} with --env.observe."
-                    )
+                    raise UserError(f"{self._config.id} cannot be drawn: set --env.observe to {', '.join(self._own)}.")
             elif name not in self._own:
                 known = [*self._own, "pixels"]
                 raise UserError(
@@ -158,7 +153,8 @@ def _open(config: EnvConfig) -> Any:
     """`gymnasium.make`, with every way in which it fails as one sentence."""
     if config.rendering != "stock" or config.camera is not None:
         raise UserError(
-            f"--env.rendering and --env.camera are for DeepMind Control, but {config.id} is of Gymnasium: leave them out."
+            f"--env.rendering and --env.camera are for DeepMind Control: leave them out, as {config.id} is"
+            " drawn by Gymnasium."
         )
     gymnasium = _gymnasium()
     module, _, name = config.id.rpartition(":")
@@ -167,9 +163,7 @@ def _open(config: EnvConfig) -> Any:
             importlib.import_module(module)
         spec = gymnasium.spec(name)
     except ImportError as error:
-        raise UserError(
-            f"{config.id} needs the module {module!r}, which cannot be imported: {error}"
-        ) from error
+        raise UserError(f"{config.id} needs the module {module!r}, which cannot be imported: {error}") from error
     except gymnasium.error.UnregisteredEnv as error:
         hint = nearest(name, gymnasium.registry)
         raise UserError(
@@ -178,23 +172,29 @@ def _open(config: EnvConfig) -> Any:
         ) from error
     if "mujoco" in str(spec.entry_point):
         choose_gl()
-    limit = {} if config.time_limit is None else {"max_episode_steps": config.time_limit}
-    try:
-        modes = gymnasium.envs.registration.load_env_creator(spec.entry_point).metadata.get(
-            "render_modes", []
-        )
-    except (AttributeError, gymnasium.error.Error, ImportError):
-        modes = []  # a function has no metadata; what is missing shows when it is made
     try:
         # Gymnasium's own checker warns of what `reverie check-env` names in full.
-        mode = "rgb_array" if "rgb_array" in modes else None
-        env = gymnasium.make(name, render_mode=mode, disable_env_checker=True, **limit)
+        settings: dict[str, Any] = {"disable_env_checker": True}
+        if config.time_limit is not None:
+            settings["max_episode_steps"] = config.time_limit
+        if _draws(spec):
+            settings["render_mode"] = "rgb_array"
+        env = gymnasium.make(name, **settings)
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"{config.id} cannot be made: {error}") from error
     if spec.max_episode_steps is None and config.time_limit is None:
         env.close()
         raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
     return env
+
+
+def _draws(spec: Any) -> bool:
+    """Whether an environment has the render mode rgb_array; of a function, whether it takes a render mode."""
+    entry = spec.entry_point
+    creator = entry if callable(entry) else _gymnasium().envs.registration.load_env_creator(entry)
+    if hasattr(creator, "metadata"):
+        return "rgb_array" in creator.metadata.get("render_modes", [])
+    return "render_mode" in inspect.signature(creator).parameters
 
 
 def _leaves(space: Any, prefix: str = "") -> dict[str, Any]:
@@ -231,9 +231,7 @@ def _described(space: Any, name: str, config: EnvConfig) -> Space:
         channels = _channels_last(np.empty(space.shape, np.uint8)).shape[2]
         return Space((config.image_size, config.image_size, channels), "uint8")
     if not space.is_np_flattenable:
-        raise UserError(
-            f"{config.id} observes {name!r} as {space}, which is no array: observe something else."
-        )
+        raise UserError(f"{config.id} observes {name!r} as {space}, which is no array: observe something else.")
     return Space((spaces.flatdim(space),), "float32")
 
 
@@ -252,7 +250,5 @@ def _action_space(space: Any, env_id: str) -> ActionSpace:
     if not isinstance(space, spaces.Box):
         raise UserError(f"{env_id} takes actions of {space}: Reverie plays Box and Discrete actions.")
     if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
-        raise UserError(
-            f"{env_id} has unbounded actions: wrap it in gymnasium.wrappers.RescaleAction with bounds."
-        )
+        raise UserError(f"{env_id} has unbounded actions: wrap it in gymnasium.wrappers.RescaleAction with bounds.")
     return ActionSpace(int(np.prod(space.shape)), discrete=False)

@@ -73,9 +73,7 @@ def _egl_works() -> bool:
     display_address = egl.eglGetProcAddress(b"eglGetPlatformDisplayEXT")
     if not query_address or not display_address:
         return False
-    query_devices = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.POINTER(handle), handle)(
-        query_address
-    )
+    query_devices = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.POINTER(handle), handle)(query_address)
     platform_display = ctypes.CFUNCTYPE(handle, ctypes.c_uint, handle, handle)(display_address)
     devices, count = (handle * 16)(), ctypes.c_int(0)
     if not query_devices(len(devices), devices, ctypes.byref(count)):

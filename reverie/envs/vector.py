@@ -10,7 +10,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -40,7 +40,7 @@ class SerialEnvironments:
     def __init__(self, config: EnvConfig, make: Make) -> None:
         self._environments: list[Environment] = []
         try:
-            for _ in range(_checked_count(config)):
+            for _ in range(config.count):
                 self._environments.append(make(config))
         except BaseException:
             self.close()
@@ -76,14 +76,13 @@ class WorkerEnvironments:
     """
 
     def __init__(self, config: EnvConfig, make: Make) -> None:
-        count = _checked_count(config)
         self._config, self._make = config, make
-        self._deaths = [0] * count
+        self._deaths = [0] * config.count
         self._workers: list[_Worker] = []
         try:
-            for _ in range(count):  # all start before the first is waited for
+            for _ in range(config.count):  # all start before the first is waited for
                 self._workers.append(_Worker(config, make))
-            self._spec = [self._greeted(index) for index in range(count)][0]
+            self._spec, *_ = [self._greeted(index) for index in range(config.count)]
         except BaseException:
             self.close()
             raise
@@ -102,7 +101,7 @@ class WorkerEnvironments:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
-        """Start an episode in each environment named; a worker that dies meanwhile is replaced and asked again."""
+        """Start an episode in each environment named; where a worker dies, its replacement is asked again."""
         steps: dict[int, Step] = {}
         while missing := {index: seed for index, seed in seeds.items() if index not in steps}:
             steps |= {index: step for index, step in self._ask("reset", missing).items() if step is not None}
@@ -133,8 +132,8 @@ class WorkerEnvironments:
                 raise reply.error(index)
         return steps
 
-    def _greeted(self, index: int) -> EnvSpec:
-        """Wait until a worker has made its environment."""
+    def _greeted(self, index: int) -> Any:
+        """Wait until a worker has made its environment: its spec."""
         while (reply := self._workers[index].greeting()) is _DIED:
             self._replace(index)
         if isinstance(reply, _Failure):
@@ -148,14 +147,15 @@ class WorkerEnvironments:
         if self._deaths[index] >= MAX_DEATHS:
             raise UserError(
                 f"The worker of environment {index} died {MAX_DEATHS} times in a row without finishing a step"
-                f" (exit code {exit_code}): play {self._config.id} in this process to see why, with --env.workers False."
+                f" (exit code {exit_code}): to see why, play {self._config.id} in this process, without"
+                " --env.workers."
             )
+        self._workers[index] = _Worker(self._config, self._make)
         warnings.warn(
             f"The worker of environment {index} died (exit code {exit_code}) and was started again.",
             RuntimeWarning,
             stacklevel=4,
         )
-        self._workers[index] = _Worker(self._config, self._make)
 
 
 _DIED = object()
@@ -231,36 +231,31 @@ def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    with suppress(EOFError, OSError):  # raised by the pipe when the parent has gone
+        try:
+            environment = make(config)
+        except Exception as error:
+            pipe.send(_failure(error))
+            return
+        try:
+            pipe.send(environment.spec)
+            while (message := pipe.recv())[0] != "close":
+                pipe.send(_reply(environment, *message))
+        finally:
+            environment.close()
+
+
+def _reply(environment: Environment, method: str, argument: Any) -> Step | _Failure:
     try:
-        environment = make(config)
+        return environment.reset(argument) if method == "reset" else environment.step(argument)
     except Exception as error:
-        pipe.send(_failure(error))
-        return
-    try:
-        pipe.send(environment.spec)
-        while (message := pipe.recv())[0] != "close":
-            method, argument = message
-            try:
-                reply = environment.reset(argument) if method == "reset" else environment.step(argument)
-            except Exception as error:
-                reply = _failure(error)
-            pipe.send(reply)
-    except (EOFError, OSError):
-        pass  # the parent has gone
-    finally:
-        environment.close()
+        return _failure(error)
 
 
 def _failure(error: Exception) -> _Failure:
     if isinstance(error, UserError):
         return _Failure(True, str(error), "")
     return _Failure(False, f"{type(error).__name__}: {error}", traceback.format_exc())
-
-
-def _checked_count(config: EnvConfig) -> int:
-    if config.count < 1:
-        raise UserError(f"{config.count} environments cannot be played: set --env.count to 1 or more.")
-    return config.count
 
 
 @contextmanager

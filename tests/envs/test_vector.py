@@ -1,0 +1,147 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+from counting_worlds import Perilous, Threads, make_refused, make_stillborn
+
+from reverie.envs import EnvConfig, make, make_many
+from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
+from reverie.errors import UserError
+
+COUNTING = EnvConfig("counting_worlds:Counting-v0", observe=("state",), count=2, workers=True)
+NOTHING = np.zeros(2, np.float32)
+DEADLY = np.array([1.0, 0.0], np.float32)
+FAULTY = np.array([0.5, 0.0], np.float32)
+
+
+def test_workers_and_serial_give_the_same_bits():
+    config = EnvConfig("counting_worlds:Counting-v0", observe=("pixels", "state"), repeat=2, count=2)
+    rng = np.random.default_rng(0)
+    with closing(make_many(config)) as serial, closing(WorkerEnvironments(config, make)) as workers:
+        assert isinstance(serial, SerialEnvironments)
+        assert (serial.spec, serial.count) == (workers.spec, workers.count)
+        pairs = [(serial.reset({0: 3, 1: 4}), workers.reset({0: 3, 1: 4}))]
+        for _ in range(3):
+            actions = {index: rng.uniform(-1, 1, 2).astype(np.float32) for index in (1, 0)}
+            pairs.append((serial.step(actions), workers.step(actions)))
+        pairs.append((serial.reset({1: 5}), workers.reset({1: 5})))
+    for ours, theirs in pairs:
+        assert list(ours) == list(theirs)
+        for index in ours:
+            np.testing.assert_equal(vars(ours[index]), vars(theirs[index]))
+
+
+def test_a_killed_worker_is_replaced_and_waits_for_reset():
+    with closing(make_many(COUNTING)) as workers:
+        workers.reset({0: 0, 1: 1})
+        assert [step.reward for step in workers.step({0: NOTHING, 1: NOTHING}).values()] == [1, 1]
+        killed = workers.process_ids[0]
+        os.kill(killed, signal.SIGKILL)
+        with pytest.warns(RuntimeWarning, match=r"environment 0 died \(exit code -9\)"):
+            steps = workers.step({0: NOTHING, 1: NOTHING})
+        assert steps[0] is None
+        assert steps[1].reward == 2, "the others play on"
+        assert workers.process_ids[0] != killed
+        with pytest.raises(UserError, match="call reset"):
+            workers.step({0: NOTHING})
+        assert workers.reset({0: 0})[0].is_first
+        assert workers.step({0: NOTHING})[0].reward == 1
+
+
+def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
+    with closing(make_many(COUNTING)) as workers:
+        os.kill(workers.process_ids[1], signal.SIGKILL)
+        with pytest.warns(RuntimeWarning, match="environment 1 died"):
+            steps = workers.reset({0: 0, 1: 1})
+        assert [steps[index].is_first for index in (0, 1)] == [True, True]
+
+
+def test_exceptions_come_through_with_their_message():
+    with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
+        workers.reset({0: 0, 1: 1})
+        with pytest.raises(RuntimeError, match="Environment 1 failed: ZeroDivisionError: the world is flat") as caught:
+            workers.step({0: NOTHING, 1: FAULTY})
+        assert "in step" in caught.value.__notes__[0], "the worker's traceback comes along"
+        assert workers.step({0: NOTHING})[0].reward == 2, "no pipe is out of step"
+        with pytest.raises(UserError, match=r"shape \(2,\)"):
+            workers.step({0: np.zeros(3, np.float32)})
+    with pytest.raises(UserError, match="needs a ticket"):
+        WorkerEnvironments(COUNTING, make_refused)
+    with pytest.raises(UserError, match="Did you mean Pendulum-v1"):
+        make_many(EnvConfig("Pendulm-v1", workers=True))
+
+
+def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
+    with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
+        workers.reset({0: 0, 1: 1})
+        for _ in range(2):
+            with pytest.warns(RuntimeWarning, match="environment 0 died"):
+                assert workers.step({0: DEADLY})[0] is None
+            workers.reset({0: 0})
+        assert workers.step({0: NOTHING})[0].reward == 1, "a finished step clears the record"
+        for _ in range(2):
+            with pytest.warns(RuntimeWarning, match="environment 0 died"):
+                workers.step({0: DEADLY})
+            workers.reset({0: 0})
+        with pytest.raises(UserError, match="died 3 times in a row"):
+            workers.step({0: DEADLY})
+
+
+@pytest.mark.filterwarnings("ignore:The worker of environment:RuntimeWarning")
+def test_a_worker_that_never_comes_to_life_is_given_up():
+    with pytest.raises(UserError, match="died 3 times in a row"):
+        WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), make_stillborn)
+
+
+def test_a_worker_has_one_thread():
+    before = dict(os.environ)
+    with closing(WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), Threads)) as workers:
+        assert workers.reset({0: 0})[0].obs["state"].tolist() == [1, 1, 0]
+    assert dict(os.environ) == before
+
+
+def test_close_ends_every_process():
+    workers = make_many(COUNTING)
+    processes = workers.process_ids
+    workers.close()
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_ctrl_c_prints_the_traceback_of_the_parent_alone(tmp_path):
+    script = tmp_path / "play.py"
+    script.write_text(
+        textwrap.dedent("""
+            import numpy as np
+            from reverie.envs import EnvConfig, make_many
+
+            if __name__ == "__main__":
+                environments = make_many(EnvConfig(observe=("state",), count=2, workers=True))
+                try:
+                    environments.reset({0: 0, 1: 1})
+                    print("playing", flush=True)
+                    while True:
+                        for index, step in environments.step({i: np.zeros(1) for i in (0, 1)}).items():
+                            if step.is_last:
+                                environments.reset({index: 0})
+                finally:
+                    environments.close()
+        """)
+    )
+    process = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline() == "playing\n"
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "Process" not in errors
