@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from reverie.world_model import WorldModel, WorldModelConfig
 M = TypeVar("M")
 
 
+@runtime_checkable
 class Actor(Protocol[M]):
     """Chooses actions from beliefs; a policy network and a planner have the same shape to the agent."""
 

@@ -5,7 +5,7 @@ stands for the mean; so a rollout is a deterministic, differentiable function of
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,6 +16,7 @@ from reverie import tree
 S = TypeVar("S")
 
 
+@runtime_checkable
 class Rollable(Protocol[S]):
     """The part of the dynamics contract that the loops call (`reverie.dynamics.base.Dynamics` has all)."""
 

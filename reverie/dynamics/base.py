@@ -1,6 +1,6 @@
 """The dynamics contract: five methods that hold every latent model, and the noise they take."""
 
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from torch import Tensor
 S = TypeVar("S")
 
 
+@runtime_checkable
 class Dynamics(Protocol[S]):
     """A latent model. `S` is a frozen dataclass of tensors that share their leading axes `*b`.
 

@@ -11,7 +11,7 @@ to the agent in one normal form:
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class Step:
     is_terminal: bool
 
 
+@runtime_checkable
 class Environment(Protocol):
     """One world. The contract tests (`reverie check-env ID`) say in words what each method owes."""
 
@@ -111,6 +112,7 @@ class Environment(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class Environments(Protocol):
     """Several of one world, addressed by index; `None` for a step means that its worker died.
 

@@ -1,6 +1,6 @@
 """The contract of a learning signal: one reason for a world model to represent something."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from reverie.types import Trace
 
 
+@runtime_checkable
 class Signal(Protocol):
     """May own heads (a decoder, a reward network, an inverse model); reads everything else from the trace."""
 
