@@ -1,0 +1,159 @@
+"""What every learning signal owes, whichever it is: a new one is picked up from the union of configs."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from mock import random_batch, spec
+from torch.distributions import Bernoulli, Normal
+
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.rollout import observe, prev_action
+from reverie.signals import SignalConfig
+from reverie.signals.continuation import ContinuationConfig
+from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.reward import RewardConfig
+from reverie.types import Trace
+
+SPEC = spec(image=16, vector=3)
+BATCH, TIME, EMBED = 3, 6, 7
+
+
+class Setting:
+    """A small model's dynamics and a batch; `trace` filters the batch anew, so gradients reach the dynamics."""
+
+    def __init__(self, dtype=torch.float32) -> None:
+        torch.manual_seed(0)
+        self.dynamics = RSSMConfig(deter=8, hidden=8).build(EMBED, SPEC.action.size).to(dtype)
+        self.embed = 5 * torch.randn(BATCH, TIME, EMBED, dtype=dtype)  # a divergence well above what is free
+        self.noise = torch.randn(BATCH, TIME, self.dynamics.noise_size, dtype=dtype)
+        batch = random_batch(SPEC, BATCH, TIME)
+        black_or_white = 255 * (batch.obs["pixels"][:, :, :1, :1, :1] // 128)  # what can be learned in 50 steps
+        self.batch = replace(batch, obs=batch.obs | {"pixels": black_or_white.expand(-1, -1, 16, 16, 3)})
+        self.obs = {
+            "pixels": self.batch.obs["pixels"].to(dtype) / 255 - 0.5,
+            "state": self.batch.obs["state"].to(dtype),
+        }
+
+    def trace(self) -> Trace:
+        batch, dynamics = self.batch, self.dynamics
+        start, led_here = dynamics.initial(BATCH), prev_action(batch.action)
+        prior, posterior = observe(dynamics, start, led_here, self.embed, batch.is_first, self.noise)
+        features = dynamics.features(posterior)
+        return Trace(batch, self.obs, self.embed, prior, posterior, features, dynamics)
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+@pytest.fixture(params=get_args(SignalConfig) or (SignalConfig,), ids=lambda config: config.__name__)
+def signal(request, setting):
+    torch.manual_seed(1)
+    return request.param().build(SPEC, setting.dynamics.feature_size)
+
+
+def test_loss_is_one_number_a_step(signal, setting):
+    loss = signal.loss(setting.trace())
+    assert loss.shape == (BATCH, TIME)
+    assert loss.isfinite().all()
+
+
+def test_permuting_the_batch_permutes_the_loss(signal, setting):
+    expected = signal.loss(setting.trace())
+    order = torch.tensor([2, 0, 1])
+    batch = setting.batch
+    columns = {name: value[order] for name, value in vars(batch).items() if name != "obs"}
+    setting.batch = replace(batch, obs={name: value[order] for name, value in batch.obs.items()}, **columns)
+    setting.obs = {name: value[order] for name, value in setting.obs.items()}
+    setting.embed, setting.noise = setting.embed[order], setting.noise[order]
+    torch.testing.assert_close(signal.loss(setting.trace()), expected[order], rtol=1e-4, atol=1e-4)
+
+
+def test_the_gradient_reaches_the_signals_own_parameters_and_the_model(signal, setting):
+    signal.loss(setting.trace()).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in signal.parameters())
+    assert setting.dynamics.posterior[0].weight.grad.any()
+
+
+def test_fifty_steps_on_one_batch_cut_the_loss(signal, setting):
+    optimiser = torch.optim.Adam([*signal.parameters(), *setting.dynamics.parameters()], lr=1e-2)
+    found = []
+    for _ in range(51):
+        loss = signal.loss(setting.trace()).mean()
+        found.append(loss.item())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert min(found[-5:]) < found[0] - 0.05 * abs(found[0])
+
+
+@pytest.mark.parametrize("config", [ReconstructionConfig(), RewardConfig(), ContinuationConfig()])
+def test_a_step_is_judged_by_its_own_target_alone(config, setting):
+    head = config.build(SPEC, setting.dynamics.feature_size)
+    trace = setting.trace()
+    before = head.loss(trace)
+    reward, is_terminal = trace.batch.reward.clone(), trace.batch.is_terminal.clone()
+    pixels = trace.obs["pixels"].clone()
+    reward[2, 4] += 3
+    is_terminal[2, 4] ^= True
+    pixels[2, 4] = 0.5
+    batch = replace(trace.batch, reward=reward, is_terminal=is_terminal)
+    after = head.loss(replace(trace, batch=batch, obs=trace.obs | {"pixels": pixels}))
+    assert (before != after).nonzero().tolist() == [[2, 4]]
+
+
+@pytest.mark.parametrize("std", [1.0, 0.3])
+def test_reconstruction_is_a_normal_likelihood_of_everything_observed(std, setting):
+    signal = replace(ReconstructionConfig(), std=std).build(SPEC, setting.dynamics.feature_size)
+    trace = setting.trace()
+    means = signal.decode(trace.features)
+    assert {name: mean.shape for name, mean in means.items()} == {n: x.shape for n, x in trace.obs.items()}
+    expected = -sum(Normal(means[name], std).log_prob(trace.obs[name]).flatten(2).sum(-1) for name in means)
+    torch.testing.assert_close(signal.loss(trace), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_reward_is_a_normal_likelihood_of_the_scaled_reward(setting):
+    signal = RewardConfig(scale=0.25).build(SPEC, setting.dynamics.feature_size)
+    trace = setting.trace()
+    expected = -Normal(signal.predict(trace.features), 1.0).log_prob(trace.batch.reward / 4)
+    torch.testing.assert_close(signal.loss(trace), expected)
+
+
+def test_continuation_is_a_bernoulli_likelihood_of_not_being_terminal(setting):
+    signal = ContinuationConfig().build(SPEC, setting.dynamics.feature_size)
+    trace = setting.trace()
+    assert trace.batch.is_terminal.any()
+    expected = -Bernoulli(signal.predict(trace.features)).log_prob(1 - trace.batch.is_terminal.float())
+    torch.testing.assert_close(signal.loss(trace), expected)
+
+
+def test_a_time_limit_goes_on_and_a_termination_does_not(setting):
+    signal = ContinuationConfig().build(SPEC, setting.dynamics.feature_size)
+    trace = setting.trace()
+    never, limit = torch.zeros(BATCH, TIME, dtype=torch.bool), torch.ones(BATCH, TIME, dtype=torch.bool)
+    going_on = signal.loss(replace(trace, batch=replace(trace.batch, is_terminal=never, is_last=never)))
+    cut = signal.loss(replace(trace, batch=replace(trace.batch, is_terminal=never, is_last=limit)))
+    ended = signal.loss(replace(trace, batch=replace(trace.batch, is_terminal=limit, is_last=limit)))
+    assert torch.equal(going_on, cut)
+    assert (going_on != ended).all()
+
+
+def test_divergence_leaves_free_nats_a_step_or_a_batch(setting):
+    trace = setting.trace()
+    nats = setting.dynamics.divergence(trace.posterior, trace.prior)
+    middle, mean = nats.median().item(), nats.mean().item()
+    element = DivergenceConfig(free=middle, variant="element").build(SPEC, 1).loss(trace)
+    torch.testing.assert_close(element, nats.clamp(min=middle))
+    assert torch.equal(DivergenceConfig(free=0.9 * mean).build(SPEC, 1).loss(trace), nats)
+    free = DivergenceConfig(free=1.1 * mean).build(SPEC, 1).loss(trace)
+    torch.testing.assert_close(free, torch.full_like(nats, 1.1 * mean))
+
+
+def test_divergence_trains_prior_and_posterior(setting):
+    DivergenceConfig(free=0.0).build(SPEC, 1).loss(setting.trace()).mean().backward()
+    assert setting.dynamics.prior[0].weight.grad.any()
+    assert setting.dynamics.posterior[0].weight.grad.any()

@@ -1,0 +1,75 @@
+import math
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributions import Bernoulli, Independent, Normal
+
+from reverie.math import distributions as ours
+
+finite = st.floats(-20, 20)
+
+
+@given(finite, finite, st.floats(0.05, 5))
+def test_normal_log_prob(value, mean, std):
+    value, mean = torch.tensor([value, mean], dtype=torch.float64)
+    torch.testing.assert_close(ours.normal_log_prob(value, mean, std), Normal(mean, std).log_prob(value))
+
+
+@given(finite, st.sampled_from([0.0, 1.0]))
+def test_bernoulli_log_prob(logit, outcome):
+    logit, outcome = torch.tensor([logit, outcome], dtype=torch.float64)
+    torch.testing.assert_close(ours.bernoulli_log_prob(logit, outcome), Bernoulli(logits=logit).log_prob(outcome))
+
+
+def test_bernoulli_log_prob_of_a_soft_target():
+    found = ours.bernoulli_log_prob(torch.tensor(0.0), torch.tensor(0.3))
+    torch.testing.assert_close(found, torch.tensor(math.log(0.5)))
+    logit = torch.tensor(math.log(3.0))  # probability 3/4
+    expected = torch.tensor(0.3 * math.log(0.75) + 0.7 * math.log(0.25))
+    torch.testing.assert_close(ours.bernoulli_log_prob(logit, torch.tensor(0.3)), expected)
+
+
+def test_normal_entropy():
+    std = torch.tensor([[0.1, 1.0, 7.0], [2.0, 3.0, 0.5]])
+    torch.testing.assert_close(ours.normal_entropy(std), Independent(Normal(torch.zeros(2, 3), std), 1).entropy())
+
+
+def test_tanh_normal_sample_and_its_gradient():
+    mean, std = torch.tensor([0.5], requires_grad=True), torch.tensor([2.0], requires_grad=True)
+    assert ours.tanh_normal_sample(mean, std, None).item() == torch.tanh(mean).item()
+    sample = ours.tanh_normal_sample(mean, std, torch.tensor([-0.75]))
+    assert sample.item() == torch.tanh(torch.tensor(0.5 - 1.5)).item()
+    by_mean, by_std = torch.autograd.grad(sample, [mean, std])
+    slope = 1 - sample.detach().square()
+    torch.testing.assert_close([by_mean, by_std], [slope, -0.75 * slope])
+
+
+def test_gumbel_max_draws_with_the_frequencies_of_softmax():
+    logits = torch.tensor([1.0, -1.0, 0.0, 2.0])
+    count = 40_000
+    noise = ours.gumbel(count, 4, generator=torch.Generator().manual_seed(0))
+    sample = ours.one_hot_sample(logits.expand(count, 4), noise)
+    assert (sample.sum(-1) - 1).abs().max() < 1e-6
+    # four standard deviations of a frequency of 40,000 draws are at most 0.01
+    torch.testing.assert_close(sample.mean(0), logits.softmax(-1), atol=0.01, rtol=0)
+
+
+def test_one_hot_without_noise_is_the_mode():
+    logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, -1.0, 1.0]])
+    torch.testing.assert_close(ours.one_hot_sample(logits, None), torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
+
+
+def test_one_hot_carries_the_gradient_of_softmax():
+    logits = torch.tensor([[0.3, -0.7, 1.1]], requires_grad=True)
+    weight = torch.tensor([[2.0, -1.0, 5.0]])
+    (found,) = torch.autograd.grad((ours.one_hot_sample(logits, torch.zeros(1, 3)) * weight).sum(), logits)
+    (expected,) = torch.autograd.grad((logits.softmax(-1) * weight).sum(), logits)
+    torch.testing.assert_close(found, expected)
+
+
+def test_gumbel_noise_is_finite_and_has_its_moments():
+    noise = ours.gumbel(200_000, generator=torch.Generator().manual_seed(1))
+    assert noise.isfinite().all()
+    torch.testing.assert_close(noise.mean().item(), 0.5772, atol=0.02, rtol=0)  # Euler's constant
+    torch.testing.assert_close(noise.var().item(), math.pi**2 / 6, atol=0.05, rtol=0)

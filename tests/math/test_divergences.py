@@ -1,0 +1,40 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributions import Independent, Normal, kl_divergence
+
+from reverie.math.divergences import free_nats, gaussian_kl
+
+mean, std = st.floats(-5, 5), st.floats(0.05, 5)
+
+
+@given(st.lists(st.tuples(mean, std, mean, std), min_size=1, max_size=5))
+def test_gaussian_kl_is_that_of_torch(dimensions):
+    mean_q, std_q, mean_p, std_p = torch.tensor(dimensions, dtype=torch.float64).T
+    expected = kl_divergence(Independent(Normal(mean_q, std_q), 1), Independent(Normal(mean_p, std_p), 1))
+    torch.testing.assert_close(gaussian_kl(mean_q, std_q, mean_p, std_p), expected)
+
+
+def test_free_nats_an_element():
+    nats = torch.tensor([[1.0, 5.0], [2.0, 8.0]], requires_grad=True)
+    found = free_nats(nats, 3.0, "element")
+    assert found.tolist() == [[3.0, 5.0], [3.0, 8.0]]
+    found.sum().backward()
+    assert nats.grad.tolist() == [[0.0, 1.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("nats", "mean", "gradient"),
+    [
+        ([[1.0, 5.0], [2.0, 8.0]], 4.0, 0.25),  # mean 4 is above 3: every step is punished, small ones too
+        ([[0.0, 5.0], [1.0, 2.0]], 3.0, 0.0),  # mean 2 is below 3: nothing is, though one step is above
+    ],
+)
+def test_free_nats_of_the_mean(nats, mean, gradient):
+    nats = torch.tensor(nats, requires_grad=True)
+    found = free_nats(nats, 3.0, "mean")
+    assert found.shape == nats.shape
+    assert found.mean().item() == mean
+    found.mean().backward()
+    assert nats.grad.unique().tolist() == [gradient]
