@@ -3,6 +3,7 @@
 import io
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ def write(folder: Path, decision: int, state: dict[str, Any]) -> None:
 
 def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The state in one file; any exception means that it is damaged."""
+    with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums
+        if damaged := archive.testzip():
+            raise ValueError(f"wrong checksum of {damaged}")
     return torch.load(path, map_location=device, weights_only=True)
 
 
