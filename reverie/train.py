@@ -59,20 +59,21 @@ def _loop(run: Run, on_progress: OnProgress | None) -> Path:
                     clock.updates += 1
                     guard.check(batch, metrics)
                     report.progress()
+                guard.settle()  # before anybody acts by these weights
                 if stop:
-                    guard.settle()
                     run.save()
                     raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")
                 finished = clock.frames >= config.frames
-                see_to_reports(run, guard, report, finished)
+                see_to_reports(run, report, finished)
                 if finished:
+                    run.agent.save(run.folder)  # killed after its last checkpoint, a run may lack it
                     return run.folder
                 collect(run, report)
     finally:
         run.close()
 
 
-def see_to_reports(run: Run, guard: "Guard", report: "Reporter", finished: bool) -> None:
+def see_to_reports(run: Run, report: "Reporter", finished: bool) -> None:
     """Log, evaluate and save where a multiple of their interval lies between the last reports and now."""
     config, clock, repeat = run.config, run.clock, run.spec.repeat
     before, clock.reported = clock.reported, clock.decisions
@@ -85,7 +86,6 @@ def see_to_reports(run: Run, guard: "Guard", report: "Reporter", finished: bool)
     if due(config.evaluation.every // repeat):
         report.evaluation(evaluate(run.agent, config.env, config.evaluation.episodes, clock.frames))
     if before < clock.decisions and (due(config.training.checkpoint_every) or finished):
-        guard.settle()
         run.save()
 
 
