@@ -6,16 +6,25 @@ restored by playing them again.
 """
 
 import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from reverie.data.episodes import Episode, stack_obs
-from reverie.envs.adapter import Environments, Obs
+from reverie.envs.adapter import Environments, Obs, Step
 
 Act = Callable[[Obs, np.ndarray], np.ndarray]
 """Observations (count, ...) and `is_first` (count,) to actions (count, A)."""
+
+
+def fingerprint(step: Step) -> int:
+    """A checksum of the reward and everything observed."""
+    found = zlib.crc32(np.float64(step.reward).tobytes())
+    for _, value in sorted(step.obs.items()):
+        found = zlib.crc32(value.tobytes(), found)
+    return found
 
 
 class Collector:
@@ -73,7 +82,7 @@ class Collector:
             "seeds": [episode.seed for episode in self.episodes],
             "begun": [bool(episode.steps) and not episode.finished for episode in self.episodes],
             "actions": [[a.tolist() for a in episode.actions] for episode in self.episodes],
-            "rewards": [[step.reward for step in episode.steps] for episode in self.episodes],
+            "fingerprints": [[fingerprint(step) for step in episode.steps] for episode in self.episodes],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -90,7 +99,7 @@ class Collector:
                     break
                 self.episodes[i].actions.append(array)
                 self.episodes[i].steps.append(step)
-            if [step.reward for step in self.episodes[i].steps] != state["rewards"][i]:
+            if [fingerprint(step) for step in self.episodes[i].steps] != state["fingerprints"][i]:
                 warnings.warn(
                     f"Environment {i} does not repeat itself from the same seed and actions: its unfinished episode "
                     "is discarded, and the run goes on with a new one.",
