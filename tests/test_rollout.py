@@ -1,7 +1,7 @@
 """The loops over time, by hand: in the mock world states are sums."""
 
 import torch
-from mock import AddAction, Value
+from mocks import AddAction, Value
 from torch import tensor
 
 from reverie.rollout import imagine, imagine_policy, observe, prev_action

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
-from mock import random_batch, spec
+from mocks import random_batch, spec
 from torch.distributions import Bernoulli, Normal
 
 from reverie.dynamics.rssm import RSSMConfig

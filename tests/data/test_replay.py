@@ -1,0 +1,201 @@
+"""The ring against a plain list, and its chunks on disk."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mocks import spec
+
+from reverie.data import replay as replays
+from reverie.data.replay import Replay, ReplayConfig, bytes_per_decision, prune
+from reverie.errors import UserError
+
+SPEC = spec(image=0, vector=1, action=1)
+
+
+def make(capacity: int, seed: int = 0, spec=SPEC) -> Replay:
+    return Replay(ReplayConfig(capacity), spec, torch.device("cpu"), torch.Generator().manual_seed(seed))
+
+
+def stretch(start: int, length: int) -> dict[str, torch.Tensor]:
+    """One episode whose columns are numbered on from `start`."""
+    numbers = torch.arange(start, start + length, dtype=torch.float32)
+    flags = torch.zeros(3, length, dtype=torch.bool)
+    flags[0, 0] = flags[1, -1] = flags[2, -1] = True
+    names = ("is_first", "is_last", "is_terminal")
+    return {
+        "obs/state": numbers[:, None],
+        "action": -numbers[:, None],
+        "reward": 2 * numbers,
+        **dict(zip(names, flags)),
+    }
+
+
+def filled(capacity: int, lengths: list[int], seed: int = 0) -> Replay:
+    replay = make(capacity, seed)
+    for length in lengths:
+        replay.add(stretch(replay.total, length))
+    return replay
+
+
+def held(replay: Replay) -> list[float]:
+    """Rewards from the oldest to the newest column."""
+    where = torch.arange(replay.total - len(replay), replay.total) % replay.capacity
+    return replay.ring["reward"][where].tolist()
+
+
+lengths = st.lists(st.integers(1, 12), min_size=1, max_size=8)
+
+
+@given(capacity=st.integers(1, 15), lengths=lengths)
+def test_the_ring_is_the_end_of_a_list(capacity, lengths):
+    kept = [2.0 * number for number in range(sum(lengths))][-capacity:]
+    replay = filled(capacity, lengths)
+    assert held(replay) == kept
+    assert len(replay) == len(kept)
+    assert replay.total == sum(lengths)
+
+
+@given(capacity=st.integers(4, 15), lengths=lengths, length=st.integers(1, 4))
+def test_samples_are_runs_of_neighbours(capacity, lengths, length):
+    replay = filled(capacity, lengths)
+    if len(replay) < length:
+        with pytest.raises(UserError, match=r"--training\.prefill"):
+            replay.sample(2, length)
+        return
+    batch = replay.sample(20, length)
+    first = batch.reward[:, :1] / 2
+    assert first.min() >= replay.total - len(replay)
+    assert first.max() + length <= replay.total
+    numbers = first + torch.arange(length)
+    assert torch.equal(batch.obs["state"][..., 0], numbers)
+    assert torch.equal(batch.action[..., 0], -numbers)
+    assert torch.equal(batch.reward, 2 * numbers)
+    starts = {sum(lengths[:i]) for i in range(len(lengths))}
+    assert torch.equal(batch.is_first, torch.tensor([[int(n) in starts for n in row] for row in numbers]))
+    assert torch.equal(
+        batch.is_last, torch.tensor([[int(n) + 1 in starts | {replay.total} for n in row] for row in numbers])
+    )
+
+
+def test_every_window_is_as_likely_as_any_other():
+    replay = filled(capacity=10, lengths=[9, 8])  # wrapped: columns 7 to 16 are held
+    first = replay.sample(14_000, 4).reward[:, 0] / 2
+    counts = torch.bincount(first.long(), minlength=17)
+    assert counts[:7].sum() == counts[14:].sum() == 0
+    # 7 windows, 2000 each; five standard deviations are 207
+    assert (counts[7:14] - 2000).abs().max() < 207
+
+
+def test_a_window_crosses_the_border_of_episodes():
+    batch = filled(capacity=20, lengths=[3, 3]).sample(50, 6)
+    assert batch.is_first.tolist() == [[True, False, False, True, False, False]] * 50
+    assert batch.is_last.tolist() == [[False, False, True, False, False, True]] * 50
+
+
+def test_the_generator_alone_decides_what_is_sampled():
+    one, two, other = (filled(20, [15], seed) for seed in (0, 0, 1))
+    assert torch.equal(one.sample(9, 3).reward, two.sample(9, 3).reward)
+    assert not torch.equal(one.sample(9, 3).reward, other.sample(9, 3).reward)
+
+
+def test_dtypes_are_kept():
+    seen = spec(image=16, vector=2, action=3)
+    replay = make(8, spec=seen)
+    assert replay.ring["obs/pixels"].dtype == torch.uint8
+    assert replay.ring["obs/pixels"].shape == (8, 16, 16, 3)
+    assert replay.ring["obs/state"].dtype == replay.ring["action"].dtype == torch.float32
+
+
+def test_each_frame_is_stored_once():
+    """16x16x3 bytes of image, 2 + 3 + 1 floats, 3 flags; nothing is kept twice for overlapping windows."""
+    seen = spec(image=16, vector=2, action=3)
+    assert bytes_per_decision(seen) == 16 * 16 * 3 + 6 * 4 + 3
+    replay = make(100, spec=seen)
+    assert sum(ring.untyped_storage().nbytes() for ring in replay.ring.values()) == 100 * bytes_per_decision(seen)
+
+
+def test_too_little_memory_is_said_before_anything_is_allocated(monkeypatch):
+    monkeypatch.setattr(replays, "available_memory", lambda device: 2**30)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: pytest.fail("allocated"))
+    seen = spec(image=64, vector=0, action=6)
+    with pytest.raises(UserError) as error:
+        make(500_000, spec=seen)
+    text = str(error.value)
+    assert "500,000 decisions needs 5.74 GiB and 1.00 GiB are free" in text
+    assert f"--replay.capacity {int(0.9 * 2**30 / (64 * 64 * 3 + 7 * 4 + 3))} or less" in text
+
+
+# On disk
+
+
+@given(data=st.data(), capacity=st.integers(3, 12))
+def test_what_was_written_is_read_back(data, capacity, tmp_path_factory):
+    """Any adding and saving; then any of the last two saves can be gone back to, and what is newer is dropped."""
+    folder = tmp_path_factory.mktemp("replay")
+    replay, stored = make(capacity), 0
+    saved = [(0, [])]
+    for length, save in data.draw(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=8)):
+        replay.add(stretch(replay.total, length))
+        if save:
+            replay.write(folder, since=stored)
+            stored = replay.total
+            saved.append((stored, held(replay)))
+            prune(folder, saved[-2][0] - capacity)
+    total, rewards = data.draw(st.sampled_from(saved[-2:]))
+    again = make(capacity)
+    again.read(folder, total)
+    assert (again.total, held(again)) == (total, rewards)
+    again.add(stretch(total, 2))  # and the run goes on, over what was dropped
+    again.write(folder, since=total)
+    third = make(capacity)
+    third.read(folder, total + 2)
+    assert held(third) == held(again)
+
+
+def written(folder, capacity: int = 50) -> Replay:
+    """Three chunks: columns 0-4, 5-9, 10-14."""
+    replay = make(capacity)
+    for since in (0, 5, 10):
+        replay.add(stretch(since, 5))
+        replay.write(folder, since)
+    return replay
+
+
+def test_every_column_is_read_back_exactly(tmp_path):
+    replay, again = written(tmp_path), make(50)
+    again.read(tmp_path, 15)
+    assert all(torch.equal(again.ring[name][:15], ring[:15]) for name, ring in replay.ring.items())
+
+
+def test_columns_younger_than_the_checkpoint_are_dropped(tmp_path):
+    written(tmp_path)
+    again = make(50)
+    again.read(tmp_path, 10)
+    assert held(again) == [2.0 * n for n in range(10)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000000000000-000000000005.safetensors",
+        "000000000005-000000000010.safetensors",
+    ]
+
+
+def test_old_chunks_are_pruned_once_no_column_of_them_is_needed(tmp_path):
+    written(tmp_path, capacity=7)
+    prune(tmp_path, oldest=15 - 7)
+    assert [path.name[:12] for path in sorted(tmp_path.iterdir())] == ["000000000005", "000000000010"]
+
+
+def test_a_missing_chunk_is_one_sentence(tmp_path):
+    written(tmp_path)
+    (tmp_path / "000000000005-000000000010.safetensors").unlink()
+    with pytest.raises(UserError, match="lacks decisions 5 to 15"):
+        make(50).read(tmp_path, 15)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b"", lambda content: b"x" * 999])
+def test_a_damaged_chunk_is_one_sentence(tmp_path, damage):
+    written(tmp_path)
+    path = tmp_path / "000000000005-000000000010.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=r"000000000005-000000000010\.safetensors cannot be read"):
+        make(50).read(tmp_path, 15)
