@@ -4,7 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from io import TextIOBase
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,7 +56,7 @@ class LiveDisplay:
     def __init__(
         self,
         title: str,
-        stream: TextIO | None = None,
+        stream: TextIOBase | None = None,
         seconds_between_lines: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -63,7 +64,7 @@ class LiveDisplay:
         from rich.live import Live
 
         self._title = title
-        self._stream = stream or sys.stdout
+        self._stream = cast(IO[str], stream or sys.stdout)
         self._interval, self._clock = seconds_between_lines, clock
         self._shown: Progress | None = None
         self._latest: Progress | None = None

@@ -1,0 +1,16 @@
+"""Before any test: shapes in annotations are checked at run time, and nothing depends on the machine's speed."""
+
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Before the first import of reverie: only modules loaded after it have their annotations checked.
+_hook = install_import_hook("reverie", "checker.check")
+
+import torch  # noqa: E402
+
+# Few and fixed: sums of floats depend on how many threads share them.
+torch.set_num_threads(1)
+
+# No time limit for an example, and the same examples every time.
+settings.register_profile("reverie", deadline=None, derandomize=True)
+settings.load_profile("reverie")
