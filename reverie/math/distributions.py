@@ -36,8 +36,8 @@ def one_hot_sample(logits: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] |
     `argmax(logits + noise)` is a categorical sample for standard Gumbel noise; None gives the mode.
     Bengio 2013 (straight-through); Jang 2017, Eq. 1 (Gumbel-max).
     """
-    index = (logits if noise is None else logits + noise).argmax(-1)
-    sample = F.one_hot(index, logits.shape[-1]).to(logits.dtype)
+    index = (logits if noise is None else logits + noise).argmax(-1, keepdim=True)
+    sample = torch.zeros_like(logits).scatter(-1, index, 1.0)  # on a CPU, F.one_hot would read the index
     probability = logits.softmax(-1)
     return sample + probability - probability.detach()
 
