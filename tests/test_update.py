@@ -1,0 +1,139 @@
+"""Law 5: an update never touches the host. On a CPU a host sync costs nothing, so it is looked for, not timed."""
+
+import pytest
+import torch
+from mocks import behavior_config, model_config, random_batch, spec
+from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from reverie import tree
+from reverie.optimiser import AdamConfig, Optimiser
+from reverie.update import UpdateNoise, draw_noise, make_update
+from reverie.world_model import WorldModel
+
+READS = {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "nonzero_numpy", "equal", "masked_select", "_unique2"}
+"""Operators whose result, or its shape, needs a tensor's value on the host."""
+
+
+class HostRead(AssertionError):
+    pass
+
+
+class NoHostReads(TorchDispatchMode):
+    """Raises where an operator reads a tensor's value."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.__name__.split(".")[0]
+        if name in READS:
+            raise HostRead(name)
+        if name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1]):
+            raise HostRead("index by a mask")
+        return function(*args, **(kwargs or {}))
+
+
+class Setting:
+    """A small model, its learner and everything that an update takes; equal for equal arguments."""
+
+    def __init__(self, discrete: bool = False, batch: int = 3, length: int = 6) -> None:
+        torch.manual_seed(0)
+        self.spec = spec(image=16, vector=2, action=3, discrete=discrete)
+        config = model_config()
+        self.model = WorldModel(config, self.spec)
+        self.learner = behavior_config().build(self.spec, self.model.dynamics.feature_size)
+        self.optimisers = {
+            "model": Optimiser(config.optimiser, self.model.parameters()),
+            **self.learner.optimisers(),
+        }
+        self.batch = random_batch(self.spec, batch, length)
+        generator = torch.Generator().manual_seed(1)
+        self.noise: UpdateNoise = draw_noise(self.model, self.learner, batch, length, generator)
+        self.update = make_update(self.model, self.learner, self.optimisers, "eager")
+
+    def weights(self) -> list[torch.Tensor]:
+        return [*self.model.parameters(), *self.learner.parameters()]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: x.sum().item(),
+        lambda x: float(x.mean()),
+        lambda x: bool((x > 0).any()),
+        lambda x: x.nonzero(),
+        lambda x: x[x > 0],
+        lambda x: torch.equal(x, x),
+        lambda x: torch.full((2,), x.sum().item()),
+        lambda x: x.unique(),
+    ],
+)
+def test_the_mode_does_notice(read):
+    with pytest.raises(HostRead), NoHostReads():
+        read(torch.randn(3))
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_an_update_never_reads_a_value(discrete):
+    setting = Setting(discrete)
+    with NoHostReads():
+        metrics = setting.update(setting.batch, setting.noise)
+    assert metrics["loss/model"].isfinite()
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_an_update_runs_on_tensors_that_have_no_values(discrete):
+    """Nor can `.tolist()`, `.numpy()` and the like be hidden in it, which no operator shows."""
+    setting, mode = Setting(discrete), FakeTensorMode()
+    learner = setting.learner
+    for module in [*setting.model.modules(), *learner.modules()]:
+        for name, parameter in module._parameters.items():
+            module._parameters[name] = nn.Parameter(mode.from_tensor(parameter.detach()))
+    batch, noise = tree.map(mode.from_tensor, (setting.batch, setting.noise))
+    with mode:
+        optimisers = {"model": Optimiser(AdamConfig(), setting.model.parameters()), **learner.optimisers()}
+        metrics = make_update(setting.model, learner, optimisers, "eager")(batch, noise)
+        assert all(x.shape == () for x in metrics.values())
+        for read in (torch.Tensor.item, torch.Tensor.tolist):
+            with pytest.raises((DataDependentOutputException, RuntimeError)):
+                read(metrics["loss/model"])
+
+
+def test_noise_comes_from_the_generator_alone():
+    setting = Setting()
+    draws = []
+    for seed, global_seed in [(1, 5), (1, 6), (2, 5)]:
+        torch.manual_seed(global_seed)
+        noise = draw_noise(setting.model, setting.learner, 3, 6, torch.Generator().manual_seed(seed))
+        draws.append(torch.cat([noise.posterior.flatten(), noise.behavior.dynamics.flatten()]))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_same_noise_batch_and_weights_give_the_same_bits(discrete):
+    one, two = Setting(discrete), Setting(discrete)
+    first = one.update(one.batch, one.noise)
+    torch.manual_seed(99)  # nothing is drawn from the global generator
+    torch.rand(7)
+    second = two.update(two.batch, two.noise)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert all(torch.equal(a, b) for a, b in zip(one.weights(), two.weights()))
+
+
+def test_metrics_are_scalars_that_hold_no_graph():
+    setting = Setting()
+    metrics = setting.update(setting.batch, setting.noise)
+    expected = {"loss/model", "loss/reconstruction", "loss/actor", "loss/value", "grad_norm/model", "divergence"}
+    assert expected <= metrics.keys()
+    for name, x in metrics.items():
+        assert x.shape == (), name
+        assert not x.requires_grad, name
+        assert x.isfinite(), name
+
+
+def test_every_part_learns():
+    setting = Setting()
+    before = [x.detach().clone() for x in setting.weights()]
+    setting.update(setting.batch, setting.noise)
+    assert all(not torch.equal(a, b) for a, b in zip(before, setting.weights()))
