@@ -222,7 +222,7 @@ def _suite() -> Any:
         from dm_control import suite
     except (ImportError, RuntimeError, AttributeError) as error:  # how its OpenGL loaders fail
         raise UserError(
-            f"DeepMind Control cannot be imported: {error}. Mind MUJOCO_GL (egl, osmesa or glfw), and the"
+            f"DeepMind Control cannot be imported ({error}): mind MUJOCO_GL (egl, osmesa or glfw) and the"
             " packages libegl1 libgl1-mesa-dri libopengl0."
         ) from error
     return suite

@@ -94,10 +94,14 @@ class GymEnvironment:
     def render(self) -> np.ndarray:
         if self._env.render_mode is None:
             raise UserError(f"{self._config.id} cannot be drawn: it has no render mode rgb_array.")
-        return np.array(self._env.render(), np.uint8)
+        return np.array(self._frame())
 
     def close(self) -> None:
         self._env.close()
+
+    def _frame(self) -> np.ndarray:
+        """The present frame, which may be the environment's own buffer."""
+        return np.asarray(self._env.render(), np.uint8)
 
     def _chosen(self, observe: tuple[str, ...]) -> list[str]:
         """The names to observe, each checked."""
@@ -121,7 +125,7 @@ class GymEnvironment:
         normal = {}
         for name in self._observed:
             if name == "pixels" and self._drawn:
-                normal[name] = resized(self.render(), self._config.image_size)
+                normal[name] = resized(self._frame(), self._config.image_size)
             elif self._spec.obs[name].is_image:
                 normal[name] = resized(_channels_last(_leaf(observation, name)), self._config.image_size)
             else:

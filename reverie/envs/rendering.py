@@ -4,7 +4,9 @@ Departures of `fast` from `stock`: no shadows, no reflections, round bodies of 6
 samples a pixel, so that thin parts (the cartpole's rail) survive; drawing at twice the size and averaging
 costs the same and is farther from stock, because the textures change their level of detail.
 
-Measured in software (llvmpipe, one core, 64 x 64), cartpole / cheetah / walker: MEASURED
+Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 0.7 / 1.3 / 9.4
+of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
+observations come 15 to 29 times as fast as from `physics.render`.
 """
 
 import ctypes

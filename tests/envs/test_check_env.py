@@ -78,7 +78,7 @@ class FirstAgain(Changed):
 
 class TerminalInMidlife(Changed):
     def changed(self, step):
-        return replace(step, is_terminal=True)
+        return replace(step, is_terminal=not step.is_last)
 
 
 class InfiniteReward(Changed):

@@ -1,0 +1,246 @@
+"""Observations a second, ours beside Gymnasium and dm_control as shipped, taken in turns on one core.
+
+    python bench/envs.py              measure; writes bench/results/envs.json
+    python bench/envs.py --picture    draw docs/images/rendering.png and print the mean pixel change
+
+Every contestant plays random actions and sees 64 x 64 pixels; one observation is one decision. The turns
+alternate within one run, so that a machine whose speed changes is fair to all, and figures are medians over
+the rounds. Rates are per second of core time, since others may use the core too (drawing on a GPU would not
+show in it: see the clock's rates there).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+CORE = max(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {CORE})  # before a library counts the cores and starts as many threads
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+from reverie.envs import EnvConfig, make  # noqa: E402
+from reverie.envs.dmc import PUBLISHED_TASKS  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+SIZE = 64
+TASKS = ("cartpole_swingup", "cheetah_run", "walker_walk")
+Turn = Callable[[int], None]
+"""Plays that many decisions."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    world: str
+    how: str
+    frames: int
+    """Environment frames in a decision."""
+    turn: Turn
+    close: Callable[[], None]
+
+
+def ours(world: str, config: EnvConfig) -> Contestant:
+    environment = make(config)
+    rng = np.random.default_rng(0)
+    step = environment.reset(0)
+
+    def turn(decisions: int) -> None:
+        nonlocal step
+        for _ in range(decisions):
+            action = rng.uniform(-1, 1, environment.spec.action.size).astype(np.float32)
+            step = environment.reset(0) if step.is_last else environment.step(action)
+
+    return Contestant(world, f"reverie {config.rendering}", config.repeat, turn, environment.close)
+
+
+def gymnasium_as_shipped() -> Contestant:
+    """Gymnasium's own wrappers: observe the rendered frame, resize it."""
+    import gymnasium
+    from gymnasium.wrappers import AddRenderObservation, ResizeObservation
+
+    environment = gymnasium.make("Pendulum-v1", render_mode="rgb_array")
+    environment = ResizeObservation(AddRenderObservation(environment, render_only=True), (SIZE, SIZE))
+    environment.reset(seed=0)
+    rng = np.random.default_rng(0)
+
+    def turn(decisions: int) -> None:
+        for _ in range(decisions):
+            if environment.step(rng.uniform(-2, 2, 1).astype(np.float32))[3]:
+                environment.reset()
+
+    return Contestant("pendulum", "gymnasium as shipped", 1, turn, environment.close)
+
+
+def dm_control_as_shipped(name: str, *, every_frame: bool) -> Contestant:
+    """`physics.render` once a decision, or dm_control's pixel wrapper, which renders every repeated frame."""
+    from dm_control import suite
+    from dm_control.suite.wrappers import pixels
+
+    task = PUBLISHED_TASKS[name]
+    environment = suite.load(task.domain, task.task, task_kwargs={"random": 0})
+    view = {"height": SIZE, "width": SIZE, "camera_id": task.camera}
+    if every_frame:
+        environment = pixels.Wrapper(environment, render_kwargs=view)
+    physics, spec = environment.physics, environment.action_spec()
+    environment.reset()
+    rng = np.random.default_rng(0)
+
+    def turn(decisions: int) -> None:
+        for _ in range(decisions):
+            action = rng.uniform(spec.minimum, spec.maximum)
+            for _ in range(task.repeat):
+                environment.step(action)
+            if not every_frame:
+                physics.render(**view)
+
+    how = "dm_control pixels.Wrapper" if every_frame else "dm_control physics.render"
+    return Contestant(name, how, task.repeat, turn, environment.close)
+
+
+def contestants() -> list[Contestant]:
+    found = [ours("pendulum", EnvConfig("Pendulum-v1", image_size=SIZE)), gymnasium_as_shipped()]
+    for name in TASKS:
+        task = PUBLISHED_TASKS[name]
+        for rendering in ("stock", "fast"):
+            found.append(ours(name, EnvConfig(task.id, rendering=rendering, repeat=task.repeat, image_size=SIZE)))
+        found += [dm_control_as_shipped(name, every_frame=every_frame) for every_frame in (False, True)]
+    return found
+
+
+def measure(rounds: int, decisions: int) -> list[dict]:
+    """A row for each contestant; ratios are to the best of its world as shipped, in core time."""
+    field = contestants()
+    wall: list[list[float]] = [[] for _ in field]
+    core: list[list[float]] = [[] for _ in field]
+    for contestant in field:
+        contestant.turn(10)
+    for _ in range(rounds):
+        for index, contestant in enumerate(field):
+            begin = time.perf_counter(), time.process_time()
+            contestant.turn(decisions)
+            wall[index].append((time.perf_counter() - begin[0]) / decisions)
+            core[index].append((time.process_time() - begin[1]) / decisions)
+    for contestant in field:
+        contestant.close()
+    rows = []
+    for index, contestant in enumerate(field):
+        rate = 1 / statistics.median(core[index])
+        rows.append(
+            {
+                "world": contestant.world,
+                "how": contestant.how,
+                "observations_per_core_second": round(rate, 1),
+                "frames_per_core_second": round(rate * contestant.frames, 1),
+                "fastest_and_slowest_round": [round(1 / min(core[index]), 1), round(1 / max(core[index]), 1)],
+                "observations_per_second_of_the_clock": round(1 / statistics.median(wall[index]), 1),
+            }
+        )
+    for row in rows:
+        shipped = [
+            other["observations_per_core_second"]
+            for other in rows
+            if other["world"] == row["world"] and not other["how"].startswith("reverie")
+        ]
+        row["times_as_shipped"] = round(row["observations_per_core_second"] / max(shipped), 2)
+    return rows
+
+
+def machine() -> dict:
+    with open("/proc/cpuinfo") as cpuinfo:
+        models = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
+    packages = ("numpy", "gymnasium", "pygame-ce", "opencv-python-headless", "mujoco", "dm_control")
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "cores_used": 1,
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+        "gl": gl_renderer(),
+    }
+
+
+def gl_renderer() -> str:
+    """What draws: backend and the name the driver gives itself."""
+    environment = make(EnvConfig(PUBLISHED_TASKS[TASKS[0]].id))
+    environment.reset(0)
+    from OpenGL import GL  # after dm_control, which tells PyOpenGL its platform
+
+    name = GL.glGetString(GL.GL_RENDERER).decode()
+    environment.close()
+    return f"{os.environ['MUJOCO_GL']}, {name}"
+
+
+def pictures(name: str, rendering: str, decisions: tuple[int, ...] = (0, 10, 20, 30, 40, 50)) -> np.ndarray:
+    """Frames of one random episode, (len(decisions), SIZE, SIZE, 3)."""
+    task = PUBLISHED_TASKS[name]
+    environment = make(EnvConfig(task.id, rendering=rendering, repeat=task.repeat, image_size=SIZE))
+    rng = np.random.default_rng(0)
+    images = [environment.reset(0).obs["pixels"]]
+    for _ in range(decisions[-1]):
+        action = rng.uniform(-1, 1, environment.spec.action.size).astype(np.float32)
+        images.append(environment.step(action).obs["pixels"])
+    environment.close()
+    return np.stack([images[index] for index in decisions]).astype(int)
+
+
+def draw_picture(path: Path, enlarged: int = 4) -> None:
+    """A row for each task: stock, fast, and their absolute difference times two."""
+    rows, gap = [], 4
+    for name in TASKS:
+        stock, fast = pictures(name, "stock"), pictures(name, "fast")
+        difference = np.abs(stock - fast)
+        print(f"{name}: mean pixel change {difference.mean():.2f} of 255, over {len(stock)} frames")
+        shown = [stock[-1], fast[-1], (2 * difference[-1]).clip(0, 255)]
+        big = [np.kron(image, np.ones((enlarged, enlarged, 1), int)) for image in shown]
+        rows.append(np.concatenate([np.pad(i, ((gap, gap), (gap, gap), (0, 0)), constant_values=255) for i in big], 1))
+    canvas = np.concatenate(rows).astype(np.uint8)
+    title = np.full((28, canvas.shape[1], 3), 255, np.uint8)
+    for column, word in enumerate(("stock", "fast", "difference x 2")):
+        place = (column * canvas.shape[1] // 3 + 8, 20)
+        cv2.putText(title, word, place, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.concatenate([title, canvas])[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
+
+
+@dataclass(frozen=True)
+class Result:
+    command: str
+    machine: dict
+    rounds: int
+    decisions_per_round: int
+    rows: list[dict]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--picture", action="store_true", help="draw docs/images/rendering.png instead")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--decisions", type=int, default=12, help="decisions in a contestant's turn")
+    arguments = parser.parse_args()
+    if arguments.picture:
+        draw_picture(ROOT / "docs" / "images" / "rendering.png")
+        return
+    description = machine()
+    rows = measure(arguments.rounds, arguments.decisions)
+    command = f"python bench/envs.py --rounds {arguments.rounds} --decisions {arguments.decisions}"
+    result = Result(command, description, arguments.rounds, arguments.decisions, rows)
+    target = ROOT / "bench" / "results" / "envs.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(asdict(result), indent=1) + "\n")
+    columns = [name for name, value in rows[0].items() if isinstance(value, float)]
+    print(f"{'':46}" + "".join(f"{name.replace('_', ' '):>38}" for name in columns))
+    for row in rows:
+        print(f"{row['world']:18}{row['how']:28}" + "".join(f"{row[name]:38}" for name in columns))
+
+
+if __name__ == "__main__":
+    main()

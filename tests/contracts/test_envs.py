@@ -1,0 +1,52 @@
+"""Every family of environments keeps the contract, in the words of `reverie check-env`."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from reverie.envs import FAMILIES, EnvConfig
+from reverie.envs.check import REMARK, check
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "envs"))
+from dmc_needed import needs_dmc
+
+CASES = {
+    "pendulum pixels": EnvConfig("Pendulum-v1", time_limit=9, repeat=2),
+    "pendulum state": EnvConfig("Pendulum-v1", observe=("state",)),
+    "cartpole": EnvConfig("CartPole-v1", observe=("pixels", "state"), image_size=32),
+    "own limit passed over": EnvConfig("Acrobot-v1", observe=("all",), time_limit=600),
+    "discrete observations": EnvConfig("Taxi-v4", observe=("state",)),
+    "counting": EnvConfig("counting_worlds:Counting-v0", observe=("pixels", "state"), repeat=2),
+    "choices": EnvConfig("counting_worlds:Choices-v0", observe=("all",)),
+}
+DMC_CASES = {
+    "dmc stock": EnvConfig("dm_control/cartpole-swingup-v0", time_limit=5, repeat=2, image_size=32),
+    "dmc fast": EnvConfig("dm_control/walker-walk-v0", time_limit=19, repeat=2, rendering="fast"),
+    "dmc state": EnvConfig("dm_control/reacher-hard-v0", observe=("state", "position"), repeat=2),
+    "dmc random model": EnvConfig("dm_control/point_mass-hard-v0", observe=("all",), time_limit=50),
+    "dmc random ground": EnvConfig("dm_control/quadruped-escape-v0", time_limit=2, rendering="fast"),
+    "dmc with an end": EnvConfig("dm_control/lqr-lqr_2_1-v0", observe=("all",), time_limit=300),
+}
+
+
+@pytest.mark.parametrize("config", CASES.values(), ids=CASES)
+def test_gymnasium(config):
+    assert_sound(config)
+
+
+@needs_dmc()
+@pytest.mark.parametrize("config", DMC_CASES.values(), ids=DMC_CASES)
+def test_deepmind_control(config):
+    assert_sound(config)
+
+
+def test_every_family_has_a_case():
+    cases = [*CASES.values(), *DMC_CASES.values()]
+    for family in FAMILIES:
+        assert any(family.matches(config.id) for config in cases)
+
+
+def assert_sound(config):
+    faults = [sentence for sentence in check(config, episodes=2) if not sentence.startswith(REMARK)]
+    assert faults == []
