@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from reverie import config_io, tree
 from reverie.behavior.policies import Policy, PolicyConfig
 from reverie.disk import atomic_write
-from reverie.encoders.merge import prepare
 from reverie.envs.adapter import EnvConfig, EnvSpec
 from reverie.errors import UserError
 from reverie.rollout import observe
@@ -130,7 +129,7 @@ class Agent(nn.Module):
         batch = tensors[name].shape[0]
         carry = self.initial(batch) if carry is None else carry
         first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
-        embed = self.model.encoder(prepare(tensors))
+        embed = self.model.encoder(self.model.standardise(tensors))
         _, posterior = observe(
             self.model.dynamics,
             carry.belief,

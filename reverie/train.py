@@ -145,6 +145,9 @@ def collect(run: Run, report: "Reporter") -> None:
     run.clock.frames += run.environments.count * run.spec.repeat
     if run.learning_since < 0 and run.clock.frames >= run.config.training.prefill and len(run.replay) > 0:
         run.learning_since = run.clock.decisions
+        if run.config.model.encoder.standardise:
+            length = run.config.training.length
+            run.agent.model.standardise.calibrate(run.replay.sample(max(1, 1024 // length), length).obs)
 
 
 class Guard:

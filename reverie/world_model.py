@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.encoders.merge import Encoder, EncoderConfig, prepare
+from reverie.encoders.merge import Encoder, EncoderConfig
+from reverie.encoders.standardise import Standardise
 from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
 from reverie.math.spectra import scale_metrics
@@ -49,6 +50,7 @@ class WorldModel(nn.Module):
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
             )
         self.weights = config.weights
+        self.standardise = Standardise(spec)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
         self.signals = nn.ModuleDict(
@@ -57,7 +59,7 @@ class WorldModel(nn.Module):
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
         """Encode the batch and filter it by the dynamics. A sequence starts from the initial belief."""
-        obs = prepare(batch.obs)
+        obs = self.standardise(batch.obs)
         embed = self.encoder(obs)
         start = self.dynamics.initial(batch.action.shape[0])
         prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)

@@ -20,7 +20,7 @@ from reverie import tree
 from reverie.behavior.policies import PolicyConfig
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
-from reverie.math.distributions import unit_normal_log_prob
+from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulated_weight, lambda_return
 from reverie.optimiser import AdamConfig, Optimiser
 from reverie.rollout import imagine_policy
@@ -79,9 +79,7 @@ class ActorCritic(nn.Module):
     def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimisers: dict[str, Optimiser]) -> Metrics:
         """Improve policy and value from N detached beliefs. The world model is read, never changed."""
         config, dynamics = self.config, model.dynamics
-        states, action = imagine_policy(
-            dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy
-        )
+        states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
         features = dynamics.features(states)
         reward = model.signals["reward"].predict(features[:, 1:])
         if "continuation" in model.signals:
@@ -97,7 +95,7 @@ class ActorCritic(nn.Module):
         actor = optimisers["actor"].step(actor_loss)
 
         predicted = self.value(features[:, :-1].detach())[..., 0]
-        value_loss = -(weight * unit_normal_log_prob(returns.detach(), predicted)).mean()
+        value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
         critic = optimisers["value"].step(value_loss)
 
         metrics = {

@@ -72,7 +72,9 @@ class RSSM(nn.Module):
     def initial(self, batch: int) -> RSSMState:
         like = self.cell.weight_hh
         stats = self.latent.initial(batch, like)
-        return RSSMState(like.new_zeros(batch, self.deter_size), torch.zeros_like(self.latent.sample(stats, None)), stats)
+        return RSSMState(
+            like.new_zeros(batch, self.deter_size), torch.zeros_like(self.latent.sample(stats, None)), stats
+        )
 
     def predict(
         self, state: RSSMState, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b Z"] | None
@@ -82,9 +84,7 @@ class RSSM(nn.Module):
         stats = self.latent.stats(self.prior(deter))
         return RSSMState(deter, self.latent.sample(stats, noise), stats)
 
-    def correct(
-        self, prior: RSSMState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b Z"] | None
-    ) -> RSSMState:
+    def correct(self, prior: RSSMState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b Z"] | None) -> RSSMState:
         stats = self.latent.stats(self.posterior(torch.cat([prior.deter, embed], dim=-1)))
         return RSSMState(prior.deter, self.latent.sample(stats, noise), stats)
 

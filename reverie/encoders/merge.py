@@ -7,15 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.encoders.conv import ConvConfig, ConvEncoder
-from reverie.encoders.mlp import MLP, MLPConfig, symlog
+from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
-
-
-def prepare(obs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stored observations as networks see them: images from uint8 to [-0.5, 0.5], vectors by `symlog`."""
-    return {
-        name: value.float() / 255 - 0.5 if value.dtype == torch.uint8 else symlog(value) for name, value in obs.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -24,6 +17,8 @@ class EncoderConfig:
 
     image: ConvConfig = field(default_factory=ConvConfig)
     vector: MLPConfig = field(default_factory=MLPConfig)
+    standardise: bool = False
+    """Set the images' mean and scale from the prefill (`encoders.standardise`); the published agents do not."""
 
 
 class Encoder(nn.Module):

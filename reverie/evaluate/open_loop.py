@@ -12,7 +12,6 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.agent import Agent
-from reverie.encoders.merge import prepare
 from reverie.errors import UserError
 from reverie.rollout import imagine, observe, prev_action
 from reverie.types import Batch
@@ -36,11 +35,6 @@ class OpenLoop:
     reward_error: np.ndarray
 
 
-def as_pixels(images: Tensor) -> Tensor:
-    """From [-0.5, 0.5] back to [0, 255], clipped, still float."""
-    return ((images + 0.5) * 255).clamp(0, 255)
-
-
 @torch.no_grad()
 def predict(agent: Agent, batch: Batch, context: int) -> OpenLoop:
     """Observe `context` steps of each sequence, imagine the others by their recorded actions with mean states.
@@ -54,7 +48,7 @@ def predict(agent: Agent, batch: Batch, context: int) -> OpenLoop:
         raise UserError("An open-loop picture needs an agent that sees images and learned to reconstruct them.")
     if not 1 <= context < length:
         raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
-    obs, name = prepare(batch.obs), images[0]
+    obs, name = model.standardise(batch.obs), images[0]
     led_here = prev_action(batch.action)
     seen = {key: value[:, :context] for key, value in obs.items()}
     start = model.dynamics.initial(batch.action.shape[0])
@@ -63,7 +57,7 @@ def predict(agent: Agent, batch: Batch, context: int) -> OpenLoop:
     last = tree.map(lambda x: x[:, -1], posterior)
     states = imagine(model.dynamics, last, led_here[:, context:], None)
     features = torch.cat([model.dynamics.features(posterior), model.dynamics.features(states)], dim=1)
-    decoded = as_pixels(model.signals["reconstruction"].decode(features)[name])
+    decoded = model.standardise.pixels(name, model.signals["reconstruction"].decode(features)[name])
     real = batch.obs[name].float()
 
     def error(found: Tensor) -> np.ndarray:

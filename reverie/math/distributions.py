@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def unit_normal_log_prob(value: Tensor, mean: Tensor) -> Tensor:
-    """`ln N(value; mean, 1)` for each element, in nats: `-(value - mean)^2 / 2 - ln(2 pi) / 2`."""
-    return -0.5 * (value - mean).square() - 0.5 * math.log(2 * math.pi)
+def normal_log_prob(value: Tensor, mean: Tensor, std: float = 1.0) -> Tensor:
+    """`ln N(value; mean, std)` for each element, in nats: `-((value - mean) / std)^2 / 2 - ln std - ln(2 pi) / 2`."""
+    return (value - mean).square() * (-0.5 / std**2) - math.log(std) - 0.5 * math.log(2 * math.pi)
 
 
 def bernoulli_log_prob(logit: Tensor, probability: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """How many directions a cloud of vectors really uses, and how large it is: the signs of collapse."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

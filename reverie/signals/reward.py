@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
-from reverie.math.distributions import unit_normal_log_prob
+from reverie.math.distributions import normal_log_prob
 from reverie.types import Trace
 
 
@@ -35,4 +35,4 @@ class Reward(nn.Module):
         return self.head(features)[..., 0]
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return -unit_normal_log_prob(trace.batch.reward * self.scale, self.predict(trace.features))
+        return -normal_log_prob(trace.batch.reward * self.scale, self.predict(trace.features))
