@@ -7,7 +7,8 @@ Trajectories start at every posterior of the batch. `w_t` cumulates discount and
 after a likely end does not count.
 
 Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`), where the published code lets
-`v(s_t)` include `r_t`; so no imagined step is used without its consequence.
+`v(s_t)` include `r_t`; so no imagined step is used without its consequence. An entropy bonus (Hafner 2021, Eq. 6)
+can be added; the published agent has none.
 """
 
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class ActorCriticConfig:
     horizon: int = 15
     gamma: float = 0.99
     lambda_: float = 0.95
+    entropy: float = 0.0
+    """Weight of the policy's entropy beside the return; it keeps a policy out of the flat part of the tanh."""
     actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
@@ -91,7 +94,8 @@ class ActorCritic(nn.Module):
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
         weight = cumulated_weight(goes_on[:, 0], discount).detach()
 
-        actor_loss = -(weight * returns).mean()
+        entropy = self.policy.entropy(features[:, :-1].detach(), noise.policy)
+        actor_loss = -(weight * (returns + config.entropy * entropy)).mean()
         actor = optimisers["actor"].step(actor_loss)
 
         predicted = self.value(features[:, :-1].detach())[..., 0]
@@ -108,7 +112,7 @@ class ActorCritic(nn.Module):
             "imagined/return_std": returns.std(),
             "imagined/value": value.mean(),
             "imagined/weight": weight.mean(),
-            "policy/entropy": self.policy.spread(features[:, 0].detach()).mean(),
+            "policy/entropy": entropy.mean(),
             "policy/action_abs": action.abs().mean(),
         }
         return tree.detach(metrics)

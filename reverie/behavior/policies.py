@@ -54,9 +54,9 @@ class TanhNormalPolicy(nn.Module):
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.tanh_normal_sample(*self.stats(features), noise)
 
-    def spread(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The entropy before the tanh, in nats: how undecided the policy is."""
-        return distributions.normal_entropy(self.stats(features)[1])
+    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """A one-sample estimate of the action's entropy, in nats: how undecided the policy is."""
+        return distributions.tanh_normal_entropy(*self.stats(features), noise)
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         """Standard noise for actions with leading axes `shape`."""
@@ -81,8 +81,8 @@ class OneHotPolicy(nn.Module):
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.one_hot_sample(self.net(features), noise)
 
-    def spread(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The entropy, in nats: how undecided the policy is."""
+    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
         log_probability = self.net(features).log_softmax(-1)
         return -(log_probability.exp() * log_probability).sum(-1)
 

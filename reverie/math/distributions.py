@@ -30,6 +30,18 @@ def tanh_normal_sample(
     return torch.tanh(mean if noise is None else mean + std * noise)
 
 
+def tanh_normal_entropy(
+    mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"]
+) -> Float[Tensor, "*b"]:
+    """Entropy of `tanh(u)`, `u = mean + std * noise`, in nats, estimated from one sample a distribution.
+
+    `H(tanh(u)) = H(u) + E sum_a ln(1 - tanh(u)^2)`, where `ln(1 - tanh(u)^2) = 2 (ln 2 - u - softplus(-2 u))` stays
+    finite; so its gradient pulls back a mean that has run into the flat part of the tanh (Haarnoja 2018, App. C).
+    """
+    u = mean + std * noise
+    return normal_entropy(std) + 2 * (math.log(2) - u - F.softplus(-2 * u)).sum(-1)
+
+
 def one_hot_sample(logits: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
     """A one-hot sample by the Gumbel-max trick, with the gradient of the probabilities (straight-through).
 

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +74,21 @@ def test_gumbel_noise_is_finite_and_has_its_moments():
     assert noise.isfinite().all()
     torch.testing.assert_close(noise.mean().item(), 0.5772, atol=0.02, rtol=0)  # Euler's constant
     torch.testing.assert_close(noise.var().item(), math.pi**2 / 6, atol=0.05, rtol=0)
+
+
+def test_tanh_normal_entropy_is_that_of_the_squashed_distribution_on_average():
+    mean, std = torch.tensor([0.3, -2.0], dtype=torch.float64), torch.tensor([0.5, 1.5], dtype=torch.float64)
+    noise = torch.randn(200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    squashed = torch.distributions.TransformedDistribution(
+        torch.distributions.Normal(mean, std), torch.distributions.TanhTransform(cache_size=1)
+    )
+    action = torch.tanh(mean + std * noise).clamp(-1 + 1e-15, 1 - 1e-15)
+    expected = -squashed.log_prob(action).sum(-1).mean()
+    found = ours.tanh_normal_entropy(mean.expand_as(noise), std.expand_as(noise), noise).mean()
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
+
+
+def test_entropy_pulls_a_saturated_policy_back():
+    mean = torch.tensor([20.0], requires_grad=True)
+    entropy = ours.tanh_normal_entropy(mean, torch.ones(1), torch.zeros(1))
+    assert torch.autograd.grad(entropy, mean)[0].item() == pytest.approx(-2.0)
