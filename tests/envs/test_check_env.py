@@ -86,11 +86,6 @@ class InfiniteReward(Changed):
         return replace(step, reward=float("inf"))
 
 
-class NumpyReward(Changed):
-    def changed(self, step):
-        return replace(step, reward=np.array([1.0]))
-
-
 class NeverOver(Changed):
     def changed(self, step):
         return replace(step, is_last=False)
@@ -208,7 +203,6 @@ def test_nothing_is_wrong_with_a_sound_world():
         (NoFirst, "The reset's step has no is_first."),
         (TerminalInMidlife, "Step 3 has is_terminal without is_last."),
         (InfiniteReward, "The reward of step 3 is inf, not a finite float."),
-        (NumpyReward, "The reward of step 3 is array([1.]), not a finite float."),
         (RewardForNothing, "The reset gives a reward of 2.5: nothing has been done for it."),
         (NeverOver, "An episode was not over at its time limit of 6 frames."),
         (TerminalAtTheLimit, "The time limit is marked is_terminal"),

@@ -141,7 +141,7 @@ def test_ctrl_c_prints_the_traceback_of_the_parent_alone(tmp_path):
     assert process.stdout.readline() == "playing\n"
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert "Process" not in errors
