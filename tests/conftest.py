@@ -8,7 +8,8 @@ _hook = install_import_hook("reverie", "checker.check")
 
 import torch  # noqa: E402
 
-# Few and fixed: sums of floats depend on how many threads share them.
+# Fixed, because sums of floats depend on how many threads share them; one, because several of them crawl
+# when another process wants the same cores, and the tests' tensors are small.
 torch.set_num_threads(1)
 
 # No time limit for an example, and the same examples every time.
