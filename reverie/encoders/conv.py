@@ -103,19 +103,18 @@ class ConvDecoder(nn.Module):
         super().__init__()
         heights = sizes(image_size)[::-1]
         if image_size == PUBLISHED_SIZE:
-            kernels, paddings, self.start = list(PUBLISHED_KERNELS), [0] * 4, 1
+            kernels, self.start = list(PUBLISHED_KERNELS), 1
             widths = [config.depth * 2**i for i in (2, 1, 0)]
             self.width_in = 32 * config.depth
         else:
-            kernels = [KERNEL] * (len(heights) - 1)
-            paddings = [b - (2 * (a - 1) + KERNEL) for a, b in pairwise(heights)]
+            kernels = [b - 2 * (a - 1) for a, b in pairwise(heights)]  # 4, or 5 where the encoder left a row out
             self.start = heights[0]
             widths = [config.depth * 2**i for i in reversed(range(len(heights) - 2))]
             self.width_in = config.depth * 2 ** (len(heights) - 2)
         self.dense = nn.Linear(size_in, self.width_in * self.start**2)
         layers: list[nn.Module] = []
-        for (before, after), kernel, padding in zip(pairwise([self.width_in, *widths, channels]), kernels, paddings):
-            layers.append(TransposedConv(before, after, kernel, stride=2, output_padding=padding))
+        for (before, after), kernel in zip(pairwise([self.width_in, *widths, channels]), kernels):
+            layers.append(TransposedConv(before, after, kernel, stride=2))
             layers.append(ACTIVATIONS[config.activation]())
         self.net = nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)  # pyrefly: ignore
         initialise(self)

@@ -33,7 +33,7 @@ class Standardise(nn.Module):
         for name, value in obs.items():
             if name in self.images:
                 mean, scale = self.statistics(name)
-                prepared[name] = (value.float() / 255 - mean) / scale
+                prepared[name] = torch.addcmul(-mean / scale, value.float(), 1 / (255 * scale))
             else:
                 prepared[name] = symlog(value)
         return prepared

@@ -13,6 +13,18 @@ def normal_log_prob(value: Tensor, mean: Tensor, std: float = 1.0) -> Tensor:
     return (value - mean).square() * (-0.5 / std**2) - math.log(std) - 0.5 * math.log(2 * math.pi)
 
 
+def isotropic_log_prob(
+    value: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"], std: float = 1.0
+) -> Float[Tensor, "*b"]:
+    """`sum_i ln N(value_i; mean_i, std)`, in nats: `normal_log_prob` summed, in two passes over memory, not seven.
+
+    For images those passes are a tenth of a CPU's update.
+    """
+    difference = value - mean
+    squared = torch.linalg.vecdot(difference, difference)
+    return squared * (-0.5 / std**2) - value.shape[-1] * (math.log(std) + 0.5 * math.log(2 * math.pi))
+
+
 def bernoulli_log_prob(logit: Tensor, probability: Tensor) -> Tensor:
     """`p ln s(l) + (1 - p) ln s(-l)` for each element, `s` the logistic function; soft targets are allowed."""
     return -F.binary_cross_entropy_with_logits(logit, probability, reduction="none")

@@ -90,15 +90,17 @@ def paper(env_id: str) -> Config:
     )
 
 
-def small(model: WorldModelConfig, behavior: ActorCriticConfig) -> tuple[WorldModelConfig, ActorCriticConfig]:
+def small(
+    model: WorldModelConfig, behavior: ActorCriticConfig, std: float
+) -> tuple[WorldModelConfig, ActorCriticConfig]:
     """What a small budget needs beside a small network; each reason is measured in `docs/log.md`.
 
-    Standardised images and ELU convolutions: the model sees what moves from the first update. A policy that
-    starts with moderate actions and is paid for entropy: it does not run into the flat part of the tanh
-    while the reward model is still wrong. Larger learning rates.
+    Standardised images, with a likelihood of `std`: the model sees what moves from the first update. A policy that
+    starts with moderate actions and is paid for entropy: it does not run into the flat part of the tanh while the
+    reward model is still wrong. Larger learning rates.
     """
-    encoder = replace(model.encoder, image=replace(model.encoder.image, activation="elu"), standardise=True)
-    reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=2.0)
+    encoder = replace(model.encoder, standardise=True)
+    reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=std)
     model = replace(
         model,
         encoder=encoder,
@@ -107,14 +109,14 @@ def small(model: WorldModelConfig, behavior: ActorCriticConfig) -> tuple[WorldMo
     )
     policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
     adam = AdamConfig(lr=1e-3)
-    behavior = replace(behavior, policy=policy, entropy=1e-2, actor_optimiser=adam, value_optimiser=adam)
+    behavior = replace(behavior, policy=policy, entropy=0.1, actor_optimiser=adam, value_optimiser=adam)
     return model, behavior
 
 
 def laptop(env_id: str) -> Config:
     """A quarter of the published convolutions, half of its dense layers, and four times as many, smaller updates."""
     control = env_id.startswith("dm_control/")
-    model, behavior = small(*network(8, 200, 30, 200, 200, (2, 2, 2), continuation=not control))
+    model, behavior = small(*network(8, 200, 30, 200, 200, (2, 2, 2), continuation=not control), std=4.0)
     return Config(
         recipe="dreamer_v1",
         size="laptop",
@@ -137,8 +139,8 @@ def laptop(env_id: str) -> Config:
 
 def demo() -> Config:
     """`Pendulum-v1` from 32x32 pixels, in minutes on two cores; rewards (down to -16 a frame) are divided by 16."""
-    model, behavior = small(*network(8, 128, 20, 128, 128, (2, 2, 2), continuation=False))
-    signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 128), scale=1 / 16)}
+    model, behavior = small(*network(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=2.0)
+    signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     return Config(
         recipe="dreamer_v1",
         size="laptop",
@@ -147,7 +149,7 @@ def demo() -> Config:
         model=replace(model, signals=signals),
         behavior=replace(behavior, gamma=0.97),
         training=TrainingConfig(
-            frames=6_000,
+            frames=8_000,
             prefill=1_000,
             round=100,
             updates=50,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from reverie.encoders.conv import ConvConfig, ConvDecoder
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
-from reverie.math.distributions import normal_log_prob
+from reverie.math.distributions import isotropic_log_prob
 from reverie.types import Trace
 
 
@@ -48,5 +48,7 @@ class Reconstruction(nn.Module):
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         means = self.decode(trace.features)
-        nats = [-normal_log_prob(trace.obs[name], mean, self.std).flatten(2).sum(-1) for name, mean in means.items()]
+        nats = [
+            -isotropic_log_prob(trace.obs[name].flatten(2), mean.flatten(2), self.std) for name, mean in means.items()
+        ]
         return torch.stack(nats).sum(0)

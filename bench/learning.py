@@ -1,0 +1,118 @@
+"""Learning curves: train a recipe for several seeds, evaluate each, and write curve, figures and settings.
+
+    python bench/learning.py demo --recipe dreamer_v1 --size laptop --seeds 0 1 2
+    python bench/learning.py walker_stand --env dm_control/walker-stand-v0 --seeds 0 --minutes 60 --set threads=1
+
+Writes `bench/results/NAME.json` and `docs/images/NAME_curves.png`. Runs lie under `runs/bench/NAME-SEED` and are
+resumed if the command is given again. With `--minutes` a run stops at that time (all lives of the run counted), and
+the agent of its last checkpoint is evaluated. The JSON has the command, all seeds, every training episode's return at
+its environment frame, final evaluation returns, updates and seconds.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reverie import config_io, recipes
+from reverie.agent import load
+from reverie.display import Progress
+from reverie.evaluate import outcome
+from reverie.evaluate.report import curve
+from reverie.evaluate.returns import evaluate
+from reverie.logger import read_metrics
+from reverie.train import Interrupted, resume, train
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name")
+    parser.add_argument("--recipe", default="dreamer_v1")
+    parser.add_argument("--size", default="laptop")
+    parser.add_argument("--env")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--set", nargs="*", default=[], metavar="LEAF=VALUE")
+    asked = parser.parse_args()
+    base = recipes.build(asked.recipe, asked.size, asked.env)
+    base = config_io.override(base, dict(pair.split("=", 1) for pair in asked.set))
+    seeds = [learn(asked, replace(base, seed=seed)) for seed in asked.seeds]
+    found = {
+        "command": "python bench/learning.py " + " ".join(sys.argv[1:]),
+        "env": base.env.id,
+        "machine": {"cores": torch.get_num_threads(), "platform": platform.platform(), "torch": torch.__version__},
+        "mean": float(np.mean([seed["mean"] for seed in seeds])),
+        "seeds": seeds,
+        "config": config_io.encode(base),
+    }
+    (HERE / "results" / f"{asked.name}.json").write_text(json.dumps(found, indent=1))
+    draw(asked.name, found)
+    print(f"{asked.name}: mean {found['mean']:.1f}, by seed {[round(seed['mean'], 1) for seed in seeds]}")
+
+
+def learn(asked: argparse.Namespace, config) -> dict:
+    """Train or resume one seed, evaluate it, and return its row."""
+    folder = Path("runs/bench") / f"{asked.name}-{config.seed}"
+    clock = folder.parent / f"{asked.name}-{config.seed}.seconds"
+    before, started, shown = float(clock.read_text()) if clock.exists() else 0.0, time.time(), 0.0
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal shown
+        spent = before + time.time() - started
+        if time.time() - shown > 20:
+            shown = time.time()
+            clock.write_text(str(spent))
+            recent = [round(x) for x in progress.returns[-5:]]
+            print(
+                f"{config.seed} {spent:6.0f} s {progress.frames} frames {progress.updates} updates {recent}", flush=True
+            )
+        if asked.minutes and spent > 60 * asked.minutes:
+            raise Interrupted("time is up")
+
+    with suppress(Interrupted):
+        resume(folder, on_progress) if (folder / "checkpoints").exists() else train(config, folder, on_progress)
+    seconds = before + time.time() - started
+    clock.write_text(str(seconds))
+    agent = load(folder, config.device)
+    result = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed)
+    outcome.draw_imagination(agent, result.episodes[0], outcome.CONTEXT, outcome.HORIZON, folder)
+    last = read_metrics(folder, "train")[-1]
+    row = {
+        "seed": config.seed,
+        "mean": float(np.mean(result.returns)),
+        "returns": result.returns,
+        "training_seconds": seconds,
+        "frames": last["frames"],
+        "decisions": last["decisions"],
+        "updates": last["updates"],
+        "episodes": [[line["frames"], round(line["return"], 2)] for line in read_metrics(folder, "episode")],
+        "evaluations": [[line["frames"], round(line["return"], 2)] for line in read_metrics(folder, "evaluation")],
+    }
+    print(f"seed {config.seed}: {row['mean']:.1f} after {row['frames']} frames, {seconds:.0f} s", flush=True)
+    return row
+
+
+def draw(name: str, found: dict) -> None:
+    """All seeds' training episodes, the final evaluation as the last point, published points beside them."""
+    runs = {
+        f"seed {seed['seed']}": [*map(tuple, seed["episodes"]), (seed["frames"], seed["mean"])]
+        for seed in found["seeds"]
+    }
+    published = json.loads((HERE / "published.json").read_text())
+    for method, tasks in published.items():
+        if (task := tasks.get(name)) is not None:
+            runs[f"{method}, published"] = [(int(frames), point["mean"]) for frames, point in task.items()]
+    curve(HERE.parent / "docs" / "images" / f"{name}_curves.png", runs, f"{found['env']}, return of each episode")
+
+
+if __name__ == "__main__":
+    main()
