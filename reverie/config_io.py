@@ -129,7 +129,8 @@ def _join(path: str, key: str) -> str:
 
 def _encoded(declared: Any, value: Any) -> Any:
     if is_dataclass(value):
-        tree = {"type": type(value).__name__} if len(_configs(declared)) > 1 else {}
+        # Always, also where there is only one to choose from: a later version may have more, and reads this too.
+        tree: dict[str, Any] = {"type": type(value).__name__}
         for name, field_type in _declared(type(value)).items():
             tree[name] = _encoded(field_type, getattr(value, name))
         return tree
@@ -163,11 +164,11 @@ def _decoded(declared: Any, source: Any, path: str) -> Any:
 
 def _decoded_config(configs: list[type], source: dict[str, Any], path: str) -> Any:
     cls = configs[0]
-    if len(configs) > 1:
-        if "type" not in source:
-            choices = " or ".join(cls.__name__ for cls in configs)
-            raise UserError(f"The config lacks the key `{_join(path, 'type')}`, which says {choices}.")
+    if "type" in source:
         cls = _chosen(configs, str(source.pop("type")), path)
+    elif len(configs) > 1:
+        choices = " or ".join(cls.__name__ for cls in configs)
+        raise UserError(f"The config lacks the key `{_join(path, 'type')}`, which says {choices}.")
     declared = _declared(cls)
     for key in source:
         if key not in declared:

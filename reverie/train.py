@@ -19,6 +19,7 @@ from reverie.config import Config
 from reverie.display import Progress
 from reverie.envs.adapter import Obs
 from reverie.errors import UserError
+from reverie.evaluate import outcome
 from reverie.evaluate.returns import Evaluation, evaluate
 from reverie.logger import Kind
 from reverie.run import Run
@@ -215,6 +216,8 @@ class Reporter:
     def evaluation(self, result: Evaluation) -> None:
         """One line an evaluation."""
         self._write("evaluation", {"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
+        for name, film in outcome.films(self.run.agent, result.episodes[0]).items():
+            self.run.logger.video(name, film, self.run.clock.frames, outcome.FPS)
 
     def progress(self, force: bool = False) -> None:
         """Tell the display, a few times a second at most."""

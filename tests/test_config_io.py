@@ -104,10 +104,10 @@ def test_leaves_as_text_are_the_config(latent, compiled, free_nats, layers):
     assert override(Run(), dict(reversed(texts.items()))) == run
 
 
-def test_encode_names_the_chosen_config_only_where_there_is_a_choice():
+def test_encode_names_every_config_so_that_a_later_choice_can_read_it():
     tree = encode(Run())
-    assert "type" not in tree
-    assert "type" not in tree["model"]
+    assert tree["type"] == "Run"
+    assert tree["model"]["type"] == "Model"
     assert tree["model"]["dynamics"]["latent"] == {"type": "GaussianConfig", "size": 30, "min_std": 0.1}
     assert tree["model"]["signals"]["kl"] == {"type": "Divergence", "free_nats": 3.0}
 

@@ -78,6 +78,22 @@ def draw_imagination(agent: Agent, episode: Episode, context: int, horizon: int,
     }
 
 
+def films(agent: Agent, episode: Episode) -> dict[str, np.ndarray]:
+    """What TensorBoard shows of an evaluation, (T, height, width, channels) uint8 by name; nothing if no image is seen.
+
+    `evaluation`: the episode as the agent saw it, 200 steps at most. `open_loop`: real frames above imagined ones.
+    """
+    images = sorted(name for name, space in agent.config.spec.obs.items() if space.is_image)
+    if not images:
+        return {}
+    found = {"evaluation": np.stack([step.obs[images[0]] for step in episode.steps[:200]])}
+    with suppress(UserError):
+        device = next(agent.parameters()).device
+        loop = predict(agent, as_batch(episode, CONTEXT + HORIZON, device), CONTEXT)
+        found["open_loop"] = np.concatenate([loop.real, loop.imagined], axis=1)
+    return found
+
+
 def as_batch(episode: Episode, length: int, device: torch.device) -> Batch:
     """The first `length` columns of an episode, or all if it is shorter, as a batch of one."""
     columns = {name: torch.from_numpy(column[None, :length]).to(device) for name, column in episode.columns().items()}

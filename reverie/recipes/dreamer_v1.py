@@ -76,9 +76,16 @@ def family(env_id: str, image_size: int) -> EnvConfig:
 
 
 def paper(env_id: str) -> Config:
-    """Hafner 2020, App. A, and the hyper-parameters of its published code."""
+    """Hafner 2020, App. A, and the hyper-parameters of its published code.
+
+    Other environments than DeepMind Control get its settings for discrete ones: horizon 10, divergence weighted by
+    0.1, a continuation head; the published exploration there, which decays, is constant here.
+    """
     control = env_id.startswith("dm_control/")
     model, behavior = network(32, 200, 30, 200, 400, (2, 3, 4), continuation=not control)
+    if not control:
+        model = replace(model, weights=model.weights | {"divergence": 0.1})
+        behavior = replace(behavior, horizon=10)
     return Config(
         recipe="dreamer_v1",
         size="paper",
