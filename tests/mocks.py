@@ -90,7 +90,7 @@ def spec(image: int = 16, vector: int = 0, action: int = 2, discrete: bool = Fal
 
 def model_config(free: float = 0.0, continuation: bool = True) -> WorldModelConfig:
     """A world model of a few thousand parameters."""
-    conv, mlp = ConvConfig(depth=4), MLPConfig(layers=1, units=16)
+    conv, mlp = ConvConfig(depth=4, activation="elu"), MLPConfig(layers=1, units=16)
     signals: dict[str, SignalConfig] = {
         "reconstruction": ReconstructionConfig(conv, mlp),
         "reward": RewardConfig(mlp),

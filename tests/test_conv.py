@@ -9,7 +9,15 @@ from reverie.encoders.conv import ConvConfig, ConvDecoder, ConvEncoder, Transpos
 
 @pytest.mark.parametrize(
     ("channels_in", "channels_out", "kernel", "size", "padding"),
-    [(8, 5, 5, 1, 0), (4, 3, 6, 7, 0), (4, 3, 4, 5, 0), (4, 1, 4, 5, 0), (4, 6, 5, 5, 0), (4, 3, 4, 6, 1), (3, 2, 4, 1, 0)],
+    [
+        (8, 5, 5, 1, 0),
+        (4, 3, 6, 7, 0),
+        (4, 3, 4, 5, 0),
+        (4, 1, 4, 5, 0),
+        (4, 6, 5, 5, 0),
+        (4, 3, 4, 6, 1),
+        (3, 2, 4, 1, 0),
+    ],
 )
 def test_transposed_conv_equals_pytorchs(channels_in, channels_out, kernel, size, padding):
     torch.manual_seed(0)
@@ -37,3 +45,12 @@ def test_decoder_returns_the_encoders_image_size(image_size, channels):
     embed = ConvEncoder(ConvConfig(2), image_size, channels)(images)
     assert embed.shape[:2] == (2, 3)
     assert ConvDecoder(ConvConfig(2), 7, image_size, channels)(torch.zeros(2, 3, 7)).shape == images.shape
+
+
+@pytest.mark.parametrize("image_size", [16, 28, 32, 64, 84])
+def test_every_pixel_depends_on_the_features(image_size):
+    """Also the last rows and columns, where the encoder's sizes leave a remainder."""
+    torch.manual_seed(0)
+    decoder = ConvDecoder(ConvConfig(4, "elu"), 7, image_size, 1)
+    one, two = decoder(torch.randn(2, 7))
+    assert (one != two).all()

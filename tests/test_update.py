@@ -88,6 +88,7 @@ def test_an_update_runs_on_tensors_that_have_no_values(discrete):
     for module in [*setting.model.modules(), *learner.modules()]:
         for name, parameter in module._parameters.items():
             module._parameters[name] = nn.Parameter(mode.from_tensor(parameter.detach()))
+        module._buffers |= tree.map(mode.from_tensor, module._buffers)
     batch, noise = tree.map(mode.from_tensor, (setting.batch, setting.noise))
     with mode:
         optimisers = {"model": Optimiser(AdamConfig(), setting.model.parameters()), **learner.optimisers()}

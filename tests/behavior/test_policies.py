@@ -1,0 +1,95 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
+
+from reverie.behavior.policies import PolicyConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import ActionSpace
+
+MLP = MLPConfig(layers=1, units=8)
+
+
+def continuous(**config):
+    return PolicyConfig(MLP, **config).build(ActionSpace(3, discrete=False), 4)
+
+
+def discrete(**config):
+    return PolicyConfig(MLP, **config).build(ActionSpace(3, discrete=True), 4)
+
+
+def silence(policy) -> None:
+    """A network that gives 0 whatever it reads."""
+    for parameter in policy.net.parameters():
+        nn.init.zeros_(parameter)
+
+
+def test_a_raw_output_of_0_gives_the_initial_spread():
+    policy = continuous(init_std=5.0, min_std=1e-4)
+    silence(policy)
+    mean, std = policy.stats(torch.randn(2, 4))
+    assert not mean.any()
+    torch.testing.assert_close(std, torch.full((2, 3), 5.0001))
+
+
+def test_the_mean_is_kept_within_its_scale():
+    policy = continuous(mean_scale=5.0)
+    silence(policy)
+    policy.net.net[-1].bias.data[:3] = torch.tensor([1.0, -100.0, 0.0])
+    mean, _ = policy.stats(torch.zeros(1, 4))
+    torch.testing.assert_close(mean, torch.tensor([[5 * math.tanh(0.2), -5.0, 0.0]]))
+
+
+def test_actions_stay_in_bounds_and_follow_the_noise():
+    policy, features = continuous(), torch.randn(500, 4)
+    noise = policy.noise(500, generator=torch.Generator().manual_seed(0))
+    action = policy(features, noise)
+    assert action.abs().max() <= 1
+    mean, std = policy.stats(features)
+    torch.testing.assert_close(action, torch.tanh(mean + std * noise))
+    torch.testing.assert_close(policy(features, None), torch.tanh(mean))
+
+
+def test_normal_exploration_is_clipped():
+    policy = continuous(exploration=0.5)
+    found = policy.explore(torch.tensor([[0.0, 0.9, -1.0]]), torch.tensor([[1.0, 1.0, -3.0]]))
+    assert found.tolist() == [[0.5, 1.0, -1.0]]
+
+
+def test_the_entropy_is_that_of_the_action_averaged_over_the_noise():
+    """Against the log-probability of samples, for a policy that does not saturate."""
+    policy, features = continuous(init_std=0.5), torch.randn(1, 4).expand(20_000, 4)
+    noise = policy.noise(20_000, generator=torch.Generator().manual_seed(0))
+    mean, std = policy.stats(features)
+    squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
+    expected = -squashed.log_prob(policy(features, noise)).mean()
+    torch.testing.assert_close(policy.entropy(features, noise).mean(), expected, atol=0.05, rtol=0)
+
+
+def test_a_discrete_entropy_is_exact():
+    policy = discrete()
+    features = torch.randn(6, 4)
+    expected = torch.distributions.Categorical(logits=policy.net(features)).entropy()
+    torch.testing.assert_close(policy.entropy(features, features), expected)
+    silence(policy)
+    torch.testing.assert_close(policy.entropy(features, features), torch.full((6,), math.log(3)))
+
+
+def test_epsilon_greedy():
+    """The first number decides whether to explore, the highest of the others which action."""
+    policy = discrete(exploration=0.25)
+    action = torch.eye(3)[[0, 0]]
+    found = policy.explore(action, torch.tensor([[0.2, 0.1, 0.1, 0.9], [0.3, 0.1, 0.1, 0.9]]))
+    assert found.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
+def test_epsilon_greedy_explores_uniformly_and_as_often_as_asked(epsilon):
+    policy = discrete(exploration=epsilon)
+    count = 30_000
+    noise = policy.exploration_noise(count, generator=torch.Generator().manual_seed(0))
+    found = policy.explore(torch.eye(3)[torch.zeros(count, dtype=torch.long)], noise).mean(0)
+    expected = torch.tensor([1 - epsilon * 2 / 3, epsilon / 3, epsilon / 3])
+    torch.testing.assert_close(found, expected, atol=0.012, rtol=0)  # four standard deviations
