@@ -5,11 +5,13 @@ the uninterrupted run would have.
 """
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -238,3 +240,13 @@ class Reporter:
                 message="collecting random episodes" if self.run.learning_since < 0 else None,
             )
         )
+
+
+class _CallableModule(ModuleType):
+    """Once imported, this module is what `reverie.train` names, and hides the function of that name there."""
+
+    def __call__(self, config: Config, folder: Path, on_progress: OnProgress | None = None) -> Path:
+        return train(config, folder, on_progress)
+
+
+sys.modules[__name__].__class__ = _CallableModule
