@@ -1,0 +1,106 @@
+"""Recipes against the papers: numbers of record, counted and written out."""
+
+import inspect
+from itertools import pairwise
+
+import pytest
+import torch
+from mocks import spec
+
+import reverie
+from reverie import config_io, recipes
+from reverie.config import Config
+from reverie.envs.adapter import ActionSpace, EnvSpec, Space
+from reverie.errors import UserError
+from reverie.world_model import WorldModel
+
+EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
+
+
+@pytest.mark.parametrize(("name", "size"), EVERY)
+def test_every_recipe_survives_being_saved(name, size):
+    config = reverie.recipe(name, size)
+    assert (config.recipe, config.size) == (name, size)
+    assert config_io.decode(Config, config_io.encode(config)) == config
+
+
+@pytest.mark.parametrize(("name", "size"), EVERY)
+@pytest.mark.parametrize("env_id", ["dm_control/cartpole-swingup-v0", "CartPole-v1"])
+def test_every_recipe_builds_for_every_kind_of_world(name, size, env_id):
+    config = reverie.recipe(name, size, env_id)
+    seen = spec(image=config.env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
+    with torch.device("meta"):
+        model = WorldModel(config.model, seen)
+    config.behavior.build(seen, model.dynamics.feature_size)
+    assert ("continuation" in config.model.signals) == (env_id == "CartPole-v1" or size == "tiny")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_names_its_reading_path(name):
+    text = recipes.document(name)
+    assert "Reading path:" in text
+    assert recipes.describe(name) == text.splitlines()[0]
+
+
+def test_unknown_names_are_one_sentence():
+    with pytest.raises(UserError, match="Did you mean dreamer_v1"):
+        reverie.recipe("dreamer_v11")
+    with pytest.raises(UserError, match="tiny, laptop, paper"):
+        reverie.recipe("dreamer_v1", "huge")
+
+
+def test_dreamer_v1_has_the_published_numbers():
+    """Hafner 2020, App. A, and the published code."""
+    config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.rendering) == (2, 64, "stock")
+    assert (model.encoder.image.depth, model.encoder.image.activation, model.encoder.standardise) == (32, "relu", False)
+    assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
+    assert model.dynamics.latent.min_std == 0.1
+    assert model.signals["reconstruction"].std == 1.0
+    assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "mean")
+    assert set(model.weights.values()) == {1.0}
+    networks = (model.signals["reward"].mlp, behavior.value, behavior.policy.mlp)
+    assert [(n.layers, n.units, n.activation) for n in networks] == [(2, 400, "elu"), (3, 400, "elu"), (4, 400, "elu")]
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_, behavior.entropy) == (15, 0.99, 0.95, 0.0)
+    policy = behavior.policy
+    assert (policy.init_std, policy.min_std, policy.mean_scale, policy.exploration) == (5.0, 1e-4, 5.0, 0.3)
+    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
+    assert [(o.lr, o.eps, o.clip, o.weight_decay) for o in optimisers] == [
+        (6e-4, 1e-7, 100.0, 0.0),
+        (8e-5, 1e-7, 100.0, 0.0),
+        (8e-5, 1e-7, 100.0, 0.0),
+    ]
+    assert (training.batch, training.length, training.prefill) == (50, 50, 5_000)
+    # 100 updates per 1000 frames, which are 500 decisions
+    assert training.updates / (training.round * config.env.repeat) == 0.1
+
+
+def test_dreamer_v1_has_the_published_size():
+    """Parameters, counted layer by layer for 6 actions."""
+    config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
+    seen = EnvSpec({"pixels": Space((64, 64, 3), "uint8")}, ActionSpace(6, False), 2)
+    model = WorldModel(config.model, seen)
+
+    def conv(a, b, k):
+        return a * b * k * k + b
+
+    def dense(*sizes):
+        return sum(a * b + b for a, b in pairwise(sizes))
+
+    encoder = conv(3, 32, 4) + conv(32, 64, 4) + conv(64, 128, 4) + conv(128, 256, 4)
+    gru = 3 * 200 * (200 + 200 + 2)
+    dynamics = dense(30 + 6, 200) + gru + dense(200, 200, 60) + dense(200 + 1024, 200, 60)
+    decoder = dense(230, 1024) + conv(1024, 128, 5) + conv(128, 64, 5) + conv(64, 32, 6) + conv(32, 3, 6)
+    reward = dense(230, 400, 400, 1)
+    assert sum(p.numel() for p in model.parameters()) == encoder + dynamics + decoder + reward
+    learner = config.behavior.build(seen, model.dynamics.feature_size)
+    assert sum(p.numel() for p in learner.policy.parameters()) == dense(230, 400, 400, 400, 400, 12)
+    assert sum(p.numel() for p in learner.value.parameters()) == dense(230, 400, 400, 400, 1)
+
+
+def test_a_config_is_frozen():
+    config = reverie.recipe("dreamer_v1", "tiny")
+    with pytest.raises(AttributeError):
+        config.seed = 1
+    assert inspect.signature(reverie.recipe).parameters["size"].default == "laptop"
