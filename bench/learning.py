@@ -28,9 +28,13 @@ from reverie.evaluate import outcome
 from reverie.evaluate.report import curve
 from reverie.evaluate.returns import evaluate
 from reverie.logger import read_metrics
-from reverie.train import Interrupted, resume, train
+from reverie.train import resume, train
 
 HERE = Path(__file__).parent
+
+
+class TimeIsUp(Exception):
+    """Not a mistake: the run has had its minutes, and its last checkpoint counts."""
 
 
 def main() -> None:
@@ -76,9 +80,9 @@ def learn(asked: argparse.Namespace, config) -> dict:
                 f"{config.seed} {spent:6.0f} s {progress.frames} frames {progress.updates} updates {recent}", flush=True
             )
         if asked.minutes and spent > 60 * asked.minutes:
-            raise Interrupted("time is up")
+            raise TimeIsUp
 
-    with suppress(Interrupted):
+    with suppress(TimeIsUp):
         resume(folder, on_progress) if (folder / "checkpoints").exists() else train(config, folder, on_progress)
     seconds = before + time.time() - started
     clock.write_text(str(seconds))
