@@ -1,6 +1,7 @@
 """An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -25,7 +26,17 @@ M = TypeVar("M")
 class Actor(Protocol[M]):
     """Chooses actions from beliefs; a policy network and a planner have the same shape to the agent."""
 
-    def act(self, features: Tensor, memory: M, noise: "ActNoise | None") -> tuple[Tensor, M]: ...
+    def initial(self, batch: int) -> M:
+        """The memory before the first decision of `batch` episodes."""
+        ...
+
+    def act(self, belief: Any, memory: M, noise: "ActNoise | None") -> tuple[Tensor, M]:
+        """Actions (B, A) in the normal form, and what to remember."""
+        ...
+
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Standard noise of one decision: to sample, and to explore."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,20 +58,22 @@ class Carry:
 
 
 class PolicyActor(nn.Module):
-    """A policy network as an actor; it needs no memory."""
+    """A policy network as an actor; it needs no memory. `features` is the dynamics' own function."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, features: Callable[[Any], Tensor]) -> None:
         super().__init__()
-        self.policy = policy
+        self.policy, self.features = policy, features
 
-    def act(self, features: Float[Tensor, "B F"], memory: None, noise: ActNoise | None) -> tuple[Tensor, None]:
-        action = self.policy(features, None if noise is None else noise.actor)
+    def initial(self, batch: int) -> None:
+        return None
+
+    def act(self, belief: Any, memory: None, noise: ActNoise | None) -> tuple[Tensor, None]:
+        action = self.policy(self.features(belief), None if noise is None else noise.actor)
         if noise is not None and noise.exploration is not None:
             action = self.policy.explore(action, noise.exploration)
         return action, None
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Standard noise to sample, and to explore."""
         return (
             self.policy.noise(batch, generator=generator),
             self.policy.exploration_noise(batch, generator=generator),
@@ -88,7 +101,7 @@ class Agent(nn.Module):
         """The carry before the first observation of an episode."""
         belief = self.model.dynamics.initial(batch)
         action = tree.leaves(belief)[0].new_zeros(batch, self.config.spec.action.size)
-        return Carry(belief, action, None)
+        return Carry(belief, action, self.actor.initial(batch))
 
     def noise(self, batch: int, generator: torch.Generator, explore: bool = True) -> ActNoise:
         """Standard noise of one decision: sampled beliefs and actions, and exploration if asked for."""
@@ -139,7 +152,7 @@ class Agent(nn.Module):
             None if noise is None or noise.belief is None else noise.belief[:, None],
         )
         belief = tree.map(lambda x: x[:, 0], posterior)
-        action, memory = self.actor.act(self.model.dynamics.features(belief), carry.memory, noise)
+        action, memory = self.actor.act(belief, carry.memory, noise)
         carry = Carry(belief, action, memory)
         given = action[0] if single else action
         return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
@@ -157,7 +170,7 @@ def build(config: AgentConfig, policy: Policy | None = None) -> Agent:
     """A new agent; `policy` shares one that a learner already owns."""
     model = WorldModel(config.model, config.spec)
     policy = policy or config.policy.build(config.spec.action, model.dynamics.feature_size)
-    return Agent(config, model, PolicyActor(policy))
+    return Agent(config, model, PolicyActor(policy, model.dynamics.features))
 
 
 def choose_device(name: str) -> torch.device:

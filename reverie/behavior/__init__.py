@@ -1,7 +1,8 @@
 """Who improves a policy. Adding a learner: a file with its config and class, and its config in this union."""
 
 from reverie.behavior.actor_critic import ActorCriticConfig
+from reverie.behavior.base import Learner
 
 LearnerConfig = ActorCriticConfig
 
-__all__ = ["LearnerConfig"]
+__all__ = ["Learner", "LearnerConfig"]
