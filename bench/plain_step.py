@@ -122,6 +122,8 @@ class Agent:
 
     def behavior(self, features):
         s = self.s
+        self.model.requires_grad_(False)  # the actor's gradient passes through them and needs none of theirs
+        self.value.requires_grad_(False)
         deter, stoch = features.detach().flatten(0, 1).split([s.deter, s.stoch], -1)
         imagined = [torch.cat([deter, stoch], -1)]
         for _ in range(s.horizon):
@@ -142,6 +144,8 @@ class Agent:
         targets = torch.stack(targets[::-1], 1)
         weight = self.gamma ** torch.arange(s.horizon, device=targets.device)
         self.step(self.adams[1], self.actor, -(weight * targets).mean())
+        self.model.requires_grad_(True)
+        self.value.requires_grad_(True)
         predicted = self.value(features[:, :-1].detach())[..., 0]
         error = -Normal(predicted, 1.0, validate_args=False).log_prob(targets.detach())
         self.step(self.adams[2], self.value, (weight * error).mean())
