@@ -61,9 +61,11 @@ class Scripted(torch.nn.Module):
         super().__init__()
         self.actions = actions
 
-    def act(self, features, memory, noise):
-        t = memory or 0
-        return self.actions[:, t], t + 1
+    def initial(self, batch):
+        return 0
+
+    def act(self, belief, memory, noise):
+        return self.actions[:, memory], memory + 1
 
 
 @pytest.mark.parametrize("discrete", [False, True])

@@ -119,10 +119,14 @@ def test_ctrl_c_prints_the_traceback_of_the_parent_alone(tmp_path):
     script = tmp_path / "play.py"
     script.write_text(
         textwrap.dedent("""
+            import signal
+
             import numpy as np
             from reverie.envs import EnvConfig, make_many
 
             if __name__ == "__main__":
+                # A shell that starts the tests in the background has their children ignore Ctrl-C.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
                 environments = make_many(EnvConfig(observe=("state",), count=2, workers=True))
                 try:
                     environments.reset({0: 0, 1: 1})
@@ -138,10 +142,13 @@ def test_ctrl_c_prints_the_traceback_of_the_parent_alone(tmp_path):
     process = subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    assert process.stdout.readline() == "playing\n"
-    time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    try:
+        assert process.stdout.readline() == "playing\n"
+        time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert "Process" not in errors
