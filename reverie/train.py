@@ -52,7 +52,7 @@ def _loop(run: Run, on_progress: OnProgress | None) -> Path:
     try:
         with asked_to_stop() as stop:
             while True:
-                while updates_due(run) and not stop:
+                while updates_due(run) > 0 and not stop:
                     noise = draw_noise(
                         run.agent.model, run.learner, config.batch, config.length, run.generators["device"]
                     )

@@ -19,7 +19,7 @@ def config(world: str = "Slide", count: int = 1, **training) -> Config:
         "prefill": PREFILL * REPEAT,
         "round": ROUND,
         "updates": UPDATES,
-        "log_every": 10,
+        "log_every": 15,  # not a divisor of the checkpoints: half a window of metrics is saved too
         "checkpoint_every": CHECKPOINT,
     }
     return replace(
