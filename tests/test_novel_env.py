@@ -110,7 +110,7 @@ def config(seed: int) -> reverie.Config:
         env=EnvConfig("corridor:Corridor-v0", observe=("all",), image_size=16),
         model=model,
         behavior=behavior,
-        training=replace(base.training, frames=700, prefill=300, round=20, updates=10, batch=8, length=10),
+        training=replace(base.training, frames=560, prefill=260, round=20, updates=10, batch=8, length=10),
     )
 
 
