@@ -192,7 +192,7 @@ def load(folder: str | Path, device: str = "auto") -> Agent:
     folder = Path(folder)
     if not (folder / "agent.safetensors").exists():
         raise UserError(f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint.")
-    config = config_io.decode(AgentConfig, json.loads((folder / "agent.json").read_text()))
+    config = config_io.read(AgentConfig, folder / "agent.json")
     agent = build(config)
     try:
         agent.load_state_dict(load_file(folder / "agent.safetensors"))

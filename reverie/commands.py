@@ -4,7 +4,6 @@ Everything heavy is imported inside the commands, which keeps help and typing mi
 """
 
 import importlib.metadata
-import json
 import statistics
 import sys
 from argparse import Namespace
@@ -173,12 +172,9 @@ def _run_folder(text: str) -> Path:
 
 def _saved_config(folder: Path) -> "Config":
     from reverie.config import Config
-    from reverie.config_io import decode
+    from reverie.config_io import read
 
-    try:
-        return decode(Config, json.loads((folder / "config.json").read_text()))
-    except ValueError as error:
-        raise UserError(f"{folder / 'config.json'} is damaged ({error}): restore it from a copy.") from None
+    return read(Config, folder / "config.json")
 
 
 def _see_through(config: "Config", folder: Path, work: "Callable[[Callable[[Progress], None]], Path]") -> int:

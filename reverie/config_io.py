@@ -14,9 +14,11 @@ so that `--model.dynamics.latent Categorical` swaps the part and later leaves se
 """
 
 import functools
+import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from reverie.errors import UserError, nearest
@@ -37,6 +39,18 @@ def decode(cls: type[C], source: Mapping[str, Any]) -> C:
     stored config that leaves something open would change its meaning with the library's version.
     """
     return _decoded(cls, source, "")
+
+
+def read(cls: type[C], path: Path) -> C:
+    """`decode` the JSON file at `path`. Raises `UserError` where it is not JSON or does not describe a `cls`."""
+    try:
+        source = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
+    try:
+        return decode(cls, source)
+    except UserError as error:
+        raise UserError(f"{path} does not fit this version of Reverie: {error}") from None
 
 
 def leaves(config: Any) -> dict[str, Any]:

@@ -30,3 +30,9 @@ def atomic_write(path: Path, content: bytes) -> None:
                 f"free {len(content) / 2**20:.0f} MiB or more under {path.parent}, then `reverie resume` the run."
             ) from error
         raise
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what writes that were killed left in `folder` and below; nobody else may be writing there."""
+    for path in folder.rglob(".*.partial"):
+        path.unlink()

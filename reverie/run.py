@@ -24,7 +24,7 @@ from reverie.collect import Collector
 from reverie.config import Config
 from reverie.data import replay as replays
 from reverie.data.replay import Replay
-from reverie.disk import atomic_write
+from reverie.disk import atomic_write, remove_partial
 from reverie.errors import UserError
 from reverie.logger import Logger
 from reverie.optimiser import Optimiser
@@ -123,9 +123,10 @@ class Run:
         """The run of `folder` as its newest readable checkpoint left it."""
         if not (folder / "config.json").exists():
             raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
-        config = config_io.decode(Config, json.loads((folder / "config.json").read_text()))
+        config = config_io.read(Config, folder / "config.json")
         if not checkpoint.paths(folder / "checkpoints"):
             raise UserError(f"{folder} was stopped before its first checkpoint: delete it and start it anew.")
+        remove_partial(folder)
         state = checkpoint.newest(folder / "checkpoints")
         run = cls(config, folder)
         try:
@@ -137,12 +138,13 @@ class Run:
 
     def save(self) -> None:
         """A checkpoint: first the replay's new columns, then the state that refers to them, then the agent."""
-        self.replay.write(self.folder / "replay", since=self.stored)
+        before = self.stored
+        self.replay.write(self.folder / "replay", since=before)
         self.stored = self.replay.total
         checkpoint.write(self.folder / "checkpoints", self.clock.decisions, self.state())
         self.agent.save(self.folder)
-        oldest = checkpoint.read(checkpoint.paths(self.folder / "checkpoints")[0])["replay_total"]
-        replays.prune(self.folder / "replay", oldest - self.replay.capacity)
+        # The older of the two checkpoints that are kept needs the ring as it was then.
+        replays.prune(self.folder / "replay", before - self.replay.capacity)
 
     def state(self) -> dict[str, Any]:
         """Everything, as tensors, numbers, strings, lists and dicts."""

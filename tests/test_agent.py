@@ -142,6 +142,12 @@ def test_what_cannot_be_loaded_is_said(tmp_path):
     (tmp_path / "agent.safetensors").write_bytes(b"short")
     with pytest.raises(UserError, match=r"agent\.safetensors is damaged"):
         reverie.load(tmp_path)
+    (tmp_path / "agent.json").write_text("{")
+    with pytest.raises(UserError, match=r"agent\.json is damaged"):
+        reverie.load(tmp_path)
+    (tmp_path / "agent.json").write_text("{}")
+    with pytest.raises(UserError, match=r"agent\.json does not fit this version"):
+        reverie.load(tmp_path)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")

@@ -134,6 +134,7 @@ def test_killed_at_every_moment_of_a_save(folder, peace):
             reverie.resume(folder)
     reverie.resume(folder)
     assert_same(folder, peace)
+    assert not list(folder.rglob(".*.partial"))
 
 
 def test_killed_between_its_last_checkpoint_and_the_agent(folder, peace):
@@ -183,6 +184,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(half, peace):
     with pytest.warns(UserWarning, match=r"decision-000000000080\.pt is damaged"):
         reverie.resume(half)
     assert_same(half, peace)
+
+
+def test_a_replay_chunk_with_one_wrong_bit_is_found(half):
+    chunk = sorted((half / "replay").glob("*.safetensors"))[1]
+    content = bytearray(chunk.read_bytes())
+    content[-1] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{chunk.name} cannot be read \(wrong checksum\)"):
+        reverie.resume(half)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5])

@@ -9,6 +9,7 @@ was written after it is dropped when a run resumes, so model and replay are alwa
 """
 
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -109,7 +110,8 @@ class Replay:
         from safetensors.torch import save
 
         stretch = {name: ring[where].cpu() for name, ring in self.ring.items()}
-        atomic_write(folder / f"{since:012d}-{self.total:012d}.safetensors", save(stretch))
+        content = save(stretch, metadata={"crc32": checksum(stretch)})
+        atomic_write(folder / f"{since:012d}-{self.total:012d}.safetensors", content)
 
     def read(self, folder: Path, total: int) -> None:
         """Fill the ring as it was when `total` columns had been appended; newer chunks are deleted."""
@@ -130,13 +132,24 @@ class Replay:
                 break
             try:
                 with safe_open(path, framework="pt") as file:
-                    self.add({name: file.get_slice(name)[self.total - start :] for name in self.ring})
+                    stretch = {name: file.get_tensor(name) for name in self.ring}
+                    if checksum(stretch) != (file.metadata() or {}).get("crc32"):
+                        raise ValueError("wrong checksum")
+                self.add({name: x[self.total - start :] for name, x in stretch.items()})
             except Exception as error:
                 raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
         if self.total != total:
             raise UserError(
                 f"The replay in {folder} lacks decisions {self.total} to {total}: restore that chunk from a copy."
             )
+
+
+def checksum(stretch: dict[str, Tensor]) -> str:
+    """CRC-32 of all columns' bytes, in the order of their names."""
+    found = 0
+    for _, x in sorted(stretch.items()):
+        found = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy(), found)
+    return f"{found:08x}"
 
 
 def prune(folder: Path, oldest: int) -> None:
