@@ -44,7 +44,9 @@ class Optimiser:
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         norm = nn.utils.get_total_norm(gradients)
         for parameter, gradient in zip(self.parameters, gradients):
-            parameter.grad = gradient
+            # The fused step pairs elements by their place in memory, whatever the strides.
+            same_layout = gradient.stride() == parameter.stride()
+            parameter.grad = gradient if same_layout else torch.empty_like(parameter).copy_(gradient)
         nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)
         self.adam.step()
         return {"grad_norm": norm.detach()}

@@ -49,3 +49,18 @@ def test_only_the_parameters_given_are_touched():
     assert others.item() == 1
     assert others.grad is None
     assert unused.item() == 1
+
+
+def test_a_gradient_of_another_memory_layout_than_its_parameter_steps_the_right_elements():
+    """The fused step walks through memory: it would give each element of a channels-last kernel another's gradient."""
+    torch.manual_seed(0)
+    kernel = torch.nn.Parameter(torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last))
+    plain = torch.nn.Parameter(kernel.detach().clone(memory_format=torch.contiguous_format))
+    target = torch.randn(4, 3, 5, 5)
+    for parameter in (kernel, plain):
+        optimiser = Optimiser(AdamConfig(lr=0.1), [parameter])
+        for _ in range(3):
+            loss = (parameter.contiguous() - target).square().sum()
+            optimiser.step(loss)
+    assert kernel.stride() != plain.stride()
+    torch.testing.assert_close(kernel, plain, check_stride=False)
