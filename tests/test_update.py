@@ -1,5 +1,7 @@
 """Law 5: an update never touches the host. On a CPU a host sync costs nothing, so it is looked for, not timed."""
 
+import copy
+
 import pytest
 import torch
 from mocks import behavior_config, model_config, random_batch, spec
@@ -138,3 +140,20 @@ def test_every_part_learns():
     before = [x.detach().clone() for x in setting.weights()]
     setting.update(setting.batch, setting.noise)
     assert all(not torch.equal(a, b) for a, b in zip(before, setting.weights()))
+
+
+def test_every_parameter_of_the_model_steps_as_a_plain_adam_would_step_it():
+    """Layouts and all: a fused step once gave the decoder's last kernel its gradient in the wrong order."""
+    setting = Setting()
+    config = AdamConfig(lr=1.0, eps=1.0, clip=1e9)  # such an epsilon shows the gradient's size, not just its sign
+    setting.optimisers["model"] = Optimiser(config, setting.model.parameters())
+    expected = copy.deepcopy(setting.model)
+    trace = expected.trace(setting.batch, setting.noise.posterior)
+    expected.total(expected.losses(trace)).backward()
+    plain = torch.optim.Adam(expected.parameters(), lr=config.lr, eps=config.eps, foreach=False, fused=False)
+    plain.step()
+    make_update(setting.model, setting.learner, setting.optimisers, "eager")(setting.batch, setting.noise)
+    for name, parameter in setting.model.named_parameters():
+        torch.testing.assert_close(
+            parameter, expected.get_parameter(name), msg=lambda text, name=name: f"{name}: {text}"
+        )

@@ -123,7 +123,7 @@ def small(
 
 
 def laptop(env_id: str) -> Config:
-    """A quarter of the published convolutions, half of its dense layers, and as many updates a frame, of small batches."""
+    """A quarter of the published convolutions, half of its dense layers; as many updates a frame, of small batches."""
     control = env_id.startswith("dm_control/")
     model, behavior = small(*network(8, 200, 30, 200, 200, (2, 2, 2), continuation=not control), std=4.0)
     return Config(
