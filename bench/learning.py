@@ -5,36 +5,32 @@
 
 Writes `bench/results/NAME.json` and `docs/images/NAME_curves.png`. Runs lie under `runs/bench/NAME-SEED` and are
 resumed if the command is given again. With `--minutes` a run stops at that time (all lives of the run counted), and
-the agent of its last checkpoint is evaluated. The JSON has the command, all seeds, every training episode's return at
+is saved, and the agent is evaluated as it is. The JSON has the command, all seeds, every training episode's return at
 its environment frame, final evaluation returns, updates and seconds.
 """
 
 import argparse
 import json
 import platform
+import signal
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from reverie import config_io, recipes
+from reverie import checkpoint, config_io, recipes
 from reverie.agent import load
 from reverie.display import Progress
 from reverie.evaluate import outcome
 from reverie.evaluate.report import curve
 from reverie.evaluate.returns import evaluate
 from reverie.logger import read_metrics
-from reverie.train import resume, train
+from reverie.train import Interrupted, resume, train
 
 HERE = Path(__file__).parent
-
-
-class TimeIsUp(Exception):
-    """Not a mistake: the run has had its minutes, and its last checkpoint counts."""
 
 
 def main() -> None:
@@ -68,9 +64,10 @@ def learn(asked: argparse.Namespace, config) -> dict:
     folder = Path("runs/bench") / f"{asked.name}-{config.seed}"
     clock = folder.parent / f"{asked.name}-{config.seed}.seconds"
     before, started, shown = float(clock.read_text()) if clock.exists() else 0.0, time.time(), 0.0
+    time_is_up = False
 
     def on_progress(progress: Progress) -> None:
-        nonlocal shown
+        nonlocal shown, time_is_up
         spent = before + time.time() - started
         if time.time() - shown > 20:
             shown = time.time()
@@ -79,17 +76,21 @@ def learn(asked: argparse.Namespace, config) -> dict:
             print(
                 f"{config.seed} {spent:6.0f} s {progress.frames} frames {progress.updates} updates {recent}", flush=True
             )
-        if asked.minutes and spent > 60 * asked.minutes:
-            raise TimeIsUp
+        if asked.minutes and spent > 60 * asked.minutes and not time_is_up:
+            time_is_up = True
+            signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, saved
 
-    with suppress(TimeIsUp):
+    try:
         resume(folder, on_progress) if (folder / "checkpoints").exists() else train(config, folder, on_progress)
+    except Interrupted:
+        if not time_is_up:
+            raise
     seconds = before + time.time() - started
     clock.write_text(str(seconds))
     agent = load(folder, config.device)
     result = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed)
     outcome.draw_imagination(agent, result.episodes[0], outcome.CONTEXT, outcome.HORIZON, folder)
-    last = read_metrics(folder, "train")[-1]
+    last = checkpoint.newest(folder / "checkpoints")["clock"]
     row = {
         "seed": config.seed,
         "mean": float(np.mean(result.returns)),
@@ -106,16 +107,19 @@ def learn(asked: argparse.Namespace, config) -> dict:
 
 
 def draw(name: str, found: dict) -> None:
-    """All seeds' training episodes, the final evaluation as the last point, published points beside them."""
-    runs = {
-        f"seed {seed['seed']}": [*map(tuple, seed["episodes"]), (seed["frames"], seed["mean"])]
-        for seed in found["seeds"]
-    }
-    published = json.loads((HERE / "published.json").read_text())
-    for method, tasks in published.items():
-        if (task := tasks.get(name)) is not None:
-            runs[f"{method}, published"] = [(int(frames), point["mean"]) for frames, point in task.items()]
-    curve(HERE.parent / "docs" / "images" / f"{name}_curves.png", runs, f"{found['env']}, return of each episode")
+    """All seeds: evaluations, the final one last, before their training episodes; published points at such frames."""
+    evaluations, training = {}, {}
+    for seed in found["seeds"]:
+        label, last = f"seed {seed['seed']}", (seed["frames"], seed["mean"])
+        evaluations[label] = [tuple(pair) for pair in seed["evaluations"] if pair[0] < last[0]] + [last]
+        training[label] = [tuple(pair) for pair in seed["episodes"]]
+    longest, published = max(seed["frames"] for seed in found["seeds"]), {}
+    for method, tasks in json.loads((HERE / "published.json").read_text()).items():
+        points = [(int(frames), point["mean"]) for frames, point in tasks.get(name, {}).items()]
+        if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
+            published[f"{method}, published"] = near
+    path, title = HERE.parent / "docs" / "images" / f"{name}_curves.png", f"{found['env']}: evaluations, training faint"
+    curve(path, evaluations, title, training=training, published=published)
 
 
 if __name__ == "__main__":

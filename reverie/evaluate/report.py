@@ -106,18 +106,26 @@ def curve(
     runs: Mapping[str, Sequence[tuple[float, float]]],
     title: str,
     references: Mapping[str, float] | None = None,
+    training: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    published: Mapping[str, Sequence[tuple[float, float]]] | None = None,
 ) -> Path:
-    """Write a PNG of return against environment frames.
+    """Write a PNG of return against environment frames; every series is of pairs (frames, return) by label.
 
-    `runs`: for each label its evaluations as (frames, return). `references`: published returns by label,
-    drawn as dashed levels.
+    `runs`: evaluations. `training`: the training episodes of the same labels, drawn faintly behind them.
+    `published`: other people's points, drawn as stars. `references`: published returns, drawn as dashed levels.
     """
     figure = _figure(7, 4.2)
     axes = figure.add_subplot()
     for label, points in runs.items():
         frames, returns = zip(*sorted(points)) if points else ((), ())
         marker = "o" if len(points) <= _MOST_MARKERS else None
-        axes.plot(frames, returns, marker=marker, markersize=4, linewidth=1.5, label=label)
+        (line,) = axes.plot(frames, returns, marker=marker, markersize=4, linewidth=1.5, label=label)
+        if behind := sorted((training or {}).get(label, ())):
+            axes.plot(*zip(*behind), color=line.get_color(), linewidth=0.8, alpha=0.4)
+    for number, (label, points) in enumerate((published or {}).items()):
+        axes.plot(
+            *zip(*sorted(points)), linestyle="none", marker="*", markersize=11, color=f"C{7 + number}", label=label
+        )
     for number, (label, level) in enumerate((references or {}).items()):
         axes.axhline(level, linestyle="--", linewidth=1.2, color=f"C{len(runs) + number}", label=label)
     axes.set(title=title, xlabel="environment frames", ylabel="episode return")

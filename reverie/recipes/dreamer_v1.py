@@ -103,7 +103,7 @@ def small(
     """What a small budget needs beside a small network; each reason is measured in `docs/log.md`.
 
     Standardised images, with a likelihood of `std`: the model sees what moves from the first update. Rewards that
-    count ten times: a policy was found in half as many updates. A policy that starts with moderate actions and is
+    count fifty times: the policy was found in half as many updates. A policy that starts with moderate actions and is
     paid for entropy: it does not run into the flat part of the tanh while the reward model is still wrong. Larger
     learning rates.
     """
@@ -113,7 +113,7 @@ def small(
         model,
         encoder=encoder,
         signals=model.signals | {"reconstruction": reconstruction},
-        weights=model.weights | {"reward": 10.0},
+        weights=model.weights | {"reward": 50.0},
         optimiser=AdamConfig(lr=2e-3, clip=1000.0),
     )
     policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
@@ -125,7 +125,7 @@ def small(
 def laptop(env_id: str) -> Config:
     """A quarter of the published convolutions, half of its dense layers; as many updates a frame, of small batches."""
     control = env_id.startswith("dm_control/")
-    model, behavior = small(*network(8, 200, 30, 200, 200, (2, 2, 2), continuation=not control), std=4.0)
+    model, behavior = small(*network(8, 200, 30, 200, 200, (2, 2, 2), continuation=not control), std=8.0)
     return Config(
         recipe="dreamer_v1",
         size="laptop",
@@ -148,7 +148,7 @@ def laptop(env_id: str) -> Config:
 
 def demo() -> Config:
     """`Pendulum-v1` from 32x32 pixels, in minutes on two cores; rewards (down to -16 a frame) are divided by 16."""
-    model, behavior = small(*network(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=2.0)
+    model, behavior = small(*network(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0)
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     return Config(
         recipe="dreamer_v1",

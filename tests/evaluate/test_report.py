@@ -70,7 +70,8 @@ def test_the_moments_shown_include_both_ends_and_the_first_imagined():
 
 @pytest.mark.parametrize("runs", [{}, {"seed 0": []}, {"seed 0": [(0, -10.0), (2000, 5.0)], "seed 1": [(0, 1)]}])
 def test_curve_draws_any_number_of_runs(tmp_path, runs):
-    path = report.curve(tmp_path / "curve.png", runs, "return", {"published": 3.0})
+    points = {"other": [(1.0, 2.0), (5.0, 3.0)]}
+    path = report.curve(tmp_path / "curve.png", runs, "return", {"level": 3.0}, training=runs, published=points)
     assert cv2.imread(str(path)).std() > 0
 
 
