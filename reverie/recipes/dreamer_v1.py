@@ -118,7 +118,7 @@ def small(
     )
     policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
     adam = AdamConfig(lr=1e-3)
-    behavior = replace(behavior, policy=policy, entropy=0.1, actor_optimiser=adam, value_optimiser=adam)
+    behavior = replace(behavior, policy=policy, entropy=0.3, actor_optimiser=adam, value_optimiser=adam)
     return model, behavior
 
 
@@ -156,7 +156,7 @@ def demo() -> Config:
         env=EnvConfig(id="Pendulum-v1", image_size=32, repeat=2),
         replay=ReplayConfig(capacity=20_000),
         model=replace(model, signals=signals),
-        behavior=replace(behavior, gamma=0.97, entropy=0.3),
+        behavior=replace(behavior, gamma=0.97),
         training=TrainingConfig(
             frames=8_000,
             prefill=1_000,
