@@ -8,9 +8,10 @@ after a likely end does not count.
 
 Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`), where the published code lets
 `v(s_t)` include `r_t`; so no imagined step is used without its consequence. An entropy bonus (Hafner 2021, Eq. 6)
-can be added; the published agent has none.
+and a target value that follows slowly (Lillicrap 2016, Sec. 3) can be added; the published agent has neither.
 """
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,8 @@ class ActorCriticConfig:
     lambda_: float = 0.95
     entropy: float = 0.0
     """Weight of the policy's entropy beside the return; it keeps a policy out of the flat part of the tanh."""
+    target_rate: float = 1.0
+    """How far the target value moves towards the value with each update; 1 bootstraps from the value itself."""
     actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
@@ -63,6 +66,7 @@ class ActorCritic(nn.Module):
         self.config = config
         self.policy = config.policy.build(spec.action, feature_size)
         self.value = MLP(config.value, feature_size, 1)
+        self.target = copy.deepcopy(self.value).requires_grad_(False) if config.target_rate < 1 else self.value
 
     def optimisers(self) -> dict[str, Optimiser]:
         """Fresh optimisers by name, made once the parameters are on their device."""
@@ -90,7 +94,7 @@ class ActorCritic(nn.Module):
         else:
             goes_on = torch.ones_like(features[..., 0])
         discount = config.gamma * goes_on[:, 1:]
-        value = self.value(features)[..., 0]
+        value = self.target(features)[..., 0]
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
         weight = cumulated_weight(goes_on[:, 0], discount).detach()
 
@@ -107,6 +111,7 @@ class ActorCritic(nn.Module):
         predicted = self.value(features[:, :-1].detach())[..., 0]
         value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
         critic = optimisers["value"].step(value_loss)
+        self._follow()
 
         metrics = {
             "loss/actor": actor_loss,
@@ -122,3 +127,10 @@ class ActorCritic(nn.Module):
             "policy/action_abs": action.abs().mean(),
         }
         return tree.detach(metrics)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The target value goes `target_rate` of the way to the value."""
+        if self.config.target_rate < 1:
+            for slow, fast in zip(self.target.parameters(), self.value.parameters()):
+                slow.lerp_(fast, self.config.target_rate)

@@ -197,3 +197,21 @@ def test_noise_has_a_row_for_each_dream():
     noise = learner.noise(KnownWorld(AddAction(1)), 6, torch.Generator().manual_seed(0))
     assert noise.dynamics.shape == (6, 3, 1)
     assert noise.policy.shape == (6, 3, 2)
+
+
+def test_the_target_value_follows_slowly_and_is_what_returns_are_bootstrapped_from():
+    torch.manual_seed(0)
+    world = KnownWorld(AddAction(1), reward=lambda features: 0 * features[..., 0])
+    learner = config(target_rate=0.25, gamma=1.0).build(spec(action=1), 1)
+    for bias, constant in ((learner.value.net[-1].bias, 1.0), (learner.target.net[-1].bias, 3.0)):
+        torch.nn.init.constant_(bias, constant)
+    for net in (learner.value, learner.target):
+        torch.nn.init.zeros_(net.net[-1].weight)
+    optimisers = learner.optimisers()
+    noise = learner.noise(world, 4, torch.Generator().manual_seed(0))
+    metrics = learner.update(world, Value(torch.zeros(4, 1)), noise, optimisers)
+    assert metrics["imagined/return"].item() == pytest.approx(3.0)  # no reward, no discount: the target's value
+    moved = learner.value.net[-1].bias.item()
+    assert moved > 1.0
+    assert learner.target.net[-1].bias.item() == pytest.approx(3.0 + 0.25 * (moved - 3.0))
+    assert all(not x.requires_grad for x in learner.target.parameters())
