@@ -66,7 +66,8 @@ class ActorCritic(nn.Module):
         self.config = config
         self.policy = config.policy.build(spec.action, feature_size)
         self.value = MLP(config.value, feature_size, 1)
-        self.target = copy.deepcopy(self.value).requires_grad_(False) if config.target_rate < 1 else self.value
+        if config.target_rate < 1:
+            self.target = copy.deepcopy(self.value).requires_grad_(False)
 
     def optimisers(self) -> dict[str, Optimiser]:
         """Fresh optimisers by name, made once the parameters are on their device."""
@@ -94,7 +95,8 @@ class ActorCritic(nn.Module):
         else:
             goes_on = torch.ones_like(features[..., 0])
         discount = config.gamma * goes_on[:, 1:]
-        value = self.target(features)[..., 0]
+        bootstrap = self.target if config.target_rate < 1 else self.value
+        value = bootstrap(features)[..., 0]
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
         weight = cumulated_weight(goes_on[:, 0], discount).detach()
 

@@ -104,8 +104,8 @@ def small(
 
     Standardised images, with a likelihood of `std`: the model sees what moves from the first update. Rewards that
     count fifty times: the policy was found in half as many updates. A policy that starts with moderate actions and is
-    paid for entropy: it does not run into the flat part of the tanh while the reward model is still wrong. Larger
-    learning rates.
+    paid for entropy: it does not run into the flat part of the tanh while the reward model is still wrong. The actor's
+    gradient, which grows a hundredfold while it learns, is cut to norm 1. Larger learning rates.
     """
     encoder = replace(model.encoder, standardise=True)
     reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=std)
@@ -117,8 +117,13 @@ def small(
         optimiser=AdamConfig(lr=2e-3, clip=1000.0),
     )
     policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
-    adam = AdamConfig(lr=1e-3)
-    behavior = replace(behavior, policy=policy, entropy=0.3, actor_optimiser=adam, value_optimiser=adam)
+    behavior = replace(
+        behavior,
+        policy=policy,
+        entropy=0.3,
+        actor_optimiser=AdamConfig(lr=1e-3, clip=1.0),
+        value_optimiser=AdamConfig(lr=1e-3),
+    )
     return model, behavior
 
 
@@ -132,7 +137,7 @@ def laptop(env_id: str) -> Config:
         env=replace(family(env_id, 64), rendering="fast" if control else "stock"),
         replay=ReplayConfig(capacity=100_000),
         model=replace(model, optimiser=AdamConfig(lr=1e-3, clip=1000.0)),
-        behavior=replace(behavior, actor_optimiser=AdamConfig(lr=3e-4)),
+        behavior=replace(behavior, actor_optimiser=AdamConfig(lr=3e-4, clip=1.0)),
         training=TrainingConfig(
             frames=100_000,
             prefill=5_000,
