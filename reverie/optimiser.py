@@ -17,6 +17,11 @@ class AdamConfig:
     eps: float = 1e-7
     clip: float = 100.0
     weight_decay: float = 0.0
+    decay: int = 0
+    """Steps over which the learning rate falls linearly to a twentieth, and then stays; 0 keeps it as it is."""
+
+
+LEAST_RATE = 0.05
 
 
 class Optimiser:
@@ -32,7 +37,7 @@ class Optimiser:
         on_gpu = self.parameters[0].is_cuda
         self.adam = torch.optim.AdamW(
             self.parameters,
-            lr=config.lr,
+            lr=torch.tensor(config.lr, device=self.parameters[0].device) if config.decay else config.lr,
             eps=config.eps,
             weight_decay=config.weight_decay,
             fused=True,
@@ -48,5 +53,14 @@ class Optimiser:
             same_layout = gradient.stride() == parameter.stride()
             parameter.grad = gradient if same_layout else torch.empty_like(parameter).copy_(gradient)
         nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)
+        self._decay()
         self.adam.step()
         return {"grad_norm": norm.detach()}
+
+    @torch.no_grad()
+    def _decay(self) -> None:
+        """Set the rate of the coming step, a tensor, from the number of steps made, a tensor too."""
+        state = self.adam.state.get(self.parameters[0])
+        if self.config.decay and state:
+            left = (1 - state["step"] / self.config.decay).clamp(min=LEAST_RATE)
+            self.adam.param_groups[0]["lr"].copy_(self.config.lr * left)

@@ -1,5 +1,7 @@
 """Every number of the optimiser's config reaches the step that is taken."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn, tensor
@@ -64,3 +66,19 @@ def test_a_gradient_of_another_memory_layout_than_its_parameter_steps_the_right_
             optimiser.step(loss)
     assert kernel.stride() != plain.stride()
     torch.testing.assert_close(kernel, plain, check_stride=False)
+
+
+def test_the_rate_falls_linearly_to_a_twentieth_and_a_restored_optimiser_goes_on():
+    """Under a constant gradient every step of Adam has the size of the rate."""
+    parameter = nn.Parameter(torch.zeros(1))
+    config, moves = AdamConfig(lr=1.0, decay=4), []
+    optimiser = Optimiser(config, [parameter])
+    for i in range(6):
+        if i == 2:
+            saved = copy.deepcopy(optimiser.adam.state_dict())
+            optimiser = Optimiser(config, [parameter])
+            optimiser.adam.load_state_dict(saved)
+        before = parameter.item()
+        optimiser.step(-parameter.sum())
+        moves.append(parameter.item() - before)
+    assert moves == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.05, 0.05], rel=1e-4)

@@ -155,13 +155,19 @@ def demo() -> Config:
     """`Pendulum-v1` from 32x32 pixels, in minutes on two cores; rewards (down to -16 a frame) are divided by 16."""
     model, behavior = small(*network(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0)
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
+    decay = 1_750  # updates, all that 8,000 frames give: what was learned last must not be what was unlearned last
     return Config(
         recipe="dreamer_v1",
         size="laptop",
         env=EnvConfig(id="Pendulum-v1", image_size=32, repeat=2),
         replay=ReplayConfig(capacity=20_000),
-        model=replace(model, signals=signals),
-        behavior=replace(behavior, gamma=0.97),
+        model=replace(model, signals=signals, optimiser=replace(model.optimiser, decay=decay)),
+        behavior=replace(
+            behavior,
+            gamma=0.97,
+            actor_optimiser=replace(behavior.actor_optimiser, decay=decay),
+            value_optimiser=replace(behavior.value_optimiser, decay=decay),
+        ),
         training=TrainingConfig(
             frames=8_000,
             prefill=1_000,
