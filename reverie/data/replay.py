@@ -148,7 +148,7 @@ def checksum(stretch: dict[str, Tensor]) -> str:
     """CRC-32 of all columns' bytes, in the order of their names."""
     found = 0
     for _, x in sorted(stretch.items()):
-        found = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy(), found)
+        found = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy().data, found)
     return f"{found:08x}"
 
 
