@@ -6,7 +6,7 @@ costs the same and is farther from stock, because the textures change their leve
 
 Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 0.7 / 1.3 / 9.4
 of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
-observations come 15 to 29 times as fast as from `physics.render`.
+observations come 16 to 28 times as fast as from `physics.render`.
 """
 
 import ctypes
