@@ -22,42 +22,44 @@ from reverie.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
-class PublishedTask:
-    """One of the 20 tasks of Dreamer's tables (Hafner et al. 2020) and how it was played there."""
+class Task:
+    """One task and how it is played. `grid`: rows and columns that `fast` draws for each pixel, as its parts need."""
 
     domain: str
     task: str
     camera: int = 0
     repeat: int = 2
+    grid: tuple[int, int] = (1, 1)
 
     @property
     def id(self) -> str:
         return f"dm_control/{self.domain}-{self.task}-v0"
 
 
+RAIL, STRING = (2, 1), (2, 2)
 PUBLISHED_TASKS = {
-    "acrobot_swingup": PublishedTask("acrobot", "swingup"),
-    "cartpole_balance": PublishedTask("cartpole", "balance"),
-    "cartpole_balance_sparse": PublishedTask("cartpole", "balance_sparse"),
-    "cartpole_swingup": PublishedTask("cartpole", "swingup"),
-    "cartpole_swingup_sparse": PublishedTask("cartpole", "swingup_sparse"),
-    "cheetah_run": PublishedTask("cheetah", "run"),
-    "cup_catch": PublishedTask("ball_in_cup", "catch"),
-    "finger_spin": PublishedTask("finger", "spin"),
-    "finger_turn_easy": PublishedTask("finger", "turn_easy"),
-    "finger_turn_hard": PublishedTask("finger", "turn_hard"),
-    "hopper_hop": PublishedTask("hopper", "hop"),
-    "hopper_stand": PublishedTask("hopper", "stand"),
-    "pendulum_swingup": PublishedTask("pendulum", "swingup"),
-    "quadruped_run": PublishedTask("quadruped", "run", camera=2),
-    "quadruped_walk": PublishedTask("quadruped", "walk", camera=2),
-    "reacher_easy": PublishedTask("reacher", "easy"),
-    "reacher_hard": PublishedTask("reacher", "hard"),
-    "walker_run": PublishedTask("walker", "run"),
-    "walker_stand": PublishedTask("walker", "stand"),
-    "walker_walk": PublishedTask("walker", "walk"),
+    "acrobot_swingup": Task("acrobot", "swingup"),
+    "cartpole_balance": Task("cartpole", "balance", grid=RAIL),
+    "cartpole_balance_sparse": Task("cartpole", "balance_sparse", grid=RAIL),
+    "cartpole_swingup": Task("cartpole", "swingup", grid=RAIL),
+    "cartpole_swingup_sparse": Task("cartpole", "swingup_sparse", grid=RAIL),
+    "cheetah_run": Task("cheetah", "run"),
+    "cup_catch": Task("ball_in_cup", "catch", grid=STRING),
+    "finger_spin": Task("finger", "spin"),
+    "finger_turn_easy": Task("finger", "turn_easy"),
+    "finger_turn_hard": Task("finger", "turn_hard"),
+    "hopper_hop": Task("hopper", "hop"),
+    "hopper_stand": Task("hopper", "stand"),
+    "pendulum_swingup": Task("pendulum", "swingup"),
+    "quadruped_run": Task("quadruped", "run", camera=2),
+    "quadruped_walk": Task("quadruped", "walk", camera=2),
+    "reacher_easy": Task("reacher", "easy"),
+    "reacher_hard": Task("reacher", "hard"),
+    "walker_run": Task("walker", "run"),
+    "walker_stand": Task("walker", "stand"),
+    "walker_walk": Task("walker", "walk"),
 }
-"""By the names of the published tables."""
+"""The 20 tasks of Dreamer's tables (Hafner et al. 2020), by their names there and as they were played there."""
 
 _INSTALLED = all(importlib.util.find_spec(name) for name in ("mujoco", "dm_control"))
 LABEL = "dm_control" if _INSTALLED else "dm_control (not installed: pip install 'reverie[dmc]')"
@@ -86,16 +88,16 @@ class DMCEnvironment:
     """
 
     def __init__(self, config: EnvConfig) -> None:
-        domain, task, published_camera = _parsed(config.id)
+        self._task = _parsed(config.id)
         self._config = config
         drawn = "pixels" in config.observe
         require_gl() if drawn else choose_gl()
-        self._env = _loaded(domain, task, config.id)
+        self._env = _loaded(self._task, config.id)
         self._physics = self._env.physics
         self._people: PeopleCamera | None = None
         self._running = False
         try:
-            self._camera_number = self._checked_camera(published_camera if config.camera is None else config.camera)
+            self._camera_number = self._checked_camera(self._task.camera if config.camera is None else config.camera)
             self._limit = self._checked_limit()
             self._observed = self._chosen()
             self._camera = self._made_camera() if drawn else None
@@ -165,7 +167,7 @@ class DMCEnvironment:
     def _made_camera(self) -> StockCamera | FastCamera:
         size = self._config.image_size
         if self._config.rendering == "fast":
-            return FastCamera(self._physics, self._camera_number, size)
+            return FastCamera(self._physics, self._camera_number, size, self._task.grid)
         return StockCamera(self._physics, self._camera_number, size, size)
 
     def _chosen(self) -> list[str]:
@@ -200,18 +202,21 @@ class DMCEnvironment:
         return own if limit is None else limit
 
 
-def _parsed(env_id: str) -> tuple[str, str, int]:
-    """Domain, task and published camera of an id; the tables' own names (`dm_control/cup_catch`) will do."""
+def _parsed(env_id: str) -> Task:
+    """The task of an id; the tables' own names (`dm_control/cup_catch`) will do.
+
+    Nobody has looked at the thin parts of tasks that are not in the tables: `fast` draws those at twice the size.
+    """
     name = env_id.removeprefix("dm_control/").removesuffix("-v0")
     if name in PUBLISHED_TASKS:
-        published = PUBLISHED_TASKS[name]
-        return published.domain, published.task, published.camera
+        return PUBLISHED_TASKS[name]
     match = re.fullmatch(r"(\w+)-(\w+)", name)
     if match is None:
         raise UserError(f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}")
     domain, task = match.groups()
     domain = {"cup": "ball_in_cup"}.get(domain, domain)
-    return domain, task, 2 if domain == "quadruped" else 0
+    published = [known for known in PUBLISHED_TASKS.values() if (known.domain, known.task) == (domain, task)]
+    return published[0] if published else Task(domain, task, camera=2 if domain == "quadruped" else 0, grid=(2, 2))
 
 
 def _suite() -> Any:
@@ -228,12 +233,12 @@ def _suite() -> Any:
     return suite
 
 
-def _loaded(domain: str, task: str, env_id: str) -> Any:
+def _loaded(task: Task, env_id: str) -> Any:
     suite = _suite()
-    if (domain, task) not in suite.ALL_TASKS:
+    if (task.domain, task.task) not in suite.ALL_TASKS:
         raise UserError(f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them.")
     with _known_deprecation_unsaid():
-        return suite.load(domain, task, task_kwargs={"random": 0})
+        return suite.load(task.domain, task.task, task_kwargs={"random": 0})
 
 
 @contextmanager
