@@ -9,7 +9,8 @@ from mocks import spec
 
 import reverie
 from reverie import config_io, recipes
-from reverie.config import Config
+from reverie.config import AnyConfig, Config
+from reverie.data.digits import Digits
 from reverie.envs.adapter import ActionSpace, EnvSpec, Space
 from reverie.errors import UserError
 from reverie.world_model import WorldModel
@@ -21,18 +22,32 @@ EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
 def test_every_recipe_survives_being_saved(name, size):
     config = reverie.recipe(name, size)
     assert (config.recipe, config.size) == (name, size)
-    assert config_io.decode(Config, config_io.encode(config)) == config
+    assert config_io.decode(AnyConfig, config_io.encode(config)) == config
 
 
 @pytest.mark.parametrize(("name", "size"), EVERY)
 @pytest.mark.parametrize("env_id", ["dm_control/cartpole-swingup-v0", "CartPole-v1"])
 def test_every_recipe_builds_for_every_kind_of_world(name, size, env_id):
     config = reverie.recipe(name, size, env_id)
-    seen = spec(image=config.env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
+    assert config.world == env_id
+    env = config.env if isinstance(config, Config) else config.data.env
+    seen = spec(image=env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
+    if not isinstance(config, Config):
+        with torch.device("meta"):
+            config.model.build(seen)
+        return
     with torch.device("meta"):
         model = WorldModel(config.model, seen)
     config.behavior.build(seen, model.dynamics.feature_size)
     assert ("continuation" in config.model.signals) == (env_id == "CartPole-v1" or size == "tiny")
+
+
+@pytest.mark.parametrize("size", recipes.SIZES)
+@pytest.mark.parametrize("name", ["vae", "cvae"])
+def test_generative_recipes_learn_digits_where_no_environment_is_named(name, size):
+    config = reverie.recipe(name, size)
+    assert config.world == "digits"
+    assert config.model.build(Digits.spec).shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize("name", recipes.names())
