@@ -106,6 +106,16 @@ COMMANDS = {
             Argument("--seed", "of the noise (default: 0)", "N", int, 0),
         ),
     ),
+    "study": Command(
+        commands.study,
+        "answer a question by experiments: generative",
+        "reverie study generative",
+        (
+            Argument("NAME", "the study: generative", metavar="NAME"),
+            Argument("--size", "tiny or laptop (default: laptop)", "SIZE", str, "laptop"),
+            Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
+        ),
+    ),
     "show": Command(
         commands.show,
         "print every setting of a recipe, and what to read to understand it",

@@ -8,7 +8,7 @@ import statistics
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import make_dataclass
+from dataclasses import make_dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +85,34 @@ def sample(arguments: Namespace, _: Texts) -> int:
     out = Path(arguments.out) if arguments.out else folder / "samples.png"
     out.parent.mkdir(parents=True, exist_ok=True)
     print(f"{arguments.count} samples: {generation.draw_samples(folder, arguments.count, arguments.seed, out)}")
+    return 0
+
+
+def study(arguments: Namespace, _: Texts) -> int:
+    """`reverie study NAME`"""
+    import json
+
+    from reverie.disk import atomic_write
+    from reverie.display import LiveDisplay
+    from reverie.studies import run
+    from reverie.train import Interrupted
+
+    out = Path(arguments.out) if arguments.out else Path("runs") / f"study-{arguments.name}-{arguments.size}"
+    try:
+        with LiveDisplay(f"study {arguments.name}, {arguments.size}, in {out}") as display:
+            findings = run(
+                arguments.name,
+                out,
+                arguments.size,
+                lambda what, progress: display(replace(progress, message=progress.message or f"training {what}")),
+            )
+    except Interrupted:
+        print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)
+        return 130
+    atomic_write(out / "study.json", json.dumps(findings.numbers, indent=1).encode())
+    atomic_write(out / "study.md", findings.report.encode())
+    print(findings.report)
+    _print_paths({"report": out / "study.md", "numbers": out / "study.json"})
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from reverie import config_io
 from reverie.behavior import LearnerConfig
 from reverie.behavior.actor_critic import ActorCriticConfig
-from reverie.data import RecordedConfig
+from reverie.data.datasets import RecordedConfig
 from reverie.data.digits import DigitsConfig
 from reverie.data.replay import ReplayConfig
 from reverie.envs.adapter import EnvConfig

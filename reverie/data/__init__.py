@@ -1,8 +1,0 @@
-"""Where sequences come from. Adding recorded data: a file with its config and class, and its config in this union."""
-
-from reverie.data.digits import DigitsConfig
-from reverie.data.interaction import InteractionConfig
-
-RecordedConfig = DigitsConfig | InteractionConfig
-
-__all__ = ["RecordedConfig"]

@@ -153,6 +153,17 @@ def lines(
     return _save(figure, path)
 
 
+def scatter(path: Path, panels: Mapping[str, Float[np.ndarray, "N 2"]], colour: Float[np.ndarray, " N"]) -> Path:
+    """Write a PNG of clouds of points side by side, titled; the i-th point has the same colour in each."""
+    figure = _figure(4.2 * len(panels), 4.4)
+    for number, (title, points) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), number)
+        axes.scatter(points[:, 0], points[:, 1], c=colour, cmap="hsv", s=4)
+        axes.set(title=title, aspect="equal")
+        _finish(axes)
+    return _save(figure, path)
+
+
 def mosaic(
     rows: Sequence[Sequence[UInt8[np.ndarray, "H W C"]]], gap: int = 2, gap_after: int = 0
 ) -> UInt8[np.ndarray, "H2 W2 3"]:

@@ -20,8 +20,8 @@ from reverie.dynamics.latent import GaussianConfig
 from reverie.encoders.conv import ConvConfig
 from reverie.encoders.mlp import MLPConfig
 from reverie.generative.cvae import CVAEConfig
-from reverie.generative.likelihood import BernoulliPixelsConfig, GaussianPixelsConfig
-from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, budget, frames
+from reverie.generative.likelihood import GaussianPixelsConfig
+from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, budget, digit_budget, digit_optimiser, frames
 
 
 def cvae(size: str, env_id: str | None) -> FitConfig:
@@ -33,9 +33,10 @@ def cvae(size: str, env_id: str | None) -> FitConfig:
             image=MLPConfig(1, units, "relu"),
             hidden=MLPConfig(1, units, "relu"),
             latent=GaussianConfig(size=16, min_std=1e-3),
-            likelihood=BernoulliPixelsConfig(),
+            likelihood=GaussianPixelsConfig(std=0.3, learned=True),
+            optimiser=digit_optimiser(size),
         )
-        return FitConfig("cvae", size, data=DigitsConfig(), model=model, training=budget(size, length=1))
+        return FitConfig("cvae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
     model = CVAEConfig(
         given="past",
         image=ConvConfig(FRAME_DEPTH[size]),

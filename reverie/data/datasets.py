@@ -1,0 +1,8 @@
+"""Recorded data to choose from. Adding some: a file with its config and class, and its config in this union."""
+
+from reverie.data.digits import DigitsConfig
+from reverie.data.interaction import InteractionConfig
+
+RecordedConfig = DigitsConfig | InteractionConfig
+
+__all__ = ["RecordedConfig"]
