@@ -114,7 +114,7 @@ class FitConfig:
     @property
     def world(self) -> str:
         """What is learned about, for titles and folders."""
-        return "digits" if isinstance(self.data, DigitsConfig) else self.data.env.id
+        return self.data.world
 
 
 AnyConfig = Config | FitConfig

@@ -10,9 +10,10 @@ import torch
 
 import reverie
 from reverie import cli, config_io
-from reverie.config import FitConfig
+from reverie.config import FitConfig, read_config
 from reverie.data.digits import Digits
 from reverie.data.interaction import InteractionConfig
+from reverie.data.replay import chunks
 from reverie.envs.adapter import EnvConfig
 from reverie.errors import UserError
 from reverie.evaluate import generation
@@ -144,3 +145,26 @@ def test_too_little_data_for_a_sequence(tmp_path):
     config = replace(fork(), data=replace(FORK, test=1))
     with pytest.raises(UserError, match="There are 1 decisions and a sequence has 2"):
         reverie.train(config, tmp_path / "run")
+
+
+def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
+    agent = tmp_path / "agent"
+    line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
+    assert cli.main([*line.split(), "--training.frames", "420"]) == 0
+    before = {path: path.read_bytes() for path in (agent / "replay").iterdir()}
+    line = f"train cvae --size tiny --run {tmp_path / 'model'} --data Replayed --data.run {agent}"
+    settings = "--training.length 2 --model.given past --model.image.units 8"
+    assert cli.main([*line.split(), *settings.split()]) == 0
+    assert "held-out images: bound" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in (agent / "replay").iterdir()} == before
+    config = read_config(tmp_path / "model")
+    data = config.data.build(tmp_path, 0, torch.device("cpu"), torch.Generator())
+    data.load(lambda text: None)
+    assert len(data.train) + len(data.test) == sum(end - start for start, end, _ in chunks(agent / "replay"))
+    assert data.test.in_order(1, 1).is_first.all()
+    assert config.world == "agent"
+
+
+def test_a_run_without_a_replay_is_named(tmp_path, capsys):
+    assert cli.main(["train", "vae", "--data", "Replayed", "--run", str(tmp_path / "run")]) == 2
+    assert "name the folder of an agent's run with --data.run" in capsys.readouterr().err

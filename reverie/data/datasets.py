@@ -2,7 +2,8 @@
 
 from reverie.data.digits import DigitsConfig
 from reverie.data.interaction import InteractionConfig
+from reverie.data.replayed import ReplayedConfig
 
-RecordedConfig = DigitsConfig | InteractionConfig
+RecordedConfig = DigitsConfig | InteractionConfig | ReplayedConfig
 
 __all__ = ["RecordedConfig"]

@@ -23,6 +23,11 @@ HELD_OUT = 297
 class DigitsConfig:
     """Nothing to choose."""
 
+    @property
+    def world(self) -> str:
+        """For titles and folders."""
+        return "digits"
+
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Digits":
         return Digits(device, generator)
 
@@ -30,7 +35,6 @@ class DigitsConfig:
 class Digits:
     """Implements `Recorded`: each image an episode of one step, observed as `pixels` and a one-hot `label`."""
 
-    name = "digits"
     spec = EnvSpec({"pixels": Space((8, 8, 1), "uint8"), "label": Space((10,), "float32")}, ActionSpace(0, False), 1)
 
     def __init__(self, device: torch.device, generator: torch.Generator) -> None:

@@ -26,6 +26,11 @@ class InteractionConfig:
             if getattr(self, name) < 1:
                 raise UserError(f"--data.{name} is {getattr(self, name)}: it must be 1 or more.")
 
+    @property
+    def world(self) -> str:
+        """For titles and folders."""
+        return self.env.id
+
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Interaction":
         return Interaction(self, folder, seed, device, generator)
 
@@ -36,7 +41,7 @@ class Interaction:
     def __init__(
         self, config: InteractionConfig, folder: Path, seed: int, device: torch.device, generator: torch.Generator
     ) -> None:
-        self.name, self.config, self.seed = config.env.id, config, seed
+        self.config, self.seed = config, seed
         self.folder = folder / "replay"
         environments = envs.make_many(config.env)
         self.spec = environments.spec

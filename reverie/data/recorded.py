@@ -13,8 +13,6 @@ Say = Callable[[str], None]
 class Recorded(Protocol):
     """Known by its `spec` at once; `load` brings the data themselves, from the run's folder where it has them."""
 
-    name: str
-    """For folders and titles."""
     spec: EnvSpec
     train: Replay
     test: Replay

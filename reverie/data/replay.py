@@ -127,14 +127,9 @@ class Replay:
 
     def read(self, folder: Path, total: int) -> None:
         """Fill the ring as it was when `total` columns had been appended; newer chunks are deleted."""
-        chunks = sorted(
-            (int(found[1]), int(found[2]), path)
-            for path in folder.glob("*.safetensors")
-            if (found := CHUNK.fullmatch(path.name))
-        )
         oldest = max(0, total - self.capacity)
         self.total = oldest
-        for start, end, path in chunks:
+        for start, end, path in chunks(folder):
             if start >= total:
                 path.unlink()
                 continue
@@ -156,6 +151,15 @@ class Replay:
             )
 
 
+def chunks(folder: Path) -> list[tuple[int, int, Path]]:
+    """The chunks in `folder` in order: number of the first column, number after the last, file."""
+    return sorted(
+        (int(found[1]), int(found[2]), path)
+        for path in folder.glob("*.safetensors")
+        if (found := CHUNK.fullmatch(path.name))
+    )
+
+
 def checksum(stretch: dict[str, Tensor]) -> str:
     """CRC-32 of all columns' bytes, in the order of their names."""
     found = 0
@@ -166,6 +170,6 @@ def checksum(stretch: dict[str, Tensor]) -> str:
 
 def prune(folder: Path, oldest: int) -> None:
     """Delete the chunks whose columns all came before number `oldest`."""
-    for path in folder.glob("*.safetensors"):
-        if (found := CHUNK.fullmatch(path.name)) and int(found[2]) <= oldest:
+    for _, end, path in chunks(folder):
+        if end <= oldest:
             path.unlink()

@@ -177,7 +177,7 @@ def text(numbers: dict[str, Any]) -> str:
         for name, v in digits.items()
     )
     by_samples = ", ".join(f"{value:.2f} by {count}" for count, value in nats.items())
-    gap = linear["best_exact"] - linear["best_bound"]
+    gap = abs(linear["best_exact"] - linear["best_bound"])
     forks = "\n".join(
         f"| {name} | {v['error_go']:.3f} | {v['error_wait']:.3f} | {v['spread_go']:.3f} | {v['spread_wait']:.3f} "
         f"| {100 * v['left']:.0f} % |"
@@ -206,10 +206,11 @@ Left: 100 samples. Middle: the latent plane of a model with two dimensions. Righ
 
 ![tightness](tightness.png)
 
-Held-out digits: {by_samples} samples. Where ln p(x) is known, in a linear model of the training digits (five
-dimensions), the best one has ln p(x) = {linear["best_exact"]:.4f} and its bound is {linear["best_bound"]:.4f}:
-they differ by {gap:.1e} nats. The one that was learned by gradients has ln p(x) = {linear["learned_exact"]:.3f} and
-bound {linear["learned_bound"]:.3f}.
+Held-out digits: {by_samples} samples.
+
+Where ln p(x) is known, in a linear model of the training digits (five dimensions), the best one has
+ln p(x) = {linear["best_exact"]:.4f} and its bound is {linear["best_bound"]:.4f}: they differ by {gap:.1e} nats.
+The one that was learned by gradients has ln p(x) = {linear["learned_exact"]:.3f}, bound {linear["learned_bound"]:.3f}.
 
 ## Two futures
 
