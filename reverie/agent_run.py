@@ -8,7 +8,7 @@ import torch
 
 from reverie import agent as agents
 from reverie import envs, tree
-from reverie.agent import ActNoise, AgentConfig, Carry
+from reverie.agent import ActNoise, AgentConfig, Carry, PolicyActor
 from reverie.collect import Collector, random_action
 from reverie.config import Config
 from reverie.data import replay as replays
@@ -60,9 +60,10 @@ class AgentRun(Run):
 
     def _build(self) -> None:
         config = self.config
-        self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.policy, config.env))
+        self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
         self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
-        self.agent.actor.policy = self.learner.policy
+        if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
+            self.agent.actor.policy = self.learner.policy
         self.agent, self.learner = self.agent.to(self.device), self.learner.to(self.device)
 
     @property
