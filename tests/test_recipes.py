@@ -119,3 +119,37 @@ def test_a_config_is_frozen():
     with pytest.raises(AttributeError):
         config.seed = 1
     assert inspect.signature(reverie.recipe).parameters["size"].default == "laptop"
+
+
+def test_planet_has_the_published_numbers():
+    """Hafner 2019, Sec. 4, App. A and Tab. 2, and the published code."""
+    config = reverie.recipe("planet", "paper", "dm_control/cartpole-swingup-v0")
+    model, planning, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.rendering) == (8, 64, "stock")
+    assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
+    assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "element")
+    assert model.weights == {"reconstruction": 1.0, "reward": 10.0, "divergence": 1.0}
+    assert (model.optimiser.lr, model.optimiser.eps, model.optimiser.clip) == (1e-3, 1e-4, 1000.0)
+    planner = planning.planner
+    assert (planner.horizon, planner.candidates, planner.elites, planner.iterations) == (12, 1000, 100, 10)
+    assert (planner.min_std, planning.warm_start, planning.exploration) == (0, False, 0.3)
+    # 5 random episodes, then 100 updates after each
+    assert (training.prefill, training.round * config.env.repeat, training.updates) == (5000, 1000, 100)
+    assert (training.batch, training.length) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "frames"),
+    [
+        ("dm_control/cartpole-balance-v0", 8),
+        ("dm_control/reacher-easy-v0", 4),
+        ("dm_control/cheetah-run-v0", 4),
+        ("dm_control/ball_in_cup-catch-v0", 4),
+        ("dm_control/cup_catch", 4),
+        ("dm_control/finger-spin-v0", 2),
+        ("dm_control/walker-walk-v0", 2),
+        ("dm_control/hopper-hop-v0", 2),
+    ],
+)
+def test_planets_action_repeat_is_the_published_one(env_id, frames):
+    assert {reverie.recipe("planet", size, env_id).env.repeat for size in ("laptop", "paper")} == {frames}

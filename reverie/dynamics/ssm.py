@@ -25,7 +25,7 @@ class SSMState:
 
 @dataclass(frozen=True)
 class SSMConfig:
-    """Sizes of the sample and of the layers between two of them."""
+    """Sizes of the sample and of the one layer between two of them."""
 
     hidden: int = 200
     latent: GaussianConfig = field(default_factory=GaussianConfig)
@@ -45,8 +45,6 @@ class SSM(nn.Module):
         self.feature_size, self.noise_size = latent.sample_size, latent.noise_size
         self.prior = nn.Sequential(
             nn.Linear(latent.sample_size + action_size, config.hidden),
-            activation(),
-            nn.Linear(config.hidden, config.hidden),
             activation(),
             nn.Linear(config.hidden, latent.output_size),
         )

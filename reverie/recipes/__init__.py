@@ -9,6 +9,7 @@ from reverie.errors import UserError, nearest
 RECIPES = {
     "cvae": "reverie.recipes.cvae",
     "dreamer_v1": "reverie.recipes.dreamer_v1",
+    "planet": "reverie.recipes.planet",
     "vae": "reverie.recipes.vae",
 }
 SIZES = ("tiny", "laptop", "paper")
