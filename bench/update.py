@@ -167,7 +167,7 @@ def check(ours: Ours, plain: Plain) -> dict[str, float]:
     pairs = same_weights(ours, plain)
     before = [(a.detach().clone(), b.detach().clone()) for a, b in pairs]
     noise = ours.draw()
-    drawn = list(noise.posterior.unbind(1))
+    drawn = list(noise.model.unbind(1))
     for action, state in zip(noise.behavior.policy.unbind(1), noise.behavior.dynamics.unbind(1)):
         drawn += [action, state]
     queue, losses = iter(drawn), []

@@ -16,6 +16,7 @@ from reverie.behavior.policies import Policy, PolicyConfig
 from reverie.disk import atomic_write
 from reverie.envs.adapter import EnvConfig, EnvSpec
 from reverie.errors import UserError
+from reverie.planning.planning_actor import PlanningActor, PlanningConfig
 from reverie.rollout import observe
 from reverie.world_model import WorldModel, WorldModelConfig
 
@@ -34,8 +35,8 @@ class Actor(Protocol[M]):
         """Actions (B, A) in the normal form, and what to remember."""
         ...
 
-    def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Standard noise of one decision: to sample, and to explore."""
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[Any, Tensor]:
+        """Standard noise of one decision: to sample or to search, and to explore."""
         ...
 
 
@@ -44,7 +45,7 @@ class ActNoise:
     """Standard noise of one decision for B beliefs; a None part takes the mean or mode, or does not explore."""
 
     belief: Tensor | None
-    actor: Tensor | None
+    actor: Any
     exploration: Tensor | None
 
 
@@ -67,7 +68,7 @@ class PolicyActor(nn.Module):
     def initial(self, batch: int) -> None:
         return None
 
-    def act(self, belief: Any, memory: None, noise: ActNoise | None) -> tuple[Tensor, None]:
+    def act(self, belief: Any, memory: Any, noise: ActNoise | None) -> tuple[Tensor, None]:
         action = self.policy(self.features(belief), None if noise is None else noise.actor)
         if noise is not None and noise.exploration is not None:
             action = self.policy.explore(action, noise.exploration)
@@ -80,20 +81,24 @@ class PolicyActor(nn.Module):
         )
 
 
+ActorConfig = PolicyConfig | PlanningConfig
+"""How to act: by a policy network, or by planning."""
+
+
 @dataclass(frozen=True)
 class AgentConfig:
     """All that an agent is rebuilt from, without the training config."""
 
     spec: EnvSpec
     model: WorldModelConfig
-    policy: PolicyConfig
+    actor: ActorConfig
     env: EnvConfig
 
 
 class Agent(nn.Module):
     """`act` works on one observation or a batch, on numpy arrays or tensors. State goes in and comes out."""
 
-    def __init__(self, config: AgentConfig, model: WorldModel, actor: PolicyActor) -> None:
+    def __init__(self, config: AgentConfig, model: WorldModel, actor: PolicyActor | PlanningActor) -> None:
         super().__init__()
         self.config, self.model, self.actor = config, model, actor
 
@@ -152,7 +157,9 @@ class Agent(nn.Module):
             None if noise is None or noise.belief is None else noise.belief[:, None],
         )
         belief = tree.map(lambda x: x[:, 0], posterior)
-        action, memory = self.actor.act(belief, carry.memory, noise)
+        fresh = self.actor.initial(batch)
+        memory = carry.memory if fresh is None else tree.where(first.to(device), fresh, carry.memory)
+        action, memory = self.actor.act(belief, memory, noise)
         carry = Carry(belief, action, memory)
         given = action[0] if single else action
         return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
@@ -169,7 +176,9 @@ class Agent(nn.Module):
 def build(config: AgentConfig, policy: Policy | None = None) -> Agent:
     """A new agent; `policy` shares one that a learner already owns."""
     model = WorldModel(config.model, config.spec)
-    policy = policy or config.policy.build(config.spec.action, model.dynamics.feature_size)
+    if isinstance(config.actor, PlanningConfig):
+        return Agent(config, model, PlanningActor(config.actor, model, config.spec.action))
+    policy = policy or config.actor.build(config.spec.action, model.dynamics.feature_size)
     return Agent(config, model, PolicyActor(policy, model.dynamics.features))
 
 

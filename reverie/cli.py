@@ -95,6 +95,27 @@ COMMANDS = {
             _DEVICE,
         ),
     ),
+    "sample": Command(
+        commands.sample,
+        "draw pictures from a trained generative model",
+        "reverie sample runs/vae-digits-0 --count 64",
+        (
+            _RUN,
+            Argument("--count", "how many (default: 64)", "N", _at_least_one, 64),
+            Argument("--out", "PNG file (default: samples.png in the run)", "FILE"),
+            Argument("--seed", "of the noise (default: 0)", "N", int, 0),
+        ),
+    ),
+    "study": Command(
+        commands.study,
+        "answer a question by experiments: generative",
+        "reverie study generative",
+        (
+            Argument("NAME", "the study: generative", metavar="NAME"),
+            Argument("--size", "tiny or laptop (default: laptop)", "SIZE", str, "laptop"),
+            Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
+        ),
+    ),
     "show": Command(
         commands.show,
         "print every setting of a recipe, and what to read to understand it",

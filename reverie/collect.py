@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from reverie.data.episodes import Episode, stack_obs
-from reverie.envs.adapter import Environments, Obs, Step
+from reverie.envs.adapter import ActionSpace, Environments, Obs, Step
 
 Act = Callable[[Obs, np.ndarray], np.ndarray]
 """Observations (count, ...) and `is_first` (count,) to actions (count, A)."""
@@ -25,6 +26,14 @@ def fingerprint(step: Step) -> int:
     for _, value in sorted(step.obs.items()):
         found = zlib.crc32(value.tobytes(), found)
     return found
+
+
+def random_action(space: ActionSpace, count: int, generator: torch.Generator) -> np.ndarray:
+    """Uniformly random actions in the normal form, (count, A)."""
+    uniform = torch.rand(count, space.size, generator=generator).numpy()
+    if space.discrete:
+        return np.eye(space.size, dtype=np.float32)[uniform.argmax(-1)]
+    return 2 * uniform - 1
 
 
 class Collector:

@@ -8,7 +8,7 @@ import statistics
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import make_dataclass
+from dataclasses import make_dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reverie.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from reverie.config import Config
+    from reverie.config import AnyConfig
     from reverie.display import Progress
 
 Texts = dict[str, str]
@@ -35,7 +35,9 @@ def train(arguments: Namespace, settings: Texts) -> int:
 def resume(arguments: Namespace, _: Texts) -> int:
     """`reverie resume RUN`"""
     folder = _run_folder(arguments.run)
-    config = _saved_config(folder)
+    from reverie.config import read_config
+
+    config = read_config(folder)
     from reverie.train import resume
 
     return _see_through(config, folder, lambda on_progress: resume(folder, on_progress))
@@ -72,6 +74,45 @@ def imagine(arguments: Namespace, _: Texts) -> int:
     out.mkdir(parents=True, exist_ok=True)
     episode = evaluate(agent, agent.config.env, 1, arguments.seed).episodes[0]
     _print_paths(outcome.draw_imagination(agent, episode, arguments.context, arguments.horizon, out))
+    return 0
+
+
+def sample(arguments: Namespace, _: Texts) -> int:
+    """`reverie sample RUN`"""
+    folder = _run_folder(arguments.run)
+    from reverie.evaluate import generation
+
+    out = Path(arguments.out) if arguments.out else folder / "samples.png"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{arguments.count} samples: {generation.draw_samples(folder, arguments.count, arguments.seed, out)}")
+    return 0
+
+
+def study(arguments: Namespace, _: Texts) -> int:
+    """`reverie study NAME`"""
+    import json
+
+    from reverie.disk import atomic_write
+    from reverie.display import LiveDisplay
+    from reverie.studies import run
+    from reverie.train import Interrupted
+
+    out = Path(arguments.out) if arguments.out else Path("runs") / f"study-{arguments.name}-{arguments.size}"
+    try:
+        with LiveDisplay(f"study {arguments.name}, {arguments.size}, in {out}") as display:
+            findings = run(
+                arguments.name,
+                out,
+                arguments.size,
+                lambda what, progress: display(replace(progress, message=progress.message or f"training {what}")),
+            )
+    except Interrupted:
+        print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)
+        return 130
+    atomic_write(out / "study.json", json.dumps(findings.numbers, indent=1).encode())
+    atomic_write(out / "study.md", findings.report.encode())
+    print(findings.report)
+    _print_paths({"report": out / "study.md", "numbers": out / "study.json"})
     return 0
 
 
@@ -142,7 +183,7 @@ def version(arguments: Namespace, _: Texts) -> int:
     return 0
 
 
-def _built(arguments: Namespace, settings: Texts) -> "Config":
+def _built(arguments: Namespace, settings: Texts) -> "AnyConfig":
     """The recipe's config with the settings that were typed."""
     from reverie.config_io import override
     from reverie.recipes import build
@@ -154,9 +195,9 @@ def _built(arguments: Namespace, settings: Texts) -> "Config":
     return override(build(arguments.recipe, arguments.size, getattr(arguments, "env.id")), texts)
 
 
-def _free_folder(config: "Config") -> Path:
+def _free_folder(config: "AnyConfig") -> Path:
     """`runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new."""
-    name = f"{config.recipe}-{config.env.id.replace('/', '-')}-{config.seed}"
+    name = f"{config.recipe}-{config.world.replace('/', '-')}-{config.seed}"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(Path("runs") / name for name in names if not (Path("runs") / name).exists())
 
@@ -170,28 +211,31 @@ def _run_folder(text: str) -> Path:
     raise UserError(f"{folder} is not the folder of a run: it has no config.json.{hint}")
 
 
-def _saved_config(folder: Path) -> "Config":
-    from reverie.config import Config
-    from reverie.config_io import read
-
-    return read(Config, folder / "config.json")
-
-
-def _see_through(config: "Config", folder: Path, work: "Callable[[Callable[[Progress], None]], Path]") -> int:
+def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[Progress], None]], Path]") -> int:
     """Train under the live display, then evaluate, draw, and tell where everything lies."""
+    from reverie.config import Config
     from reverie.display import LiveDisplay
-    from reverie.evaluate import outcome
     from reverie.train import Interrupted
 
     try:
-        with LiveDisplay(f"{config.recipe} on {config.env.id}, seed {config.seed}, in {folder}") as display:
+        with LiveDisplay(f"{config.recipe} on {config.world}, seed {config.seed}, in {folder}") as display:
             work(display)
     except Interrupted as stop:
         print(f"reverie: {stop}", file=sys.stderr)
         return 130
     print("evaluating ...", flush=True)
-    result, paths = outcome.write(folder, config)
-    print(_mean_return(result.returns))
+    if isinstance(config, Config):
+        from reverie.evaluate import outcome
+
+        result, paths = outcome.write(folder, config)
+        print(_mean_return(result.returns))
+    else:
+        from reverie.evaluate import generation
+
+        values, paths = generation.write(folder, config)
+        print(generation.sentence(values))
+        if warning := generation.warning(values):
+            print(f"warning: {warning}")
     _print_paths({"run": folder, **paths})
     return 0
 

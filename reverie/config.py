@@ -1,12 +1,19 @@
-"""The run's config tree: what a recipe returns, what is saved with every run and read back."""
+"""A run's config tree: what a recipe returns, what is saved with every run and read back."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
+from reverie import config_io
 from reverie.behavior import LearnerConfig
 from reverie.behavior.actor_critic import ActorCriticConfig
+from reverie.data.datasets import RecordedConfig
+from reverie.data.digits import DigitsConfig
 from reverie.data.replay import ReplayConfig
 from reverie.envs.adapter import EnvConfig
+from reverie.errors import UserError
+from reverie.generative import GenerativeConfig
+from reverie.generative.vae import VAEConfig
 from reverie.world_model import WorldModelConfig
 
 
@@ -50,7 +57,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides what a run computes."""
+    """Everything that decides what the run of an agent computes."""
 
     recipe: str
     size: str
@@ -64,3 +71,57 @@ class Config:
     behavior: LearnerConfig = field(default_factory=ActorCriticConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    @property
+    def world(self) -> str:
+        """What is learned about, for titles and folders."""
+        return self.env.id
+
+
+@dataclass(frozen=True)
+class FittingConfig:
+    """The budget of a model that is fitted to recorded data, in updates."""
+
+    updates: int = 10_000
+    batch: int = 100
+    """B, sequences in a batch."""
+    length: int = 1
+    """T, decisions in a sequence."""
+    execution: Literal["eager", "compiled"] = "eager"
+    """How the update runs; `compiled` is for GPUs."""
+    log_every: int = 100
+    """Updates between two lines of training metrics."""
+    checkpoint_every: int = 1_000
+    """Updates between two checkpoints."""
+    evaluate_every: int = 1_000
+    """Updates between two evaluations on held-out data."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything that decides what a run computes that fits a model to recorded data; nobody acts in it."""
+
+    recipe: str
+    size: str
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 0
+    """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
+    data: RecordedConfig = field(default_factory=DigitsConfig)
+    model: GenerativeConfig = field(default_factory=VAEConfig)
+    training: FittingConfig = field(default_factory=FittingConfig)
+
+    @property
+    def world(self) -> str:
+        """What is learned about, for titles and folders."""
+        return self.data.world
+
+
+AnyConfig = Config | FitConfig
+
+
+def read_config(folder: Path) -> AnyConfig:
+    """The config that is saved with the run of `folder`. UserError where there is none or it does not fit."""
+    if not (folder / "config.json").exists():
+        raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
+    return config_io.read(AnyConfig, folder / "config.json")

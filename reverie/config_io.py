@@ -32,8 +32,8 @@ def encode(config: Any) -> dict[str, Any]:
     return _encoded(type(config), config)
 
 
-def decode(cls: type[C], source: Mapping[str, Any]) -> C:
-    """The `cls` that `source` (from `encode`, by way of JSON) describes.
+def decode(cls: type[C] | types.UnionType, source: Mapping[str, Any]) -> C:
+    """The `cls`, or the one of a union, that `source` (from `encode`, by way of JSON) describes.
 
     Raises `UserError` for an unknown, missing or ill-typed key; defaults are not filled in, because a
     stored config that leaves something open would change its meaning with the library's version.
@@ -41,7 +41,7 @@ def decode(cls: type[C], source: Mapping[str, Any]) -> C:
     return _decoded(cls, source, "")
 
 
-def read(cls: type[C], path: Path) -> C:
+def read(cls: type[C] | types.UnionType, path: Path) -> C:
     """`decode` the JSON file at `path`. Raises `UserError` where it is not JSON or does not describe a `cls`."""
     try:
         source = json.loads(path.read_text())

@@ -16,16 +16,17 @@ _RECENT_RETURNS = 5
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `frames` are environment frames, action repeat included."""
+    """How far a run is: `done` of `total`, in environment frames (action repeat included) or in updates."""
 
-    frames: int
-    total_frames: int
+    unit: str
+    done: int
+    total: int
     decisions: int
     updates: int
     seconds: float
     """Seconds since this process began to train."""
-    started_at_frames: int
-    """Frames that the run had when this process began: more than 0 after a resume."""
+    started_at: int
+    """What was done when this process began: more than 0 after a resume."""
     values: dict[str, float] = field(default_factory=dict)
     """The latest losses and other scalars by name."""
     returns: list[float] = field(default_factory=list)
@@ -34,15 +35,15 @@ class Progress:
     """What is going on besides training: `evaluating`, `warning: ...`."""
 
     @property
-    def frames_per_second(self) -> float:
-        """Frames a second of this process; 0 before the first."""
-        return (self.frames - self.started_at_frames) / self.seconds if self.seconds > 0 else 0.0
+    def per_second(self) -> float:
+        """Frames or updates a second of this process; 0 before the first."""
+        return (self.done - self.started_at) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until `total_frames` at this process's rate; None while there is no rate."""
-        rate = self.frames_per_second
-        return max(0, self.total_frames - self.frames) / rate if rate > 0 else None
+        """Seconds until `total` at this process's rate; None while there is no rate."""
+        rate = self.per_second
+        return max(0, self.total - self.done) / rate if rate > 0 else None
 
 
 class LiveDisplay:
@@ -108,9 +109,9 @@ def line(progress: Progress) -> str:
     """The progress on one line of plain text."""
     parts = [
         f"{_percent(progress):.0f} %",
-        f"{progress.frames} of {progress.total_frames} frames",
-        f"{progress.updates} updates",
-        f"{progress.frames_per_second:.1f} frames/s",
+        f"{progress.done} of {progress.total} {progress.unit}",
+        *([f"{progress.updates} updates"] if progress.unit != "updates" else []),
+        f"{progress.per_second:.1f} {progress.unit}/s",
         f"{_duration(progress.seconds_left)} left",
     ]
     if progress.returns:
@@ -133,12 +134,13 @@ def table(title: str, progress: Progress) -> "RenderableType":
     head.add_column(ratio=1)
     head.add_column(justify="right")
     head.add_row(
-        ProgressBar(total=max(1, progress.total_frames), completed=progress.frames),
+        ProgressBar(total=max(1, progress.total), completed=progress.done),
         f"{_percent(progress):.0f} %   {_duration(progress.seconds_left)} left",
     )
+    clocks = f"{progress.decisions:,} decisions   {progress.updates:,} updates   "
     counts = Text(
-        f"{progress.frames:,} of {progress.total_frames:,} frames   {progress.decisions:,} decisions   "
-        f"{progress.updates:,} updates   {progress.frames_per_second:.1f} frames/s   "
+        f"{progress.done:,} of {progress.total:,} {progress.unit}   {'' if progress.unit == 'updates' else clocks}"
+        f"{progress.per_second:.1f} {progress.unit}/s   "
         f"{_duration(progress.seconds)} so far",
         style="dim",
     )
@@ -150,7 +152,10 @@ def table(title: str, progress: Progress) -> "RenderableType":
     for left, right in zip(values[::2], [*values[1::2], ("", "")]):
         body.add_row(*left, *right)
     recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
-    parts = [head, counts, Text(f"latest returns   {recent or 'no episode has ended yet'}"), body]
+    parts = [head, counts]
+    if progress.unit == "frames":
+        parts.append(Text(f"latest returns   {recent or 'no episode has ended yet'}"))
+    parts.append(body)
     if progress.message:
         parts.append(Text(progress.message, style="yellow"))
     return Panel(Group(*parts), title=title, title_align="left")
@@ -162,7 +167,7 @@ def _values(progress: Progress, most: int) -> list[tuple[str, float]]:
 
 
 def _percent(progress: Progress) -> float:
-    return 100 * progress.frames / max(1, progress.total_frames)
+    return 100 * progress.done / max(1, progress.total)
 
 
 def _duration(seconds: float | None) -> str:

@@ -28,6 +28,7 @@ import numpy as np
 from reverie.errors import UserError
 
 Kind = Literal["train", "episode", "evaluation", "timing"]
+Axis = Literal["frames", "updates"]
 _AXES = ("kind", "frames", "decisions", "updates")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -35,15 +36,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Logger:
     """Appends to the metrics of the run in `folder`; a context manager that closes its files.
 
-    `resume_at` is the `position()` that a checkpoint carries: whatever was written after it is cut off, so
-    that a resumed run continues where its weights are. `purge_step` (frames) hides what TensorBoard has
-    from that step on.
+    `axis` is what TensorBoard draws against. `resume_at` is the `position()` that a checkpoint carries: whatever
+    was written after it is cut off, so that a resumed run continues where its weights are. `purge_step` hides
+    what TensorBoard has from that step of the axis on.
 
     Every method that writes raises `UserError` on a full disk.
     """
 
-    def __init__(self, folder: Path, resume_at: int | None = None, purge_step: int | None = None):
-        self._path = Path(folder) / "metrics.jsonl"
+    def __init__(
+        self, folder: Path, axis: Axis = "frames", resume_at: int | None = None, purge_step: int | None = None
+    ):
+        self._path, self._axis = Path(folder) / "metrics.jsonl", axis
         self._events: _Events | None = None
         self._events_folder = Path(folder) / "tensorboard"
         self._purge_step = purge_step
@@ -72,10 +75,15 @@ class Logger:
                 continue
             if taken := set(_AXES) & set(line_values):
                 raise ValueError(f"{sorted(taken)} name the moment of training and cannot be values")
-            moment = {"kind": line_kind, "frames": frames, "decisions": decisions, "updates": updates}
+            moment: dict[str, Any] = {"kind": line_kind, "frames": frames, "decisions": decisions, "updates": updates}
             numbers = {name: float(value) for name, value in line_values.items()}
             self._append(moment | {name: _as_json(number) for name, number in numbers.items()})
-            self._show({f"{line_kind}/{name}": number for name, number in numbers.items()}, frames)
+            self._show({f"{line_kind}/{name}": number for name, number in numbers.items()}, moment[self._axis])
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        """Show a picture in TensorBoard. `image`: (H, W, 1 or 3) uint8."""
+        with _full_disk_is_a_user_error(self._path):
+            self._open_events().image(name, _png(image), image.shape[0], image.shape[1], step)
 
     def video(self, name: str, frames: np.ndarray, step: int, fps: float) -> None:
         """Show a film in TensorBoard, as a GIF that loops. `frames`: (T, H, W, 1 or 3) uint8."""
@@ -191,6 +199,14 @@ class _Events:
     def _write(self, event: Any) -> None:
         event.wall_time = time.time()
         self._records.write(event.SerializeToString())
+
+
+def _png(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    encoded = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))).save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def _gif(frames: np.ndarray, fps: float) -> bytes:

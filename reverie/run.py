@@ -4,31 +4,35 @@ run/
   config.json versions.json     what was asked for, and with which software
   metrics.jsonl tensorboard/    what was measured
   checkpoints/ replay/          what resuming needs, exactly
-  agent.json agent.safetensors  the agent alone, for `reverie.load`
+  agent.json agent.safetensors  the agent alone, for `reverie.load` (`model.*` where a model alone was learned)
+
+`AgentRun` (agent_run.py) plays environments, `FitRun` (fit_run.py) learns a model from what was recorded. The training
+loop knows neither.
 """
 
 import json
 import platform
 import subprocess
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from torch import nn
 
 from reverie import agent as agents
-from reverie import checkpoint, config_io, envs, tree
-from reverie.agent import Agent, AgentConfig, Carry
-from reverie.collect import Collector
-from reverie.config import Config
-from reverie.data import replay as replays
-from reverie.data.replay import Replay
+from reverie import checkpoint, config_io
 from reverie.disk import atomic_write, remove_partial
 from reverie.errors import UserError
-from reverie.logger import Logger
+from reverie.logger import Axis, Logger
 from reverie.optimiser import Optimiser
-from reverie.types import Metrics
+from reverie.types import Batch, Metrics
+from reverie.update import Update, UpdateNoise
+
+if TYPE_CHECKING:
+    from reverie.train import Reporter
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Clock:
     decisions: int = 0
     updates: int = 0
     reported: int = 0
-    """Decisions up to which the log, evaluations and checkpoints have been seen to."""
+    """Ticks (`Run.ticks`) up to which the log, evaluations and checkpoints have been seen to."""
 
 
 class Window:
@@ -60,52 +64,31 @@ class Window:
         return found
 
 
-class Run:
-    """All state of one run. Made anew by `Run.create`, brought back by `Run.restore`; `close` it."""
+class Run(ABC):
+    """What every run has. A subclass builds `modules`, `optimisers` and `update`, and says what is left to do."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    unit: ClassVar[Axis]
+    """What its length is counted in, for the display and as the axis of its curves."""
+
+    modules: dict[str, nn.Module]
+    """Everything with weights, by the name that it has in a checkpoint."""
+    optimisers: dict[str, Optimiser]
+    update: Update
+
+    def __init__(self, config: Any, folder: Path) -> None:
         self.config, self.folder = config, folder
         self.device = agents.choose_device(config.device)
         if config.threads:
             torch.set_num_threads(config.threads)
-        self.environments = envs.make_many(config.env)
-        try:
-            self.spec = self.environments.spec
-            host = torch.Generator().manual_seed(config.seed)
-            self.generators = {
-                "host": host,
-                "device": torch.Generator(self.device).manual_seed(config.seed + 1),
-            }
-            self.replay = Replay(config.replay, self.spec, self.device, host)
-            with torch.random.fork_rng():
-                torch.manual_seed(config.seed)
-                self.agent, self.learner = self._build()
-            self.optimisers: dict[str, Optimiser] = {
-                "model": Optimiser(config.model.optimiser, self.agent.model.parameters()),
-                **self.learner.optimisers(),
-            }
-        except BaseException:
-            self.environments.close()
-            raise
-        self.collector = Collector(self.environments, config.seed)
-        self.carry: Carry = self.agent.initial(self.environments.count)
+        self.generators = {
+            "host": torch.Generator().manual_seed(config.seed),
+            "device": torch.Generator(self.device).manual_seed(config.seed + 1),
+        }
         self.clock, self.window = Clock(), Window()
-        self.stored = 0
-        """Replay columns that are safe on disk."""
-        self.learning_since = -1
-        """Decisions at the end of the prefill; -1 during it."""
         self.logger: Logger
 
-    def _build(self) -> tuple[Agent, Any]:
-        config = self.config
-        agent_config = AgentConfig(self.spec, config.model, config.behavior.policy, config.env)
-        agent = agents.build(agent_config)
-        learner = config.behavior.build(self.spec, agent.model.dynamics.feature_size)
-        agent.actor.policy = learner.policy
-        return agent.to(self.device), learner.to(self.device)
-
     @classmethod
-    def create(cls, config: Config, folder: Path) -> "Run":
+    def create(cls, config: Any, folder: Path) -> "Run":
         """A new run in an empty or new folder."""
         if folder.exists() and any(folder.iterdir()):
             raise UserError(
@@ -115,15 +98,12 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write(folder / "config.json", json.dumps(config_io.encode(config), indent=1).encode())
         atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
-        run.logger = Logger(folder)
+        run.logger = Logger(folder, run.unit)
         return run
 
     @classmethod
-    def restore(cls, folder: Path) -> "Run":
-        """The run of `folder` as its newest readable checkpoint left it."""
-        if not (folder / "config.json").exists():
-            raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
-        config = config_io.read(Config, folder / "config.json")
+    def restore(cls, config: Any, folder: Path) -> "Run":
+        """The run of `folder`, whose config this is, as its newest readable checkpoint left it."""
         if not checkpoint.paths(folder / "checkpoints"):
             raise UserError(f"{folder} was stopped before its first checkpoint: delete it and start it anew.")
         remove_partial(folder)
@@ -136,28 +116,72 @@ class Run:
             raise
         return run
 
+    @property
+    @abstractmethod
+    def ticks(self) -> int:
+        """What the intervals between reports are counted in: decisions or updates."""
+
+    @property
+    @abstractmethod
+    def done(self) -> tuple[int, int]:
+        """How much of how much, in `unit`."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        done, total = self.done
+        return done >= total
+
+    @abstractmethod
+    def updates_due(self) -> int:
+        """How many updates come before the next `advance`: a function of the clocks, so nothing is lost on resuming."""
+
+    @abstractmethod
+    def draw(self) -> tuple[Batch, UpdateNoise]:
+        """The noise and the batch of the next update."""
+
+    @abstractmethod
+    def advance(self, report: "Reporter") -> None:
+        """What happens between two rounds of updates."""
+
+    @abstractmethod
+    def evaluation_due(self, due: Any) -> bool:
+        """Whether an evaluation is due, where `due(every)` says so of an interval in ticks."""
+
+    @abstractmethod
+    def evaluate(self, report: "Reporter") -> None:
+        """Measure what was learned so far and report it; nothing that is learned depends on it."""
+
+    @abstractmethod
+    def save_result(self) -> None:
+        """Write what was learned, alone, for those who use it."""
+
+    def save_data(self) -> None:
+        """Write what the state refers to, before it is written; nothing here."""
+        return
+
+    def tidy_data(self) -> None:
+        """Remove what no checkpoint refers to any more; nothing here."""
+        return
+
+    def message(self) -> str | None:
+        """What the display should say besides the numbers."""
+        return None
+
     def save(self) -> None:
-        """A checkpoint: first the replay's new columns, then the state that refers to them, then the agent."""
-        before = self.stored
-        self.replay.write(self.folder / "replay", since=before)
-        self.stored = self.replay.total
-        checkpoint.write(self.folder / "checkpoints", self.clock.decisions, self.state())
-        self.agent.save(self.folder)
-        # The older of the two checkpoints that are kept needs the ring as it was then.
-        replays.prune(self.folder / "replay", before - self.replay.capacity)
+        """A checkpoint: first the data, then the state that refers to it, then the result."""
+        self.save_data()
+        checkpoint.write(self.folder / "checkpoints", self.ticks, self.state())
+        self.save_result()
+        self.tidy_data()
 
     def state(self) -> dict[str, Any]:
         """Everything, as tensors, numbers, strings, lists and dicts."""
         return {
             "clock": asdict(self.clock),
-            "learning_since": self.learning_since,
-            "agent": self.agent.state_dict(),
-            "learner": self.learner.state_dict(),
+            **{name: module.state_dict() for name, module in self.modules.items()},
             "optimisers": {name: optimiser.adam.state_dict() for name, optimiser in self.optimisers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
-            "replay_total": self.replay.total,
-            "collector": self.collector.state(),
-            "carry": tree.leaves(self.carry),
             "window": {"sums": self.window.sums, "count": self.window.count},
             "log_position": self.logger.position(),
         }
@@ -165,25 +189,18 @@ class Run:
     def load_state(self, state: dict[str, Any]) -> None:
         """Become what `state` describes; the inverse of `state` and `save`."""
         self.clock = Clock(**state["clock"])
-        self.learning_since = state["learning_since"]
-        self.agent.load_state_dict(state["agent"])
-        self.learner.load_state_dict(state["learner"])
+        for name, module in self.modules.items():
+            module.load_state_dict(state[name])
         for name, optimiser in self.optimisers.items():
             optimiser.adam.load_state_dict(state["optimisers"][name])
         for name, generator in self.generators.items():
             generator.set_state(state["generators"][name].cpu())
-        self.replay.read(self.folder / "replay", state["replay_total"])
-        self.stored = self.replay.total
-        self.collector.restore(state["collector"])
-        saved = iter(state["carry"])
-        self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)
         self.window.sums = {name: x.to(self.device) for name, x in state["window"]["sums"].items()}
         self.window.count = state["window"]["count"]
-        self.logger = Logger(self.folder, resume_at=state["log_position"], purge_step=self.clock.frames)
+        self.logger = Logger(self.folder, self.unit, resume_at=state["log_position"], purge_step=self.done[0])
 
     def close(self) -> None:
-        """End the environments and the log."""
-        self.environments.close()
+        """End the log."""
         if hasattr(self, "logger"):
             self.logger.close()
 
@@ -193,7 +210,7 @@ def versions(device: torch.device) -> dict[str, Any]:
     found = {"python": platform.python_version(), "platform": platform.platform(), "device": str(device)}
     if device.type == "cuda":
         found["device"] = torch.cuda.get_device_name(device)
-    for package in ("reverie", "torch", "numpy", "gymnasium", "mujoco", "dm_control"):
+    for package in ("reverie", "torch", "numpy", "gymnasium", "mujoco", "dm_control", "scikit-learn"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

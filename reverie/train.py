@@ -1,4 +1,4 @@
-"""The training loop: collect -> update -> log -> checkpoint, from a config to a folder.
+"""The training loop: update -> log -> evaluate -> checkpoint -> advance, from a config to a folder.
 
 A run can be killed at any moment. Its next life begins at the last checkpoint and computes, on a CPU, bit for bit what
 the uninterrupted run would have.
@@ -13,20 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import torch
 
-from reverie.agent import ActNoise
-from reverie.config import Config
+from reverie.agent_run import AgentRun
+from reverie.config import AnyConfig, Config, read_config
 from reverie.display import Progress
-from reverie.envs.adapter import Obs
 from reverie.errors import UserError
-from reverie.evaluate import outcome
-from reverie.evaluate.returns import Evaluation, evaluate
+from reverie.fit_run import FitRun
 from reverie.logger import Kind
 from reverie.run import Run
 from reverie.types import Batch, Metrics
-from reverie.update import draw_noise, make_update
 
 OnProgress = Callable[[Progress], None]
 
@@ -35,60 +31,61 @@ class Interrupted(UserError):
     """Ctrl-C: the run was saved, and the text says how to go on."""
 
 
-def train(config: Config, folder: Path, on_progress: OnProgress | None = None) -> Path:
+def train(config: AnyConfig, folder: Path, on_progress: OnProgress | None = None) -> Path:
     """Train in a new `folder` until the budget is spent. Returns the folder."""
-    return _loop(Run.create(config, folder), on_progress)
+    return _loop(_kind(config).create(config, folder), on_progress)
 
 
 def resume(folder: Path, on_progress: OnProgress | None = None) -> Path:
     """Go on from the newest checkpoint in `folder`."""
-    return _loop(Run.restore(folder), on_progress)
+    config = read_config(folder)
+    return _loop(_kind(config).restore(config, folder), on_progress)
+
+
+def _kind(config: AnyConfig) -> type[Run]:
+    """The run that a config describes."""
+    return AgentRun if isinstance(config, Config) else FitRun
 
 
 def _loop(run: Run, on_progress: OnProgress | None) -> Path:
-    config, clock = run.config.training, run.clock
     guard, report = Guard(run), Reporter(run, on_progress)
-    update = make_update(run.agent.model, run.learner, run.optimisers, config.execution)
     try:
         with asked_to_stop() as stop:
             while True:
-                while updates_due(run) > 0 and not stop:
-                    noise = draw_noise(
-                        run.agent.model, run.learner, config.batch, config.length, run.generators["device"]
-                    )
-                    batch = run.replay.sample(config.batch, config.length)
-                    metrics = update(batch, noise)
+                while run.updates_due() > 0 and not stop:
+                    batch, noise = run.draw()
+                    metrics = run.update(batch, noise)
                     run.window.add(metrics)
-                    clock.updates += 1
+                    run.clock.updates += 1
                     guard.check(batch, metrics)
                     report.progress()
                 guard.settle()  # before anybody acts by these weights
                 if stop:
                     run.save()
                     raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")
-                finished = clock.frames >= config.frames
+                finished = run.finished
                 see_to_reports(run, report, finished)
                 if finished:
-                    run.agent.save(run.folder)  # killed after its last checkpoint, a run may lack it
+                    run.save_result()  # killed after its last checkpoint, a run may lack it
                     return run.folder
-                collect(run, report)
+                run.advance(report)
     finally:
         run.close()
 
 
 def see_to_reports(run: Run, report: "Reporter", finished: bool) -> None:
     """Log, evaluate and save where a multiple of their interval lies between the last reports and now."""
-    config, clock, repeat = run.config, run.clock, run.spec.repeat
-    before, clock.reported = clock.reported, clock.decisions
+    config, clock, now = run.config.training, run.clock, run.ticks
+    before, clock.reported = clock.reported, now
 
     def due(every: int) -> bool:
-        return every > 0 and clock.decisions // every > before // every
+        return every > 0 and now // every > before // every
 
-    if due(config.training.log_every) or finished:
+    if due(config.log_every) or finished:
         report.training()
-    if due(config.evaluation.every // repeat):
-        report.evaluation(evaluate(run.agent, config.env, config.evaluation.episodes, clock.frames))
-    if before < clock.decisions and (due(config.training.checkpoint_every) or finished):
+    if run.evaluation_due(due):
+        run.evaluate(report)
+    if before < now and (due(config.checkpoint_every) or finished):
         run.save()
 
 
@@ -114,43 +111,6 @@ def asked_to_stop() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def updates_due(run: Run) -> int:
-    """How many updates the schedule is behind: a function of the clocks, so nothing is lost on resuming."""
-    config = run.config.training
-    if run.learning_since < 0:
-        return 0
-    rounds = (run.clock.decisions - run.learning_since) // config.round
-    return config.pretrain + rounds * config.updates - run.clock.updates
-
-
-def collect(run: Run, report: "Reporter") -> None:
-    """One decision in every environment: random during the prefill, then the exploring policy."""
-    random = run.clock.frames < run.config.training.prefill
-    generator, action_space = run.generators["device"], run.spec.action
-
-    def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
-        count = is_first.shape[0]
-        if random:
-            uniform = torch.rand(count, action_space.size, generator=run.generators["host"]).numpy()
-            if action_space.discrete:
-                return np.eye(action_space.size, dtype=np.float32)[uniform.argmax(-1)]
-            return 2 * uniform - 1
-        noise: ActNoise = run.agent.noise(count, generator)
-        run.carry, action = run.agent.act(run.carry, obs, is_first, noise)
-        return action
-
-    for episode in run.collector.step(act):
-        run.replay.add({name: torch.from_numpy(x) for name, x in episode.columns().items()})
-        report.episode(episode.undiscounted_return, len(episode.actions))
-    run.clock.decisions += run.environments.count
-    run.clock.frames += run.environments.count * run.spec.repeat
-    if run.learning_since < 0 and run.clock.frames >= run.config.training.prefill and len(run.replay) > 0:
-        run.learning_since = run.clock.decisions
-        if run.config.model.encoder.standardise:
-            length = run.config.training.length
-            run.agent.model.standardise.calibrate(run.replay.sample(max(1, 1024 // length), length).obs)
 
 
 class Guard:
@@ -190,7 +150,7 @@ class Reporter:
 
     def __init__(self, run: Run, on_progress: OnProgress | None) -> None:
         self.run, self.on_progress = run, on_progress
-        self.started, self.started_at = time.monotonic(), run.clock.frames
+        self.started, self.started_at = time.monotonic(), run.done[0]
         self.values: dict[str, float] = {}
         self.returns: list[float] = []
         self.shown = 0.0
@@ -211,15 +171,13 @@ class Reporter:
             return
         self.values = self.run.window.means()
         seconds = time.monotonic() - self.started
-        speed = (self.run.clock.frames - self.started_at) / max(seconds, 1e-9)
-        self._write("train", self.values, {"seconds": seconds, "frames_per_second": speed})
+        speed = (self.run.done[0] - self.started_at) / max(seconds, 1e-9)
+        self._write("train", self.values, {"seconds": seconds, f"{self.run.unit}_per_second": speed})
         self.progress(force=True)
 
-    def evaluation(self, result: Evaluation) -> None:
+    def evaluation(self, values: dict[str, float]) -> None:
         """One line an evaluation."""
-        self._write("evaluation", {"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
-        for name, film in outcome.films(self.run.agent, result.episodes[0]).items():
-            self.run.logger.video(name, film, self.run.clock.frames, outcome.FPS)
+        self._write("evaluation", values)
 
     def progress(self, force: bool = False) -> None:
         """Tell the display, a few times a second at most."""
@@ -227,17 +185,19 @@ class Reporter:
         if self.on_progress is None or not (force or now - self.shown > 0.25):
             return
         self.shown, clock = now, self.run.clock
+        done, total = self.run.done
         self.on_progress(
             Progress(
-                frames=clock.frames,
-                total_frames=self.run.config.training.frames,
+                unit=self.run.unit,
+                done=done,
+                total=total,
                 decisions=clock.decisions,
                 updates=clock.updates,
                 seconds=now - self.started,
-                started_at_frames=self.started_at,
+                started_at=self.started_at,
                 values=self.values,
                 returns=self.returns[-10:],
-                message="collecting random episodes" if self.run.learning_since < 0 else None,
+                message=self.run.message(),
             )
         )
 
@@ -245,7 +205,7 @@ class Reporter:
 class _CallableModule(ModuleType):
     """Once imported, this module is what `reverie.train` names, and hides the function of that name there."""
 
-    def __call__(self, config: Config, folder: Path, on_progress: OnProgress | None = None) -> Path:
+    def __call__(self, config: AnyConfig, folder: Path, on_progress: OnProgress | None = None) -> Path:
         return train(config, folder, on_progress)
 
 

@@ -52,7 +52,16 @@ class Trace:
 
 @dataclass(frozen=True)
 class Plan:
-    """A diagonal Gaussian over action sequences, the value that planners refine and warm-start from."""
+    """What planners refine and warm-start from: a diagonal Gaussian over action sequences, and the best found.
+
+    The first of `elites` is what is executed: the mean where a planner says so, else the best sequence scored.
+    """
 
     mean: Float[Tensor, "B H A"]
     std: Float[Tensor, "B H A"]
+    elites: Float[Tensor, "B K H A"]
+
+    @property
+    def action(self) -> Float[Tensor, "B A"]:
+        """The first action of what is executed."""
+        return self.elites[:, 0, 0]

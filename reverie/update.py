@@ -1,4 +1,4 @@
-"""One update: world model, then behaviour, from one batch and its noise to new weights and metrics.
+"""One update: model, then behaviour if there is any, from one batch and its noise to new weights and metrics.
 
 It never touches the host: shapes are static, nothing branches on a tensor's value, metrics stay tensors. So the same
 function runs eagerly or compiled.
@@ -9,38 +9,40 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from reverie import tree
+from reverie.model import Model
 from reverie.optimiser import Optimiser
 from reverie.types import Batch, Metrics
-from reverie.world_model import WorldModel
 
 
 @dataclass(frozen=True)
 class UpdateNoise:
-    """All standard noise of one update: `posterior` (B, T, Z), `behavior` what the learner asked for."""
+    """All standard noise of one update: `model` for its trace, `behavior` what the learner asked for."""
 
-    posterior: Tensor
+    model: Any
     behavior: Any
 
 
 Update = Callable[[Batch, UpdateNoise], Metrics]
 
 
-def draw_noise(model: WorldModel, learner: Any, batch: int, length: int, generator: torch.Generator) -> UpdateNoise:
-    """The noise of one update from `batch` sequences of `length`."""
+def draw_noise(model: Model, learner: Any, batch: int, length: int, generator: torch.Generator) -> UpdateNoise:
+    """The noise of one update from `batch` sequences of `length`; `learner` may be None."""
     return UpdateNoise(
-        model.dynamics.noise(batch, length, generator=generator),
-        learner.noise(model, batch * length, generator),
+        model.noise(batch, length, generator),
+        None if learner is None else learner.noise(model, batch * length, generator),
     )
 
 
-def make_update(model: WorldModel, learner: Any, optimisers: dict[str, Optimiser], execution: str) -> Update:
-    """The update of this model and learner, run as `execution` says: `eager` or `compiled`."""
+def make_update(model: Model, learner: Any, optimisers: dict[str, Optimiser], execution: str) -> Update:
+    """The update of this model and learner, run as `execution` says: `eager` or `compiled`.
+
+    With `learner` None only the model learns.
+    """
 
     def update(batch: Batch, noise: UpdateNoise) -> Metrics:
-        trace = model.trace(batch, noise.posterior)
+        trace = model.trace(batch, noise.model)
         losses = model.losses(trace)
         total = model.total(losses)
         step = optimisers["model"].step(total)
@@ -49,8 +51,9 @@ def make_update(model: WorldModel, learner: Any, optimisers: dict[str, Optimiser
             "grad_norm/model": step["grad_norm"],
             **model.metrics(trace, losses),
         }
-        belief = tree.flatten_batch(tree.detach(trace.posterior))
-        metrics |= learner.update(model, belief, noise.behavior, optimisers)
+        if learner is not None:
+            belief = tree.flatten_batch(tree.detach(trace.posterior))
+            metrics |= learner.update(model, belief, noise.behavior, optimisers)
         return metrics
 
     return torch.compile(update) if execution == "compiled" else update

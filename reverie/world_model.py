@@ -49,13 +49,22 @@ class WorldModel(nn.Module):
             raise UserError(
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
             )
-        self.weights = config.weights
+        self.weights, self.standardises = config.weights, config.encoder.standardise
         self.standardise = Standardise(spec)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
         self.signals = nn.ModuleDict(
             {name: part.build(spec, self.dynamics.feature_size) for name, part in config.signals.items()}
         )
+
+    def noise(self, batch: int, length: int, generator: torch.Generator) -> Float[Tensor, "B T Z"]:
+        """Standard noise of one trace."""
+        return self.dynamics.noise(batch, length, generator=generator)
+
+    def calibrate(self, batch: Batch) -> None:
+        """Fit what is set once, from data, before the first update."""
+        if self.standardises:
+            self.standardise.calibrate(batch.obs)
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
         """Encode the batch and filter it by the dynamics. A sequence starts from the initial belief."""

@@ -18,7 +18,7 @@ SPEC = spec(image=16, vector=2, action=2)
 def make(discrete: bool = False) -> Agent:
     torch.manual_seed(0)
     seen = spec(image=16, vector=2, action=2, discrete=discrete)
-    agent = agents.build(AgentConfig(seen, model_config(), behavior_config().policy, EnvConfig()))
+    agent = agents.build(AgentConfig(seen, model_config(), behavior_config().actor, EnvConfig()))
     agent.model.standardise.calibrate(random_batch(seen, seed=9).obs)
     return agent
 
@@ -55,17 +55,17 @@ def test_acting_filters_as_training_does():
 
 
 class Scripted(torch.nn.Module):
-    """An actor that takes the recorded actions, counting in its memory."""
+    """An actor that takes the recorded actions, one after another, whatever it is asked."""
 
     def __init__(self, actions) -> None:
         super().__init__()
-        self.actions = actions
+        self.actions = iter(actions.unbind(1))
 
     def initial(self, batch):
-        return 0
+        return None
 
     def act(self, belief, memory, noise):
-        return self.actions[:, memory], memory + 1
+        return next(self.actions), None
 
 
 @pytest.mark.parametrize("discrete", [False, True])

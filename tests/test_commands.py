@@ -65,7 +65,7 @@ def test_a_damaged_config_is_told(tmp_path, capsys):
     code, printed = run(f"resume {tmp_path}", capsys)
     assert code == 2
     assert "config.json is damaged" in printed.err
-    (tmp_path / "config.json").write_text(json.dumps({"sede": 1}))
+    (tmp_path / "config.json").write_text(json.dumps({"type": "Config", "sede": 1}))
     code, printed = run(f"resume {tmp_path}", capsys)
     assert code == 2
     assert "unknown key `sede`. Did you mean seed?" in printed.err

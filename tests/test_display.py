@@ -5,17 +5,18 @@ import pytest
 from reverie.display import LiveDisplay, Progress, _duration, line, table
 
 
-def progress(frames=500, **changed):
+def progress(done=500, **changed):
     settings = dict(
-        total_frames=2000,
+        unit="frames",
+        total=2000,
         decisions=250,
         updates=50,
         seconds=10.0,
-        started_at_frames=0,
+        started_at=0,
         values={"loss": 3.14159},
         returns=[1.0, -7.25],
     )
-    return Progress(frames=frames, **(settings | changed))
+    return Progress(done=done, **(settings | changed))
 
 
 def drawn(renderable, width=100):
@@ -27,17 +28,26 @@ def drawn(renderable, width=100):
 
 
 def test_the_rate_is_of_this_process():
-    resumed = progress(frames=1500, started_at_frames=1000)
-    assert resumed.frames_per_second == 50
+    resumed = progress(done=1500, started_at=1000)
+    assert resumed.per_second == 50
     assert resumed.seconds_left == 10
     assert progress(seconds=0.0).seconds_left is None
-    assert progress(frames=3000).seconds_left == 0
+    assert progress(done=3000).seconds_left == 0
 
 
 def test_a_line_says_it_all():
     assert line(progress(message="evaluating")) == (
         "25 %, 500 of 2000 frames, 50 updates, 50.0 frames/s, 30 s left, return -7.2, loss 3.142, evaluating"
     )
+
+
+def test_a_run_without_frames_is_counted_in_updates():
+    fitted = progress(unit="updates", updates=500, returns=[])
+    assert line(fitted) == "25 %, 500 of 2000 updates, 50.0 updates/s, 30 s left, loss 3.142"
+    shown = drawn(table("run", fitted))
+    assert "500 of 2,000 updates" in shown
+    assert "returns" not in shown
+    assert "decisions" not in shown
 
 
 def test_losses_come_first_where_there_is_no_room_for_all():
@@ -59,7 +69,7 @@ def test_lines_come_at_intervals_and_at_the_end():
     with LiveDisplay("run", stream, seconds_between_lines=30, clock=lambda: now[0]) as display:
         for frames, seconds in ((100, 0), (200, 10), (300, 31), (400, 40)):
             now[0] = seconds
-            display(progress(frames=frames))
+            display(progress(done=frames))
     title, *lines = stream.getvalue().splitlines()
     assert title == "run"
     assert [text.split(", ")[1] for text in lines] == [f"{n} of 2000 frames" for n in (100, 300, 400)]
@@ -68,10 +78,10 @@ def test_lines_come_at_intervals_and_at_the_end():
 def test_a_new_message_is_shown_at_once_and_the_last_line_once():
     stream = io.StringIO()
     with LiveDisplay("run", stream, clock=lambda: 0.0) as display:
-        display(progress(frames=100))
-        display(progress(frames=200, message="evaluating"))
-        display(progress(frames=200, message="evaluating"))
-        display(progress(frames=300, message="saved"))
+        display(progress(done=100))
+        display(progress(done=200, message="evaluating"))
+        display(progress(done=200, message="evaluating"))
+        display(progress(done=300, message="saved"))
     assert len(stream.getvalue().splitlines()) == 1 + 3
 
 

@@ -9,7 +9,8 @@ from mocks import spec
 
 import reverie
 from reverie import config_io, recipes
-from reverie.config import Config
+from reverie.config import AnyConfig, Config
+from reverie.data.digits import Digits
 from reverie.envs.adapter import ActionSpace, EnvSpec, Space
 from reverie.errors import UserError
 from reverie.world_model import WorldModel
@@ -21,18 +22,32 @@ EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
 def test_every_recipe_survives_being_saved(name, size):
     config = reverie.recipe(name, size)
     assert (config.recipe, config.size) == (name, size)
-    assert config_io.decode(Config, config_io.encode(config)) == config
+    assert config_io.decode(AnyConfig, config_io.encode(config)) == config
 
 
 @pytest.mark.parametrize(("name", "size"), EVERY)
 @pytest.mark.parametrize("env_id", ["dm_control/cartpole-swingup-v0", "CartPole-v1"])
 def test_every_recipe_builds_for_every_kind_of_world(name, size, env_id):
     config = reverie.recipe(name, size, env_id)
-    seen = spec(image=config.env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
+    assert config.world == env_id
+    env = config.env if isinstance(config, Config) else config.data.env
+    seen = spec(image=env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
+    if not isinstance(config, Config):
+        with torch.device("meta"):
+            config.model.build(seen)
+        return
     with torch.device("meta"):
         model = WorldModel(config.model, seen)
     config.behavior.build(seen, model.dynamics.feature_size)
     assert ("continuation" in config.model.signals) == (env_id == "CartPole-v1" or size == "tiny")
+
+
+@pytest.mark.parametrize("size", recipes.SIZES)
+@pytest.mark.parametrize("name", ["vae", "cvae"])
+def test_generative_recipes_learn_digits_where_no_environment_is_named(name, size):
+    config = reverie.recipe(name, size)
+    assert config.world == "digits"
+    assert config.model.build(Digits.spec).shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -104,3 +119,37 @@ def test_a_config_is_frozen():
     with pytest.raises(AttributeError):
         config.seed = 1
     assert inspect.signature(reverie.recipe).parameters["size"].default == "laptop"
+
+
+def test_planet_has_the_published_numbers():
+    """Hafner 2019, Sec. 4, App. A and Tab. 2, and the published code."""
+    config = reverie.recipe("planet", "paper", "dm_control/cartpole-swingup-v0")
+    model, planning, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.rendering) == (8, 64, "stock")
+    assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
+    assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "element")
+    assert model.weights == {"reconstruction": 1.0, "reward": 10.0, "divergence": 1.0}
+    assert (model.optimiser.lr, model.optimiser.eps, model.optimiser.clip) == (1e-3, 1e-4, 1000.0)
+    planner = planning.planner
+    assert (planner.horizon, planner.candidates, planner.elites, planner.iterations) == (12, 1000, 100, 10)
+    assert (planner.min_std, planning.warm_start, planning.exploration) == (0, False, 0.3)
+    # 5 random episodes, then 100 updates after each
+    assert (training.prefill, training.round * config.env.repeat, training.updates) == (5000, 1000, 100)
+    assert (training.batch, training.length) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "frames"),
+    [
+        ("dm_control/cartpole-balance-v0", 8),
+        ("dm_control/reacher-easy-v0", 4),
+        ("dm_control/cheetah-run-v0", 4),
+        ("dm_control/ball_in_cup-catch-v0", 4),
+        ("dm_control/cup_catch", 4),
+        ("dm_control/finger-spin-v0", 2),
+        ("dm_control/walker-walk-v0", 2),
+        ("dm_control/hopper-hop-v0", 2),
+    ],
+)
+def test_planets_action_repeat_is_the_published_one(env_id, frames):
+    assert {reverie.recipe("planet", size, env_id).env.repeat for size in ("laptop", "paper")} == {frames}

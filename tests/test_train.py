@@ -23,11 +23,11 @@ import worlds
 
 import reverie
 from reverie import checkpoint
+from reverie.agent_run import AgentRun
 from reverie.envs import vector
 from reverie.errors import UserError
 from reverie.logger import read_metrics
-from reverie.run import Clock, Run
-from reverie.train import updates_due
+from reverie.run import Clock
 
 HERE = Path(__file__).parent
 
@@ -285,10 +285,10 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(folder, peace):
     ],
 )
 def test_updates_due(since, decisions, pretrain, updates, due):
-    run = object.__new__(Run)
+    run = object.__new__(AgentRun)
     run.config = small_run.config(pretrain=pretrain)
     run.learning_since, run.clock = since, Clock(decisions=decisions, updates=updates)
-    assert updates_due(run) == due
+    assert run.updates_due() == due
 
 
 def test_train_can_be_called_whoever_has_imported_what():

@@ -107,7 +107,7 @@ def test_noise_comes_from_the_generator_alone():
     for seed, global_seed in [(1, 5), (1, 6), (2, 5)]:
         torch.manual_seed(global_seed)
         noise = draw_noise(setting.model, setting.learner, 3, 6, torch.Generator().manual_seed(seed))
-        draws.append(torch.cat([noise.posterior.flatten(), noise.behavior.dynamics.flatten()]))
+        draws.append(torch.cat([noise.model.flatten(), noise.behavior.dynamics.flatten()]))
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
@@ -148,7 +148,7 @@ def test_every_parameter_of_the_model_steps_as_a_plain_adam_would_step_it():
     config = AdamConfig(lr=1.0, eps=1.0, clip=1e9)  # such an epsilon shows the gradient's size, not just its sign
     setting.optimisers["model"] = Optimiser(config, setting.model.parameters())
     expected = copy.deepcopy(setting.model)
-    trace = expected.trace(setting.batch, setting.noise.posterior)
+    trace = expected.trace(setting.batch, setting.noise.model)
     expected.total(expected.losses(trace)).backward()
     plain = torch.optim.Adam(expected.parameters(), lr=config.lr, eps=config.eps, foreach=False, fused=False)
     plain.step()

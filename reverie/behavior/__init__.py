@@ -2,7 +2,8 @@
 
 from reverie.behavior.actor_critic import ActorCriticConfig
 from reverie.behavior.base import Learner
+from reverie.planning.planning_actor import PlanningConfig
 
-LearnerConfig = ActorCriticConfig
+LearnerConfig = ActorCriticConfig | PlanningConfig
 
 __all__ = ["Learner", "LearnerConfig"]

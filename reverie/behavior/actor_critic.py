@@ -46,6 +46,11 @@ class ActorCriticConfig:
     actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
+    @property
+    def actor(self) -> PolicyConfig:
+        """What an agent that acts by this policy is rebuilt from."""
+        return self.policy
+
     def build(self, spec: EnvSpec, feature_size: int) -> "ActorCritic":
         return ActorCritic(self, spec, feature_size)
 

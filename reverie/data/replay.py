@@ -94,12 +94,24 @@ class Replay:
             )
         oldest = self.total - len(self)
         start = torch.randint(oldest, self.total - length + 1, (batch, 1), generator=self.generator)
+        return self._window(start, length)
+
+    def _window(self, start: Tensor, length: int) -> Batch:
+        """The columns `start` (B, 1) to `start + length` by their numbers, on the model's device."""
         where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
         window = {name: ring[where] for name, ring in self.ring.items()}
         if self.storage != self.device:
             window = {name: x.to(self.device, non_blocking=True) for name, x in window.items()}
         obs = {name.removeprefix("obs/"): x for name, x in window.items() if name.startswith("obs/")}
         return Batch(obs, **{name: x for name, x in window.items() if not name.startswith("obs/")})
+
+    def in_order(self, length: int, most: int) -> Batch:
+        """The oldest windows of `length` columns, end to end, `most` at most: nothing random, for evaluation."""
+        count = min(most, len(self) // length)
+        if count == 0:
+            raise UserError(f"There are {len(self)} decisions and a sequence has {length}: record more, or shorten it.")
+        start = self.total - len(self) + length * torch.arange(count)[:, None]
+        return self._window(start, length)
 
     def write(self, folder: Path, since: int) -> None:
         """Write the columns from number `since` to the newest as one chunk, atomically."""
@@ -115,14 +127,9 @@ class Replay:
 
     def read(self, folder: Path, total: int) -> None:
         """Fill the ring as it was when `total` columns had been appended; newer chunks are deleted."""
-        chunks = sorted(
-            (int(found[1]), int(found[2]), path)
-            for path in folder.glob("*.safetensors")
-            if (found := CHUNK.fullmatch(path.name))
-        )
         oldest = max(0, total - self.capacity)
         self.total = oldest
-        for start, end, path in chunks:
+        for start, end, path in chunks(folder):
             if start >= total:
                 path.unlink()
                 continue
@@ -144,6 +151,15 @@ class Replay:
             )
 
 
+def chunks(folder: Path) -> list[tuple[int, int, Path]]:
+    """The chunks in `folder` in order: number of the first column, number after the last, file."""
+    return sorted(
+        (int(found[1]), int(found[2]), path)
+        for path in folder.glob("*.safetensors")
+        if (found := CHUNK.fullmatch(path.name))
+    )
+
+
 def checksum(stretch: dict[str, Tensor]) -> str:
     """CRC-32 of all columns' bytes, in the order of their names."""
     found = 0
@@ -154,6 +170,6 @@ def checksum(stretch: dict[str, Tensor]) -> str:
 
 def prune(folder: Path, oldest: int) -> None:
     """Delete the chunks whose columns all came before number `oldest`."""
-    for path in folder.glob("*.safetensors"):
-        if (found := CHUNK.fullmatch(path.name)) and int(found[2]) <= oldest:
+    for _, end, path in chunks(folder):
+        if end <= oldest:
             path.unlink()

@@ -5,6 +5,7 @@ line in `rssm.Latent`) stand in the same model.
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.math.divergences import gaussian_kl
+
+
+class Latent(Protocol):
+    """What stands beside a memory: a network's output as stats, a sample of them, a divergence between two."""
+
+    sample_size: int
+    noise_size: int
+    output_size: int
+    """How many numbers the network must give for one distribution."""
+
+    def stats(self, output: Float[Tensor, "*b O"]) -> Any: ...
+
+    def initial(self, batch: int, like: Tensor) -> Any: ...
+
+    def sample(self, stats: Any, noise: Tensor | None) -> Float[Tensor, "*b Z"]: ...
+
+    def divergence(self, posterior: Any, prior: Any) -> Float[Tensor, "*b"]: ...
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +61,6 @@ class Gaussian:
         self.sample_size = config.size
         self.noise_size = config.size
         self.output_size = 2 * config.size
-        """How many numbers the network must give for one distribution."""
 
     def stats(self, output: Float[Tensor, "*b O"]) -> GaussianStats:
         mean, raw = output.chunk(2, dim=-1)
@@ -59,3 +78,43 @@ class Gaussian:
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.randn(*shape, self.noise_size, generator=generator, device=generator.device)
+
+
+@dataclass(frozen=True)
+class PointStats:
+    """A distribution of no width."""
+
+    value: Float[Tensor, "*b Z"]
+
+
+@dataclass(frozen=True)
+class PointConfig:
+    """A deterministic latent: the network's output itself."""
+
+    size: int = 30
+
+    def build(self) -> "Point":
+        return Point(self)
+
+
+class Point:
+    """Its sample is its value, its divergence the squared distance; it takes no noise."""
+
+    def __init__(self, config: PointConfig) -> None:
+        self.sample_size = self.output_size = config.size
+        self.noise_size = 0
+
+    def stats(self, output: Float[Tensor, "*b O"]) -> PointStats:
+        return PointStats(output)
+
+    def initial(self, batch: int, like: Tensor) -> PointStats:
+        return PointStats(like.new_zeros(batch, self.sample_size))
+
+    def sample(self, stats: PointStats, noise: Float[Tensor, "*b 0"] | None) -> Float[Tensor, "*b Z"]:
+        return stats.value
+
+    def divergence(self, posterior: PointStats, prior: PointStats) -> Float[Tensor, "*b"]:
+        return (posterior.value - prior.value).square().sum(-1)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        return torch.zeros(*shape, 0, device=generator.device)

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.latent import GaussianConfig, GaussianStats
+from reverie.dynamics.latent import GaussianConfig, GaussianStats, Latent, PointConfig, PointStats
 from reverie.encoders.mlp import ACTIVATIONS, Activation, initialise
 
-LatentConfig = GaussianConfig
-"""The stochastic parts to choose from (a union, as more are added)."""
-Stats = GaussianStats
+LatentConfig = GaussianConfig | PointConfig
+"""The parts beside the memory to choose from."""
+Stats = GaussianStats | PointStats
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class RSSM(nn.Module):
 
     def __init__(self, config: RSSMConfig, embed_size: int, action_size: int) -> None:
         super().__init__()
-        self.latent = latent = config.latent.build()
+        self.latent: Latent = config.latent.build()
+        latent = self.latent
         activation = ACTIVATIONS[config.activation]
         self.deter_size = config.deter
         self.feature_size = config.deter + latent.sample_size

@@ -1,4 +1,4 @@
-"""Observation dict -> one embedding: every image through a convolution, all vectors through one dense network."""
+"""Observation dict -> one embedding: every image through a network of its own, all vectors through one together."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.encoders.conv import ConvConfig, ConvEncoder
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.image import ImageConfig, image_encoder
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
 
@@ -15,7 +16,7 @@ from reverie.envs.adapter import EnvSpec
 class EncoderConfig:
     """One network a kind of observation; only those that the environment has are built."""
 
-    image: ConvConfig = field(default_factory=ConvConfig)
+    image: ImageConfig = field(default_factory=ConvConfig)
     vector: MLPConfig = field(default_factory=MLPConfig)
     standardise: bool = False
     """Set the images' mean and scale from the prefill (`encoders.standardise`); the published agents do not."""
@@ -27,9 +28,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
         super().__init__()
         images = {
-            name: ConvEncoder(config.image, space.shape[0], space.shape[2])
-            for name, space in sorted(spec.obs.items())
-            if space.is_image
+            name: image_encoder(config.image, space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
         }
         self.images = nn.ModuleDict(images)
         self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)

@@ -19,6 +19,8 @@ from reverie.envs.rendering import choose_gl
 from reverie.errors import UserError, nearest
 
 LABEL = "gymnasium"
+OWN = {"reverie/Fork-v0": "reverie.envs.fork:Fork"}
+"""Worlds that come with Reverie, registered with Gymnasium when it is first needed."""
 
 
 def matches(env_id: str) -> bool:
@@ -150,6 +152,9 @@ def _gymnasium() -> Any:
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     import gymnasium
 
+    for env_id, entry_point in OWN.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(env_id, entry_point, max_episode_steps=1000)
     return gymnasium
 
 

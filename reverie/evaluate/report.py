@@ -134,6 +134,61 @@ def curve(
     return _save(figure, path)
 
 
+def lines(
+    path: Path,
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    logarithmic: bool = False,
+) -> Path:
+    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis."""
+    figure = _figure(7, 4.2)
+    axes = figure.add_subplot()
+    for label, points in series.items():
+        marker = "o" if len(points) <= _MOST_MARKERS else None
+        axes.plot(*(zip(*sorted(points)) if points else ((), ())), marker=marker, markersize=3, label=label)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if logarithmic else "linear")
+    _finish(axes)
+    return _save(figure, path)
+
+
+def scatter(path: Path, panels: Mapping[str, Float[np.ndarray, "N 2"]], colour: Float[np.ndarray, " N"]) -> Path:
+    """Write a PNG of clouds of points side by side, titled; the i-th point has the same colour in each."""
+    figure = _figure(4.2 * len(panels), 4.4)
+    for number, (title, points) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), number)
+        axes.scatter(points[:, 0], points[:, 1], c=colour, cmap="hsv", s=4)
+        axes.set(title=title, aspect="equal")
+        _finish(axes)
+    return _save(figure, path)
+
+
+def mosaic(
+    rows: Sequence[Sequence[UInt8[np.ndarray, "H W C"]]], gap: int = 2, gap_after: int = 0
+) -> UInt8[np.ndarray, "H2 W2 3"]:
+    """Images in rows, enlarged without smoothing to 48 pixels or more; a wide gap after column `gap_after`."""
+    factor = _factor(rows[0][0].shape[:2], 48)
+    lined = []
+    for row in rows:
+        tiles = []
+        for column, image in enumerate(row, start=1):
+            right = 6 * gap if column == gap_after else gap
+            large = _enlarge(np.broadcast_to(image, (*image.shape[:2], 3)), factor)
+            tiles.append(np.pad(large, ((gap, gap), (gap, right), (0, 0)), constant_values=255))
+        lined.append(np.concatenate(tiles, axis=1))
+    return np.concatenate(lined)
+
+
+def image(path: Path, picture: UInt8[np.ndarray, "H W C"]) -> Path:
+    """Write one picture as it is."""
+    from PIL import Image
+
+    with _whole(path) as partial:
+        Image.fromarray(np.ascontiguousarray(_rgb(picture[None])[0])).save(partial, "PNG")
+    return Path(path)
+
+
 def error_plot(path: Path, model_error: Float[np.ndarray, " H"], copy_error: Float[np.ndarray, " H"]) -> Path:
     """Write a PNG of the imagination's error per step beside that of repeating the last frame seen.
 

@@ -25,6 +25,13 @@ def isotropic_log_prob(
     return squared * (-0.5 / std**2) - value.shape[-1] * (math.log(std) + 0.5 * math.log(2 * math.pi))
 
 
+def diagonal_log_prob(
+    value: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"], std: Float[Tensor, "*b n"]
+) -> Float[Tensor, "*b"]:
+    """`sum_i ln N(value_i; mean_i, std_i)`, in nats: a diagonal Gaussian."""
+    return (-0.5 * ((value - mean) / std).square() - std.log() - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
 def bernoulli_log_prob(logit: Tensor, probability: Tensor) -> Tensor:
     """`p ln s(l) + (1 - p) ln s(-l)` for each element, `s` the logistic function; soft targets are allowed."""
     return -F.binary_cross_entropy_with_logits(logit, probability, reduction="none")

@@ -1,5 +1,15 @@
-"""Acting by search in the latent space: the contracts of planners and objectives (`base`)."""
+"""Acting by search in the latent space. Adding a planner: a file with its config and class, a name below.
+
+A planner knows no model and an objective no planner (`base`).
+"""
 
 from reverie.planning.base import Objective, Planner, Score
+from reverie.planning.cem import CEMConfig, ICEMConfig
+from reverie.planning.gradient import GradientConfig
+from reverie.planning.mppi import MPPIConfig
+from reverie.planning.rank import RankConfig
+from reverie.planning.refined import RefinedConfig
 
-__all__ = ["Objective", "Planner", "Score"]
+PlannerConfig = CEMConfig | ICEMConfig | MPPIConfig | GradientConfig | RefinedConfig | RankConfig
+
+__all__ = ["Objective", "Planner", "PlannerConfig", "Score"]

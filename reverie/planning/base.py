@@ -5,8 +5,9 @@ An actor that plans joins the two: its score of candidates is the objective of t
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,12 +19,33 @@ Score = Callable[[Float[Tensor, "B N H A"]], Float[Tensor, "B N"]]
 """Candidate action sequences in [-1, 1] to how good each is, for B independent problems."""
 
 
+@runtime_checkable
 class Planner(Protocol):
-    """Refines a distribution over action sequences; a deterministic function of its noise."""
+    """Refines a plan; a deterministic function of its noise. `config.horizon` is H."""
+
+    config: Any
+
+    def start(self, batch: int, device: torch.device) -> Plan:
+        """A plan that knows nothing."""
+        ...
+
+    def noise(self, batch: int, generator: torch.Generator) -> Any:
+        """All standard noise of one call."""
+        ...
 
     def __call__(self, score: Score, start: Plan, noise: Any) -> Plan:
         """The refined plan, leading axis B as `start` has it."""
         ...
+
+
+def advanced(plan: Plan, start: Plan) -> Plan:
+    """The plan one decision later, for a warm start: what comes after its first action, then what `start` ends with."""
+
+    def move(later: Tensor, fresh: Tensor) -> Tensor:
+        return torch.cat([later[..., 1:, :], fresh[..., -1:, :].expand_as(later[..., -1:, :])], dim=-2)
+
+    fresh = start.elites[:, :1]
+    return Plan(move(plan.mean, start.mean), start.std, move(plan.elites, fresh))
 
 
 class Objective(Protocol[S]):

@@ -1,12 +1,17 @@
-"""One file a method: a function `(size, env_id) -> Config`. Adding one: a file, and a line in `RECIPES`."""
+"""One file a method: a function from size and environment to a config. Adding one: a file, a line in `RECIPES`."""
 
 from collections.abc import Callable
 from importlib import import_module
 
-from reverie.config import Config
+from reverie.config import AnyConfig
 from reverie.errors import UserError, nearest
 
-RECIPES = {"dreamer_v1": "reverie.recipes.dreamer_v1"}
+RECIPES = {
+    "cvae": "reverie.recipes.cvae",
+    "dreamer_v1": "reverie.recipes.dreamer_v1",
+    "planet": "reverie.recipes.planet",
+    "vae": "reverie.recipes.vae",
+}
 SIZES = ("tiny", "laptop", "paper")
 
 
@@ -31,9 +36,9 @@ def describe(name: str) -> str:
     return document(name).splitlines()[0]
 
 
-def build(name: str, size: str = "laptop", env_id: str | None = None) -> Config:
+def build(name: str, size: str = "laptop", env_id: str | None = None) -> AnyConfig:
     """The resolved config. UserError for an unknown recipe or size."""
     if size not in SIZES:
         raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
-    recipe: Callable[[str, str | None], Config] = getattr(_module(name), name)
+    recipe: Callable[[str, str | None], AnyConfig] = getattr(_module(name), name)
     return recipe(size, env_id)

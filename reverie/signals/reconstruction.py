@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.encoders.conv import ConvConfig, ConvDecoder
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.image import ImageConfig, image_decoder
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
 from reverie.math.distributions import isotropic_log_prob
@@ -21,7 +22,7 @@ class ReconstructionConfig:
     the observations tell count four times as many nats against divergence and reward.
     """
 
-    image: ConvConfig = field(default_factory=ConvConfig)
+    image: ImageConfig = field(default_factory=ConvConfig)
     vector: MLPConfig = field(default_factory=MLPConfig)
     std: float = 1.0
 
@@ -38,7 +39,7 @@ class Reconstruction(nn.Module):
         self.heads = nn.ModuleDict()
         for name, space in sorted(spec.obs.items()):
             if space.is_image:
-                self.heads[name] = ConvDecoder(config.image, feature_size, space.shape[0], space.shape[2])
+                self.heads[name] = image_decoder(config.image, feature_size, space.shape)
             else:
                 self.heads[name] = MLP(config.vector, feature_size, space.shape[0])
 

@@ -1,0 +1,9 @@
+"""Recorded data to choose from. Adding some: a file with its config and class, and its config in this union."""
+
+from reverie.data.digits import DigitsConfig
+from reverie.data.interaction import InteractionConfig
+from reverie.data.replayed import ReplayedConfig
+
+RecordedConfig = DigitsConfig | InteractionConfig | ReplayedConfig
+
+__all__ = ["RecordedConfig"]

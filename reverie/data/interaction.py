@@ -1,0 +1,76 @@
+"""Random interaction with an environment, recorded once into the run's folder."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from reverie import envs
+from reverie.collect import Collector, random_action
+from reverie.data.recorded import Say
+from reverie.data.replay import Replay, ReplayConfig
+from reverie.envs.adapter import EnvConfig
+from reverie.errors import UserError
+
+
+@dataclass(frozen=True)
+class InteractionConfig:
+    """Whole episodes of uniformly random actions until there are `train` decisions, then until `test` more."""
+
+    env: EnvConfig = field(default_factory=EnvConfig)
+    train: int = 4_000
+    test: int = 400
+
+    def __post_init__(self) -> None:
+        for name in ("train", "test"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--data.{name} is {getattr(self, name)}: it must be 1 or more.")
+
+    @property
+    def world(self) -> str:
+        """For titles and folders."""
+        return self.env.id
+
+    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Interaction":
+        return Interaction(self, folder, seed, device, generator)
+
+
+class Interaction:
+    """Implements `Recorded`. An episode that would not fit is cut at the end of what was asked for."""
+
+    def __init__(
+        self, config: InteractionConfig, folder: Path, seed: int, device: torch.device, generator: torch.Generator
+    ) -> None:
+        self.config, self.seed = config, seed
+        self.folder = folder / "replay"
+        environments = envs.make_many(config.env)
+        self.spec = environments.spec
+        environments.close()
+        self.train = Replay(ReplayConfig(config.train), self.spec, device, generator)
+        self.test = Replay(ReplayConfig(config.test), self.spec, device, generator)
+
+    def load(self, say: Say) -> None:
+        parts = {"train": self.train, "test": self.test}
+        for stream, (name, part) in enumerate(parts.items()):
+            if list((self.folder / name).glob("*.safetensors")):
+                part.read(self.folder / name, part.capacity)
+            else:
+                self._record(part, stream, say)
+                part.write(self.folder / name, since=0)
+
+    def _record(self, part: Replay, stream: int, say: Say) -> None:
+        generator = torch.Generator().manual_seed(2 * self.seed + stream)
+        environments = envs.make_many(self.config.env)
+        try:
+            collector = Collector(environments, self.seed, stream)
+            decisions = 0
+            while part.total < part.capacity:
+                for episode in collector.step(
+                    lambda obs, is_first: random_action(self.spec.action, len(is_first), generator)
+                ):
+                    columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
+                    part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
+                decisions += environments.count
+                say(f"recording random interaction: {decisions:,} decisions")
+        finally:
+            environments.close()

@@ -1,0 +1,70 @@
+"""A deterministic forward model in the encoder's own space: no memory, no chance.
+
+    z_t = f(z_{t-1}, a_{t-1})      corrected: z_t = phi(o_t)
+
+The observation replaces what was predicted, and the divergence is the distance between the two, which on its own is
+minimal where phi is constant: something else must keep the encodings apart (signals.reconstruction, and the signals of
+latent prediction).
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.encoders.mlp import MLP, MLPConfig, initialise
+
+
+@dataclass(frozen=True)
+class DeterministicState:
+    """`value`: the encoding, seen or predicted."""
+
+    value: Float[Tensor, "*b Z"]
+
+
+@dataclass(frozen=True)
+class DeterministicConfig:
+    """`residual`: the network gives the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
+
+    size: int = 30
+    mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 200))
+    residual: bool = False
+
+    def build(self, embed_size: int, action_size: int) -> "Deterministic":
+        return Deterministic(self, embed_size, action_size)
+
+
+class Deterministic(nn.Module):
+    """Implements `Dynamics[DeterministicState]`; features are the encoding, of which phi ends in a linear layer."""
+
+    def __init__(self, config: DeterministicConfig, embed_size: int, action_size: int) -> None:
+        super().__init__()
+        self.residual = config.residual
+        self.feature_size, self.noise_size = config.size, 0
+        self.encode = nn.Linear(embed_size, config.size)
+        self.forward_model = MLP(config.mlp, config.size + action_size, config.size)
+        initialise(self)
+
+    def initial(self, batch: int) -> DeterministicState:
+        return DeterministicState(self.encode.weight.new_zeros(batch, self.feature_size))
+
+    def predict(
+        self, state: DeterministicState, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b 0"] | None
+    ) -> DeterministicState:
+        found = self.forward_model(torch.cat([state.value, action], dim=-1))
+        return DeterministicState(state.value + found if self.residual else found)
+
+    def correct(
+        self, prior: DeterministicState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b 0"] | None
+    ) -> DeterministicState:
+        return DeterministicState(self.encode(embed))
+
+    def features(self, state: DeterministicState) -> Float[Tensor, "*b F"]:
+        return state.value
+
+    def divergence(self, posterior: DeterministicState, prior: DeterministicState) -> Float[Tensor, "*b"]:
+        return (posterior.value - prior.value).square().sum(-1)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        return torch.zeros(*shape, 0, device=generator.device)

@@ -1,0 +1,27 @@
+"""The deterministic path alone: an RSSM whose latent is a point.
+
+    h_t = GRU(h_{t-1}, z_{t-1}, a_{t-1})      guess z_t = f(h_t)      corrected z_t = g(h_t, e_t)
+
+Hafner et al. 2019 (PlaNet), Fig. 2a: it remembers, but holds one future at a time.
+"""
+
+from dataclasses import dataclass
+
+from reverie.dynamics.latent import PointConfig
+from reverie.dynamics.rssm import RSSM, RSSMConfig
+from reverie.encoders.mlp import Activation
+
+
+@dataclass(frozen=True)
+class RNNConfig:
+    """The sizes of the RSSM that it is compared with."""
+
+    deter: int = 200
+    hidden: int = 200
+    size: int = 30
+    activation: Activation = "elu"
+
+    def build(self, embed_size: int, action_size: int) -> RSSM:
+        return RSSM(
+            RSSMConfig(self.deter, self.hidden, PointConfig(self.size), self.activation), embed_size, action_size
+        )

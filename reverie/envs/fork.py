@@ -1,0 +1,56 @@
+"""A world that is uncertain in one place: a ball waits, or goes left or right by chance.
+
+For studies of models that must hold several futures: what follows `go` has two, what follows `wait` one, and the mean
+of the two is a picture that never comes.
+"""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+SIZE, RADIUS, JUMP = 16, 2.5, 5
+WAIT, GO = 0, 1
+
+
+class Fork(gymnasium.Env[np.ndarray, np.int64]):
+    """`reverie/Fork-v0`: a bright ball on a dark field, uint8 (16, 16, 1), in the middle column at a random height.
+
+    Actions: 0 waits, 1 goes 5 pixels left or right, each with probability 1/2. The first action ends the episode. The
+    reward is 1 on the right, else 0.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+        self.observation_space = gymnasium.spaces.Box(0, 255, (SIZE, SIZE, 1), np.uint8)
+        self.action_space = gymnasium.spaces.Discrete(2)
+        self.row, self.column = 0, 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.row, self.column = int(self.np_random.integers(3, SIZE - 3)), SIZE // 2
+        return self.picture(), {}
+
+    def step(self, action: np.int64 | int) -> tuple[np.ndarray, float, bool, bool, dict]:
+        if action == GO:
+            self.column += JUMP if self.np_random.random() < 0.5 else -JUMP
+        return self.picture(), float(self.column > SIZE // 2), True, False, {}
+
+    def picture(self) -> np.ndarray:
+        """The present frame."""
+        return ball(self.row, self.column)
+
+    def render(self) -> np.ndarray | None:
+        """The present frame in three equal colours, sixteen times as large."""
+        if self.render_mode != "rgb_array":
+            return None
+        return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)
+
+
+def ball(row: int, column: int) -> np.ndarray:
+    """A ball there, uint8 (16, 16, 1)."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    distance = np.hypot(y - row, x - column)
+    return (255 * np.clip(RADIUS + 0.5 - distance, 0, 1)).astype(np.uint8)[..., None]

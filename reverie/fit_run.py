@@ -1,0 +1,126 @@
+"""The run of a model that is fitted to recorded data; nobody acts in it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from reverie import config_io
+from reverie.agent import choose_device
+from reverie.config import FitConfig, read_config
+from reverie.disk import atomic_write
+from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
+from reverie.evaluate import generation
+from reverie.generative.base import GenerativeModel
+from reverie.optimiser import Optimiser
+from reverie.run import Run
+from reverie.types import Batch
+from reverie.update import UpdateNoise, draw_noise, make_update
+
+if TYPE_CHECKING:
+    from reverie.train import Reporter
+
+
+class FitRun(Run):
+    """All state of a model that is being fitted. Intervals are counted in updates."""
+
+    unit = "updates"
+    config: FitConfig
+
+    def __init__(self, config: FitConfig, folder: Path) -> None:
+        super().__init__(config, folder)
+        self.recorded = config.data.build(folder, config.seed, self.device, self.generators["host"])
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            self.model = config.model.build(self.recorded.spec).to(self.device)
+        self.modules = {"model": self.model}
+        self.optimisers = {"model": Optimiser(config.model.optimiser, self.model.parameters())}
+        self.update = make_update(self.model, None, self.optimisers, config.training.execution)
+        self.ready = False
+        """Whether the data are there and the model is calibrated by them."""
+        self.said: str | None = None
+
+    @property
+    def ticks(self) -> int:
+        return self.clock.updates
+
+    @property
+    def done(self) -> tuple[int, int]:
+        return self.clock.updates, self.config.training.updates
+
+    def updates_due(self) -> int:
+        config = self.config.training
+        if not self.ready:
+            return 0
+        intervals = [config.log_every, config.checkpoint_every, config.evaluate_every]
+        reported = self.clock.reported
+        upcoming = [(reported // every + 1) * every for every in intervals if every > 0]
+        return min(config.updates, *upcoming) - self.clock.updates
+
+    def draw(self) -> tuple[Batch, UpdateNoise]:
+        config = self.config.training
+        noise = draw_noise(self.model, None, config.batch, config.length, self.generators["device"])
+        return self.recorded.train.sample(config.batch, config.length), noise
+
+    def advance(self, report: "Reporter") -> None:
+        """Bring the data, once; then there is nothing to do but to update."""
+        if self.ready:
+            return
+
+        def say(text: str) -> None:
+            self.said = text
+            report.progress()
+
+        self.recorded.load(say)
+        self.ready, self.said = True, None
+        length = self.config.training.length
+        self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
+
+    def evaluation_due(self, due: Any) -> bool:
+        return due(self.config.training.evaluate_every)
+
+    def evaluate(self, report: "Reporter") -> None:
+        values, picture = generation.examine(self.model, self.recorded, self.config.training.length)
+        report.evaluation(values)
+        self.logger.image("generation", picture, self.clock.updates)
+
+    def message(self) -> str | None:
+        return self.said
+
+    def save_result(self) -> None:
+        """`model.json` and `model.safetensors`: all that `load` needs, on any machine."""
+        from safetensors.torch import save
+
+        weights = {name: x.detach().cpu().contiguous() for name, x in self.model.state_dict().items()}
+        spec = config_io.encode(self.recorded.spec)
+        atomic_write(self.folder / "model.json", json.dumps(spec, indent=1).encode())
+        atomic_write(self.folder / "model.safetensors", save(weights))
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"ready": self.ready}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        if state["ready"]:
+            self.recorded.load(lambda text: None)
+            self.ready = True
+
+
+def load(folder: str | Path, device: str = "auto") -> GenerativeModel:
+    """The model of a run's folder, ready to draw. UserError where there is none."""
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    config = read_config(folder)
+    if not isinstance(config, FitConfig) or not (folder / "model.safetensors").exists():
+        raise UserError(f"{folder} holds no generative model: give the folder of a run of `reverie train vae`.")
+    model = config.model.build(config_io.read(EnvSpec, folder / "model.json"))
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except Exception as error:
+        raise UserError(
+            f"{folder / 'model.safetensors'} is damaged ({error}): `reverie resume` the run to write it anew."
+        ) from error
+    return model.to(choose_device(device)).eval()

@@ -1,0 +1,147 @@
+"""The cross-entropy method: refit a Gaussian over action sequences to the best of what it proposes.
+
+Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise that is
+correlated in time, elites that are kept, a population that shrinks, and the best sequence in place of the mean.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.planning.base import Score
+from reverie.types import Plan
+
+
+@dataclass(frozen=True)
+class CEMConfig:
+    """PlaNet's numbers. `min_std` 0 is its own; a floor keeps a warm-started plan from freezing."""
+
+    horizon: int = 12
+    candidates: int = 1000
+    elites: int = 100
+    iterations: int = 10
+    min_std: float = 0.0
+
+    def build(self, action_size: int) -> "CEM":
+        return CEM(self, action_size)
+
+
+class CEM:
+    """Implements `Planner`. Candidates are clipped to [-1, 1] before they are scored; the mean is what is executed."""
+
+    def __init__(self, config: CEMConfig, action_size: int) -> None:
+        self.config, self.action_size = config, action_size
+
+    def start(self, batch: int, device: torch.device) -> Plan:
+        """A plan that knows nothing: N(0, 1) for every action."""
+        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
+        return Plan(mean, torch.ones_like(mean), mean[:, None])
+
+    def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
+        """Standard normal noise of one plan."""
+        c = self.config
+        size = (c.iterations, batch, c.candidates, c.horizon, self.action_size)
+        return torch.randn(*size, generator=generator, device=generator.device)
+
+    def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
+        plan = start
+        for noise_BNHA in noise:
+            action_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
+            elite_BKHA = best(score(action_BNHA), action_BNHA, self.config.elites)
+            mean = elite_BKHA.mean(1)
+            std = elite_BKHA.std(1, correction=0).clamp(min=self.config.min_std)
+            plan = Plan(mean, std, mean[:, None])
+        return plan
+
+
+@dataclass(frozen=True)
+class ICEMConfig:
+    """Pinneri 2020, Tab. S2 and Sec. 3: few candidates, each worth more.
+
+    `colour`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population's divisor from one
+    iteration to the next, never below two elites each. `kept`: the share of the elites that stay candidates.
+    `momentum`: how much of the old mean and std stays.
+    """
+
+    horizon: int = 12
+    candidates: int = 64
+    elites: int = 10
+    iterations: int = 3
+    colour: float = 2.0
+    shrink: float = 1.25
+    kept: float = 0.3
+    momentum: float = 0.1
+    init_std: float = 0.5
+    min_std: float = 0.0
+
+    def build(self, action_size: int) -> "ICEM":
+        return ICEM(self, action_size)
+
+    @property
+    def populations(self) -> list[int]:
+        """Fresh candidates of each iteration."""
+        return [max(round(self.candidates * self.shrink**-i), 2 * self.elites) for i in range(self.iterations)]
+
+
+class ICEM:
+    """Implements `Planner`. `Plan.elites` are the kept ones, the best first, which is what is executed."""
+
+    def __init__(self, config: ICEMConfig, action_size: int) -> None:
+        self.config, self.action_size = config, action_size
+        self.keep = max(1, round(config.kept * config.elites))
+
+    def start(self, batch: int, device: torch.device) -> Plan:
+        """A plan that knows nothing, whose kept elites are all the zero sequence."""
+        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
+        return Plan(mean, torch.full_like(mean, self.config.init_std), mean[:, None].expand(-1, self.keep, -1, -1))
+
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[Float[Tensor, "B _ H A"], ...]:
+        """Coloured noise of one plan, of unit variance, an ever smaller N for each iteration."""
+        c = self.config
+        return tuple(
+            coloured(
+                torch.randn(batch, count, self.action_size, c.horizon, generator=generator, device=generator.device),
+                c.colour,
+            ).transpose(-1, -2)
+            for count in c.populations
+        )
+
+    def __call__(self, score: Score, start: Plan, noise: tuple[Float[Tensor, "B _ H A"], ...]) -> Plan:
+        c, plan = self.config, start
+        for number, noise_BNHA in enumerate(noise, start=1):
+            fresh_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
+            others = [plan.elites, plan.mean[:, None]] if number == len(noise) else [plan.elites]
+            action_BNHA = torch.cat([fresh_BNHA, *others], dim=1)
+            elite_BKHA = best(score(action_BNHA), action_BNHA, c.elites)
+            std = elite_BKHA.std(1, correction=0).clamp(min=c.min_std)
+            plan = Plan(
+                c.momentum * plan.mean + (1 - c.momentum) * elite_BKHA.mean(1),
+                c.momentum * plan.std + (1 - c.momentum) * std,
+                elite_BKHA[:, : self.keep],
+            )
+        return plan
+
+
+def best(score_BN: Float[Tensor, "B N"], action: Float[Tensor, "B N H A"], count: int) -> Float[Tensor, "B K H A"]:
+    """The `count` candidates of the highest score, the best first."""
+    chosen_BK = score_BN.topk(count, dim=1).indices
+    return action.take_along_dim(chosen_BK[:, :, None, None], dim=1)
+
+
+def coloured(white: Float[Tensor, "*b H"], exponent: float) -> Float[Tensor, "*b H"]:
+    """White noise with its power spectrum multiplied by `f^-exponent`, of unit variance again at every step.
+
+    Timmer & Koenig 1995, as in Pinneri 2020, Sec. 3.1; the lowest frequency is 1 / H, which the mean gets too.
+    """
+    length = white.shape[-1]
+    frequency = torch.fft.rfftfreq(length, device=white.device)
+    scale = frequency.clamp(min=1 / length) ** (-exponent / 2)
+    # Parseval: the variance is the mean of the squared scales over all frequencies, the inner ones counted twice.
+    twice = torch.full_like(scale, 2.0)
+    twice[0] = 1.0
+    if length % 2 == 0:
+        twice[-1] = 1.0
+    variance = (scale.square() * twice).sum() / length
+    return torch.fft.irfft(torch.fft.rfft(white) * scale / variance.sqrt(), n=length)

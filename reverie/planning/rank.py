@@ -1,0 +1,49 @@
+"""Ranking: score random action sequences once and take the best.
+
+At horizon 1 this is one-step model-predictive control, `argmax_a h(f(z, a), z_goal)` over sampled legal actions (Yan
+2020, Sec. 4); longer, random shooting (Nagabandi 2018). Candidates come as the noise, so an environment can propose its
+own.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.planning.base import Score
+from reverie.planning.cem import best
+from reverie.types import Plan
+
+
+@dataclass(frozen=True)
+class RankConfig:
+    """How many sequences of `horizon` uniformly random actions."""
+
+    horizon: int = 1
+    candidates: int = 100
+
+    def build(self, action_size: int) -> "Rank":
+        return Rank(self, action_size)
+
+
+class Rank:
+    """Implements `Planner`; the start's mean is a candidate too, so a warm start is never made worse."""
+
+    def __init__(self, config: RankConfig, action_size: int) -> None:
+        self.config, self.action_size = config, action_size
+
+    def start(self, batch: int, device: torch.device) -> Plan:
+        """A plan that knows nothing: zeros."""
+        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
+        return Plan(mean, torch.ones_like(mean), mean[:, None])
+
+    def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
+        """The candidates themselves, uniform in [-1, 1]."""
+        size = (batch, self.config.candidates, self.config.horizon, self.action_size)
+        return 2 * torch.rand(*size, generator=generator, device=generator.device) - 1
+
+    def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
+        action_BNHA = torch.cat([noise.clamp(-1, 1), start.mean[:, None]], dim=1)
+        chosen = best(score(action_BNHA), action_BNHA, 1)
+        return Plan(chosen[:, 0], start.std, chosen)

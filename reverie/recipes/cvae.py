@@ -1,0 +1,48 @@
+"""Conditional variational autoencoder: the digits of a label, or the frames that an action may lead to.
+
+Sohn 2015 ("Learning Structured Output Representation using Deep Conditional Generative Models"). Without `--env.id` it
+draws handwritten digits given their label; with one, the next frame given the frame and the action, from random
+interaction with that environment.
+
+Reading path:
+    reverie/recipes/cvae.py         this file: what is put together
+    reverie/generative/base.py      the bound in its two halves, and the estimate that checks it
+    reverie/generative/cvae.py      the condition, and the three distributions that it enters
+    reverie/update.py               one update
+    reverie/train.py                the training loop
+
+Sizes as in `vae`.
+"""
+
+from reverie.config import FitConfig
+from reverie.data.digits import DigitsConfig
+from reverie.dynamics.latent import GaussianConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.generative.cvae import CVAEConfig
+from reverie.generative.likelihood import GaussianPixelsConfig
+from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, budget, digit_budget, digit_optimiser, frames
+
+
+def cvae(size: str, env_id: str | None) -> FitConfig:
+    """The config of one size, for the digits (`env_id` None) or for an environment's frames."""
+    units = DIGIT_UNITS[size]
+    if env_id is None:
+        model = CVAEConfig(
+            given="vectors",
+            image=MLPConfig(1, units, "relu"),
+            hidden=MLPConfig(1, units, "relu"),
+            latent=GaussianConfig(size=16, min_std=1e-3),
+            likelihood=GaussianPixelsConfig(std=0.3, learned=True),
+            optimiser=digit_optimiser(size),
+        )
+        return FitConfig("cvae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
+    model = CVAEConfig(
+        given="past",
+        image=ConvConfig(FRAME_DEPTH[size]),
+        hidden=MLPConfig(1, units, "elu"),
+        latent=GaussianConfig(size=16, min_std=1e-3),
+        prior="learned",
+        likelihood=GaussianPixelsConfig(std=0.1, learned=True),
+    )
+    return FitConfig("cvae", size, data=frames(size, env_id), model=model, training=budget(size, length=2))

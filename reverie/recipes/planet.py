@@ -1,0 +1,100 @@
+"""PlaNet: plan in the latent space of a recurrent state-space model, anew at every decision.
+
+Hafner 2019 ("Learning Latent Dynamics for Planning from Pixels"). The model is learned from what the planner collects;
+there is no policy and no value.
+
+Reading path:
+    reverie/recipes/planet.py               this file: what is put together
+    reverie/dynamics/rssm.py                the latent model (rnn.py, ssm.py, deterministic.py: its ablations)
+    reverie/signals/                        what it learns from
+    reverie/planning/planning_actor.py      planner, objective and model joined (cem.py: the planner itself)
+    reverie/train.py                        the training loop
+
+Sizes: `tiny` for tests; `laptop` has the model of Dreamer V1's laptop size and a planner with few candidates; `paper`
+is the published network and schedule, but for its images of 5 bits (8 here) and its learning rate's ramp (none here).
+Another planner or model is one `replace`: `replace(config, behavior=PlanningConfig(MPPIConfig()))`.
+"""
+
+from dataclasses import replace
+
+from reverie.config import Config, EvaluationConfig, TrainingConfig
+from reverie.dynamics.latent import GaussianConfig
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.merge import EncoderConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import EnvConfig
+from reverie.optimiser import AdamConfig
+from reverie.planning.cem import CEMConfig, ICEMConfig
+from reverie.planning.planning_actor import PlanningConfig
+from reverie.recipes.dreamer_v1 import dreamer_v1
+from reverie.signals import SignalConfig
+from reverie.signals.continuation import ContinuationConfig
+from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.reward import RewardConfig
+from reverie.world_model import WorldModelConfig
+
+REPEATS = {"cartpole": 8, "reacher": 4, "cheetah": 4, "ball_in_cup": 4, "cup": 4, "finger": 2, "walker": 2}
+"""Hafner 2019, Tab. 2; other domains get 2."""
+EPISODE = 1_000
+"""Frames of an episode of DeepMind Control."""
+
+
+def planet(size: str, env_id: str | None) -> Config:
+    """The config of one size, for one environment."""
+    if size == "paper":
+        return paper(env_id or "dm_control/cheetah-run-v0")
+    base = dreamer_v1(size, env_id)
+    candidates, horizon = (16, 4) if size == "tiny" else (64, 12)
+    planner = ICEMConfig(horizon=horizon, candidates=candidates, elites=candidates // 6)
+    env = replace(base.env, repeat=repeat(base.env.id, base.env.repeat))
+    return replace(base, recipe="planet", env=env, behavior=PlanningConfig(planner))
+
+
+def repeat(env_id: str, otherwise: int) -> int:
+    """The published action repeat of a DeepMind Control task."""
+    if not env_id.startswith("dm_control/"):
+        return otherwise
+    domain = env_id.removeprefix("dm_control/").replace("_", "-").split("-")[0]
+    return REPEATS.get({"ball": "ball_in_cup"}.get(domain, domain), 2)
+
+
+def paper(env_id: str) -> Config:
+    """Hafner 2019, Sec. 4 and App. A, and the settings of its published code."""
+    control = env_id.startswith("dm_control/")
+    relu = MLPConfig(2, 100, "relu")
+    conv = ConvConfig(32, "relu")
+    signals: dict[str, SignalConfig] = {
+        "reconstruction": ReconstructionConfig(conv, relu),
+        "reward": RewardConfig(relu),
+        "divergence": DivergenceConfig(free=3.0, variant="element"),
+    }
+    if not control:
+        signals["continuation"] = ContinuationConfig(relu)
+    model = WorldModelConfig(
+        encoder=EncoderConfig(conv, relu),
+        dynamics=RSSMConfig(200, 200, GaussianConfig(30), "relu"),
+        signals=signals,
+        weights=dict.fromkeys(signals, 1.0) | {"reward": 10.0},
+        optimiser=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),
+    )
+    frames = repeat(env_id, 1)
+    return Config(
+        recipe="planet",
+        size="paper",
+        env=EnvConfig(id=env_id, image_size=64, repeat=frames),
+        model=model,
+        behavior=PlanningConfig(CEMConfig(), warm_start=False, exploration=0.3),
+        training=TrainingConfig(
+            frames=1_000 * EPISODE,
+            prefill=5 * EPISODE,
+            pretrain=100,
+            round=EPISODE // frames,
+            updates=100,
+            batch=50,
+            length=50,
+            checkpoint_every=10 * EPISODE // frames,
+        ),
+        evaluation=EvaluationConfig(every=10 * EPISODE, episodes=1),
+    )

@@ -1,0 +1,81 @@
+"""Variational autoencoder: digits, or the frames of any environment, from a simple noise.
+
+Kingma & Welling 2014 ("Auto-Encoding Variational Bayes"). Without `--env.id` it learns the 8x8 handwritten digits that
+scikit-learn ships; with one, frames of random interaction with that environment. `--model.latent.size 2` draws the
+learned manifold.
+
+Reading path:
+    reverie/recipes/vae.py          this file: what is put together
+    reverie/generative/base.py      the bound in its two halves, and the estimate that checks it
+    reverie/generative/vae.py       encoder, prior, decoder
+    reverie/update.py               one update
+    reverie/train.py                the training loop
+
+Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. Pixels have a
+Gaussian whose std is learned (Rybkin 2021), which decides how much of an image is worth a nat.
+"""
+
+from reverie.config import FitConfig, FittingConfig
+from reverie.data.digits import DigitsConfig
+from reverie.data.interaction import InteractionConfig
+from reverie.dynamics.latent import GaussianConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import EnvConfig
+from reverie.generative.likelihood import GaussianPixelsConfig
+from reverie.generative.vae import VAEConfig
+from reverie.optimiser import AdamConfig
+
+
+def vae(size: str, env_id: str | None) -> FitConfig:
+    """The config of one size, for the digits (`env_id` None) or for an environment's frames."""
+    if env_id is None:
+        model = VAEConfig(
+            image=MLPConfig({"tiny": 1, "laptop": 2, "paper": 2}[size], DIGIT_UNITS[size], "relu"),
+            latent=GaussianConfig(size=16, min_std=1e-3),
+            likelihood=GaussianPixelsConfig(std=0.3, learned=True),
+            optimiser=digit_optimiser(size),
+        )
+        return FitConfig("vae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
+    model = VAEConfig(
+        image=ConvConfig(FRAME_DEPTH[size]),
+        latent=GaussianConfig(size=32, min_std=1e-3),
+        likelihood=GaussianPixelsConfig(std=0.1, learned=True),
+    )
+    return FitConfig("vae", size, data=frames(size, env_id), model=model, training=budget(size, length=1))
+
+
+DIGIT_UNITS = {"tiny": 16, "laptop": 256, "paper": 500}
+FRAME_DEPTH = {"tiny": 2, "laptop": 8, "paper": 32}
+
+
+def frames(size: str, env_id: str) -> InteractionConfig:
+    """Random interaction: DeepMind Control with the published action repeat 2 and fast rendering."""
+    control = env_id.startswith("dm_control/")
+    env = EnvConfig(
+        env_id,
+        image_size=16 if size == "tiny" else 64 if size == "paper" or control else 32,
+        repeat=2 if control else 1,
+        rendering="fast" if control and size != "paper" else "stock",
+    )
+    train = {"tiny": 200, "laptop": 4_000, "paper": 50_000}[size]
+    return InteractionConfig(env, train, train // 10)
+
+
+def digit_budget(size: str) -> FittingConfig:
+    """1,500 images are soon learned by heart: `docs/log.md` has the held-out bound falling from 1,000 updates on."""
+    return budget(size, length=1) if size == "tiny" else FittingConfig(1_500, 64, 1, evaluate_every=250)
+
+
+def digit_optimiser(size: str) -> AdamConfig:
+    """Against that: weight decay, and a rate that falls over all updates."""
+    return AdamConfig(lr=1e-3, weight_decay=0.1, decay=digit_budget(size).updates)
+
+
+def budget(size: str, length: int) -> FittingConfig:
+    """Updates and batches; `length` 2 where the step before is needed."""
+    if size == "tiny":
+        return FittingConfig(60, 16, length, log_every=20, checkpoint_every=20, evaluate_every=30)
+    if size == "laptop":
+        return FittingConfig(6_000 if length == 1 else 4_000, 64, length, evaluate_every=500)
+    return FittingConfig(100_000, 100, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)

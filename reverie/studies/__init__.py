@@ -1,0 +1,42 @@
+"""One file a question that the field asks; each trains what it needs, draws figures and writes a table.
+
+A study is a module with `study(out, size, on_progress) -> Findings`. Adding one: a file, and a line in `STUDIES`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from reverie.display import Progress
+from reverie.errors import UserError, nearest
+
+STUDIES = {"generative": "reverie.studies.generative"}
+SIZES = ("tiny", "laptop")
+OnProgress = Callable[[str, Progress], None]
+"""Told what is being trained, and how far it is."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`numbers` go to study.json, `report` (Markdown, with the figures by their names) to study.md beside them."""
+
+    numbers: dict[str, Any]
+    report: str
+    figures: list[Path]
+
+
+def names() -> list[str]:
+    """The studies there are."""
+    return sorted(STUDIES)
+
+
+def run(name: str, out: Path, size: str, on_progress: OnProgress) -> Findings:
+    """Run a study into the folder `out`; what it has trained there already is not trained again."""
+    if name not in STUDIES:
+        raise UserError(f"There is no study '{name}'.{nearest(name, STUDIES)} There are: {', '.join(names())}.")
+    if size not in SIZES:
+        raise UserError(f"There is no size '{size}' of a study: take one of {', '.join(SIZES)}.")
+    out.mkdir(parents=True, exist_ok=True)
+    return import_module(STUDIES[name]).study(out, size, on_progress)

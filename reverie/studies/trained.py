@@ -1,0 +1,24 @@
+"""Runs of a study: trained once, resumed where they were interrupted, and read where they are finished."""
+
+from pathlib import Path
+
+from reverie import checkpoint
+from reverie.config import AnyConfig, read_config
+from reverie.errors import UserError
+from reverie.studies import OnProgress
+from reverie.train import resume, train
+
+
+def trained(config: AnyConfig, folder: Path, on_progress: OnProgress) -> Path:
+    """The folder of the finished run of `config`. UserError where another run is in it."""
+
+    def tell(progress) -> None:
+        on_progress(folder.name, progress)
+
+    if not folder.exists():
+        return train(config, folder, tell)
+    if read_config(folder) != config:
+        raise UserError(f"{folder} holds a run with other settings: delete it, or give the study another --out.")
+    if not checkpoint.paths(folder / "checkpoints"):
+        raise UserError(f"{folder} was stopped before its first checkpoint: delete it, and the study begins it anew.")
+    return resume(folder, tell)

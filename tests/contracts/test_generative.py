@@ -1,0 +1,118 @@
+"""What every generative model owes: the cases come from the union of configs."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from pictures import SPEC, A, B, T, batch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from reverie.dynamics.latent import GaussianConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import ActionSpace, EnvSpec, Space
+from reverie.errors import UserError
+from reverie.generative import GenerativeConfig
+from reverie.generative.likelihood import BernoulliPixelsConfig, GaussianPixelsConfig
+from reverie.optimiser import AdamConfig, Optimiser
+from reverie.update import UpdateNoise, make_update
+
+Z = 4
+IMAGES = {"dense": MLPConfig(1, 12), "conv": ConvConfig(2)}
+LIKELIHOODS = {"gaussian": GaussianPixelsConfig(0.3, learned=True), "bernoulli": BernoulliPixelsConfig()}
+CASES = [
+    pytest.param(config, image, likelihood, id=f"{config.__name__}-{image}-{likelihood}")
+    for config in get_args(GenerativeConfig)
+    for image in IMAGES
+    for likelihood in LIKELIHOODS
+]
+
+
+def built(kind, image, likelihood, **changed):
+    torch.manual_seed(0)
+    config = kind(image=IMAGES[image], latent=GaussianConfig(Z, 1e-3), likelihood=LIKELIHOODS[likelihood])
+    return replace(config, **changed).build(SPEC)
+
+
+@pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
+def test_the_bound_is_what_it_says(kind, image, likelihood):
+    """Reconstruction and complexity against torch.distributions, and the bound below the importance-weighted one."""
+    model, seen = built(kind, image, likelihood), batch()
+    generator = torch.Generator().manual_seed(1)
+    trace = model.trace(seen, model.noise(B, T, generator))
+    losses = model.losses(trace)
+    assert {name: loss.shape for name, loss in losses.items()} == dict.fromkeys(model.weights, (B, T))
+    counts = trace.question.counts
+    posterior, prior = (Independent(Normal(s.mean, s.std), 1) for s in (trace.posterior, trace.prior))
+    complexity = (kl_divergence(posterior, prior) * counts).sum() / counts.sum()
+    torch.testing.assert_close(losses["divergence"].mean(), complexity)
+    metrics = model.metrics(trace, losses)
+    torch.testing.assert_close(metrics["bound"], -losses["reconstruction"].mean() - complexity)
+    weights = model.evidence(seen, torch.stack([model.noise(B, T, generator) for _ in range(200)]))
+    one = torch.stack([model.evidence(seen, model.noise(1, B * T, generator).reshape(1, B, T, Z)) for _ in range(50)])
+    assert ((weights - one.mean(0)) * counts).sum() > 0
+
+
+@pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
+def test_one_weight_is_the_bound_by_one_sample(kind, image, likelihood):
+    """ln w = ln p(x|z) + ln p(z) - ln q(z|x), against torch.distributions."""
+    model, seen = built(kind, image, likelihood), batch()
+    noise = model.noise(B, T, torch.Generator().manual_seed(2))
+    trace = model.trace(seen, noise)
+    posterior, prior = (Independent(Normal(s.mean, s.std), 1) for s in (trace.posterior, trace.prior))
+    log_likelihood = model.likelihood.log_prob(trace.output, trace.question.pixels)
+    expected = log_likelihood + prior.log_prob(trace.sample) - posterior.log_prob(trace.sample)
+    torch.testing.assert_close(model.evidence(seen, noise[None]), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
+def test_fifty_updates_on_one_batch_cut_the_loss(kind, image, likelihood):
+    model, seen = built(kind, image, likelihood), batch()
+    model.calibrate(seen)
+    update = make_update(model, None, {"model": Optimiser(AdamConfig(lr=3e-3), model.parameters())}, "eager")
+    noise = UpdateNoise(model.noise(B, T, torch.Generator().manual_seed(3)), None)
+    first, *_, last = [float(update(seen, noise)["loss/model"]) for _ in range(50)]
+    assert last < first - 0.02 * abs(first)
+
+
+@pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
+def test_same_noise_same_bits_and_none_is_the_mean(kind, image, likelihood):
+    model, seen = built(kind, image, likelihood), batch()
+    noise = model.noise(B, T, torch.Generator().manual_seed(4))
+    first, again = model.trace(seen, noise), model.trace(seen, noise)
+    assert torch.equal(first.output, again.output)
+    assert torch.equal(model.trace(seen, None).sample, first.posterior.mean)
+
+
+@pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
+def test_pictures_from_the_prior_are_pictures(kind, image, likelihood):
+    model, seen = built(kind, image, likelihood), batch()
+    condition = model.question(seen).condition
+    drawn = model.imagine(condition, model.noise(B, T, torch.Generator().manual_seed(5)))
+    assert drawn.shape == (B, T, 8, 8, 1)
+    assert 0 <= drawn.min() <= drawn.max() <= 1
+
+
+@pytest.mark.parametrize("kind", get_args(GenerativeConfig))
+def test_beta_and_free_nats(kind):
+    """`beta` multiplies the complexity; below the free nats it costs no more and pulls at nothing."""
+    seen, noise = batch(), torch.zeros(B, T, Z)
+    plain, heavy = built(kind, "dense", "gaussian"), built(kind, "dense", "gaussian", beta=3.0)
+    ask = plain.losses(plain.trace(seen, noise))
+    difference = heavy.total(heavy.losses(heavy.trace(seen, noise))) - plain.total(ask)
+    torch.testing.assert_close(difference, 2 * ask["divergence"].mean(), rtol=1e-4, atol=1e-4)
+    free = built(kind, "dense", "gaussian", free=1e3)
+    losses = free.losses(free.trace(seen, noise))
+    assert losses["divergence"].mean() == 1e3
+    gradients = torch.autograd.grad(
+        losses["divergence"].sum(), list(free.parameters()), allow_unused=True, materialize_grads=True
+    )
+    assert not any(gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("kind", get_args(GenerativeConfig))
+def test_data_without_one_image_are_refused(kind):
+    for obs in ({"side": Space((2,), "float32")}, {name: Space((8, 8, 1), "uint8") for name in ("left", "right")}):
+        with pytest.raises(UserError, match=r"draws one image, and these data have [02]"):
+            kind().build(EnvSpec(obs, ActionSpace(A, False), 1))

@@ -1,0 +1,145 @@
+"""Planners against problems whose solutions are known: linear-quadratic control, and a hill beside a mountain."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from reverie.planning.cem import CEMConfig, ICEMConfig, coloured
+from reverie.planning.gradient import GradientConfig
+from reverie.planning.mppi import MPPIConfig
+from reverie.planning.rank import RankConfig
+from reverie.planning.refined import RefinedConfig
+from reverie.rollout import imagine
+from reverie.types import Plan
+
+H = 8
+TRANSITION = torch.tensor([[1.0, 0.2], [0.0, 1.0]])  # position and speed
+CONTROL = torch.tensor([[0.0], [0.4]])
+STATE_COST, ACTION_COST = torch.diag(torch.tensor([1.0, 0.1])), torch.tensor([[0.3]])
+STARTS = torch.tensor([[0.5, 0.0], [-0.3, 0.2], [0.1, -0.4]])
+
+
+@dataclass(frozen=True)
+class Point:
+    x: Tensor
+
+
+class Linear:
+    """`x' = A x + B u`, without noise: only `predict` is needed."""
+
+    def predict(self, state: Point, action: Tensor, noise: Tensor | None) -> Point:
+        return Point(state.x @ TRANSITION.T + action @ CONTROL.T)
+
+
+def cost(action: Tensor) -> Tensor:
+    """`sum_t x_t' Q x_t + u_t' R u_t` of candidates (B, N, H, 1), from STARTS."""
+    batch, count = action.shape[:2]
+    start = Point(STARTS[:, None].expand(batch, count, 2).flatten(0, 1))
+    states = imagine(Linear(), start, action.flatten(0, 1), None).x.unflatten(0, (batch, count))
+    by_state = torch.einsum("bnhi,ij,bnhj->bn", states, STATE_COST, states)
+    return by_state + torch.einsum("bnhi,ij,bnhj->bn", action, ACTION_COST, action)
+
+
+def riccati() -> tuple[Tensor, Tensor]:
+    """The least cost from each start, and its actions, by the backward recursion; states count from step 1."""
+    value, gains = torch.zeros(2, 2), []
+    for _ in range(H):
+        ahead = STATE_COST + value
+        inner = ACTION_COST + CONTROL.T @ ahead @ CONTROL
+        gain = torch.linalg.solve(inner, CONTROL.T @ ahead @ TRANSITION)
+        value = TRANSITION.T @ ahead @ TRANSITION - TRANSITION.T @ ahead @ CONTROL @ gain
+        gains.append(gain)
+    x, actions = STARTS, []
+    for gain in reversed(gains):
+        actions.append(-x @ gain.T)
+        x = x @ TRANSITION.T + actions[-1] @ CONTROL.T
+    return torch.einsum("bi,ij,bj->b", STARTS, value, STARTS), torch.stack(actions, dim=1)
+
+
+def test_the_oracle_agrees_with_itself():
+    least, actions = riccati()
+    assert actions.abs().max() < 1  # the bounds play no part
+    torch.testing.assert_close(cost(actions[:, None])[:, 0], least)
+    for _ in range(5):
+        assert (cost((actions + 0.05 * torch.randn_like(actions))[:, None])[:, 0] > least).all()
+
+
+GAPS = [
+    pytest.param(CEMConfig(horizon=H), 1, 0.01, id="CEM"),
+    pytest.param(ICEMConfig(horizon=H, candidates=64, iterations=5), 4, 0.1, id="iCEM"),
+    pytest.param(MPPIConfig(horizon=H, candidates=256, iterations=6), 4, 0.06, id="MPPI"),
+    pytest.param(GradientConfig(horizon=H, starts=4, steps=150, lr=0.03), 1, 0.001, id="gradient"),
+    pytest.param(
+        RefinedConfig(ICEMConfig(horizon=H, iterations=3), GradientConfig(steps=60, lr=0.03)), 1, 0.001, id="refined"
+    ),
+    pytest.param(RankConfig(horizon=H, candidates=20_000), 1, 0.7, id="shooting"),
+]
+
+
+@pytest.mark.parametrize(("config", "calls", "gap"), GAPS)
+def test_every_planner_reaches_the_riccati_cost(config, calls, gap):
+    """Within the stated share of the least cost, after so many calls that begin where the last one ended."""
+    least, _ = riccati()
+    planner, generator = config.build(1), torch.Generator().manual_seed(0)
+    plan = start = planner.start(len(STARTS), torch.device("cpu"))
+    for _ in range(calls):
+        plan = planner(
+            lambda action: -cost(action), Plan(plan.mean, start.std, plan.elites), planner.noise(3, generator)
+        )
+    found = cost(plan.elites[:, :1])[:, 0]
+    assert (found >= least - 1e-5).all()
+    assert ((found - least) / least).max() < gap
+
+
+def mountain(action: Tensor) -> Tensor:
+    """A broad hill of height 1 at -0.5 under the start, a mountain of height 3 at 0.7, for the first action."""
+    first = action[:, :, 0, 0]
+    return torch.exp(-((first + 0.5) ** 2) / 0.1) + 3 * torch.exp(-((first - 0.7) ** 2) / 0.02)
+
+
+def top(config, seed: int = 0) -> Tensor:
+    planner = config.build(1)
+    noise = planner.noise(5, torch.Generator().manual_seed(seed))
+    start = planner.start(5, torch.device("cpu"))
+    start = Plan(start.mean - 0.3, start.std, start.elites - 0.3)
+    return mountain(planner(mountain, start, noise).elites[:, :1])[:, 0]
+
+
+def test_plain_gradient_ascent_stays_on_the_hill_and_the_others_do_not():
+    assert top(GradientConfig(horizon=2, starts=1, steps=100)).max() < 1.01
+    for config in (
+        GradientConfig(horizon=2, starts=32, steps=100, std=1.0),
+        CEMConfig(horizon=2, candidates=500, elites=20, min_std=0.02),
+        ICEMConfig(horizon=2, candidates=200, init_std=1.0, iterations=6),
+        MPPIConfig(horizon=2, candidates=500, std=1.0, temperature=0.1, iterations=8, min_std=0.02),
+        RefinedConfig(ICEMConfig(horizon=2, init_std=1.0), GradientConfig(steps=30, lr=0.02)),
+        RankConfig(horizon=2, candidates=1000),
+    ):
+        assert top(config).min() > 2.7, config
+
+
+def test_ascent_keeps_the_best_point_that_it_passed():
+    """With steps so large that it jumps to and fro, what is returned is never below where it began."""
+    config = GradientConfig(horizon=2, starts=1, steps=15, lr=1.5, optimiser="sgd")
+    begin = mountain(torch.full((1, 1, 2, 1), -0.3))
+    assert (top(config) >= begin - 1e-6).all()
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("length", [12, 15])
+def test_coloured_noise_has_unit_variance_and_its_spectrum(exponent, length):
+    white = torch.randn(200_000, length, generator=torch.Generator().manual_seed(0))
+    noise = coloured(white, exponent)
+    assert noise.std(0).min() == pytest.approx(1, abs=0.02)
+    assert noise.std(0).max() == pytest.approx(1, abs=0.02)
+    power = torch.fft.rfft(noise).abs().square().mean(0)
+    inner = torch.arange(1, (length + 1) // 2)
+    torch.testing.assert_close(power[inner] / power[1], inner**-exponent, rtol=0.03, atol=0)
+    if exponent == 0:
+        torch.testing.assert_close(noise, white, atol=1e-5, rtol=1e-4)
+
+
+def test_populations_shrink_to_two_elites_each():
+    assert ICEMConfig(candidates=64, elites=10, iterations=8).populations == [64, 51, 41, 33, 26, 21, 20, 20]

@@ -1,0 +1,170 @@
+"""Models fitted to recorded data: learned, saved, killed and resumed like everything else."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import reverie
+from reverie import cli, config_io
+from reverie.config import FitConfig, read_config
+from reverie.data.digits import Digits
+from reverie.data.interaction import InteractionConfig
+from reverie.data.replay import chunks
+from reverie.envs.adapter import EnvConfig
+from reverie.errors import UserError
+from reverie.evaluate import generation
+from reverie.fit_run import FitRun, load
+from reverie.logger import read_metrics
+
+FORK = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
+
+
+def digits(**training) -> FitConfig:
+    config = reverie.recipe("vae", "tiny")
+    return replace(config, threads=1, training=replace(config.training, **training))
+
+
+def fork(**training) -> FitConfig:
+    config = reverie.recipe("cvae", "tiny", "reverie/Fork-v0")
+    return replace(config, threads=1, data=FORK, training=replace(config.training, **training))
+
+
+def result(folder: Path) -> tuple[list[str], bytes]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [line for line in lines if json.loads(line)["kind"] != "timing"], (folder / "model.safetensors").read_bytes()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@pytest.mark.parametrize("config", [digits, fork])
+@pytest.mark.parametrize("update", [21, 40, 59])
+def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
+    reverie.train(config(), tmp_path / "peace")
+    real = FitRun.draw
+
+    def draw(run):
+        if run.clock.updates == update:
+            raise Killed
+        return real(run)
+
+    monkeypatch.setattr(FitRun, "draw", draw)
+    with pytest.raises(Killed):
+        reverie.train(config(), tmp_path / "killed")
+    monkeypatch.setattr(FitRun, "draw", real)
+    reverie.resume(tmp_path / "killed")
+    assert result(tmp_path / "killed") == result(tmp_path / "peace")
+
+
+def test_reports_come_at_their_intervals(tmp_path):
+    folder = reverie.train(digits(updates=50, log_every=20, checkpoint_every=15, evaluate_every=25), tmp_path / "run")
+    assert [line["updates"] for line in read_metrics(folder, "train")] == [20, 40, 50]
+    assert [line["updates"] for line in read_metrics(folder, "evaluation")] == [25, 50]
+    assert sorted(path.name[-6:-3] for path in (folder / "checkpoints").iterdir()) == ["045", "050"]
+
+
+def test_it_learns(tmp_path):
+    """The held-out bound rises; the pictures of the model that was saved are those of the one that learned."""
+    folder = reverie.train(digits(updates=300, evaluate_every=10), tmp_path / "run")
+    bounds = [line["bound"] for line in read_metrics(folder, "evaluation")]
+    assert bounds[-1] > bounds[0] + 5
+    values, paths = generation.write(folder, digits(updates=300))
+    assert values["bound"] == pytest.approx(bounds[-1], abs=1e-4)
+    assert values["bound"] < values["evidence"]
+    assert all(path.exists() for path in paths.values())
+
+
+def test_the_data_are_recorded_once(tmp_path):
+    folder = reverie.train(fork(), tmp_path / "run")
+    chunks = sorted(path.relative_to(folder) for path in (folder / "replay").rglob("*.safetensors"))
+    assert [str(path.parent) for path in chunks] == ["replay/test", "replay/train"]
+    first, again = (FORK.build(folder, 0, torch.device("cpu"), torch.Generator()) for _ in range(2))
+    for recorded in (first, again):
+        recorded.load(lambda text: pytest.fail("recorded again"))
+    anew = FORK.build(tmp_path / "anew", 0, torch.device("cpu"), torch.Generator())
+    anew.load(lambda text: None)
+    for name, column in anew.train.ring.items():
+        assert torch.equal(column, first.train.ring[name])
+    assert not torch.equal(anew.train.ring["obs/state"][:20], anew.test.ring["obs/state"][:20])
+
+
+def test_the_digits_are_real():
+    data = Digits(torch.device("cpu"), torch.Generator())
+    data.load(lambda text: None)
+    assert (len(data.train), len(data.test)) == (1500, 297)
+    batch = data.train.in_order(1, 3)
+    assert batch.obs["label"].argmax(-1).flatten().tolist() == [0, 1, 2]
+    assert batch.obs["pixels"].shape == (3, 1, 8, 8, 1)
+    assert int(batch.obs["pixels"].max()) == 255
+    assert batch.obs["label"].sum() == 3
+
+
+def test_a_collapsed_posterior_is_told(tmp_path, capsys):
+    folder = tmp_path / "run"
+    line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimiser.lr 1e-2"
+    assert cli.main(line.split()) == 0
+    said = capsys.readouterr().out
+    assert "0 of 16 latent units active" in said
+    assert "warning: The posterior has collapsed: 0 of 16 latent units depend on the image" in said
+    assert generation.warning({"active_units": 2.0, "units": 16.0}) is None
+
+
+def test_samples_and_the_manifold(tmp_path, capsys):
+    from PIL import Image
+
+    folder = tmp_path / "run"
+    assert cli.main(f"train vae --size tiny --run {folder} --model.latent.size 2".split()) == 0
+    assert "manifold" in capsys.readouterr().out
+    assert cli.main(f"sample {folder} --count 7 --out {tmp_path / 'seven.png'}".split()) == 0
+    assert "7 samples" in capsys.readouterr().out
+    picture = np.asarray(Image.open(tmp_path / "seven.png"))
+    side = picture.shape[0] // 3
+    assert picture.shape[:2] == (3 * side, 3 * side)
+    blank = [bool((picture[2 * side :, i * side : (i + 1) * side] == 255).all()) for i in range(3)]
+    assert blank == [False, True, True]
+
+
+def test_a_generative_run_is_no_agent(tmp_path, capsys):
+    folder = reverie.train(digits(updates=2), tmp_path / "run")
+    for command in ("evaluate", "imagine"):
+        assert cli.main([command, str(folder)]) == 2
+        assert "holds no trained agent" in capsys.readouterr().err
+    agent = tmp_path / "agent"
+    agent.mkdir()
+    (agent / "config.json").write_text(json.dumps(config_io.encode(reverie.recipe("dreamer_v1", "tiny"))))
+    with pytest.raises(UserError, match="holds no generative model"):
+        load(agent)
+
+
+def test_too_little_data_for_a_sequence(tmp_path):
+    config = replace(fork(), data=replace(FORK, test=1))
+    with pytest.raises(UserError, match="There are 1 decisions and a sequence has 2"):
+        reverie.train(config, tmp_path / "run")
+
+
+def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
+    agent = tmp_path / "agent"
+    line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
+    assert cli.main([*line.split(), "--training.frames", "420"]) == 0
+    before = {path: path.read_bytes() for path in (agent / "replay").iterdir()}
+    line = f"train cvae --size tiny --run {tmp_path / 'model'} --data Replayed --data.run {agent}"
+    settings = "--training.length 2 --model.given past --model.image.units 8"
+    assert cli.main([*line.split(), *settings.split()]) == 0
+    assert "held-out images: bound" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in (agent / "replay").iterdir()} == before
+    config = read_config(tmp_path / "model")
+    data = config.data.build(tmp_path, 0, torch.device("cpu"), torch.Generator())
+    data.load(lambda text: None)
+    assert len(data.train) + len(data.test) == sum(end - start for start, end, _ in chunks(agent / "replay"))
+    assert data.test.in_order(1, 1).is_first.all()
+    assert config.world == "agent"
+
+
+def test_a_run_without_a_replay_is_named(tmp_path, capsys):
+    assert cli.main(["train", "vae", "--data", "Replayed", "--run", str(tmp_path / "run")]) == 2
+    assert "name the folder of an agent's run with --data.run" in capsys.readouterr().err
