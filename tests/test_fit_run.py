@@ -106,7 +106,8 @@ def test_the_digits_are_real():
 
 def test_a_collapsed_posterior_is_told(tmp_path, capsys):
     folder = tmp_path / "run"
-    line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimiser.lr 1e-2"
+    line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimiser.lr 1e-2 --model.optimiser.decay 0"
+    line += " --training.updates 300"
     assert cli.main(line.split()) == 0
     said = capsys.readouterr().out
     assert "0 of 16 latent units active" in said
