@@ -6,7 +6,7 @@ the cartpole's rail is kept by drawing twice as many rows, the cup's string by t
 
 Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
 of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
-observations come 23 to 49 times as fast as from `physics.render`.
+observations come 23 to 40 times as fast as from `physics.render`.
 """
 
 import ctypes
