@@ -21,7 +21,7 @@ from reverie.encoders.conv import ConvConfig
 from reverie.encoders.mlp import MLPConfig
 from reverie.generative.cvae import CVAEConfig
 from reverie.generative.likelihood import GaussianPixelsConfig
-from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, budget, digit_budget, digit_optimiser, frames
+from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, budget, digit_budget, digit_optimiser, frames
 
 
 def cvae(size: str, env_id: str | None) -> FitConfig:
@@ -41,8 +41,8 @@ def cvae(size: str, env_id: str | None) -> FitConfig:
         given="past",
         image=ConvConfig(FRAME_DEPTH[size]),
         hidden=MLPConfig(1, units, "elu"),
-        latent=GaussianConfig(size=16, min_std=1e-3),
+        latent=GaussianConfig(size=8, min_std=1e-3),
         prior="learned",
-        likelihood=GaussianPixelsConfig(std=0.1, learned=True),
+        likelihood=GaussianPixelsConfig(std=FRAME_STD),
     )
     return FitConfig("cvae", size, data=frames(size, env_id), model=model, training=budget(size, length=2))

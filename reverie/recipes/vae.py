@@ -11,8 +11,8 @@ Reading path:
     reverie/update.py               one update
     reverie/train.py                the training loop
 
-Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. Pixels have a
-Gaussian whose std is learned (Rybkin 2021), which decides how much of an image is worth a nat.
+Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. Digits' pixels
+have a Gaussian whose std is learned (Rybkin 2021), frames' a fixed one; it decides what is worth a nat (`docs/log.md`).
 """
 
 from reverie.config import FitConfig, FittingConfig
@@ -39,13 +39,15 @@ def vae(size: str, env_id: str | None) -> FitConfig:
         return FitConfig("vae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
     model = VAEConfig(
         image=ConvConfig(FRAME_DEPTH[size]),
-        latent=GaussianConfig(size=32, min_std=1e-3),
-        likelihood=GaussianPixelsConfig(std=0.1, learned=True),
+        latent=GaussianConfig(size=8, min_std=1e-3),
+        likelihood=GaussianPixelsConfig(std=FRAME_STD),
     )
     return FitConfig("vae", size, data=frames(size, env_id), model=model, training=budget(size, length=1))
 
 
 DIGIT_UNITS = {"tiny": 16, "laptop": 256, "paper": 500}
+FRAME_STD = 0.3
+"""Of rendered frames, which have no noise: a learned one shrinks until the prior no longer meets the posteriors."""
 FRAME_DEPTH = {"tiny": 2, "laptop": 8, "paper": 32}
 
 
@@ -77,5 +79,5 @@ def budget(size: str, length: int) -> FittingConfig:
     if size == "tiny":
         return FittingConfig(60, 16, length, log_every=20, checkpoint_every=20, evaluate_every=30)
     if size == "laptop":
-        return FittingConfig(6_000 if length == 1 else 4_000, 64, length, evaluate_every=500)
+        return FittingConfig(3_000 if length == 1 else 2_000, 64, length, evaluate_every=500)
     return FittingConfig(100_000, 100, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)
