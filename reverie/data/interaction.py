@@ -63,14 +63,12 @@ class Interaction:
         environments = envs.make_many(self.config.env)
         try:
             collector = Collector(environments, self.seed, stream)
-            decisions = 0
             while part.total < part.capacity:
                 for episode in collector.step(
                     lambda obs, is_first: random_action(self.spec.action, len(is_first), generator)
                 ):
                     columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
                     part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
-                decisions += environments.count
-                say(f"recording random interaction: {decisions:,} decisions")
+                say(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")
         finally:
             environments.close()

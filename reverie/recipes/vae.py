@@ -11,8 +11,9 @@ Reading path:
     reverie/update.py               one update
     reverie/train.py                the training loop
 
-Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. Digits' pixels
-have a Gaussian whose std is learned (Rybkin 2021), frames' a fixed one; it decides what is worth a nat (`docs/log.md`).
+Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. The pixels of
+digits have a Gaussian whose std is learned (Rybkin 2021), those of frames a fixed one; it decides what is worth a nat
+(`docs/log.md`).
 """
 
 from reverie.config import FitConfig, FittingConfig
