@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie import config_io, tree
+from reverie import checkpoint, config_io, tree
 from reverie.behavior.policies import Policy, PolicyConfig
 from reverie.disk import atomic_write
 from reverie.envs.adapter import EnvConfig, EnvSpec
@@ -166,11 +166,8 @@ class Agent(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
-        from safetensors.torch import save
-
-        weights = {name: x.detach().cpu().contiguous() for name, x in self.state_dict().items()}
         atomic_write(folder / "agent.json", json.dumps(config_io.encode(self.config), indent=1).encode())
-        atomic_write(folder / "agent.safetensors", save(weights))
+        checkpoint.write_weights(folder / "agent.safetensors", self)
 
 
 def build(config: AgentConfig, policy: Policy | None = None) -> Agent:
@@ -196,17 +193,13 @@ def choose_device(name: str) -> torch.device:
 
 def load(folder: str | Path, device: str = "auto") -> Agent:
     """The agent of a run's folder, ready to act. UserError where there is none."""
-    from safetensors.torch import load_file
-
     folder = Path(folder)
     if not (folder / "agent.safetensors").exists():
-        raise UserError(f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint.")
+        raise UserError(
+            f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint"
+            " (of a generative model, `reverie sample` draws pictures)."
+        )
     config = config_io.read(AgentConfig, folder / "agent.json")
     agent = build(config)
-    try:
-        agent.load_state_dict(load_file(folder / "agent.safetensors"))
-    except Exception as error:
-        raise UserError(
-            f"{folder / 'agent.safetensors'} is damaged ({error}): `reverie resume` the run to write it anew."
-        ) from error
+    checkpoint.read_weights(folder / "agent.safetensors", agent)
     return agent.to(choose_device(device)).eval()

@@ -1,4 +1,4 @@
-"""Checkpoint files: written atomically, the last two kept, read back with `weights_only=True`."""
+"""Checkpoint files: written atomically, the last two kept, read back with `weights_only=True`; and weights alone."""
 
 import io
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from reverie.disk import atomic_write
 from reverie.errors import UserError
@@ -51,3 +52,20 @@ def newest(folder: Path) -> dict[str, Any]:
     raise UserError(
         f"{folder.parent} holds no checkpoint that can be read: start it anew with `reverie train` in another folder."
     )
+
+
+def write_weights(path: Path, module: nn.Module) -> None:
+    """A module's weights alone, as safetensors, atomically."""
+    from safetensors.torch import save
+
+    atomic_write(path, save({name: x.detach().cpu().contiguous() for name, x in module.state_dict().items()}))
+
+
+def read_weights(path: Path, module: nn.Module) -> None:
+    """Load what `write_weights` wrote into a module of the same shape. UserError where the file is damaged."""
+    from safetensors.torch import load_file
+
+    try:
+        module.load_state_dict(load_file(path))
+    except Exception as error:
+        raise UserError(f"{path} is damaged ({error}): `reverie resume` the run to write it anew.") from error

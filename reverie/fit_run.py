@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from reverie import config_io
+from reverie import checkpoint, config_io
 from reverie.agent import choose_device
 from reverie.config import FitConfig, read_config
 from reverie.disk import atomic_write
@@ -91,12 +91,9 @@ class FitRun(Run):
 
     def save_result(self) -> None:
         """`model.json` and `model.safetensors`: all that `load` needs, on any machine."""
-        from safetensors.torch import save
-
-        weights = {name: x.detach().cpu().contiguous() for name, x in self.model.state_dict().items()}
         spec = config_io.encode(self.recorded.spec)
         atomic_write(self.folder / "model.json", json.dumps(spec, indent=1).encode())
-        atomic_write(self.folder / "model.safetensors", save(weights))
+        checkpoint.write_weights(self.folder / "model.safetensors", self.model)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"ready": self.ready}
@@ -110,17 +107,10 @@ class FitRun(Run):
 
 def load(folder: str | Path, device: str = "auto") -> GenerativeModel:
     """The model of a run's folder, ready to draw. UserError where there is none."""
-    from safetensors.torch import load_file
-
     folder = Path(folder)
     config = read_config(folder)
     if not isinstance(config, FitConfig) or not (folder / "model.safetensors").exists():
         raise UserError(f"{folder} holds no generative model: give the folder of a run of `reverie train vae`.")
     model = config.model.build(config_io.read(EnvSpec, folder / "model.json"))
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except Exception as error:
-        raise UserError(
-            f"{folder / 'model.safetensors'} is damaged ({error}): `reverie resume` the run to write it anew."
-        ) from error
+    checkpoint.read_weights(folder / "model.safetensors", model)
     return model.to(choose_device(device)).eval()
