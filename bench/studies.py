@@ -1,6 +1,8 @@
-"""A study's report, numbers and figures, from the command to docs/studies/.
+"""A study's report, numbers and figures, from the command to docs/ and bench/results/.
 
-python bench/studies.py generative              runs/study-generative-laptop -> docs/studies/generative
+    python bench/studies.py generative
+
+Trains in runs/study-NAME-laptop; report and figures go to docs/studies/NAME, numbers to bench/results/study_NAME.json.
 """
 
 import argparse
@@ -23,8 +25,9 @@ def main() -> int:
     if code == 0:
         target = ROOT / "docs" / "studies" / name
         target.mkdir(parents=True, exist_ok=True)
-        for path in [*out.glob("*.png"), out / "study.md", out / "study.json"]:
+        for path in [*out.glob("*.png"), out / "study.md"]:
             shutil.copy(path, target)
+        shutil.copy(out / "study.json", ROOT / "bench" / "results" / f"study_{name}.json")
     return code
 
 
