@@ -170,12 +170,12 @@ class Agent(nn.Module):
         checkpoint.write_weights(folder / "agent.safetensors", self)
 
 
-def build(config: AgentConfig, policy: Policy | None = None) -> Agent:
-    """A new agent; `policy` shares one that a learner already owns."""
+def build(config: AgentConfig) -> Agent:
+    """A new agent; one that trains shares its learner's policy (`agent_run`)."""
     model = WorldModel(config.model, config.spec)
     if isinstance(config.actor, PlanningConfig):
         return Agent(config, model, PlanningActor(config.actor, model, config.spec.action))
-    policy = policy or config.actor.build(config.spec.action, model.dynamics.feature_size)
+    policy = config.actor.build(config.spec.action, model.dynamics.feature_size)
     return Agent(config, model, PolicyActor(policy, model.dynamics.features))
 
 

@@ -36,6 +36,11 @@ class Question:
     condition: Float[Tensor, "B T C"]
     counts: Float[Tensor, "B T"]
 
+    @property
+    def share(self) -> Float[Tensor, "B T"]:
+        """`counts` scaled so that a mean over all steps is the mean over those that count."""
+        return self.counts / self.counts.mean().clamp(min=1e-6)
+
 
 @dataclass(frozen=True)
 class Inference:
@@ -105,8 +110,7 @@ class GenerativeModel(nn.Module, ABC):
 
     def losses(self, trace: Inference) -> dict[str, Float[Tensor, "B T"]]:
         """`reconstruction` -ln p(x|z) and `divergence` KL(q || p) less free nats; steps that do not count are 0."""
-        counts = trace.question.counts
-        share = counts / counts.mean().clamp(min=1e-6)  # so that the mean over all is that over those that count
+        share = trace.question.share
         nats = -self.likelihood.log_prob(trace.output, trace.question.pixels)
         complexity = free_nats(self.latent.divergence(trace.posterior, trace.prior) * share, self.free, "mean")
         return {"reconstruction": nats * share, "divergence": complexity}
@@ -118,9 +122,7 @@ class GenerativeModel(nn.Module, ABC):
     def metrics(self, trace: Inference, losses: dict[str, Tensor]) -> Metrics:
         """Both halves, the bound itself, and the share of latent units that the image reaches in this batch."""
         with torch.no_grad():
-            counts = trace.question.counts
-            share = counts / counts.mean().clamp(min=1e-6)
-            complexity = (self.latent.divergence(trace.posterior, trace.prior) * share).mean()
+            complexity = (self.latent.divergence(trace.posterior, trace.prior) * trace.question.share).mean()
             return {
                 **{f"loss/{name}": loss.mean() for name, loss in losses.items()},
                 "divergence": complexity,

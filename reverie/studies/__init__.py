@@ -20,11 +20,10 @@ OnProgress = Callable[[str, Progress], None]
 
 @dataclass(frozen=True)
 class Findings:
-    """`numbers` go to study.json, `report` (Markdown, with the figures by their names) to study.md beside them."""
+    """`numbers` go to study.json, `report` (Markdown, with the study's figures by their names) to study.md."""
 
     numbers: dict[str, Any]
     report: str
-    figures: list[Path]
 
 
 def names() -> list[str]:

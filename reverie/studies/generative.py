@@ -57,22 +57,20 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
         "pca": linear_gaussian(models["linear"], train),
         "fork": {name: asdict(futures.examine(model)) for name, model in forks.items()},
     }
-    figures = [
-        ring(out / "ring.png"),
-        generation.draw_samples(out / "digits", 100, 0, out / "digits.png"),
-        report.image(out / "manifold.png", generation.manifold(models["digits-2d"])),
-        report.image(out / "labels.png", labels(models["digits-label"])),
-        report.lines(
-            out / "tightness.png",
-            {"held-out digits": list(nats.items())},
-            title="The bound tightens with the samples that it is made of",
-            xlabel="samples of the posterior for each image",
-            ylabel="bound on ln p(x), nats an image",
-            logarithmic=True,
-        ),
-        report.image(out / "fork.png", futures.picture(forks)),
-    ]
-    return Findings(numbers, text(numbers), figures)
+    ring(out / "ring.png")
+    generation.draw_samples(out / "digits", 100, 0, out / "digits.png")
+    report.image(out / "manifold.png", generation.manifold(models["digits-2d"]))
+    report.image(out / "labels.png", labels(models["digits-label"]))
+    report.lines(
+        out / "tightness.png",
+        {"held-out digits": list(nats.items())},
+        title="The bound tightens with the samples that it is made of",
+        xlabel="samples of the posterior for each image",
+        ylabel="bound on ln p(x), nats an image",
+        logarithmic=True,
+    )
+    report.image(out / "fork.png", futures.picture(forks))
+    return Findings(numbers, text(numbers))
 
 
 def configs(size: str) -> dict[str, FitConfig]:

@@ -116,7 +116,7 @@ def test_what_cannot_be_planned_is_said():
 
 
 def test_planning_trains_a_model_by_what_it_plays(tmp_path):
-    """A whole run without a learner: killed after a checkpoint in the middle, it goes on."""
+    """A whole run without a learner; resuming it when it is finished changes nothing."""
     from small_run import config
 
     plans = PlanningConfig(ICEMConfig(horizon=3, candidates=16, elites=4))
