@@ -2,10 +2,12 @@
 
     python bench/learning.py demo --recipe dreamer_v1 --size laptop --seeds 0 1 2
     python bench/learning.py walker_stand --env dm_control/walker-stand-v0 --seeds 0 --minutes 60 --set threads=1
+    python bench/learning.py planet --recipe planet --seeds 0 1 2 --beside demo
 
 Writes `bench/results/NAME.json` and `docs/images/NAME_curves.png`. Runs lie under `runs/bench/NAME-SEED` and are
 resumed if the command is given again. With `--minutes` a run stops at that time (all lives of the run counted), and
-is saved, and the agent is evaluated as it is. The JSON has the command, all seeds, every training episode's return at
+is saved, and the agent is evaluated as it is. `--beside` draws earlier results of the same environment
+into the picture. The JSON has the command, all seeds, every training episode's return at
 its environment frame, final evaluation returns, updates and seconds.
 """
 
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--env")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--beside", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--set", nargs="*", default=[], metavar="LEAF=VALUE")
     asked = parser.parse_args()
     base = recipes.build(asked.recipe, asked.size, asked.env)
@@ -55,7 +58,7 @@ def main() -> None:
         "config": config_io.encode(base),
     }
     (HERE / "results" / f"{asked.name}.json").write_text(json.dumps(found, indent=1))
-    draw(asked.name, found)
+    draw(asked.name, found, asked.beside)
     print(f"{asked.name}: mean {found['mean']:.1f}, by seed {[round(seed['mean'], 1) for seed in seeds]}")
 
 
@@ -106,20 +109,32 @@ def learn(asked: argparse.Namespace, config) -> dict:
     return row
 
 
-def draw(name: str, found: dict) -> None:
-    """All seeds: evaluations, the final one last, before their training episodes; published points at such frames."""
+def draw(name: str, found: dict, beside: list[str]) -> None:
+    """Evaluations, the final one last, before training episodes; other results and published points of the task."""
+    shown = {found["config"]["recipe"]: found} | {other: read(other) for other in beside}
     evaluations, training = {}, {}
-    for seed in found["seeds"]:
-        label, last = f"seed {seed['seed']}", (seed["frames"], seed["mean"])
-        evaluations[label] = [tuple(pair) for pair in seed["evaluations"] if pair[0] < last[0]] + [last]
-        training[label] = [tuple(pair) for pair in seed["episodes"]]
+    for label, result in shown.items():
+        for seed in result["seeds"]:
+            line, last = f"{label}, seed {seed['seed']}", (seed["frames"], seed["mean"])
+            evaluations[line] = [tuple(pair) for pair in seed["evaluations"] if pair[0] < last[0]] + [last]
+            training[line] = [tuple(pair) for pair in seed["episodes"]]
     longest, published = max(seed["frames"] for seed in found["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
-        points = [(int(frames), point["mean"]) for frames, point in tasks.get(name, {}).items()]
+        points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(found["env"]), {}).items()]
         if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
             published[f"{method}, published"] = near
     path, title = HERE.parent / "docs" / "images" / f"{name}_curves.png", f"{found['env']}: evaluations, training faint"
     curve(path, evaluations, title, training=training, published=published)
+
+
+def read(name: str) -> dict:
+    """Earlier results."""
+    return json.loads((HERE / "results" / f"{name}.json").read_text())
+
+
+def task(env_id: str) -> str:
+    """`walker_stand` for `dm_control/walker-stand-v0`, as published.json names it."""
+    return env_id.rpartition("/")[2].rpartition("-v")[0].replace("-", "_")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,14 @@ def planet(size: str, env_id: str | None) -> Config:
     candidates, horizon = (16, 4) if size == "tiny" else (64, 12)
     planner = ICEMConfig(horizon=horizon, candidates=candidates, elites=candidates // 6)
     env = replace(base.env, repeat=repeat(base.env.id, base.env.repeat))
-    return replace(base, recipe="planet", env=env, behavior=PlanningConfig(planner))
+
+    def as_often(decisions: int) -> int:
+        """Per frame as often as the base does, whatever the repeat is."""
+        return max(1, decisions * base.env.repeat // env.repeat)
+
+    given = base.training
+    training = replace(given, round=as_often(given.round), checkpoint_every=as_often(given.checkpoint_every))
+    return replace(base, recipe="planet", env=env, behavior=PlanningConfig(planner), training=training)
 
 
 def repeat(env_id: str, otherwise: int) -> int:
