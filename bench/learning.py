@@ -76,7 +76,9 @@ def learn(asked: argparse.Namespace, config) -> dict:
             shown = time.time()
             clock.write_text(str(spent))
             recent = [round(x) for x in progress.returns[-5:]]
-            print(f"{config.seed} {spent:6.0f} s {progress.done} frames {progress.updates} updates {recent}", flush=True)
+            print(
+                f"{config.seed} {spent:6.0f} s {progress.done} frames {progress.updates} updates {recent}", flush=True
+            )
         if asked.minutes and spent > 60 * asked.minutes and not time_is_up:
             time_is_up = True
             signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, saved

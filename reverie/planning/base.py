@@ -38,6 +38,17 @@ class Planner(Protocol):
         ...
 
 
+def knows_nothing(size: tuple[int, int, int], std: float, device: torch.device) -> Plan:
+    """The plan to begin with: `N(0, std)` for every action of `size` (B, H, A); its one elite is the zero sequence."""
+    mean = torch.zeros(*size, device=device)
+    return Plan(mean, torch.full_like(mean, std), mean[:, None])
+
+
+def white_noise(*size: int, generator: torch.Generator) -> Tensor:
+    """Standard normal noise on the generator's device."""
+    return torch.randn(*size, generator=generator, device=generator.device)
+
+
 def advanced(plan: Plan, start: Plan) -> Plan:
     """The plan one decision later, for a warm start: what comes after its first action, then what `start` ends with."""
 

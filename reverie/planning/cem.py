@@ -4,13 +4,13 @@ Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements
 correlated in time, elites that are kept, a population that shrinks, and the best sequence in place of the mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score
+from reverie.planning.base import Score, knows_nothing, white_noise
 from reverie.types import Plan
 
 
@@ -36,14 +36,12 @@ class CEM:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: N(0, 1) for every action."""
-        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
-        return Plan(mean, torch.ones_like(mean), mean[:, None])
+        return knows_nothing((batch, self.config.horizon, self.action_size), 1.0, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         """Standard normal noise of one plan."""
         c = self.config
-        size = (c.iterations, batch, c.candidates, c.horizon, self.action_size)
-        return torch.randn(*size, generator=generator, device=generator.device)
+        return white_noise(c.iterations, batch, c.candidates, c.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         plan = start
@@ -94,17 +92,14 @@ class ICEM:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing, whose kept elites are all the zero sequence."""
-        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
-        return Plan(mean, torch.full_like(mean, self.config.init_std), mean[:, None].expand(-1, self.keep, -1, -1))
+        plan = knows_nothing((batch, self.config.horizon, self.action_size), self.config.init_std, device)
+        return replace(plan, elites=plan.elites.expand(-1, self.keep, -1, -1))
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[Float[Tensor, "B _ H A"], ...]:
         """Coloured noise of one plan, of unit variance, an ever smaller N for each iteration."""
         c = self.config
         return tuple(
-            coloured(
-                torch.randn(batch, count, self.action_size, c.horizon, generator=generator, device=generator.device),
-                c.colour,
-            ).transpose(-1, -2)
+            coloured(white_noise(batch, count, self.action_size, c.horizon, generator=generator), c.colour).mT
             for count in c.populations
         )
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score
+from reverie.planning.base import Score, knows_nothing, white_noise
 from reverie.types import Plan
 
 OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
@@ -42,13 +42,12 @@ class Gradient:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: zeros, and starts spread by `std` around them."""
-        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
-        return Plan(mean, torch.full_like(mean, self.config.std), mean[:, None])
+        return knows_nothing((batch, self.config.horizon, self.action_size), self.config.std, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
         """Standard normal noise that spreads the starts."""
         c = self.config
-        return torch.randn(batch, c.starts, c.horizon, self.action_size, generator=generator, device=generator.device)
+        return white_noise(batch, c.starts, c.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
         first = start.mean[:, None].expand(-1, 1, -1, -1)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score
+from reverie.planning.base import Score, knows_nothing, white_noise
 from reverie.types import Plan
 
 
@@ -40,14 +40,12 @@ class MPPI:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: N(0, std)."""
-        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
-        return Plan(mean, torch.full_like(mean, self.config.std), mean[:, None])
+        return knows_nothing((batch, self.config.horizon, self.action_size), self.config.std, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         """Standard normal noise of one plan."""
         c = self.config
-        size = (c.iterations, batch, c.candidates, c.horizon, self.action_size)
-        return torch.randn(*size, generator=generator, device=generator.device)
+        return white_noise(c.iterations, batch, c.candidates, c.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         c, plan = self.config, start

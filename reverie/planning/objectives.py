@@ -1,37 +1,105 @@
-"""What a plan is good for: predicted reward. Similarity to a goal comes with the signals that learn one."""
+"""What a plan is good for: predicted reward, predicted reward and value, or similarity to a goal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from reverie.errors import UserError
+from reverie.planning.base import Objective
 from reverie.world_model import WorldModel
 
 
 @dataclass(frozen=True)
 class RewardSumConfig:
-    """The undiscounted sum of predicted rewards, each weighed by the chance to be still alive (PlaNet, Alg. 2)."""
+    """The sum of predicted rewards, each weighed by the chance to be still alive (PlaNet, Alg. 2: gamma 1)."""
 
     gamma: float = 1.0
 
-    def build(self, model: WorldModel) -> Callable[[Any, Tensor], Tensor]:
-        if "reward" not in model.signals:
-            raise UserError("Planning for reward needs a model that predicts it: add a reward signal to the model.")
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        predict = _rewards(model)
+
+        def objective(states: Any, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
+            reward, before, _ = predict(model.dynamics.features(states), self.gamma)
+            return (before * reward).sum(-1)
+
+        return objective
+
+
+@dataclass(frozen=True)
+class RewardAndValueConfig:
+    """The return, `sum_h gamma^h r_h + gamma^H v(s_H)`: what comes after the horizon counts too.
+
+    The value is that of the policy that was learned with the model, and `gamma` should be that policy's.
+    """
+
+    gamma: float = 0.99
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        predict = _rewards(model)
+        if value is None:
+            raise UserError(
+                "This agent has learned no value to plan with: take --objective RewardSum, or the run of an "
+                "actor-critic such as dreamer_v1."
+            )
 
         def objective(states: Any, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
             features = model.dynamics.features(states)
-            reward = model.signals["reward"].predict(features)
-            steps = torch.arange(reward.shape[-1], device=reward.device)
-            weight = self.gamma**steps
-            if "continuation" in model.signals:
-                alive = model.signals["continuation"].predict(features)
-                # The reward of a step counts if no step before it was the last.
-                before = torch.cat([torch.ones_like(alive[..., :1]), alive[..., :-1]], dim=-1)
-                weight = weight * before.cumprod(-1)
-            return (weight * reward).sum(-1)
+            reward, before, after = predict(features, self.gamma)
+            return (before * reward).sum(-1) + after * value(features[..., -1, :])[..., 0]
 
         return objective
+
+
+@dataclass(frozen=True)
+class GoalConfig:
+    """How similar features are to those of a goal (Yan 2020, Sec. 4), at the `end` of the horizon or on `all` steps.
+
+    `distance`: minus the squared distance; `cosine`; `dot`: the inner product. `towards` gives it the goal.
+    """
+
+    similarity: Literal["distance", "cosine", "dot"] = "distance"
+    steps: Literal["end", "all"] = "all"
+
+    def towards(self, model: WorldModel, goal: Float[Tensor, "B F"]) -> Objective:
+        """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
+
+        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+            features = model.dynamics.features(states)
+            features = features[:, -1:] if self.steps == "end" else features
+            each = goal.repeat_interleave(len(features) // len(goal), 0)[:, None].expand_as(features)
+            return self._similarity(features, each).sum(-1)
+
+        return objective
+
+    def _similarity(self, one: Float[Tensor, "*b F"], other: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+        if self.similarity == "distance":
+            return -(one - other).square().sum(-1)
+        if self.similarity == "cosine":
+            return torch.cosine_similarity(one, other, dim=-1)
+        return (one * other).sum(-1)
+
+
+ObjectiveConfig = RewardSumConfig | RewardAndValueConfig
+"""What an actor that plans can be after; a goal is given from outside (`GoalConfig.towards`)."""
+
+
+def _rewards(model: WorldModel) -> Callable[[Float[Tensor, "*b H F"], float], tuple[Tensor, Tensor, Tensor]]:
+    """From features to rewards (*b, H), the weight of each, and the weight (*b) of what follows the last."""
+    if "reward" not in model.signals:
+        raise UserError("Planning for reward needs a model that predicts it: add a reward signal to the model.")
+
+    def predict(features: Float[Tensor, "*b H F"], gamma: float) -> tuple[Tensor, Tensor, Tensor]:
+        reward = model.signals["reward"].predict(features)
+        goes_on = torch.full_like(reward, gamma)
+        if "continuation" in model.signals:
+            goes_on = goes_on * model.signals["continuation"].predict(features)
+        weight = goes_on.cumprod(-1)
+        # The reward of a step counts if no step before it was the last.
+        before = torch.cat([torch.ones_like(weight[..., :1]), weight[..., :-1]], dim=-1)
+        return reward, before, weight[..., -1]
+
+    return predict

@@ -1,8 +1,7 @@
 """An actor that plans: it joins a planner, which knows no model, to an objective, which knows no planner."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -12,9 +11,9 @@ from reverie import tree
 from reverie.envs.adapter import ActionSpace
 from reverie.errors import UserError
 from reverie.planning import PlannerConfig
-from reverie.planning.base import Score, advanced
+from reverie.planning.base import Objective, Score, advanced, white_noise
 from reverie.planning.cem import ICEMConfig
-from reverie.planning.objectives import RewardSumConfig
+from reverie.planning.objectives import ObjectiveConfig, RewardSumConfig
 from reverie.rollout import imagine
 from reverie.types import Plan
 from reverie.world_model import WorldModel
@@ -22,13 +21,17 @@ from reverie.world_model import WorldModel
 
 @dataclass(frozen=True)
 class PlanningConfig:
-    """`warm_start`: begin with the last plan, one decision on (PlaNet does not). `exploration`: std of the normal noise
-    added to the actions of training episodes."""
+    """Planner and objective, and what joins them."""
 
     planner: PlannerConfig = field(default_factory=ICEMConfig)
-    objective: RewardSumConfig = field(default_factory=RewardSumConfig)
+    objective: ObjectiveConfig = field(default_factory=RewardSumConfig)
+    futures: int = 0
+    """Sampled futures that a score is the mean of, by the same noise for all candidates of a plan; 0 takes the mean
+    transition, which is one future, and no possible one where the world forks."""
     warm_start: bool = True
+    """Begin with the last plan, one decision on (PlaNet does not)."""
     exploration: float = 0.3
+    """Standard deviation of the normal noise added to the actions of training episodes."""
 
     @property
     def actor(self) -> "PlanningConfig":
@@ -42,7 +45,7 @@ class PlanningConfig:
 class NothingToLearn(nn.Module):
     """Implements `Learner`: whoever plans improves with the model alone."""
 
-    policy = None
+    policy = value = None
 
     def optimisers(self) -> dict[str, Any]:
         return {}
@@ -54,19 +57,30 @@ class NothingToLearn(nn.Module):
         return {}
 
 
+@dataclass(frozen=True)
+class PlanningNoise:
+    """Standard noise of one decision: the planner's own, and that of the sampled futures, if any."""
+
+    search: Any
+    futures: Float[Tensor, "B S H Z"] | None
+
+
 class PlanningActor(nn.Module):
     """Implements `Actor`; its memory is the plan that it begins with.
 
     Without noise it plans by the same standard noise at every decision: deterministic, whatever the batch.
     """
 
-    def __init__(self, config: PlanningConfig, model: WorldModel, action: ActionSpace) -> None:
+    def __init__(
+        self, config: PlanningConfig, model: WorldModel, action: ActionSpace, value: nn.Module | None = None
+    ) -> None:
         super().__init__()
         if action.discrete:
             raise UserError("Planners search among continuous actions: take an actor-critic for this environment.")
         self.config, self.action_size = config, action.size
         self.planner = config.planner.build(action.size)
-        self.score = score_of(model, config.objective.build(model))
+        self.score = score_of(model, config.objective.build(model, value))
+        self.draw_futures = model.dynamics.noise
 
     def initial(self, batch: int) -> Plan:
         return self.planner.start(batch, torch.device("cpu"))
@@ -77,40 +91,59 @@ class PlanningActor(nn.Module):
         start = self.planner.start(batch, like.device)
         begin = tree.to(memory, like.device) if self.config.warm_start else start
         given = self.always_the_same(batch, like.device) if noise is None or noise.actor is None else noise.actor
-        plan = self.planner(self.score(belief), begin, given)
+        plan = self.planner(self.score(belief, given.futures), begin, given.search)
         action = plan.action
         if noise is not None and noise.exploration is not None:
             action = (action + self.config.exploration * noise.exploration).clamp(-1, 1)
         return action, advanced(plan, start)
 
-    def always_the_same(self, batch: int, device: torch.device) -> Any:
-        """The planner's noise for one problem, from a fixed seed, for each of `batch`."""
-        one = self.planner.noise(1, torch.Generator().manual_seed(0))
+    def always_the_same(self, batch: int, device: torch.device) -> PlanningNoise:
+        """The noise of one problem, from a fixed seed, for each of `batch`."""
+        one = self._search_noise(1, torch.Generator().manual_seed(0))
 
         def spread(noise: Tensor) -> Tensor:
-            axis = noise.ndim - 4  # before (N, H, A)
+            axis = noise.ndim - 4  # before (N, H, A) or (S, H, Z)
             return noise.to(device).expand(*noise.shape[:axis], batch, *noise.shape[axis + 1 :])
 
         return tree.map(spread, one)
 
-    def noise(self, batch: int, generator: torch.Generator) -> tuple[Any, Tensor]:
-        exploration = torch.randn(batch, self.action_size, generator=generator, device=generator.device)
-        return self.planner.noise(batch, generator), exploration
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[PlanningNoise, Tensor]:
+        exploration = white_noise(batch, self.action_size, generator=generator)
+        return self._search_noise(batch, generator), exploration
+
+    def _search_noise(self, batch: int, generator: torch.Generator) -> PlanningNoise:
+        count = self.config.futures
+        shape = (batch, count, self.config.planner.horizon)
+        futures = self.draw_futures(*shape, generator=generator) if count else None
+        return PlanningNoise(self.planner.noise(batch, generator), futures)
 
 
-def score_of(model: WorldModel, objective: Callable[[Any, Tensor], Tensor]) -> Callable[[Any], Score]:
-    """From beliefs (B,) to the score of candidates from them: the objective of the states that they lead to.
+class ScoreOf(Protocol):
+    """From beliefs (B,), and noise if futures are to be sampled, to the score of candidates from them."""
 
-    Transitions take their mean, so a score is a differentiable function of the actions alone.
+    def __call__(self, belief: Any, futures: Float[Tensor, "B S H Z"] | None = None) -> Score: ...
+
+
+def score_of(model: WorldModel, objective: Objective) -> ScoreOf:
+    """The objective of the states that candidates lead to: by the mean transition, or the mean over S futures.
+
+    Their noise is the same for all candidates, so a score is a differentiable function of the actions alone.
     """
 
-    def from_belief(belief: Any) -> Score:
+    def from_belief(belief: Any, futures: Float[Tensor, "B S H Z"] | None = None) -> Score:
         def score(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
-            batch, count = action.shape[:2]
-            start = tree.map(lambda x: x[:, None].expand(batch, count, *x.shape[1:]).flatten(0, 1), belief)
-            sequences = action.flatten(0, 1)
-            states = imagine(model.dynamics, start, sequences, None)
-            return objective(states, sequences).unflatten(0, (batch, count))
+            size = (*action.shape[:2], 1 if futures is None else futures.shape[1])
+
+            def each(x: Tensor, *axes: int) -> Tensor:
+                """`x`, with axes of length one inserted, for every problem, candidate and future in one batch."""
+                for axis in axes:
+                    x = x.unsqueeze(axis)
+                return x.expand(*size, *x.shape[3:]).flatten(0, 2)
+
+            sequences = each(action, 2)
+            noise = None if futures is None else each(futures, 1)
+            states = imagine(model.dynamics, tree.map(lambda x: each(x, 1, 1), belief), sequences, noise)
+            return objective(states, sequences).unflatten(0, size).mean(2)
 
         return score
 

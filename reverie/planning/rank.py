@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score
+from reverie.planning.base import Score, knows_nothing
 from reverie.planning.cem import best
 from reverie.types import Plan
 
@@ -35,8 +35,7 @@ class Rank:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: zeros."""
-        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
-        return Plan(mean, torch.ones_like(mean), mean[:, None])
+        return knows_nothing((batch, self.config.horizon, self.action_size), 1.0, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
         """The candidates themselves, uniform in [-1, 1]."""

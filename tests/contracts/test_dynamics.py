@@ -6,9 +6,13 @@ from typing import get_args
 
 import pytest
 import torch
+from mocks import KnownWorld
 
 from reverie import tree
 from reverie.dynamics import DynamicsConfig
+from reverie.encoders.mlp import MLP, MLPConfig
+from reverie.planning.objectives import RewardSumConfig
+from reverie.planning.planning_actor import score_of
 from reverie.rollout import imagine, observe
 
 CONFIGS = get_args(DynamicsConfig) or (DynamicsConfig,)
@@ -211,3 +215,26 @@ def test_fifty_steps_on_one_batch_cut_the_loss(dynamics):
     assert found[-1][0] < 0.7 * found[0][0]
     assert found[-1][1] < 0.7 * found[0][1]
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in dynamics.parameters())
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["mean", "sampled"])
+def test_gradients_of_the_imagined_return_are_its_slopes(build, sampled):
+    """Finite differences in float64, by the first and the last action of a candidate, the noise fixed."""
+    dynamics = build().double()
+    torch.manual_seed(2)
+    head = MLP(MLPConfig(1, 16), dynamics.feature_size, 1).double()
+    model = KnownWorld(dynamics, reward=lambda features: head(features)[..., 0])
+    action, embed, noise = sequence(dynamics, torch.float64)
+    belief = tree.map(lambda x: x[:, -1], observe(dynamics, dynamics.initial(BATCH), action, embed, never(), noise)[1])
+    generator = torch.Generator().manual_seed(3)
+    futures = dynamics.noise(BATCH, 2, TIME, generator=generator).double() if sampled else None
+    score = score_of(model, RewardSumConfig().build(model, None))(tree.detach(belief), futures)
+    candidate = action[:, None].clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(score(candidate).sum(), candidate)
+    for t in (0, TIME - 1):
+        for part in range(ACTION):
+            nudge = torch.zeros_like(candidate)
+            nudge[:, :, t, part] = 1e-6
+            slope = (score(candidate + nudge) - score(candidate - nudge)) / 2e-6
+            assert (slope.abs() > 1e-9).all()
+            torch.testing.assert_close(gradient[:, :, t, part], slope, rtol=1e-5, atol=1e-9)

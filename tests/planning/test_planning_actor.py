@@ -14,8 +14,8 @@ from reverie.errors import UserError
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.objectives import RewardSumConfig
-from reverie.planning.planning_actor import PlanningActor, PlanningConfig
+from reverie.planning.objectives import GoalConfig, RewardAndValueConfig, RewardSumConfig
+from reverie.planning.planning_actor import PlanningActor, PlanningConfig, score_of
 from reverie.planning.rank import RankConfig
 from reverie.planning.refined import RefinedConfig
 
@@ -67,23 +67,75 @@ def test_reward_after_a_likely_end_does_not_count():
     states = Value(torch.zeros(2, 3, 1))
     actions = torch.zeros(2, 3, 1)
     ones, half = (lambda f, v=v: torch.full(f.shape[:-1], v) for v in (1.0, 0.5))
-    assert RewardSumConfig().build(KnownWorld(AddAction(1), reward=ones))(states, actions).tolist() == [3, 3]
+    assert RewardSumConfig().build(KnownWorld(AddAction(1), reward=ones), None)(states, actions).tolist() == [3, 3]
     doomed = KnownWorld(AddAction(1), reward=ones, continuation=half)
-    assert RewardSumConfig().build(doomed)(states, actions).tolist() == [1.75, 1.75]
-    assert RewardSumConfig(gamma=0.5).build(KnownWorld(AddAction(1), reward=ones))(states, actions)[0] == 1.75
+    assert RewardSumConfig().build(doomed, None)(states, actions).tolist() == [1.75, 1.75]
+    assert RewardSumConfig(gamma=0.5).build(KnownWorld(AddAction(1), reward=ones), None)(states, actions)[0] == 1.75
 
 
-def test_gradients_of_the_score_reach_the_first_and_the_last_action():
-    """Finite differences in float64."""
-    actor = PlanningActor(PlanningConfig(GradientConfig(horizon=4)), line().double(), ActionSpace(1, False))
-    score = actor.score(Value(torch.tensor([[0.4]], dtype=torch.float64)))
-    action = torch.full((1, 1, 4, 1), 0.1, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(score(action).sum(), action)
-    for t in (0, 3):
-        nudge = torch.zeros_like(action)
-        nudge[0, 0, t, 0] = 1e-6
-        slope = (score(action + nudge) - score(action - nudge)) / 2e-6
-        torch.testing.assert_close(gradient[0, 0, t, 0], slope[0, 0], rtol=1e-6, atol=1e-8)
+def test_value_counts_what_follows_the_horizon():
+    """Rewards 1 a step, a value of 10: 1 + 1/2 + 1/4 + 10/8; with a chance of 1/2 to go on, less."""
+    states, actions = Value(torch.zeros(2, 3, 1)), torch.zeros(2, 3, 1)
+    ones, half = (lambda f, v=v: torch.full(f.shape[:-1], v) for v in (1.0, 0.5))
+    value = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(value.bias, 10.0)
+    objective = RewardAndValueConfig(gamma=0.5)
+    assert objective.build(KnownWorld(AddAction(1), reward=ones), value)(states, actions).tolist() == [3, 3]
+    doomed = KnownWorld(AddAction(1), reward=ones, continuation=half)
+    found = objective.build(doomed, value)(states, actions)
+    assert found.tolist() == [1 + 1 / 4 + 1 / 16 + 10 / 64] * 2
+    with pytest.raises(UserError, match="learned no value"):
+        objective.build(doomed, None)
+
+
+@pytest.mark.parametrize("similarity", ["distance", "cosine", "dot"])
+@pytest.mark.parametrize("steps", ["end", "all"])
+def test_a_plan_towards_a_goal(similarity, steps):
+    """In two dimensions, where an action is added to the state: one goal is reached, the other is walked towards."""
+    model = KnownWorld(AddAction(2))
+    goal = torch.tensor([[0.5, -0.3], [-4.0, 4.0]])
+    objective = GoalConfig(similarity, steps).towards(model, goal)
+    states = Value(torch.tensor([[[1.0, 2.0], [0.0, 2.0]]]).expand(6, -1, -1))
+    found = objective(states, torch.zeros(6, 2, 2))
+    given = {"distance": lambda s, g: -(s - g).square().sum(), "dot": lambda s, g: s @ g}
+    given["cosine"] = lambda s, g: s @ g / s.norm() / g.norm()
+    for problem in (0, 1):
+        each = [given[similarity](state, goal[problem]) for state in states.value[0]]
+        expected = each[-1] if steps == "end" else sum(each)
+        torch.testing.assert_close(found[3 * problem : 3 * problem + 3], expected.expand(3))
+    planner = ICEMConfig(horizon=2, candidates=100, iterations=8).build(2)
+    noise = planner.noise(2, torch.Generator().manual_seed(0))
+    score = score_of(model, objective)(Value(torch.tensor([[0.1, 0.1], [0.1, 0.1]])))
+    plan = planner(score, planner.start(2, torch.device("cpu")), noise)
+    assert plan.action[1, 0] < -0.5
+    assert plan.action[1, 1] > 0.5
+    if similarity == "distance":
+        reached = 0.1 + plan.elites[0, 0].sum(0)
+        torch.testing.assert_close(reached, goal[0], atol=0.15, rtol=0)
+
+
+def test_a_score_is_the_mean_over_sampled_futures():
+    """In a world that adds its noise: by hand, for candidates that share it."""
+    futures = torch.randn(2, 5, 3, 1, generator=torch.Generator().manual_seed(0))
+    action = 2 * torch.rand(2, 4, 3, 1, generator=torch.Generator().manual_seed(1)) - 1
+    model = line()
+    found = score_of(model, RewardSumConfig().build(model, None))(AddAction.at(0.4, -0.7), futures)(action)
+    for problem, begin in enumerate((0.4, -0.7)):
+        for candidate in range(4):
+            steps = action[problem, candidate, :, 0] + futures[problem, :, :, 0]
+            expected = -(begin + steps.cumsum(-1)).square().sum(-1).mean()
+            torch.testing.assert_close(found[problem, candidate], expected)
+
+
+def test_sampled_futures_are_drawn_with_the_actors_noise():
+    actor = PlanningActor(PlanningConfig(futures=5), line(), ActionSpace(1, False))
+    belief, memory = AddAction.at(0.4, 0.4), actor.initial(2)
+    same, _ = actor.act(belief, memory, None)
+    torch.testing.assert_close(same[0], same[1])
+    noise, _ = actor.noise(2, torch.Generator().manual_seed(0))
+    assert noise.futures.shape == (2, 5, 12, 1)
+    drawn, _ = actor.act(belief, memory, ActNoise(None, noise, None))
+    assert not torch.equal(drawn[0], drawn[1])
 
 
 def test_an_agent_that_plans_acts_saves_and_loads(tmp_path):
