@@ -38,7 +38,8 @@ class Trace:
 
     `prior[t]` was predicted from step t-1 alone, `posterior[t]` has also seen `obs[t]`; both are the
     dynamics' state type with leading axes (B, T). `obs` is the batch's, as networks see it. `dynamics` lets
-    a signal go on from the trace (divergences, multi-step predictions) without owning the model.
+    a signal go on from the trace (divergences, multi-step predictions) without owning the model; `noise` is the
+    standard noise that drew the posteriors, None where they are means.
     """
 
     batch: Batch
@@ -48,6 +49,7 @@ class Trace:
     posterior: Any
     features: Float[Tensor, "B T F"]
     dynamics: Any
+    noise: Float[Tensor, "B T Z"] | None
 
 
 @dataclass(frozen=True)

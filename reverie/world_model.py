@@ -73,7 +73,7 @@ class WorldModel(nn.Module):
         start = self.dynamics.initial(batch.action.shape[0])
         prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)
         features = self.dynamics.features(posterior)
-        return Trace(batch, obs, embed, prior, posterior, features, self.dynamics)
+        return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
     def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
         """Each signal's loss a step, unweighted."""

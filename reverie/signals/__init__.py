@@ -3,9 +3,10 @@
 from reverie.signals.base import Signal
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.overshooting import OvershootingConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 
-SignalConfig = ReconstructionConfig | RewardConfig | ContinuationConfig | DivergenceConfig
+SignalConfig = ReconstructionConfig | RewardConfig | ContinuationConfig | DivergenceConfig | OvershootingConfig
 
 __all__ = ["Signal", "SignalConfig"]

@@ -8,11 +8,14 @@ import torch
 from mocks import random_batch, spec
 from torch.distributions import Bernoulli, Normal
 
+from reverie import tree
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.rollout import observe, prev_action
+from reverie.errors import UserError
+from reverie.rollout import imagine, observe, prev_action
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.overshooting import OvershootingConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 from reverie.types import Trace
@@ -42,7 +45,7 @@ class Setting:
         start, led_here = dynamics.initial(BATCH), prev_action(batch.action)
         prior, posterior = observe(dynamics, start, led_here, self.embed, batch.is_first, self.noise)
         features = dynamics.features(posterior)
-        return Trace(batch, self.obs, self.embed, prior, posterior, features, dynamics)
+        return Trace(batch, self.obs, self.embed, prior, posterior, features, dynamics, self.noise)
 
 
 @pytest.fixture
@@ -157,3 +160,37 @@ def test_divergence_trains_prior_and_posterior(setting):
     DivergenceConfig(free=0.0).build(SPEC, 1).loss(setting.trace()).mean().backward()
     assert setting.dynamics.prior[0].weight.grad.any()
     assert setting.dynamics.posterior[0].weight.grad.any()
+
+
+@pytest.mark.parametrize("distance", [2, 3, 9])
+def test_overshooting_is_the_divergence_of_every_prediction_that_was_made(setting, distance):
+    """A slow loop: each pair of steps of one episode is predicted on its own. No free nats; sequence 1 has a border."""
+    trace, batch = setting.trace(), setting.batch
+    found = OvershootingConfig(distance, free=0.0, variant="element").build(SPEC, 1).loss(trace)
+    expected = torch.zeros(BATCH, TIME)
+    for b in range(BATCH):
+        for t in range(TIME):
+            for d in range(2, min(distance, t) + 1):
+                if batch.is_first[b, t - d + 1 : t + 1].any():
+                    continue
+                between = slice(t - d, t)
+                start = tree.map(lambda x, b=b, t=t, d=d: x[b, t - d][None], trace.posterior)
+                noise = setting.noise[b, t - d + 1 : t + 1][None]
+                states = imagine(setting.dynamics, start, batch.action[b, between][None], noise)
+                last = tree.map(lambda x: x[0, -1], states)
+                now = tree.map(lambda x, b=b, t=t: x[b, t], trace.posterior)
+                expected[b, t] += setting.dynamics.divergence(now, last) / (distance - 1)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert (expected > 0).any()
+
+
+def test_overshooting_does_not_move_what_is_predicted(setting):
+    """With the start held, posteriors get no gradient: only the prior and the memory are taught."""
+    trace = setting.trace()
+    leaves = tree.map(lambda x: x.detach().requires_grad_(), trace.posterior)
+    signal = OvershootingConfig(2, free=0.0).build(SPEC, 1)
+    loss = signal.loss(replace(trace, posterior=leaves))[:, 2:].sum()
+    moved = torch.autograd.grad(loss, tree.leaves(leaves), allow_unused=True)
+    assert all(gradient is None or not gradient[:, -2:].any() for gradient in moved)
+    with pytest.raises(UserError, match="2 or more"):
+        OvershootingConfig(1)
