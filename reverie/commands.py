@@ -230,11 +230,13 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         result, paths = outcome.write(folder, config)
         print(_mean_return(result.returns))
     else:
-        from reverie.evaluate import generation
+        from reverie.evaluate import generation, prediction
+        from reverie.world_model import WorldModelConfig
 
-        values, paths = generation.write(folder, config)
-        print(generation.sentence(values))
-        if warning := generation.warning(values):
+        judge = prediction if isinstance(config.model, WorldModelConfig) else generation
+        values, paths = judge.write(folder, config)
+        print(judge.sentence(values))
+        if warning := judge.warning(values):
             print(f"warning: {warning}")
     _print_paths({"run": folder, **paths})
     return 0

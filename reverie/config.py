@@ -108,7 +108,7 @@ class FitConfig:
     threads: int = 0
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
     data: RecordedConfig = field(default_factory=DigitsConfig)
-    model: GenerativeConfig = field(default_factory=VAEConfig)
+    model: GenerativeConfig | WorldModelConfig = field(default_factory=VAEConfig)
     training: FittingConfig = field(default_factory=FittingConfig)
 
     @property

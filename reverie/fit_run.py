@@ -12,12 +12,13 @@ from reverie.config import FitConfig, read_config
 from reverie.disk import atomic_write
 from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
-from reverie.evaluate import generation
+from reverie.evaluate import generation, prediction
 from reverie.generative.base import GenerativeModel
 from reverie.optimiser import Optimiser
 from reverie.run import Run
 from reverie.types import Batch
 from reverie.update import UpdateNoise, draw_noise, make_update
+from reverie.world_model import WorldModel
 
 if TYPE_CHECKING:
     from reverie.train import Reporter
@@ -82,9 +83,13 @@ class FitRun(Run):
         return due(self.config.training.evaluate_every)
 
     def evaluate(self, report: "Reporter") -> None:
-        values, picture = generation.examine(self.model, self.recorded, self.config.training.length)
+        length = self.config.training.length
+        if isinstance(self.model, WorldModel):
+            values, picture = prediction.examine(self.model, self.recorded, length)
+        else:
+            values, picture = generation.examine(self.model, self.recorded, length)
         report.evaluation(values)
-        self.logger.image("generation", picture, self.clock.updates)
+        self.logger.image("evaluation", picture, self.clock.updates)
 
     def message(self) -> str | None:
         return self.said
@@ -105,12 +110,12 @@ class FitRun(Run):
             self.ready = True
 
 
-def load(folder: str | Path, device: str = "auto") -> GenerativeModel:
-    """The model of a run's folder, ready to draw. UserError where there is none."""
+def load(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldModel:
+    """The model that was fitted in a run's folder, ready for use. UserError where there is none."""
     folder = Path(folder)
     config = read_config(folder)
     if not isinstance(config, FitConfig) or not (folder / "model.safetensors").exists():
-        raise UserError(f"{folder} holds no generative model: give the folder of a run of `reverie train vae`.")
+        raise UserError(f"{folder} holds no fitted model: give the folder of a run such as `reverie train vae`.")
     model = config.model.build(config_io.read(EnvSpec, folder / "model.json"))
     checkpoint.read_weights(folder / "model.safetensors", model)
     return model.to(choose_device(device)).eval()

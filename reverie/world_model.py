@@ -33,6 +33,9 @@ class WorldModelConfig:
     weights: dict[str, float] = field(default_factory=dict)
     optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
 
+    def build(self, spec: EnvSpec) -> "WorldModel":
+        return WorldModel(self, spec)
+
 
 class WorldModel(nn.Module):
     """Learns how the world moves from sequences of observations, actions and rewards."""

@@ -138,7 +138,7 @@ def test_a_generative_run_is_no_agent(tmp_path, capsys):
     agent = tmp_path / "agent"
     agent.mkdir()
     (agent / "config.json").write_text(json.dumps(config_io.encode(reverie.recipe("dreamer_v1", "tiny"))))
-    with pytest.raises(UserError, match="holds no generative model"):
+    with pytest.raises(UserError, match="holds no fitted model"):
         load(agent)
 
 

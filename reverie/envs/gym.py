@@ -19,7 +19,7 @@ from reverie.envs.rendering import choose_gl
 from reverie.errors import UserError, nearest
 
 LABEL = "gymnasium"
-OWN = {"reverie/Fork-v0": "reverie.envs.fork:Fork"}
+OWN = {"reverie/Curtain-v0": "reverie.envs.curtain:Curtain", "reverie/Fork-v0": "reverie.envs.fork:Fork"}
 """Worlds that come with Reverie, registered with Gymnasium when it is first needed."""
 
 

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 
 from reverie.data.recorded import Recorded
 from reverie.disk import atomic_write
+from reverie.errors import UserError
 from reverie.evaluate import report
 from reverie.generative.base import GenerativeModel
 from reverie.generative.cvae import CVAE
@@ -121,6 +122,8 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     from reverie.fit_run import load
 
     model, config = load(folder), cast("FitConfig", read_config(folder))  # `load` refuses others
+    if not isinstance(model, GenerativeModel):
+        raise UserError(f"{folder} holds no generative model: give the folder of a run such as `reverie train vae`.")
     device = next(model.parameters()).device
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -143,7 +146,7 @@ def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
     from reverie.fit_run import load
 
-    model = load(folder, config.device)
+    model = cast(GenerativeModel, load(folder, config.device))
     device = next(model.parameters()).device
     recorded = config.data.build(folder, config.seed, device, torch.Generator())
     recorded.load(lambda text: None)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from reverie import tree
-from reverie.agent import Agent
 from reverie.errors import UserError
 from reverie.rollout import imagine, observe, prev_action
 from reverie.types import Batch
+from reverie.world_model import WorldModel
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,15 @@ class OpenLoop:
 
 
 @torch.no_grad()
-def predict(agent: Agent, batch: Batch, context: int) -> OpenLoop:
+def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     """Observe `context` steps of each sequence, imagine the others by their recorded actions with mean states.
 
-    The batch's first sequence is the one shown. UserError where the agent has no decoder or sees no image, or
+    The batch's first sequence is the one shown. UserError where the model has no decoder or sees no image, or
     the sequences are too short.
     """
-    model, length = agent.model, batch.action.shape[1]
-    images = sorted(name for name, space in agent.config.spec.obs.items() if space.is_image)
+    length, images = batch.action.shape[1], model.standardise.images
     if "reconstruction" not in model.signals or not images:
-        raise UserError("An open-loop picture needs an agent that sees images and learned to reconstruct them.")
+        raise UserError("An open-loop picture needs a model that sees images and learned to reconstruct them.")
     if not 1 <= context < length:
         raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
     obs, name = model.standardise(batch.obs), images[0]

@@ -69,7 +69,7 @@ def draw_imagination(agent: Agent, episode: Episode, context: int, horizon: int,
     Raises `UserError` where the agent decodes no image, or the episode is not longer than the context.
     """
     device = next(agent.parameters()).device
-    found = predict(agent, as_batch(episode, context + horizon, device), context)
+    found = predict(agent.model, as_batch(episode, context + horizon, device), context)
     films = (found.real, found.imagined, context)
     return {
         "open loop": report.open_loop_strip(folder / "open_loop.png", *films),
@@ -89,7 +89,7 @@ def films(agent: Agent, episode: Episode) -> dict[str, np.ndarray]:
     found = {"evaluation": np.stack([step.obs[images[0]] for step in episode.steps[:200]])}
     with suppress(UserError):
         device = next(agent.parameters()).device
-        loop = predict(agent, as_batch(episode, CONTEXT + HORIZON, device), CONTEXT)
+        loop = predict(agent.model, as_batch(episode, CONTEXT + HORIZON, device), CONTEXT)
         found["open_loop"] = np.concatenate([loop.real, loop.imagined], axis=1)
     return found
 

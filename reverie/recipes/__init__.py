@@ -10,6 +10,7 @@ RECIPES = {
     "cvae": "reverie.recipes.cvae",
     "dreamer_v1": "reverie.recipes.dreamer_v1",
     "planet": "reverie.recipes.planet",
+    "state_space": "reverie.recipes.state_space",
     "vae": "reverie.recipes.vae",
 }
 SIZES = ("tiny", "laptop", "paper")

@@ -41,7 +41,10 @@ REGRESSOR_BETA = 1e4
 
 def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     """All four, into `out`."""
-    models = {name: load(trained(config, out / name, on_progress), "cpu") for name, config in configs(size).items()}
+    models = {
+        name: cast(GenerativeModel, load(trained(config, out / name, on_progress), "cpu"))
+        for name, config in configs(size).items()
+    }
     digits = Digits(torch.device("cpu"), torch.Generator())
     digits.load(lambda text: None)
     train, test = (part.in_order(1, len(part)) for part in (digits.train, digits.test))
@@ -76,7 +79,7 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
 def configs(size: str) -> dict[str, FitConfig]:
     """What has to be trained, by name."""
     digits, labelled = (cast(FitConfig, recipes.build(name, size)) for name in ("vae", "cvae"))
-    flat = replace(digits.model, latent=GaussianConfig(2, 1e-3))
+    flat = replace(cast(VAEConfig, digits.model), latent=GaussianConfig(2, 1e-3))
     long = {"tiny": 100, "laptop": 4_000}[size]
     linear = VAEConfig(
         MLPConfig(0, 1),

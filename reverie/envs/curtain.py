@@ -1,0 +1,77 @@
+"""A world that needs memory and has chance in it: catch a ball that forks at random, then falls behind a curtain.
+
+For studies of latent models. What follows the fork has two futures of equal chance, and the mean of the two never
+comes; while the ball is hidden nothing that is seen tells where it is.
+"""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+SIZE, RADIUS = 16, 1.5
+START_ROW, FORK_STEP, JUMP = 1, 2, 3
+HIDDEN_ROWS = range(5, 12)
+LANDING_ROW, PADDLE_ROWS = 12, slice(14, 16)
+STEPS = LANDING_ROW - START_ROW
+"""Decisions of an episode."""
+SPEED, HALF_WIDTH = 0.9, 1.5
+"""Of the paddle: pixels a decision, and pixels from its middle to its end."""
+REACH = 4.0
+"""Pixels from the ball's column at which catching it is worth nothing."""
+
+
+class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
+    """`reverie/Curtain-v0`: a falling ball, a grey curtain and a paddle, uint8 (16, 16, 1).
+
+    The ball falls a row a step from a random column; at the second step it jumps 3 pixels left or right, each with
+    probability 1/2; then the curtain hides it for seven steps. The action, one number in [-1, 1], moves the paddle by
+    at most 0.9 pixels. When the ball lands the episode ends, with the reward `max(0, 1 - |paddle - ball| / 4)`; all
+    other rewards are 0.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 8}  # noqa: RUF012
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+        self.observation_space = gymnasium.spaces.Box(0, 255, (SIZE, SIZE, 1), np.uint8)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+        self.row, self.column, self.paddle = START_ROW, SIZE // 2, SIZE / 2 - 0.5
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.row, self.paddle = START_ROW, SIZE / 2 - 0.5
+        self.column = int(self.np_random.integers(4, SIZE - 4))
+        return self.picture(), {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.row += 1
+        if self.row == START_ROW + FORK_STEP:
+            self.column += JUMP if self.np_random.random() < 0.5 else -JUMP
+        moved = self.paddle + SPEED * float(np.clip(action[0], -1, 1))
+        self.paddle = float(np.clip(moved, HALF_WIDTH, SIZE - 1 - HALF_WIDTH))
+        landed = self.row == LANDING_ROW
+        reward = max(0.0, 1 - abs(self.paddle - self.column) / REACH) if landed else 0.0
+        return self.picture(), reward, landed, False, {}
+
+    def picture(self) -> np.ndarray:
+        """The present frame."""
+        return picture(self.row, self.column, self.paddle)
+
+    def render(self) -> np.ndarray | None:
+        """The present frame in three equal colours, sixteen times as large."""
+        if self.render_mode != "rgb_array":
+            return None
+        return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)
+
+
+def picture(row: int, column: int, paddle: float) -> np.ndarray:
+    """Curtain, ball (if it is not behind it) and paddle, uint8 (16, 16, 1)."""
+    canvas = np.zeros((SIZE, SIZE))
+    canvas[HIDDEN_ROWS] = 60
+    y, x = np.mgrid[:SIZE, :SIZE]
+    if row not in HIDDEN_ROWS:
+        ball = 255 * np.clip(RADIUS + 0.5 - np.hypot(y - row, x - column), 0, 1)
+        canvas = np.maximum(canvas, ball)
+    canvas[PADDLE_ROWS] = 255 * np.clip(HALF_WIDTH + 0.5 - np.abs(np.arange(SIZE) - paddle), 0, 1)
+    return canvas.astype(np.uint8)[..., None]
