@@ -11,11 +11,11 @@ import numpy as np
 
 SIZE, RADIUS = 16, 1.5
 START_ROW, FORK_STEP, JUMP = 1, 2, 3
-HIDDEN_ROWS = range(5, 12)
-LANDING_ROW, PADDLE_ROWS = 12, slice(14, 16)
+HIDDEN_ROWS = range(5, 10)
+LANDING_ROW, PADDLE_ROWS = 10, slice(14, 16)
 STEPS = LANDING_ROW - START_ROW
 """Decisions of an episode."""
-SPEED, HALF_WIDTH = 0.9, 1.5
+SPEED, HALF_WIDTH = 1.1, 1.5
 """Of the paddle: pixels a decision, and pixels from its middle to its end."""
 REACH = 4.0
 """Pixels from the ball's column at which catching it is worth nothing."""
@@ -25,8 +25,8 @@ class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
     """`reverie/Curtain-v0`: a falling ball, a grey curtain and a paddle, uint8 (16, 16, 1).
 
     The ball falls a row a step from a random column; at the second step it jumps 3 pixels left or right, each with
-    probability 1/2; then the curtain hides it for seven steps. The action, one number in [-1, 1], moves the paddle by
-    at most 0.9 pixels. When the ball lands the episode ends, with the reward `max(0, 1 - |paddle - ball| / 4)`; all
+    probability 1/2; then the curtain hides it for five steps. The action, one number in [-1, 1], moves the paddle by
+    at most 1.1 pixels. When the ball lands the episode ends, with the reward `max(0, 1 - |paddle - ball| / 4)`; all
     other rewards are 0.
     """
 
