@@ -19,6 +19,7 @@ from reverie.errors import UserError
 from reverie.evaluate import generation
 from reverie.fit_run import FitRun, load
 from reverie.logger import read_metrics
+from reverie.world_model import WorldModel
 
 FORK = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
 
@@ -33,6 +34,12 @@ def fork(**training) -> FitConfig:
     return replace(config, threads=1, data=FORK, training=replace(config.training, **training))
 
 
+def state_space(**training) -> FitConfig:
+    config = reverie.recipe("state_space", "tiny")
+    data = replace(config.data, train=150, test=50)
+    return replace(config, threads=1, data=data, training=replace(config.training, **training))
+
+
 def result(folder: Path) -> tuple[list[str], bytes]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return [line for line in lines if json.loads(line)["kind"] != "timing"], (folder / "model.safetensors").read_bytes()
@@ -42,7 +49,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-@pytest.mark.parametrize("config", [digits, fork])
+@pytest.mark.parametrize("config", [digits, fork, state_space])
 @pytest.mark.parametrize("update", [21, 40, 59])
 def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
     reverie.train(config(), tmp_path / "peace")
@@ -169,3 +176,17 @@ def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
 def test_a_run_without_a_replay_is_named(tmp_path, capsys):
     assert cli.main(["train", "vae", "--data", "Replayed", "--run", str(tmp_path / "run")]) == 2
     assert "name the folder of an agent's run with --data.run" in capsys.readouterr().err
+
+
+def test_a_world_model_is_fitted_and_judged(tmp_path, capsys):
+    folder = tmp_path / "run"
+    settings = "--data.env.id reverie/Curtain-v0 --data.env.observe state --training.length 10 --model.dynamics SSM"
+    assert cli.main(f"train state_space --size tiny --run {folder} --training.updates 20 {settings}".split()) == 0
+    said = capsys.readouterr().out
+    assert "held-out sequences: bound" in said
+    assert "last seen frame repeated" in said
+    for name in ("evaluation.json", "prediction.png", "bound.png"):
+        assert (folder / name).stat().st_size > 100
+    assert isinstance(load(folder, "cpu"), WorldModel)
+    assert cli.main(["sample", str(folder)]) == 2
+    assert "holds no generative model" in capsys.readouterr().err

@@ -17,6 +17,7 @@ def references(episodes: int = 2_000) -> dict[str, float]:
                 goal = (SIZE - 1) / 2 if name == "forgetful" and world.row in HIDDEN_ROWS else world.column
                 towards = rng.uniform(-1, 1) if name == "random" else (goal - world.paddle) / SPEED
                 _, reward, ended, _, _ = world.step(np.array([towards], np.float32))
-            returns.append(reward)
+                if ended:
+                    returns.append(reward)
         found[name] = float(np.mean(returns))
     return found

@@ -59,6 +59,7 @@ FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
 CONTEXT = {"curtain": FORK, "pendulum": 5}
 """Columns that are seen before the open-loop prediction: on the curtain, all before the fork."""
 LENGTH = {"curtain": COLUMNS, "pendulum": 35}
+STEPS_AHEAD = {world: LENGTH[world] - CONTEXT[world] for world in WORLDS}
 SEQUENCES = {"curtain": 100, "pendulum": 16}
 
 
@@ -116,7 +117,7 @@ def model(world: str, name: str, size: str) -> WorldModelConfig:
 
 def updates(world: str, size: str) -> int:
     """Of a model, whether it is fitted or learns by acting."""
-    return 30 if size == "tiny" else {"curtain": 3_000, "pendulum": 1_500}[world]
+    return 4 if size == "tiny" else {"curtain": 3_000, "pendulum": 1_500}[world]
 
 
 def env(world: str, size: str) -> EnvConfig:
@@ -131,7 +132,7 @@ def fit(world: str, name: str, size: str) -> FitConfig:
     episodes = {"tiny": (20, 5), "laptop": (2_000, 200)}[size]
     train, test = (count * COLUMNS for count in episodes)
     if world == "pendulum":
-        train, test = {"tiny": (300, 120), "laptop": (4_000, 1_000)}[size]
+        train, test = {"tiny": (200, 200), "laptop": (4_000, 1_000)}[size]
     data = InteractionConfig(env(world, size), train, test)
     batch, length = {"curtain": (64, COLUMNS), "pendulum": (16, 24)}[world]
     count = updates(world, size)
@@ -143,10 +144,11 @@ def agent(world: str, name: str, size: str) -> Config:
     """One model as a PlaNet agent. Without warm starts, so that no plan remembers what the model has forgotten."""
     base = cast(Config, recipes.build("planet", size))
     if world == "pendulum":
-        return replace(base, model=model(world, name, size))
+        frames = {"tiny": 500, "laptop": base.training.frames}[size]
+        return replace(base, model=model(world, name, size), training=replace(base.training, frames=frames))
     planner = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)
     frames, count = {"tiny": 200, "laptop": 6_000}[size], updates(world, size)
-    rounds = 20
+    rounds = 2 if size == "tiny" else 20
     training = TrainingConfig(
         frames=frames,
         prefill=frames // 6,
@@ -172,7 +174,7 @@ def held_out(config: FitConfig, folder: Path, world: str) -> Batch:
     """Sequences that no model has learned from, none with an episode's border in it."""
     recorded: Recorded = config.data.build(folder, config.seed, torch.device("cpu"), torch.Generator())
     recorded.load(lambda said: None)
-    batch = recorded.test.in_order(min(LENGTH[world], len(recorded.test) // 2), 10 * SEQUENCES[world])
+    batch = recorded.test.in_order(LENGTH[world], 10 * SEQUENCES[world])
     whole = ~batch.is_first[:, 1:].any(1)
     return tree.map(lambda x: x[whole][: SEQUENCES[world]], batch)
 

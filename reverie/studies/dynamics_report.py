@@ -44,7 +44,8 @@ the two that have a distribution. One seed each; returns are of {len(next(iter(b
 
 The fork is one bit, {math.log(2):.2f} nats, to whoever foresees both futures, and what was seen before it is enough
 for everything else. Open loop begins before the fork. Without a model: random actions
-return {known["random"]:.2f}, who goes to the ball but forgets it {known["forgetful"]:.2f}, a perfect catcher {known["perfect"]:.2f}.
+return {known["random"]:.2f}, a catcher who forgets what is hidden {known["forgetful"]:.2f}, a perfect one
+{known["perfect"]:.2f}.
 
 ![futures](curtain.png)
 
