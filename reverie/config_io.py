@@ -25,6 +25,7 @@ from reverie.errors import UserError, nearest
 
 C = TypeVar("C")
 _NOTHING = type(None)
+_FEW = 20  # settings that one sentence can list
 
 
 def encode(config: Any) -> dict[str, Any]:
@@ -229,6 +230,8 @@ def _hint(declared: Any, value: Any, parent: str, path: str) -> str:
     same_word = [leaf for leaf in known if leaf.split(".")[-1] == path.split(".")[-1]]
     if same_word:
         return f" Did you mean {same_word[0]}?"
+    if len(known) <= _FEW:
+        return nearest(path, known) or f" There is {', '.join(known)}."
     return nearest(path, known) or " `reverie show RECIPE` lists them all."
 
 
