@@ -238,8 +238,8 @@ def _split(name: str, command: Command, words: list[str]) -> tuple[list[str], di
             own.append(word)
             continue
         if option not in known and not _is_setting(option, command):
-            words_of_settings = (command.settings and command.settings.first_words) or ()
-            hint = nearest(option, [*known, *(f"--{first}" for first in words_of_settings)])
+            first_words = (command.settings.first_words if command.settings else None) or ()
+            hint = nearest(option, [*known, *(f"--{word}" for word in first_words)])
             raise UserError(f"`reverie {name}` has no option `{option}`.{hint} `reverie {name} --help` lists them.")
         text = text if equals else next(remaining, "--")
         if text.startswith("--"):

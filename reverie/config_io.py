@@ -18,6 +18,7 @@ import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -231,7 +232,9 @@ def _hint(declared: Any, value: Any, parent: str, path: str) -> str:
     if same_word:
         return f" Did you mean {same_word[0]}?"
     if len(known) <= _FEW:
-        return nearest(path, known) or f" There is {', '.join(known)}."
+        by_word = {leaf.split(".")[-1]: leaf for leaf in known if leaf != parent}
+        matched = get_close_matches(path.split(".")[-1], by_word, n=1)
+        return f" Did you mean {by_word[matched[0]]}?" if matched else f" There is {', '.join(by_word.values())}."
     return nearest(path, known) or " `reverie show RECIPE` lists them all."
 
 

@@ -44,6 +44,11 @@ class Future:
     reward: Float[np.ndarray, " H"]
     frames: UInt8[np.ndarray, "H h w c"] | None
 
+    @property
+    def predicted_return(self) -> float:
+        """The sum of the predicted rewards: what a score is too, but for discount, value and sampled futures."""
+        return float(self.reward.sum())
+
 
 @dataclass(frozen=True)
 class Plans:
@@ -107,7 +112,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
     order = score.argsort(descending=True)
     ranked = [(name, action[order[round(share * (len(order) - 1))]]) for name, share in _RANKS.items()]
     if torch.equal(ranked[0][1], executed[0]):
-        chosen = [("executed plan, the best", executed[0]), *ranked[1:]]
+        chosen = [("executed plan (best)", executed[0]), *ranked[1:]]
     else:
         chosen = [("executed plan", executed[0]), *ranked]
     sequences = torch.stack([sequence for _, sequence in chosen])
@@ -124,7 +129,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
         )
         for i, (name, sequence) in enumerate(chosen)
     ]
-    after = episode.steps[decision : decision + 1 + len(executed[0])]
+    after, image = episode.steps[decision : decision + 1 + len(executed[0])], _image(agent)
     return Plans(
         decision=decision,
         action=action.cpu().numpy(),
@@ -132,7 +137,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
         reward=reward.cpu().numpy(),
         shown=shown,
         real_reward=np.array([step.reward for step in after[1:]], np.float32),
-        real_frames=None if frames is None else np.stack([step.obs[_image(agent)] for step in after]),
+        real_frames=None if frames is None or image is None else np.stack([step.obs[image] for step in after]),
     )
 
 
@@ -140,9 +145,9 @@ def sentence(plans: Plans) -> str:
     """How many candidates there were, what the executed plan promised, and what came."""
     executed, came = plans.shown[0], plans.real_reward
     return (
-        f"decision {plans.decision}: {len(plans.score)} candidates scored {plans.score.min():.1f} to "
-        f"{plans.score.max():.1f}; the executed plan's predicted return over {len(executed.reward)} decisions is "
-        f"{executed.reward.sum():.1f}, and {came.sum():.1f} came in {len(came)}"
+        f"decision {plans.decision}: {len(plans.score)} candidates scored {plans.score.min():z.1f} to "
+        f"{plans.score.max():z.1f}; the executed plan's predicted return over {len(executed.reward)} decisions is "
+        f"{executed.predicted_return:z.1f}, and {came.sum():z.1f} came in {len(came)}"
     )
 
 
@@ -152,25 +157,26 @@ def title(agent: Agent, plans: Plans) -> str:
     planner, objective = short_name(type(config.planner)), short_name(type(config.objective))
     return (
         f"{agent.config.env.id}, decision {plans.decision} of an episode: "
-        f"{planner} weighs {len(plans.score)} plans by {objective}"
+        f"{planner} weighs {len(plans.score)} plans by {objective} (gamma {config.objective.gamma:g})"
     )
 
 
 def draw(path: Path, plans: Plans, title: str) -> Path:
     """Write a PNG: rows of imagined frames with the real ones among them, and the rewards of every step under them."""
-    executed, *others = plans.shown
-    horizon, real = len(executed.reward), plans.real_frames
-    steps = report.moments(horizon, _MOST_COLUMNS)
+    real, steps = plans.real_frames, report.moments(plans.reward.shape[1], _MOST_COLUMNS)
     width = _LABELS + _NOW + max(len(steps) * _TILE, 5.0)
-    if real is None or executed.frames is None:
+    if real is None:
         with report.picture(path, width, 3.6) as figure:
             figure.suptitle(title, fontsize=11)
-            _draw_rewards(figure.add_subplot(), plans)
+            key, axes = figure.subplots(1, 2, width_ratios=[_NOW, width - _NOW])
+            _draw_rewards(axes, key, plans, steps)
         return Path(path)
-    rows = [(f"{executed.name}\nscore {executed.score:.1f}", executed.frames, _COLOURS[0])]
-    rows += [("what really came\n(after replanning)", real[1:], _REAL)]
-    for future, colour in zip(others, _colours(plans)[1:]):
-        rows += [(f"{future.name}\nscore {future.score:.1f}", _frames(future), colour)]
+    apart = any(abs(future.score - future.predicted_return) > 0.05 for future in plans.shown)
+    rows = []
+    for future, colour in zip(plans.shown, _colours(plans)):
+        both = f", return {future.predicted_return:z.1f}" if apart else ""
+        rows.append((f"{future.name}\nscore {future.score:z.1f}{both}", future.frames, colour))
+    rows.insert(1, (f"what really came, replanning\nreturn {plans.real_reward.sum():z.1f}", real[1:], _REAL))
     tall = len(rows) * _TILE * real.shape[1] / real.shape[2]
     with report.picture(path, width, tall + 3.4) as figure:
         figure.suptitle(title, fontsize=11)
@@ -182,10 +188,11 @@ def draw(path: Path, plans: Plans, title: str) -> Path:
         for row, (name, frames, colour) in enumerate(rows):
             for column, step in enumerate(steps, start=1):
                 axes = figure.add_subplot(grid[row, column])
-                _draw_frame(axes, frames[step] if step < len(frames) else None, colour, f"+{step + 1}" * (row == 0))
+                frame = frames[step] if frames is not None and step < len(frames) else None
+                _draw_frame(axes, frame, colour, f"+{step + 1}" if row == 0 else "")
                 if column == 1:
                     axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=colour, labelpad=8)
-        _draw_rewards(figure.add_subplot(grid[-1, 1:]), plans)
+        _draw_rewards(figure.add_subplot(grid[-1, 1:]), figure.add_subplot(grid[-1, 0]), plans, steps)
     return Path(path)
 
 
@@ -198,8 +205,11 @@ def _draw_frame(axes: "Axes", frame: np.ndarray | None, colour: str, title: str)
         axes.imshow(np.broadcast_to(frame, (*frame.shape[:2], 3)), interpolation="nearest")
 
 
-def _draw_rewards(axes: "Axes", plans: Plans) -> None:
-    """Reward against decisions after the moment: all candidates faintly, those shown by their colours, and the real."""
+def _draw_rewards(axes: "Axes", key: "Axes", plans: Plans, ticks: list[int]) -> None:
+    """Reward against decisions after the moment: all candidates faintly, those shown by their colours, and the real.
+
+    The legend goes to `key`, a place of its own.
+    """
     executed, horizon = plans.shown[0], plans.reward.shape[1]
     steps = np.arange(1, horizon + 1)
     faint = float(np.clip(20 / len(plans.reward), 0.04, 0.4))
@@ -222,22 +232,18 @@ def _draw_rewards(axes: "Axes", plans: Plans) -> None:
         markersize=4,
         label="really came",
     )
-    axes.set(xlabel="decisions after the moment", ylabel="reward", xlim=(0.5, horizon + 0.5))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="decisions after the moment", ylabel="reward of each decision", xlim=(0.5, horizon + 0.5))
+    axes.set_xticks([tick + 1 for tick in ticks], [f"+{tick + 1}" for tick in ticks])
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    key.set_axis_off()
+    key.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, loc="center left", borderaxespad=0)
 
 
 def _colours(plans: Plans) -> tuple[str, ...]:
     """One for each future shown; a rank keeps its own whether or not the executed plan is the best."""
     return (_COLOURS[0], *_COLOURS[len(_COLOURS) + 1 - len(plans.shown) :])
-
-
-def _frames(future: Future) -> np.ndarray:
-    assert future.frames is not None
-    return future.frames
 
 
 def _features(agent: Agent, belief: Any, action: Float[Tensor, "N H A"]) -> Float[Tensor, "N H F"]:

@@ -86,6 +86,8 @@ class PlanningActor(nn.Module):
         for name in ("horizon", "candidates", "elites", "iterations", "starts"):
             if (size := getattr(config.planner, name, 1)) < 1:
                 raise UserError(f"The planner's `{name}` is {size}: it must be 1 or more.")
+        if config.futures < 0:
+            raise UserError(f"`futures` is {config.futures}: it must be 0, for the mean transition, or more.")
         self.config, self.action_size = config, action.size
         self.planner = config.planner.build(action.size)
         self.score = score_of(model, config.objective.build(model, value))
