@@ -231,8 +231,8 @@ def _hint(declared: Any, value: Any, parent: str, path: str) -> str:
     same_word = [leaf for leaf in known if leaf.split(".")[-1] == path.split(".")[-1]]
     if same_word:
         return f" Did you mean {same_word[0]}?"
-    if len(known) <= _FEW:
-        by_word = {leaf.split(".")[-1]: leaf for leaf in known if leaf != parent}
+    by_word = {leaf.split(".")[-1]: leaf for leaf in known if leaf != parent}
+    if 0 < len(by_word) <= _FEW:
         matched = get_close_matches(path.split(".")[-1], by_word, n=1)
         return f" Did you mean {by_word[matched[0]]}?" if matched else f" There is {', '.join(by_word.values())}."
     return nearest(path, known) or " `reverie show RECIPE` lists them all."

@@ -161,6 +161,14 @@ def test_a_run_without_checkpoints_says_so(folder, agent, tmp_path):
         load_value(tmp_path, agent)
 
 
+def test_discrete_actions_cannot_be_planned():
+    torch.manual_seed(0)
+    seen = spec(16, discrete=True)
+    discrete = agents.build(AgentConfig(seen, model_config(), behavior_config().actor, EnvConfig()))
+    with pytest.raises(UserError, match="search among continuous actions"):
+        reverie.replan(discrete, PlanningConfig(ICEM))
+
+
 def test_a_policy_weighs_nothing(agent):
     with pytest.raises(UserError, match="name a planner"):
         plans.record(agent, played(agent), MOMENT)
