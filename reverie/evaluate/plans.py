@@ -155,9 +155,10 @@ def title(agent: Agent, plans: Plans) -> str:
     """Whose decision it is."""
     config = planning_actor(agent).config
     planner, objective = short_name(type(config.planner)), short_name(type(config.objective))
+    sampled = f" over {config.futures} sampled futures, drawn by the mean" if config.futures else ""
     return (
-        f"{agent.config.env.id}, decision {plans.decision} of an episode: "
-        f"{planner} weighs {len(plans.score)} plans by {objective} (gamma {config.objective.gamma:g})"
+        f"{agent.config.env.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
+        f"by {objective} (gamma {config.objective.gamma:g}){sampled}"
     )
 
 
