@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -177,6 +177,17 @@ def build(config: AgentConfig) -> Agent:
         return Agent(config, model, PlanningActor(config.actor, model, config.spec.action))
     policy = config.actor.build(config.spec.action, model.dynamics.feature_size)
     return Agent(config, model, PolicyActor(policy, model.dynamics.features))
+
+
+def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
+    """An agent with the same world model, shared and not copied, that acts by planning; `agent` stays as it is.
+
+    `value` predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward, where the
+    objective asks for one (`agent_run.load_value`); it is not saved with the agent. UserError where the actions are
+    discrete, or what the objective needs is missing.
+    """
+    config = replace(agent.config, actor=planning)
+    return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
 
 
 def choose_device(name: str) -> torch.device:

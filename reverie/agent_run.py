@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from reverie import agent as agents
-from reverie import envs, tree
-from reverie.agent import ActNoise, AgentConfig, Carry, PolicyActor
+from reverie import checkpoint, envs, tree
+from reverie.agent import ActNoise, Agent, AgentConfig, Carry, PolicyActor
 from reverie.collect import Collector, random_action
-from reverie.config import Config
+from reverie.config import Config, read_config
 from reverie.data import replay as replays
 from reverie.data.replay import Replay
 from reverie.envs.adapter import Obs
+from reverie.errors import UserError
 from reverie.evaluate import outcome
 from reverie.evaluate.returns import evaluate
 from reverie.optimiser import Optimiser
@@ -155,3 +157,23 @@ class AgentRun(Run):
         """End the environments and the log."""
         self.environments.close()
         super().close()
+
+
+def load_value(folder: Path, agent: Agent) -> nn.Module | None:
+    """The value that the run of `folder` has learned with its `agent`, from its newest checkpoint; None if it has none.
+
+    It predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward. UserError where
+    the run has kept no checkpoint.
+    """
+    config = read_config(folder)
+    assert isinstance(config, Config)
+    learner = config.behavior.build(agent.config.spec, agent.model.dynamics.feature_size)
+    if learner.value is None:
+        return None
+    if not checkpoint.paths(folder / "checkpoints"):
+        raise UserError(
+            f"{folder} has no checkpoint, where the value that was learned is kept: take --objective RewardSum, or "
+            "bring the run's checkpoints/ here."
+        )
+    learner.load_state_dict(checkpoint.newest(folder / "checkpoints")["learner"])
+    return learner.value.to(next(agent.parameters()).device)

@@ -27,20 +27,36 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Options that are settings of a config: what help says of them, and their first words, None for any."""
+
+    help: str
+    first_words: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Command:
-    """`run` gets the parsed arguments and, if the command `takes_settings`, their texts by dotted path."""
+    """`run` gets the parsed arguments and, if the command takes `settings`, their texts by dotted path."""
 
     run: Callable[[argparse.Namespace, dict[str, str]], int]
     summary: str
     example: str
     arguments: tuple[Argument, ...] = ()
-    takes_settings: bool = False
+    settings: Settings | None = None
 
 
 def _at_least_one(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _not_negative(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, and {number} was given")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}, and {number} was given")
     return number
 
 
@@ -56,13 +72,32 @@ _BUILD = (
     Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
 )
 
+_OF_THE_CONFIG = Settings(
+    "Every other setting of the config has an option too, by its dotted path: `reverie show RECIPE` lists them.\n"
+    "  --model.dynamics.deter 400   a number\n"
+    "  --env.observe pixels,state   a list\n"
+    "  --env.time_limit none        nothing\n"
+    "  --env.workers true           yes or no"
+)
+_OF_PLANNING = Settings(
+    "Any of these makes the agent act by planning in its world model, whatever it was trained to do. A run that plans\n"
+    "keeps its other settings; for one with a policy they are the defaults.\n"
+    "  --planner NAME               CEM, ICEM, MPPI, Gradient, Refined or Rank (default: ICEM)\n"
+    "  --planner.candidates 200     a setting of the planner by its dotted path; a wrong one is told which there are\n"
+    "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value\n"
+    "  --objective.gamma 0.97       discount a decision; beside a value that of the run, `behavior.gamma`\n"
+    "  --futures 4                  score the mean of so many sampled futures (default: 0, the mean transition)\n"
+    "  --warm_start false           search anew at every decision, not from the last plan (default: true)",
+    ("planner", "objective", "futures", "warm_start"),
+)
+
 COMMANDS = {
     "train": Command(
         commands.train,
         "learn in a new run folder, evaluate, and draw the results",
         "reverie train dreamer_v1 --env.id Pendulum-v1 --seed 1 --training.frames 20000",
         (*_BUILD, Argument("--run", "new folder for the run (default: runs/RECIPE-ENV-SEED)", "DIR")),
-        takes_settings=True,
+        settings=_OF_THE_CONFIG,
     ),
     "resume": Command(
         commands.resume,
@@ -72,15 +107,18 @@ COMMANDS = {
     ),
     "evaluate": Command(
         commands.evaluate,
-        "play episodes with a trained agent, and film the first",
+        "play episodes with a trained agent, or with a planner in its world model; film the first",
         "reverie evaluate runs/dreamer_v1-Pendulum-v1-0 --episodes 10 --video pendulum.mp4",
         (
             _RUN,
             Argument("--episodes", "how many to play (default: 10)", "N", _at_least_one, 10),
             Argument("--video", "mp4 file for a film of the first episode", "FILE"),
+            Argument("--moment", "draw what a planner weighed N decisions into the first episode", "N", _not_negative),
+            Argument("--out", "PNG file for that (default: plans.png in the run)", "FILE"),
             _SEED,
             _DEVICE,
         ),
+        _OF_PLANNING,
     ),
     "imagine": Command(
         commands.imagine,
@@ -121,7 +159,7 @@ COMMANDS = {
         "print every setting of a recipe, and what to read to understand it",
         "reverie show dreamer_v1 --size paper",
         _BUILD,
-        takes_settings=True,
+        settings=_OF_THE_CONFIG,
     ),
     "recipes": Command(commands.recipes, "list the methods that can be trained", "reverie recipes"),
     "envs": Command(
@@ -135,7 +173,7 @@ COMMANDS = {
         "test whether an environment keeps the contract",
         "reverie check-env CartPole-v1 --env.repeat 2",
         (Argument("ID", "an environment's id"),),
-        takes_settings=True,
+        settings=_OF_THE_CONFIG,
     ),
     "doctor": Command(commands.doctor, "tell what this machine has and lacks", "reverie doctor"),
     "version": Command(commands.version, "print the version", "reverie version"),
@@ -199,8 +237,9 @@ def _split(name: str, command: Command, words: list[str]) -> tuple[list[str], di
         if not option.startswith("--"):
             own.append(word)
             continue
-        if option not in known and not command.takes_settings:
-            hint = nearest(option, known)
+        if option not in known and not _is_setting(option, command):
+            first_words = (command.settings.first_words if command.settings else None) or ()
+            hint = nearest(option, [*known, *(f"--{word}" for word in first_words)])
             raise UserError(f"`reverie {name}` has no option `{option}`.{hint} `reverie {name} --help` lists them.")
         text = text if equals else next(remaining, "--")
         if text.startswith("--"):
@@ -212,21 +251,24 @@ def _split(name: str, command: Command, words: list[str]) -> tuple[list[str], di
     return own, settings
 
 
+def _is_setting(option: str, command: Command) -> bool:
+    if command.settings is None:
+        return False
+    first_words = command.settings.first_words
+    return first_words is None or option.removeprefix("--").replace("-", "_").split(".")[0] in first_words
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(f"`{self.prog}`: {message}; `{self.prog} --help` explains.")
 
 
 def _parser(name: str, command: Command) -> _Parser:
-    settings = (
-        "\n\nEvery other setting of the config has an option too, by its dotted path: `reverie show RECIPE` "
-        "lists them.\n  --model.dynamics.deter 400   a number\n  --env.observe pixels,state   a list\n"
-        "  --env.time_limit none        nothing\n  --env.workers true           yes or no"
-    )
+    settings = f"\n\n{command.settings.help}" if command.settings else ""
     parser = _Parser(
         prog=f"reverie {name}",
         description=f"{command.summary[0].upper()}{command.summary[1:]}.",
-        epilog=f"example:\n  {command.example}{settings if command.takes_settings else ''}",
+        epilog=f"example:\n  {command.example}{settings}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from reverie.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    from reverie.agent import Agent
     from reverie.config import AnyConfig
     from reverie.display import Progress
 
@@ -43,22 +44,33 @@ def resume(arguments: Namespace, _: Texts) -> int:
     return _see_through(config, folder, lambda on_progress: resume(folder, on_progress))
 
 
-def evaluate(arguments: Namespace, _: Texts) -> int:
+def evaluate(arguments: Namespace, settings: Texts) -> int:
     """`reverie evaluate RUN`"""
     folder = _run_folder(arguments.run)
+    if arguments.out and arguments.moment is None:
+        raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
     from reverie.agent import load
-    from reverie.evaluate import outcome, report
+    from reverie.evaluate import outcome, plans, report
     from reverie.evaluate.returns import evaluate
 
     agent = load(folder, arguments.device)
+    agent = _with_planner(agent, folder, settings) if settings else agent
+    if arguments.moment is not None:
+        plans.planning_actor(agent)
     film = arguments.video is not None
-    result = evaluate(agent, agent.config.env, arguments.episodes, arguments.seed, film=film)
+    result = evaluate(agent, agent.config.env, arguments.episodes, arguments.seed, film, arguments.moment)
     for number, value in enumerate(result.returns):
         print(f"episode {number}: return {value:.1f} in {result.lengths_frames[number]} frames")
     print(_mean_return(result.returns))
     if result.frames is not None:
         Path(arguments.video).parent.mkdir(parents=True, exist_ok=True)
         print(f"film: {report.write_video(Path(arguments.video), result.frames, outcome.FPS)}")
+    if arguments.moment is not None:
+        found = plans.record(agent, result, arguments.moment)
+        out = Path(arguments.out) if arguments.out else folder / "plans.png"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        print(plans.sentence(found))
+        print(f"plans: {plans.draw(out, found, plans.title(agent, found))}")
     return 0
 
 
@@ -193,6 +205,20 @@ def _built(arguments: Namespace, settings: Texts) -> "AnyConfig":
     named = {"seed": arguments.seed, "device": arguments.device}
     texts = settings | {path: text for path, text in named.items() if text is not None}
     return override(build(arguments.recipe, arguments.size, getattr(arguments, "env.id")), texts)
+
+
+def _with_planner(agent: "Agent", folder: Path, settings: Texts) -> "Agent":
+    """The agent of a run, acting by its own planner or the default one, with the settings that were typed."""
+    from reverie.agent import replan
+    from reverie.agent_run import load_value
+    from reverie.config_io import override
+    from reverie.planning.objectives import RewardAndValueConfig
+    from reverie.planning.planning_actor import PlanningConfig
+
+    own = agent.config.actor
+    planning = override(own if isinstance(own, PlanningConfig) else PlanningConfig(), settings)
+    needed = isinstance(planning.objective, RewardAndValueConfig)
+    return replan(agent, planning, load_value(folder, agent) if needed else None)
 
 
 def _free_folder(config: "AnyConfig") -> Path:

@@ -18,6 +18,7 @@ import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -25,6 +26,7 @@ from reverie.errors import UserError, nearest
 
 C = TypeVar("C")
 _NOTHING = type(None)
+_FEW = 20  # settings that one sentence can list
 
 
 def encode(config: Any) -> dict[str, Any]:
@@ -229,6 +231,10 @@ def _hint(declared: Any, value: Any, parent: str, path: str) -> str:
     same_word = [leaf for leaf in known if leaf.split(".")[-1] == path.split(".")[-1]]
     if same_word:
         return f" Did you mean {same_word[0]}?"
+    by_word = {leaf.split(".")[-1]: leaf for leaf in known if leaf != parent}
+    if 0 < len(by_word) <= _FEW:
+        matched = get_close_matches(path.split(".")[-1], by_word, n=1)
+        return f" Did you mean {by_word[matched[0]]}?" if matched else f" There is {', '.join(by_word.values())}."
     return nearest(path, known) or " `reverie show RECIPE` lists them all."
 
 

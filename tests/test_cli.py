@@ -1,12 +1,19 @@
 import os
+import re
 import subprocess
 import sys
 from argparse import Namespace
+from dataclasses import fields
+from typing import get_args
 
 import pytest
 
 from reverie import cli, commands
+from reverie.config_io import short_name
 from reverie.errors import UserError
+from reverie.planning import PlannerConfig
+from reverie.planning.objectives import ObjectiveConfig
+from reverie.planning.planning_actor import PlanningConfig
 
 
 @pytest.fixture
@@ -65,6 +72,29 @@ def test_settings_are_told_from_options(called):
     }
 
 
+def test_evaluate_takes_the_settings_of_planning(called):
+    line = "evaluate runs/x --planner CEM --planner.candidates=200 --warm-start false --moment 30 --out plans.png"
+    assert cli.main(line.split()) == 0
+    (_, arguments, settings) = called[0]
+    assert (arguments["run"], arguments["moment"], arguments["out"]) == ("runs/x", 30, "plans.png")
+    assert settings == {"planner": "CEM", "planner.candidates": "200", "warm_start": "false"}
+
+
+def test_evaluate_helps_with_what_there_is(capsys):
+    """Help is written without loading torch; so what it lists is compared here."""
+    assert cli.main(["evaluate", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for union in (PlannerConfig, ObjectiveConfig):
+        assert all(re.search(rf"\b{short_name(config)}\b", shown) for config in get_args(union))
+    leaves = {field.name for field in fields(PlanningConfig)} - {"exploration"}  # evaluations do not explore
+    assert set(cli.COMMANDS["evaluate"].settings.first_words) == leaves
+    defaults = PlanningConfig()
+    assert f"(default: {short_name(type(defaults.planner))})" in shown
+    assert f"{short_name(type(defaults.objective))} (default)" in shown
+    assert (defaults.futures, defaults.warm_start) == (0, True)
+    assert "reverie show" not in shown
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -74,6 +104,10 @@ def test_settings_are_told_from_options(called):
         ("train dreamer_v1 --env.workers --seed 1", "The option `--env.workers` needs a value"),
         ("train dreamer_v1 extra", "unrecognized arguments: extra"),
         ("evaluate runs/x --epsiodes 3", "has no option `--epsiodes`. Did you mean --episodes?"),
+        ("evaluate runs/x --planer CEM", "has no option `--planer`. Did you mean --planner?"),
+        ("evaluate runs/x --exploration 0.1", "has no option `--exploration`."),
+        ("evaluate runs/x --planner", "The option `--planner` needs a value"),
+        ("evaluate runs/x --moment -1", "argument --moment: must be at least 0, and -1 was given"),
         ("evaluate runs/x --episodes many", "argument --episodes: invalid"),
         ("evaluate runs/x --episodes 0", "must be at least 1, and 0 was given"),
         ("resume no/such/run", "no/such/run is not the folder of a run"),

@@ -1,8 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
+import small_run
 
+import reverie
 from reverie import cli, config_io, recipes
+from reverie.planning.cem import ICEMConfig
+from reverie.planning.planning_actor import PlanningConfig
 
 
 def run(line, capsys):
@@ -80,3 +85,79 @@ def test_default_run_folders_are_new(tmp_path, monkeypatch):
     assert str(first) == "runs/dreamer_v1-dm_control-walker-walk-v0-0"
     first.mkdir(parents=True)
     assert str(_free_folder(config)) == f"{first}-2"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two tiny runs: one that learned a policy and a value, one that plans."""
+    folder = tmp_path_factory.mktemp("runs")
+    reverie.train(small_run.config(), folder / "policy")
+    reverie.train(replace(small_run.config(), behavior=PlanningConfig(ICEMConfig(horizon=3))), folder / "planner")
+    return folder
+
+
+SMALL = "--planner CEM --planner.candidates 8 --planner.elites 2 --planner.iterations 2 --planner.horizon 3"
+
+
+def test_a_planner_acts_in_the_model_of_a_policy(runs, capsys):
+    line = f"evaluate {runs}/policy --episodes 2 --device cpu"
+    code, plain = run(line, capsys)
+    assert code == 0
+    code, planned = run(f"{line} {SMALL}", capsys)
+    assert code == 0
+    assert planned.out.splitlines()[-1].startswith("mean return of 2 episodes: ")
+    assert planned.out != plain.out
+    code, valued = run(f"{line} {SMALL} --objective RewardAndValue --objective.gamma 0.9", capsys)
+    assert code == 0
+    assert len({plain.out, planned.out, valued.out}) == 3
+
+
+def test_a_moment_is_drawn(runs, tmp_path, capsys):
+    out = tmp_path / "new" / "plans.png"
+    code, printed = run(f"evaluate {runs}/policy --episodes 1 --moment 2 --out {out} {SMALL} --futures 2", capsys)
+    assert code == 0
+    *_, sentence, where = printed.out.splitlines()
+    assert sentence.startswith("decision 2: 16 candidates scored ")
+    assert "the executed plan's predicted return over 3 decisions is " in sentence
+    assert where == f"plans: {out}"
+    assert out.stat().st_size > 0
+
+
+def test_a_run_that_plans_keeps_its_settings(runs, capsys):
+    line = f"evaluate {runs}/planner --episodes 1 --moment 0"
+    code, own = run(line, capsys)
+    assert code == 0
+    assert "over 3 decisions" in own.out
+    assert (runs / "planner" / "plans.png").exists()
+    code, changed = run(f"{line} --planner.candidates 20 --planner.iterations 1", capsys)
+    assert code == 0
+    assert "decision 0: 24 candidates" in changed.out  # 20, 3 kept, the mean
+    assert "over 3 decisions" in changed.out
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("policy --planner CMA", "`planner` cannot be `CMA`; it is one of CEM, ICEM, MPPI, Gradient, Refined, Rank."),
+        ("policy --planner.candidats 3", "There is no setting `planner.candidats`. Did you mean planner.candidates?"),
+        ("policy --planner Rank --planner.xyz 3", "There is planner.horizon, planner.candidates."),
+        ("policy --planner CEM --planner.candidates 50", "CEM cannot keep the best 100 of 50 candidates"),
+        ("policy --planner.horizon 0", "The planner's `horizon` is 0: it must be 1 or more."),
+        ("policy --futures -1", "`futures` is -1: it must be 0"),
+        ("planner --objective RewardAndValue", "This agent has learned no value to plan with"),
+        ("policy --moment 1", "name a planner, such as --planner ICEM."),
+        ("policy --out plans.png", "say which by --moment N."),
+    ],
+)
+def test_a_mistake_about_planning_is_one_sentence(line, sentence, runs, capsys):
+    code, printed = run(f"evaluate {runs}/{line}", capsys)
+    assert code == 2
+    assert sentence in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert printed.out == ""
+
+
+def test_a_moment_after_the_end_is_told(runs, capsys):
+    code, printed = run(f"evaluate {runs}/planner --episodes 1 --moment 900", capsys)
+    assert code == 2
+    assert "there is no moment 900, take 0 to " in printed.err

@@ -239,6 +239,19 @@ def _enlarge(image: np.ndarray, factor: int) -> np.ndarray:
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def moments(length: int, most: int) -> list[int]:
+    """At most `most` of the steps 0 .. `length` - 1, evenly spread, with both ends."""
+    return _spread(0, length, most).tolist()
+
+
+@contextmanager
+def picture(path: Path, width: float, height: float) -> "Iterator[Figure]":
+    """A figure of that size in inches to draw on; a PNG at `path` once the block has ended well."""
+    figure = _figure(width, height)
+    yield figure
+    _save(figure, path)
+
+
 def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 

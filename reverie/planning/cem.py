@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.errors import UserError
 from reverie.planning.base import Score, knows_nothing, white_noise
 from reverie.types import Plan
 
@@ -25,6 +26,11 @@ class CEMConfig:
     min_std: float = 0.0
 
     def build(self, action_size: int) -> "CEM":
+        if self.elites > self.candidates:
+            raise UserError(
+                f"CEM cannot keep the best {self.elites} of {self.candidates} candidates: lower its `elites`, or raise "
+                "its `candidates`."
+            )
         return CEM(self, action_size)
 
 

@@ -65,6 +65,12 @@ class PlanningNoise:
     futures: Float[Tensor, "B S H Z"] | None
 
 
+class ScoreOf(Protocol):
+    """From beliefs (B,), and noise if futures are to be sampled, to the score of candidates from them."""
+
+    def __call__(self, belief: Any, futures: Float[Tensor, "B S H Z"] | None = None) -> Score: ...
+
+
 class PlanningActor(nn.Module):
     """Implements `Actor`; its memory is the plan that it begins with.
 
@@ -77,6 +83,11 @@ class PlanningActor(nn.Module):
         super().__init__()
         if action.discrete:
             raise UserError("Planners search among continuous actions: take an actor-critic for this environment.")
+        for name in ("horizon", "candidates", "elites", "iterations", "starts"):
+            if (size := getattr(config.planner, name, 1)) < 1:
+                raise UserError(f"The planner's `{name}` is {size}: it must be 1 or more.")
+        if config.futures < 0:
+            raise UserError(f"`futures` is {config.futures}: it must be 0, for the mean transition, or more.")
         self.config, self.action_size = config, action.size
         self.planner = config.planner.build(action.size)
         self.score = score_of(model, config.objective.build(model, value))
@@ -86,16 +97,19 @@ class PlanningActor(nn.Module):
         return self.planner.start(batch, torch.device("cpu"))
 
     def act(self, belief: Any, memory: Plan, noise: Any) -> tuple[Float[Tensor, "B A"], Plan]:
-        like = tree.leaves(belief)[0]
-        batch = like.shape[0]
-        start = self.planner.start(batch, like.device)
-        begin = tree.to(memory, like.device) if self.config.warm_start else start
-        given = self.always_the_same(batch, like.device) if noise is None or noise.actor is None else noise.actor
-        plan = self.planner(self.score(belief, given.futures), begin, given.search)
+        plan = self.plan(belief, memory, None if noise is None else noise.actor, self.score)
         action = plan.action
         if noise is not None and noise.exploration is not None:
             action = (action + self.config.exploration * noise.exploration).clamp(-1, 1)
-        return action, advanced(plan, start)
+        return action, advanced(plan, self.planner.start(action.shape[0], action.device))
+
+    def plan(self, belief: Any, memory: Plan, noise: PlanningNoise | None, score: ScoreOf) -> Plan:
+        """The plan for B beliefs by that score, which is the actor's own unless someone listens to it."""
+        like = tree.leaves(belief)[0]
+        batch = like.shape[0]
+        given = self.always_the_same(batch, like.device) if noise is None else noise
+        start = memory if self.config.warm_start else self.planner.start(batch, like.device)
+        return self.planner(score(belief, given.futures), tree.to(start, like.device), given.search)
 
     def always_the_same(self, batch: int, device: torch.device) -> PlanningNoise:
         """The noise of one problem, from a fixed seed, for each of `batch`."""
@@ -116,12 +130,6 @@ class PlanningActor(nn.Module):
         shape = (batch, count, self.config.planner.horizon)
         futures = self.draw_futures(*shape, generator=generator) if count else None
         return PlanningNoise(self.planner.noise(batch, generator), futures)
-
-
-class ScoreOf(Protocol):
-    """From beliefs (B,), and noise if futures are to be sampled, to the score of candidates from them."""
-
-    def __call__(self, belief: Any, futures: Float[Tensor, "B S H Z"] | None = None) -> Score: ...
 
 
 def score_of(model: WorldModel, objective: Objective) -> ScoreOf:
