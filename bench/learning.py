@@ -110,13 +110,17 @@ def learn(asked: argparse.Namespace, config) -> dict:
 
 
 def draw(name: str, found: dict, beside: list[str]) -> None:
-    """Evaluations, the final one last, before training episodes; other results and published points of the task."""
-    shown = {found["config"]["recipe"]: found} | {other: read(other) for other in beside}
+    """Evaluations, the final one last, before training episodes; other results and published points of the task.
+
+    Where only the final one was made, the mean of the last five training episodes stands for the others.
+    """
+    results = {found["config"]["recipe"]: found} | {read(other)["config"]["recipe"]: read(other) for other in beside}
     evaluations, training = {}, {}
-    for label, result in shown.items():
+    for label, result in results.items():
         for seed in result["seeds"]:
             line, last = f"{label}, seed {seed['seed']}", (seed["frames"], seed["mean"])
-            evaluations[line] = [tuple(pair) for pair in seed["evaluations"] if pair[0] < last[0]] + [last]
+            shown = seed["evaluations"] or smooth(seed["episodes"])
+            evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
             training[line] = [tuple(pair) for pair in seed["episodes"]]
     longest, published = max(seed["frames"] for seed in found["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
@@ -125,6 +129,12 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
             published[f"{method}, published"] = near
     path, title = HERE.parent / "docs" / "images" / f"{name}_curves.png", f"{found['env']}: evaluations, training faint"
     curve(path, evaluations, title, training=training, published=published)
+
+
+def smooth(episodes: list[list[float]], count: int = 5) -> list[tuple[float, float]]:
+    """The mean of the `count` newest returns at each episode's frame."""
+    means = np.convolve([value for _, value in episodes], np.ones(count) / count, "valid")
+    return [(frames, float(mean)) for (frames, _), mean in zip(episodes[count - 1 :], means)]
 
 
 def read(name: str) -> dict:

@@ -112,14 +112,17 @@ def curve(
     """Write a PNG of return against environment frames; every series is of pairs (frames, return) by label.
 
     `runs`: evaluations. `training`: the training episodes of the same labels, drawn faintly behind them.
-    `published`: other people's points, drawn as stars. `references`: published returns, drawn as dashed levels.
+    `published`: other people's points, drawn as stars. `references`: published returns, drawn as dashed levels. Labels
+    that differ only after `, seed` have one colour.
     """
     figure = _figure(7, 4.2)
     axes = figure.add_subplot()
+    methods = list(dict.fromkeys(label.partition(", seed")[0] for label in runs))
     for label, points in runs.items():
         frames, returns = zip(*sorted(points)) if points else ((), ())
         marker = "o" if len(points) <= _MOST_MARKERS else None
-        (line,) = axes.plot(frames, returns, marker=marker, markersize=4, linewidth=1.5, label=label)
+        colour = f"C{methods.index(label.partition(', seed')[0])}"
+        (line,) = axes.plot(frames, returns, color=colour, marker=marker, markersize=4, linewidth=1.5, label=label)
         if behind := sorted((training or {}).get(label, ())):
             axes.plot(*zip(*behind), color=line.get_color(), linewidth=0.8, alpha=0.4)
     for number, (label, points) in enumerate((published or {}).items()):
