@@ -127,6 +127,7 @@ def test_planet_has_the_published_numbers():
     model, planning, training = config.model, config.behavior, config.training
     assert (config.env.repeat, config.env.image_size, config.env.rendering) == (8, 64, "stock")
     assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
+    assert model.dynamics.gate_bias == 1
     assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "element")
     assert model.weights == {"reconstruction": 1.0, "reward": 10.0, "divergence": 1.0}
     assert (model.optimiser.lr, model.optimiser.eps, model.optimiser.clip) == (1e-3, 1e-4, 1000.0)

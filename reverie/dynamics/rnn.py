@@ -20,8 +20,9 @@ class RNNConfig:
     hidden: int = 200
     size: int = 30
     activation: Activation = "elu"
+    gate_bias: float = 0.0
 
     def build(self, embed_size: int, action_size: int) -> RSSM:
-        return RSSM(
-            RSSMConfig(self.deter, self.hidden, PointConfig(self.size), self.activation), embed_size, action_size
-        )
+        latent = PointConfig(self.size)
+        config = RSSMConfig(self.deter, self.hidden, latent, self.activation, self.gate_bias)
+        return RSSM(config, embed_size, action_size)

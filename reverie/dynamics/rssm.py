@@ -30,12 +30,17 @@ class RSSMState:
 
 @dataclass(frozen=True)
 class RSSMConfig:
-    """Sizes of the three parts."""
+    """Sizes of the three parts.
+
+    `gate_bias`: what both gates of the GRU begin with. At 0 (Dreamer V1's cell) half of the memory is overwritten at
+    every step; at 1 (the cell of PlaNet's published code) a quarter, so gradients come from further back.
+    """
 
     deter: int = 200
     hidden: int = 200
     latent: LatentConfig = field(default_factory=GaussianConfig)
     activation: Activation = "elu"
+    gate_bias: float = 0.0
 
     def build(self, embed_size: int, action_size: int) -> "RSSM":
         return RSSM(self, embed_size, action_size)
@@ -68,6 +73,9 @@ class RSSM(nn.Module):
         nn.init.xavier_uniform_(self.cell.weight_ih)
         nn.init.orthogonal_(self.cell.weight_hh)
         nn.init.zeros_(self.cell.bias_ih)
+        nn.init.constant_(
+            self.cell.bias_ih[: 2 * config.deter], config.gate_bias
+        )  # reset and update, not the candidate
         nn.init.zeros_(self.cell.bias_hh)
 
     def initial(self, batch: int) -> RSSMState:

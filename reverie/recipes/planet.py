@@ -81,7 +81,7 @@ def paper(env_id: str) -> Config:
         signals["continuation"] = ContinuationConfig(relu)
     model = WorldModelConfig(
         encoder=EncoderConfig(conv, relu),
-        dynamics=RSSMConfig(200, 200, GaussianConfig(30), "relu"),
+        dynamics=RSSMConfig(200, 200, GaussianConfig(30), "relu", gate_bias=1.0),
         signals=signals,
         weights=dict.fromkeys(signals, 1.0) | {"reward": 10.0},
         optimiser=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),

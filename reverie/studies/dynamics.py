@@ -87,9 +87,9 @@ def dynamics(world: str) -> dict[str, DynamicsConfig]:
     """The four, of about equal size."""
     latent = GaussianConfig(16 if world == "curtain" else 20)
     return {
-        "RSSM": RSSMConfig(64, 64, latent),
+        "RSSM": RSSMConfig(64, 64, latent, gate_bias=1.0),
         "SSM": SSMConfig(128, latent),
-        "RNN": RNNConfig(64, 64, latent.size),
+        "RNN": RNNConfig(64, 64, latent.size, gate_bias=1.0),
         "Deterministic": DeterministicConfig(latent.size, MLPConfig(2, 64)),
     }
 
@@ -102,7 +102,7 @@ def model(world: str, name: str, size: str) -> WorldModelConfig:
     else:
         mlp, small = MLPConfig(2, 128), MLPConfig(1, 64)
         signals: dict[str, SignalConfig] = {
-            "reconstruction": ReconstructionConfig(mlp, mlp, std=0.2),
+            "reconstruction": ReconstructionConfig(mlp, mlp, std=0.5),
             "reward": RewardConfig(small),
             "continuation": ContinuationConfig(small),
             "divergence": DivergenceConfig(),

@@ -1,0 +1,20 @@
+import pytest
+import torch
+
+from reverie.dynamics.rnn import RNNConfig
+from reverie.dynamics.rssm import RSSMConfig
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+@pytest.mark.parametrize("kind", [RSSMConfig, RNNConfig])
+def test_how_much_memory_is_kept_at_first(kind, bias):
+    """With no other input to the gates, a step keeps sigmoid(bias) of the memory, and the candidate is 0."""
+    torch.manual_seed(0)
+    model = kind(deter=8, hidden=8, gate_bias=bias).build(3, 2)
+    with torch.no_grad():
+        model.cell.weight_ih.zero_()
+        model.cell.weight_hh.zero_()
+        state = model.initial(4)
+        before = torch.randn(4, 8)
+        after = model.predict(type(state)(before, state.stoch, state.stats), torch.zeros(4, 2), None).deter
+    torch.testing.assert_close(after, before * torch.tensor(bias).sigmoid())
