@@ -20,7 +20,7 @@ from reverie import recipes, tree
 from reverie.config import Config, EvaluationConfig, FitConfig, FittingConfig, TrainingConfig
 from reverie.data.interaction import InteractionConfig
 from reverie.data.recorded import Recorded
-from reverie.data.replay import ReplayConfig
+from reverie.data.replay import Replay, ReplayConfig
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.deterministic import DeterministicConfig
 from reverie.dynamics.latent import GaussianConfig
@@ -32,6 +32,7 @@ from reverie.encoders.mlp import MLPConfig
 from reverie.envs import curtain
 from reverie.envs.adapter import EnvConfig
 from reverie.evaluate import prediction, report
+from reverie.evaluate.probes import linear_probe
 from reverie.evaluate.returns import evaluate
 from reverie.fit_run import load
 from reverie.optimiser import AdamConfig
@@ -56,6 +57,8 @@ COLUMNS = curtain.STEPS + 1
 """Of an episode behind the curtain."""
 FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
 """The columns in which the ball has just forked, and in which it lands."""
+HIDES = curtain.HIDDEN_ROWS[0] - curtain.START_ROW
+"""The first column in which the ball is hidden."""
 CONTEXT = {"curtain": FORK, "pendulum": 5}
 """Columns that are seen before the open-loop prediction: on the curtain, all before the fork."""
 LENGTH = {"curtain": COLUMNS, "pendulum": 35}
@@ -69,8 +72,11 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     for world in WORLDS:
         fits = {name: trained(fit(world, name, size), out / f"{world}-{name}-fit", on_progress) for name in MODELS}
         models = {name: cast(WorldModel, load(folder, "cpu")) for name, folder in fits.items()}
-        batch = held_out(fit(world, "RSSM", size), fits["RSSM"], world)
+        seen, batch = data(fit(world, "RSSM", size), fits["RSSM"], world)
         numbers[world] = {name: judged(model, batch, CONTEXT[world]) for name, model in models.items()}
+        if world == "curtain":
+            for name, found in models.items():
+                numbers[world][name]["memory"] = remembered(found, seen, batch)
         draw(out, world, numbers[world])
         report.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
     for world in WORLDS:
@@ -117,7 +123,7 @@ def model(world: str, name: str, size: str) -> WorldModelConfig:
 
 def updates(world: str, size: str) -> int:
     """Of a model, whether it is fitted or learns by acting."""
-    return 4 if size == "tiny" else {"curtain": 3_000, "pendulum": 1_500}[world]
+    return 4 if size == "tiny" else {"curtain": 5_000, "pendulum": 1_500}[world]
 
 
 def env(world: str, size: str) -> EnvConfig:
@@ -170,13 +176,17 @@ def agent(world: str, name: str, size: str) -> Config:
     )
 
 
-def held_out(config: FitConfig, folder: Path, world: str) -> Batch:
-    """Sequences that no model has learned from, none with an episode's border in it."""
+def data(config: FitConfig, folder: Path, world: str) -> tuple[Batch, Batch]:
+    """Sequences that the models have learned from, and held-out ones; none with an episode's border in it."""
     recorded: Recorded = config.data.build(folder, config.seed, torch.device("cpu"), torch.Generator())
     recorded.load(lambda said: None)
-    batch = recorded.test.in_order(LENGTH[world], 10 * SEQUENCES[world])
-    whole = ~batch.is_first[:, 1:].any(1)
-    return tree.map(lambda x: x[whole][: SEQUENCES[world]], batch)
+
+    def whole(part: Replay, most: int) -> Batch:
+        batch = part.in_order(LENGTH[world], 10 * most)
+        kept = ~batch.is_first[:, 1:].any(1)
+        return tree.map(lambda x: x[kept][:most], batch)
+
+    return whole(recorded.train, 10 * SEQUENCES[world]), whole(recorded.test, SEQUENCES[world])
 
 
 def judged(found: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
@@ -196,6 +206,19 @@ def judged(found: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
     }
 
 
+@torch.no_grad()
+def remembered(found: WorldModel, seen: Batch, held_out: Batch) -> list[float]:
+    """By column, how much of where the ball will land a linear probe reads from the belief (R^2, held out)."""
+
+    def beliefs(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        noise = found.noise(batch.action.shape[0], batch.action.shape[1], torch.Generator().manual_seed(0))
+        row = batch.obs["state"][:, LANDING, curtain.LANDING_ROW, :, 0].float()
+        return found.trace(batch, noise).features, (row * torch.arange(curtain.SIZE)).sum(1) / row.sum(1)
+
+    (features, column), (test_features, test_column) = beliefs(seen), beliefs(held_out)
+    return [linear_probe(features[:, t], column, test_features[:, t], test_column) for t in range(COLUMNS)]
+
+
 def draw(out: Path, world: str, numbers: Mapping[str, Any]) -> None:
     """Lines by step, a colour a model."""
     if world == "curtain":
@@ -205,6 +228,13 @@ def draw(out: Path, world: str, numbers: Mapping[str, Any]) -> None:
             title=f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}",
             xlabel="step of the episode",
             ylabel="surprise (nats an image)",
+        )
+        report.lines(
+            out / "curtain_memory.png",
+            {name: list(enumerate(found["memory"])) for name, found in numbers.items()},
+            title=f"What the belief knows of where the ball will land: hidden from step {HIDES} on",
+            xlabel="step of the episode",
+            ylabel="linear probe, R² (held out)",
         )
     for key, unit in (("image_error", "image error (rms, of 255)"), ("reward_error", "reward error (rms)")):
         report.lines(

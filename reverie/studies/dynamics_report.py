@@ -15,7 +15,8 @@ def text(numbers: Mapping[str, Any]) -> str:
     """The report, Markdown."""
     behind, swung, known = numbers["curtain"], numbers["pendulum"], numbers["references"]
     curtain_rows = "\n".join(
-        f"| {name} | {_nats(v)} | {v['surprise'][FORK - 1]:.1f} | {_hidden(v):.1f} | {v['surprise'][LANDING - 1]:.1f} "
+        f"| {name} | {_nats(v)} | {v['surprise'][FORK - 1]:.1f} | {v['surprise'][LANDING - 1]:.1f} "
+        f"| {v['memory'][FORK + 1]:.2f} | {v['memory'][LANDING - 1]:.2f} "
         f"| {v['ahead_image_error'][-1]:.1f} | {v['ahead_reward_error'][-1]:.3f} | {_return(v, 2)} "
         f"| {v['parameters']:,} |"
         for name, v in behind.items()
@@ -35,14 +36,15 @@ the two that have a distribution. One seed each; returns are of {len(next(iter(b
 
 ## A ball that forks at random, then falls behind a curtain
 
-![surprise](curtain_surprise.png)
+![surprise](curtain_surprise.png) ![memory](curtain_memory.png)
 
-| | bound (nats a step) | surprise at the fork | while hidden | at the landing | image error at the landing, open loop \
-| reward error there | return as a PlaNet agent | parameters of the dynamics |
-|---|---|---|---|---|---|---|---|---|
+| | bound (nats a step) | surprise at the fork | at the landing | known of the ball, last seen | just before it lands \
+| image error at the landing, open loop | reward error there | return as a PlaNet agent | parameters of the dynamics |
+|---|---|---|---|---|---|---|---|---|---|
 {curtain_rows}
 
-The fork is one bit, {math.log(2):.2f} nats, to whoever foresees both futures, and what was seen before it is enough
+*Known*: how much of the column in which the ball will land a linear probe of the belief tells (R², held out). The fork
+is one bit, {math.log(2):.2f} nats, to whoever foresees both futures, and what was seen before it is enough
 for everything else. Open loop begins before the fork. Without a model: random actions
 return {known["random"]:.2f}, a catcher who forgets what is hidden {known["forgetful"]:.2f}, a perfect one
 {known["perfect"]:.2f}.
@@ -71,11 +73,11 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
     """What the numbers say, whichever way they fall."""
     behind, swung = numbers["curtain"], numbers["pendulum"]
     fork = {name: v["surprise"][FORK - 1] for name, v in behind.items()}
-    landing = {name: v["surprise"][LANDING - 1] for name, v in behind.items()}
+    known = {name: v["memory"][LANDING - 1] for name, v in behind.items()}
     returns = {name: _mean(v["returns"]) for name, v in behind.items()}
     swing = {name: _mean(v["returns"]) for name, v in swung.items()}
     two = fork["RNN"] > 2 * fork["RSSM"]
-    forgets = landing["SSM"] > 2 * landing["RSSM"]
+    forgets = 1 - known["SSM"] > 2 * (1 - known["RSSM"])
     first = max(returns, key=lambda name: returns[name])
     order = ", ".join(f"{name} {value:.2f}" for name, value in sorted(returns.items(), key=lambda pair: -pair[1]))
     swing_order = ", ".join(f"{name} {value:.0f}" for name, value in sorted(swing.items(), key=lambda pair: -pair[1]))
@@ -83,7 +85,8 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
         [
             f"At the fork the RNN is surprised by {fork['RNN']:.1f} nats, the RSSM by {fork['RSSM']:.1f}:",
             "**the RNN cannot hold two futures.**" if two else "the RNN holds its own there.",
-            f"At the landing the SSM is surprised by {landing['SSM']:.1f} nats, the RSSM by {landing['RSSM']:.1f}:",
+            f"Just before the landing {100 * known['SSM']:.0f} % of where the ball is can be read from the SSM,",
+            f"{100 * known['RSSM']:.0f} % from the RSSM:",
             "**the SSM has forgotten where the ball was.**"
             if forgets
             else "the SSM has remembered where the ball was.",
@@ -96,11 +99,6 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
 
 def _nats(found: Mapping[str, Any]) -> str:
     return f"{found['bound']:.2f}" if "bound" in found else "–"
-
-
-def _hidden(found: Mapping[str, Any]) -> float:
-    """The mean surprise of the steps between fork and landing."""
-    return _mean(found["surprise"][FORK : LANDING - 1])
 
 
 def _return(found: Mapping[str, Any], digits: int) -> str:

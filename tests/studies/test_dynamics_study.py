@@ -7,18 +7,18 @@ from reverie.studies.dynamics import FORK, LANDING, MODELS, STEPS_AHEAD, WORLDS,
 from reverie.studies.dynamics_report import conclusion
 
 
-def judged(fork: float, landing: float, returns: list[float]) -> dict:
-    surprise = [0.0] * LANDING
-    surprise[FORK - 1], surprise[LANDING - 1] = fork, landing
-    return {"surprise": surprise, "returns": returns}
+def judged(fork: float, known: float, returns: list[float]) -> dict:
+    surprise, memory = [0.0] * LANDING, [1.0] * (LANDING + 1)
+    surprise[FORK - 1], memory[LANDING - 1] = fork, known
+    return {"surprise": surprise, "memory": memory, "returns": returns}
 
 
 def test_the_conclusion_follows_the_numbers():
     behind = {
-        "RSSM": judged(1.0, 1.0, [0.9]),
-        "SSM": judged(1.0, 9.0, [0.5]),
-        "RNN": judged(9.0, 1.0, [0.6]),
-        "Deterministic": judged(9.0, 9.0, [0.3]),
+        "RSSM": judged(1.0, 0.9, [0.9]),
+        "SSM": judged(1.0, 0.1, [0.5]),
+        "RNN": judged(9.0, 0.9, [0.6]),
+        "Deterministic": judged(9.0, 0.0, [0.3]),
     }
     numbers = {"curtain": behind, "pendulum": {name: {"returns": [-100.0]} for name in MODELS}}
     said = conclusion(numbers)
@@ -26,7 +26,7 @@ def test_the_conclusion_follows_the_numbers():
     assert "the SSM has forgotten" in said
     assert "the RSSM comes first" in said
     assert "RSSM 0.90, RNN 0.60, SSM 0.50, Deterministic 0.30" in said
-    numbers["curtain"] = {name: judged(1.0, 1.0, [0.2]) for name in MODELS} | {"SSM": judged(1.0, 1.0, [0.7])}
+    numbers["curtain"] = {name: judged(1.0, 0.8, [0.2]) for name in MODELS} | {"SSM": judged(1.0, 0.7, [0.7])}
     said = conclusion(numbers)
     assert "holds its own" in said
     assert "has remembered" in said
