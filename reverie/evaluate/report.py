@@ -153,6 +153,23 @@ def lines(
     return _save(figure, path)
 
 
+def agreement(
+    path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, xlabel: str, ylabel: str
+) -> Path:
+    """Write a PNG of points (x, y) by label, both in one unit, and of the line on which they would agree."""
+    figure = _figure(7, 5.6)
+    axes = figure.add_subplot()
+    for number, (label, points) in enumerate(series.items()):
+        marker = "osD^vP*Xph"[number % 10]
+        axes.plot(*(zip(*points) if points else ((), ())), linestyle="none", marker=marker, markersize=6, label=label)
+    numbers = [number for points in series.values() for point in points for number in point]
+    ends = (min(numbers), max(numbers))
+    axes.plot(ends, ends, linestyle="--", linewidth=1, color="grey", label="as much as predicted")
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    _finish(axes)
+    return _save(figure, path)
+
+
 def scatter(path: Path, panels: Mapping[str, Float[np.ndarray, "N 2"]], colour: Float[np.ndarray, " N"]) -> Path:
     """Write a PNG of clouds of points side by side, titled; the i-th point has the same colour in each."""
     figure = _figure(4.2 * len(panels), 4.4)

@@ -12,7 +12,10 @@ from typing import Any
 from reverie.display import Progress
 from reverie.errors import UserError, nearest
 
-STUDIES = {"generative": "reverie.studies.generative"}
+STUDIES = {
+    "generative": "reverie.studies.generative",
+    "planners": "reverie.studies.planners",
+}
 SIZES = ("tiny", "laptop")
 OnProgress = Callable[[str, Progress], None]
 """Told what is being trained, and how far it is."""
