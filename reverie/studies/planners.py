@@ -24,7 +24,15 @@ from reverie.display import Progress
 from reverie.envs import EnvConfig, make
 from reverie.studies import Findings, OnProgress, planning_report
 from reverie.studies.planning_budgets import HORIZON, PLANET, Contender, contenders
-from reverie.studies.planning_trials import Moments, milliseconds, moments_of, play, tested, untested, with_planner
+from reverie.studies.planning_trials import (
+    Moments,
+    milliseconds,
+    moments_of,
+    planned_promise,
+    play,
+    random_promise,
+    with_planner,
+)
 from reverie.studies.trained import trained
 from reverie.studies.true_pendulum import true_agent
 
@@ -41,7 +49,7 @@ class Rules:
     rounds: int
 
 
-RULES = {"tiny": Rules(2, 20, (2, 6), 1), "laptop": Rules(10, 200, (4, 16, 40), 9)}
+RULES = {"tiny": Rules(2, 12, (2,), 1), "laptop": Rules(10, 200, (4, 16, 40), 9)}
 
 
 def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
@@ -86,7 +94,7 @@ def to_train(size: str) -> Config:
     config = recipes.build("planet", size)
     assert isinstance(config, Config)
     if size == "tiny":
-        budget = replace(config.training, frames=160, prefill=100, round=20, updates=2, checkpoint_every=40)
+        budget = replace(config.training, frames=80, prefill=60, round=10, updates=1, checkpoint_every=40)
         config = replace(config, training=budget, env=replace(config.env, time_limit=40))
     return config
 
@@ -132,7 +140,7 @@ class World:
         agent = with_planner(self.agent, one.config)
         episodes, _ = play(agent, self.env, self.rules.episodes, SEED)
         returns = [episode.undiscounted_return for episode in episodes]
-        found = tested(agent, self.truth, moments, SEED)
+        found = planned_promise(agent, self.truth, moments, SEED)
         return {
             "family": one.family,
             "evaluations": one.evaluations,
@@ -147,7 +155,7 @@ class World:
     def unchosen(self, moments: Moments, one: Contender) -> dict[str, float]:
         """What the model says of random sequences, as long as those of a planner."""
         agent = with_planner(self.agent, one.config)
-        found = untested(agent, self.truth, moments, one.config.planner.horizon, SEED)
+        found = random_promise(agent, self.truth, moments, one.config.planner.horizon, SEED)
         return {**asdict(found), "excess": found.excess}
 
     def times(self, everybody: list[Contender]) -> dict[str, float]:

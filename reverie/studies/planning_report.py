@@ -209,6 +209,8 @@ def exploited(numbers: dict[str, Any]) -> str:
     guilty = [row for row in rows.values() if exploits(row, chance)]
     most = max(rows.values(), key=lambda row: row["excess"])
     reference = rows[numbers["reference"]]
+    pairs = [(of[0], of[-1]) for of in families(rows).values() if len(of) > 1]
+    more = sum(last["excess"] > first["excess"] for first, last in pairs)
     verdict = {
         0: "**No planner is seen to exploit the model's errors**",
         len(rows): "**Every planner exploits the model's errors**",
@@ -218,5 +220,6 @@ def exploited(numbers: dict[str, Any]) -> str:
         f"errors). A plan of PlaNet's CEM promises {reference['predicted']:.2f}, and {reference['came']:.2f} comes: "
         f"{reference['excess']:+.2f} ± {reference['error']:.2f}; of random sequences {chance['excess']:+.2f} ± "
         f"{chance['error']:.2f}. The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
-        f"{most['family']} with {most['evaluations']:,} evaluations."
+        f"{most['family']} with {most['evaluations']:,} evaluations. From its smallest to its largest budget the excess "
+        f"grows for {more} of {len(pairs)} planners and falls for {len(pairs) - more}."
     )

@@ -132,7 +132,7 @@ def promise(predicted: Float[Tensor, " M"], came: Float[Tensor, " M"]) -> Promis
 
 
 @torch.no_grad()
-def tested(agent: Agent, truth: Agent, moments: Moments, seed: int) -> Promise:
+def planned_promise(agent: Agent, truth: Agent, moments: Moments, seed: int) -> Promise:
     """Plan at each moment, believe the model, then execute the plan."""
     actor, generator = planning(agent), torch.Generator().manual_seed(seed)
     count = len(moments.truth.theta)
@@ -142,17 +142,17 @@ def tested(agent: Agent, truth: Agent, moments: Moments, seed: int) -> Promise:
         action, memory = actor.act(belief, memory, searching(agent, count, generator))
     # The plan's best sequence: its first action was given out, the others were moved up.
     plan = torch.cat([action[:, None], memory.elites[:, 0, :-1]], dim=1)
-    return scored(agent, truth, moments, plan[:, None])
+    return compared(agent, truth, moments, plan[:, None])
 
 
 @torch.no_grad()
-def untested(agent: Agent, truth: Agent, moments: Moments, horizon: int, seed: int, count: int = 64) -> Promise:
+def random_promise(agent: Agent, truth: Agent, moments: Moments, horizon: int, seed: int, count: int = 64) -> Promise:
     """The same for uniformly random sequences, among which nobody chose: the model's error without exploitation."""
     size = (len(moments.truth.theta), count, horizon, agent.config.spec.action.size)
-    return scored(agent, truth, moments, 2 * torch.rand(size, generator=torch.Generator().manual_seed(seed)) - 1)
+    return compared(agent, truth, moments, 2 * torch.rand(size, generator=torch.Generator().manual_seed(seed)) - 1)
 
 
-def scored(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> Promise:
+def compared(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> Promise:
     """What the model says of the sequences beside what they do."""
     predicted = planning(agent).score(moments.beliefs[-1])(action) / agent.model.signals["reward"].scale
     return promise(predicted.mean(1), planning(truth).score(moments.truth)(action).mean(1))
