@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SMALLEST_SIDE = 256  # pixels; players blur a 64-pixel film when they enlarge it
 _STRIP_COLUMNS = (5, 11)  # at most this many moments of the context, and of the imagination
+_MOST_LABELS = 6  # more would hide what they stand for: the legend goes beside the axes
 _MOST_MARKERS = 60  # more would hide the line they lie on
 _SEEN, _IMAGINED = (46, 160, 67), (203, 36, 49)  # RGB of the bar over a film: context, imagination
 
@@ -141,13 +142,16 @@ def lines(
     xlabel: str,
     ylabel: str,
     logarithmic: bool = False,
+    references: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis."""
+    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels."""
     figure = _figure(7, 4.2)
     axes = figure.add_subplot()
     for label, points in series.items():
         marker = "o" if len(points) <= _MOST_MARKERS else None
         axes.plot(*(zip(*sorted(points)) if points else ((), ())), marker=marker, markersize=3, label=label)
+    for label, level in (references or {}).items():
+        axes.axhline(level, linestyle="--", linewidth=1.2, color="grey", label=label)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if logarithmic else "linear")
     _finish(axes)
     return _save(figure, path)
@@ -265,7 +269,11 @@ def _figure(width: float, height: float) -> "Figure":
 def _finish(axes: "Axes") -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
+    labels, figure = axes.get_legend_handles_labels()[1], axes.get_figure(root=True)
+    if len(labels) > _MOST_LABELS and figure:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.set_figwidth(figure.get_figwidth() + 2.2)
+    elif labels:
         axes.legend(frameon=False)
 
 

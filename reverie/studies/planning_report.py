@@ -16,21 +16,19 @@ def figures(out: Path, numbers: dict[str, Any]) -> None:
     """Return against evaluations and against time in each model; what plans promised beside what came."""
     for name, world in WORLDS.items():
         rows = numbers[name]["rows"]
-        level = threshold(rows[numbers["reference"]])
+        reference = rows[numbers["reference"]]
         for axis, label in (
             ("evaluations", "evaluations of a candidate sequence, a decision"),
             ("milliseconds", "milliseconds a decision, one thread"),
         ):
-            least, most = (edge(row[axis] for row in rows.values()) for edge in (min, max))
-            series = {family: [(row[axis], row["mean"]) for row in of] for family, of in families(rows).items()}
-            series["PlaNet's return less its standard error"] = [(least, level), (most, level)]
             report.lines(
                 out / f"return_{axis}_{name}.png",
-                series,
+                {family: [(row[axis], row["mean"]) for row in of] for family, of in families(rows).items()},
                 title=f"Planning in {world}: mean return of {numbers['episodes']} episodes",
                 xlabel=label,
                 ylabel="return of an episode",
                 logarithmic=True,
+                references={"PlaNet's return less\nits standard error": threshold(reference)},
             )
     rows, chance = numbers["trained"]["rows"], numbers["trained"]["random"]
     report.agreement(
@@ -50,13 +48,14 @@ def figures(out: Path, numbers: dict[str, Any]) -> None:
         xlabel="evaluations of a candidate sequence, a decision",
         ylabel="predicted return less the one that came",
         logarithmic=True,
+        references={"random sequences": chance["excess"]},
     )
 
 
 def families(rows: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The rows of each planner, in the order of evaluations."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.values():
+    for row in sorted(rows.values(), key=lambda row: row["evaluations"]):
         found.setdefault(row["family"], []).append(row)
     return {family: found[family] for family in sorted(found)}
 
@@ -220,6 +219,6 @@ def exploited(numbers: dict[str, Any]) -> str:
         f"errors). A plan of PlaNet's CEM promises {reference['predicted']:.2f}, and {reference['came']:.2f} comes: "
         f"{reference['excess']:+.2f} ± {reference['error']:.2f}; of random sequences {chance['excess']:+.2f} ± "
         f"{chance['error']:.2f}. The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
-        f"{most['family']} with {most['evaluations']:,} evaluations. From its smallest to its largest budget the excess "
+        f"{most['family']} with {most['evaluations']:,} evaluations. From the smallest to the largest budget it "
         f"grows for {more} of {len(pairs)} planners and falls for {len(pairs) - more}."
     )
