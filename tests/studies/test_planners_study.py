@@ -151,6 +151,7 @@ def test_the_conclusion_follows_the_numbers():
     numbers = {"reference": "CEM (PlaNet) 800", "trained": world, "true": world}
     rows["MPPI 25"] = row("MPPI", 25, -150.0, -1.0)
     said = conclusion(numbers)
+    assert said.count("2 of 2 beginnings in the t") == 2
     assert "grows for 1 of 1 planners and falls for 0." in said
     assert "returns -100.0 ± 10.0 for 800 evaluations" in said
     assert "**iCEM reaches that, within the standard error, with 50**" in said
