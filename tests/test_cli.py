@@ -14,6 +14,7 @@ from reverie.errors import UserError
 from reverie.planning import PlannerConfig
 from reverie.planning.objectives import ObjectiveConfig
 from reverie.planning.planning_actor import PlanningConfig
+from reverie.studies import STUDIES
 
 
 @pytest.fixture
@@ -93,6 +94,12 @@ def test_evaluate_helps_with_what_there_is(capsys):
     assert f"{short_name(type(defaults.objective))} (default)" in shown
     assert (defaults.futures, defaults.warm_start) == (0, True)
     assert "reverie show" not in shown
+
+
+def test_the_help_names_every_study(capsys):
+    assert cli.main(["study", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"\b{name}\b", shown) for name in STUDIES)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SMALLEST_SIDE = 256  # pixels; players blur a 64-pixel film when they enlarge it
 _STRIP_COLUMNS = (5, 11)  # at most this many moments of the context, and of the imagination
+_MOST_LABELS = 6  # more would hide what they stand for: the legend goes beside the axes
 _MOST_MARKERS = 60  # more would hide the line they lie on
 _SEEN, _IMAGINED = (46, 160, 67), (203, 36, 49)  # RGB of the bar over a film: context, imagination
 
@@ -144,14 +145,34 @@ def lines(
     xlabel: str,
     ylabel: str,
     logarithmic: bool = False,
+    references: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis."""
+    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels."""
     figure = _figure(7, 4.2)
     axes = figure.add_subplot()
     for label, points in series.items():
         marker = "o" if len(points) <= _MOST_MARKERS else None
         axes.plot(*(zip(*sorted(points)) if points else ((), ())), marker=marker, markersize=3, label=label)
+    for label, level in (references or {}).items():
+        axes.axhline(level, linestyle="--", linewidth=1.2, color="grey", label=label)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if logarithmic else "linear")
+    _finish(axes)
+    return _save(figure, path)
+
+
+def agreement(
+    path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, xlabel: str, ylabel: str
+) -> Path:
+    """Write a PNG of points (x, y) by label, both in one unit, and of the line on which they would agree."""
+    figure = _figure(7, 5.6)
+    axes = figure.add_subplot()
+    for number, (label, points) in enumerate(series.items()):
+        marker = "osD^vP*Xph"[number % 10]
+        axes.plot(*(zip(*points) if points else ((), ())), linestyle="none", marker=marker, markersize=6, label=label)
+    numbers = [number for points in series.values() for point in points for number in point]
+    ends = (min(numbers), max(numbers))
+    axes.plot(ends, ends, linestyle="--", linewidth=1, color="grey", label="as much as predicted")
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     _finish(axes)
     return _save(figure, path)
 
@@ -264,7 +285,11 @@ def _figure(width: float, height: float) -> "Figure":
 def _finish(axes: "Axes") -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
+    labels, figure = axes.get_legend_handles_labels()[1], axes.get_figure(root=True)
+    if len(labels) > _MOST_LABELS and figure:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.set_figwidth(figure.get_figwidth() + 2.2)
+    elif labels:
         axes.legend(frameon=False)
 
 

@@ -12,7 +12,11 @@ from typing import Any
 from reverie.display import Progress
 from reverie.errors import UserError, nearest
 
-STUDIES = {"dynamics": "reverie.studies.dynamics", "generative": "reverie.studies.generative"}
+STUDIES = {
+    "dynamics": "reverie.studies.dynamics",
+    "generative": "reverie.studies.generative",
+    "planners": "reverie.studies.planners",
+}
 SIZES = ("tiny", "laptop")
 OnProgress = Callable[[str, Progress], None]
 """Told what is being trained, and how far it is."""

@@ -78,3 +78,14 @@ def test_curve_draws_any_number_of_runs(tmp_path, runs):
 def test_error_plot_is_a_picture(tmp_path):
     path = report.error_plot(tmp_path / "error.png", np.linspace(0, 1, 45), np.linspace(0, 2, 45))
     assert cv2.imread(str(path)).std() > 0
+
+
+def test_many_labels_stand_beside_the_picture(tmp_path):
+    few, many = ({str(i): [(1.0, i), (10.0, i + 1.0)] for i in range(count)} for count in (2, 9))
+    words = {"title": "t", "xlabel": "x", "ylabel": "y"}
+    width = {}
+    for name, series in {"few": few, "many": many}.items():
+        drawn = report.lines(tmp_path / f"{name}.png", series, **words, logarithmic=True, references={"level": 3.0})
+        points = report.agreement(tmp_path / f"{name}-points.png", series, **words)
+        width[name] = [cv2.imread(str(path)).shape[1] for path in (drawn, points)]
+    assert all(one < other for one, other in zip(width["few"], width["many"]))

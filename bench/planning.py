@@ -1,0 +1,225 @@
+"""How long one plan takes: PlaNet's against the laptop recipe's and the others, at the published model's size.
+
+    python bench/planning.py --repeats 7
+
+An action is planned from a belief of an RSSM of 200 / 30 (hidden 200, reward head 2 x 200), horizon 12, for worlds of
+1 and 6 action dimensions; PlaNet's plan is 1000 candidates, 10 iterations. All planners run in turns, on one thread and
+on all; figures are medians, their ratios to PlaNet's, and the share of the float32 matrix-product peak of the same run
+(FLOPs as PyTorch counts them, of the matrix products of inputs, cell, prior and reward head; for one candidate they
+must be those counted by hand). On a GPU the plan is also captured as one CUDA graph, which must agree with eager, for
+1, 8 and 64 environments at once. Writes `bench/results/planning.json`.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from update import matmul_peak, processor, timed
+
+from reverie import tree
+from reverie.agent import ActNoise, choose_device
+from reverie.dynamics.latent import GaussianConfig
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import ActionSpace, EnvSpec, Space
+from reverie.planning import PlannerConfig
+from reverie.planning.cem import CEMConfig
+from reverie.planning.gradient import GradientConfig
+from reverie.planning.mppi import MPPIConfig
+from reverie.planning.planning_actor import PlanningActor, PlanningConfig
+from reverie.planning.rank import RankConfig
+from reverie.planning.refined import RefinedConfig
+from reverie.recipes.planet import planet
+from reverie.signals.reward import RewardConfig
+from reverie.studies.planning_budgets import evaluations
+from reverie.world_model import WorldModel, WorldModelConfig
+
+PLANET, LAPTOP = "PlaNet's CEM", "laptop's iCEM"
+HORIZON, DETER, STOCH, HIDDEN, UNITS = 12, 200, 30, 200, 200
+PLANNERS: dict[str, PlannerConfig] = {
+    PLANET: CEMConfig(),
+    LAPTOP: planet("laptop", None).behavior.planner,
+    "random shooting": RankConfig(HORIZON, 1000),
+    "MPPI": MPPIConfig(),
+    "gradient": GradientConfig(),
+    "iCEM + gradient": RefinedConfig(),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--device", default="auto")
+    asked = parser.parse_args()
+    device = choose_device(asked.device)
+    every = len(os.sched_getaffinity(0))
+    found = {}
+    for actions in (1, 6):
+        problems = {name: Problem(config, actions, 1, device) for name, config in PLANNERS.items()}
+        check_flops(actions, device)
+        for threads in (1,) if device.type == "cuda" else sorted({1, every}):
+            with using(threads):
+                found[f"{actions} actions, {threads} threads"] = measure(problems, asked.repeats, device)
+    result = {
+        "command": "python bench/planning.py " + " ".join(sys.argv[1:]),
+        "machine": {
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+            "cores": every,
+            "load": os.getloadavg()[0],
+            "torch": torch.__version__,
+        },
+        "eager": found,
+        "graph": graphs(asked.repeats, device) if device.type == "cuda" else {},
+    }
+    path = Path(__file__).parent / "results" / "planning.json"
+    path.write_text(json.dumps(result, indent=1))
+    for case, of in found.items():
+        print(f"{case} (matmul peak {of['matmul_peak_gflops']:.0f} GFLOP/s)")
+        for name, row in of["planners"].items():
+            print(
+                f"  {name:16} {row['evaluations']:6,} evaluations {row['milliseconds']:8.1f} ms"
+                f"   {row['ratio_to_planet']:6.3f} of PlaNet's   {row['share_of_peak']:4.0%} of the peak"
+            )
+    for case, row in result["graph"].items():
+        print(f"{case}: eager {row['eager_milliseconds']:.2f} ms, graph {row['graph_milliseconds']:.2f} ms")
+
+
+class Problem:
+    """`plan()` decides for `batch` beliefs, by noise that was drawn before."""
+
+    def __init__(self, config: PlannerConfig, actions: int, batch: int, device: torch.device) -> None:
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        self.model = published_model(actions).to(device)
+        self.actor = PlanningActor(PlanningConfig(config), self.model, ActionSpace(actions, False))
+        self.batch, self.device = batch, device
+        self.belief = tree.to(self.model.dynamics.initial(batch), device)
+        self.memory = tree.to(self.actor.initial(batch), device)
+        self.noise = self.draw(generator)
+
+    def draw(self, generator: torch.Generator) -> Any:
+        return tree.to(self.actor.noise(self.batch, generator)[0], self.device)
+
+    @torch.no_grad()
+    def plan(self) -> Tensor:
+        return self.actor.act(self.belief, self.memory, ActNoise(None, self.noise, None))[0]
+
+
+def published_model(actions: int) -> WorldModel:
+    """Of the published size, as far as a plan touches it."""
+    spec = EnvSpec({"state": Space((3,), "float32")}, ActionSpace(actions, False), 1)
+    config = WorldModelConfig(
+        dynamics=RSSMConfig(DETER, HIDDEN, GaussianConfig(STOCH)),
+        signals={"reward": RewardConfig(MLPConfig(2, UNITS))},
+        weights={"reward": 1.0},
+    )
+    return WorldModel(config, spec)
+
+
+def flops_of_one(actions: int) -> int:
+    """FLOPs of the matrix products that score one candidate sequence."""
+    inputs, cell = (STOCH + actions) * HIDDEN, (HIDDEN + DETER) * 3 * DETER
+    prior, reward = DETER * HIDDEN + HIDDEN * 2 * STOCH, (DETER + STOCH) * UNITS + UNITS * UNITS + UNITS
+    return 2 * HORIZON * (inputs + cell + prior + reward)
+
+
+def check_flops(actions: int, device: torch.device) -> None:
+    """The count by hand must be what PyTorch counts."""
+    problem = Problem(RankConfig(HORIZON, 7), actions, 1, device)
+    with FlopCounterMode(display=False) as counter:
+        problem.plan()
+    if counter.get_total_flops() != 8 * flops_of_one(actions):
+        raise SystemExit(f"By hand {8 * flops_of_one(actions)} FLOPs, by PyTorch {counter.get_total_flops()}.")
+
+
+def measure(problems: dict[str, Problem], repeats: int, device: torch.device) -> dict[str, Any]:
+    """All in turns, after a first time in which FLOPs are counted."""
+    taken: dict[str, list[float]] = {name: [] for name in problems}
+    flops = {}
+    for name, problem in problems.items():
+        with FlopCounterMode(display=False) as counter:
+            problem.plan()
+        flops[name] = counter.get_total_flops()
+    for _ in range(repeats):
+        for name, problem in problems.items():
+            taken[name].append(timed(problem.plan, device))
+    peak, median = matmul_peak(device), {name: statistics.median(times) for name, times in taken.items()}
+    rows = {}
+    for name, seconds in median.items():
+        scored, climbing = evaluations(PLANNERS[name])
+        rows[name] = {
+            "evaluations": scored,
+            "for_a_gradient": climbing,
+            "milliseconds": 1e3 * seconds,
+            "ratio_to_planet": seconds / median[PLANET],
+            "gflop": flops[name] / 1e9,
+            "share_of_peak": flops[name] / seconds / peak,
+            "seconds": taken[name],
+        }
+    return {"matmul_peak_gflops": peak / 1e9, "planners": rows}
+
+
+def graphs(repeats: int, device: torch.device) -> dict[str, Any]:
+    """Eager against one captured graph, the same plan from the same noise; also from noise that came later."""
+    found = {}
+    for name in (PLANET, LAPTOP):
+        for batch in (1, 8, 64):
+            problem = Problem(PLANNERS[name], 6, batch, device)
+            replay, action = captured(problem.plan)
+            apart = []
+            for seed in (0, 1):
+                fresh = problem.draw(torch.Generator().manual_seed(seed))
+                for kept, new in zip(tree.leaves(problem.noise), tree.leaves(fresh), strict=True):
+                    kept.copy_(new)
+                replay()
+                apart.append((problem.plan() - action).abs().max().item())
+            if max(apart) > 1e-3:
+                raise SystemExit(f"{name}, {batch} environments: graph and eager plan differently, by {apart}.")
+            eager, graph = (
+                statistics.median(timed(run, device) for _ in range(repeats)) for run in (problem.plan, replay)
+            )
+            found[f"{name}, {batch} environments"] = {
+                "eager_milliseconds": 1e3 * eager,
+                "graph_milliseconds": 1e3 * graph,
+                "ratio": eager / graph,
+                "largest_difference_of_an_action": max(apart),
+            }
+    return found
+
+
+def captured(plan: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    """A call that plans again, and where its actions arrive."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # warms libraries up, which may not allocate while they are captured
+        for _ in range(3):
+            plan()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        action = plan()
+    return graph.replay, action
+
+
+@contextmanager
+def using(threads: int) -> Iterator[None]:
+    """So many threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+if __name__ == "__main__":
+    main()
