@@ -146,10 +146,10 @@ COMMANDS = {
     ),
     "study": Command(
         commands.study,
-        "answer a question by experiments: generative, planners",
+        "answer a question by experiments: dynamics, generative, planners",
         "reverie study generative",
         (
-            Argument("NAME", "the study: generative or planners", metavar="NAME"),
+            Argument("NAME", "the study: dynamics, generative or planners", metavar="NAME"),
             Argument("--size", "tiny or laptop (default: laptop)", "SIZE", str, "laptop"),
             Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
         ),
