@@ -1,0 +1,41 @@
+"""The benchmark that draws learning curves, on the smallest recipe: it is run seldom, and must work when it is."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+@pytest.fixture
+def learning(tmp_path, monkeypatch):
+    found = importlib.util.spec_from_file_location("learning", BENCH / "learning.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    for folder in ("bench/results", "docs/images"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(BENCH / "published.json", tmp_path / "bench")
+    monkeypatch.setattr(module, "HERE", tmp_path / "bench")
+    monkeypatch.chdir(tmp_path)
+    return module
+
+
+def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
+    few = ["--size", "tiny", "--set", "training.frames=500", "env.time_limit=50"]
+    for line in (["first", "--seeds", "0", "1", *few], ["second", "--recipe", "planet", *few, "--beside", "first"]):
+        monkeypatch.setattr(sys, "argv", ["learning.py", *line])
+        learning.main()
+    assert "second: mean" in capsys.readouterr().out
+    found = json.loads((tmp_path / "bench" / "results" / "first.json").read_text())
+    assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
+    assert all(seed["frames"] == 500 and seed["updates"] > 0 for seed in found["seeds"])
+    assert (tmp_path / "docs" / "images" / "second_curves.png").stat().st_size > 1000
+
+
+def test_tasks_and_means(learning):
+    assert learning.task("dm_control/walker-stand-v0") == "walker_stand"
+    assert learning.smooth([[10, 1.0], [20, 3.0], [30, 5.0]], count=2) == [(20, 2.0), (30, 4.0)]
