@@ -150,8 +150,9 @@ def agent(world: str, name: str, size: str) -> Config:
     """One model as a PlaNet agent. Without warm starts, so that no plan remembers what the model has forgotten."""
     base = cast(Config, recipes.build("planet", size))
     if world == "pendulum":
-        frames = {"tiny": 500, "laptop": base.training.frames}[size]
-        return replace(base, model=model(world, name, size), training=replace(base.training, frames=frames))
+        training = replace(base.training, frames={"tiny": 500, "laptop": base.training.frames}[size])
+        quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
+        return replace(base, model=model(world, name, size), behavior=quick, training=training)
     planner = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)
     frames, count = {"tiny": 200, "laptop": 6_000}[size], updates(world, size)
     rounds = 2 if size == "tiny" else 20

@@ -62,7 +62,7 @@ def contenders(size: str) -> list[Contender]:
         raise UserError("The recipe planet does not plan.")
     own = recipe.behavior
     found = []
-    for family, planners in (tiny() if size == "tiny" else laptop(own.planner)).items():
+    for family, planners in (tiny() if size == "tiny" else laptop()).items():
         for planner in planners:
             config = replace(own, planner=planner, warm_start=family != PLANET)
             found.append(Contender(family, config, *evaluations(planner)))
@@ -74,20 +74,20 @@ def cem(candidates: int, elites: int, iterations: int, horizon: int = 12) -> CEM
     return CEMConfig(horizon, candidates, elites, iterations)
 
 
-def laptop(own: PlannerConfig) -> dict[str, list[PlannerConfig]]:
-    """From about 30 to 10,000; `own` is the recipe's planner. PlaNet's full budget is the price of the study."""
-    icem = [ICEMConfig(candidates=n, elites=k, iterations=i) for n, k, i in ((10, 3, 3), (160, 16, 4), (270, 27, 6))]
-    few = ICEMConfig(candidates=10, elites=3, iterations=3)
+def laptop() -> dict[str, list[PlannerConfig]]:
+    """From about 30 to 10,000. PlaNet's full budget is the price of the study."""
+    budgets = ((10, 3, 3), (64, 10, 3), (160, 16, 4), (270, 27, 6))
+    icem = [ICEMConfig(candidates=n, elites=k, iterations=i) for n, k, i in budgets]
     climb = GradientConfig(steps=5)
     return {
         "random shooting": [RankConfig(12, n) for n in (31, 127, 499, 1249)],
         PLANET: [cem(32, 4, 4), cem(200, 20, 6), cem(1000, 100, 10)],
         "CEM, warm start": [cem(10, 2, 3), cem(32, 4, 4), cem(100, 10, 5), cem(200, 20, 6)],
-        "iCEM": [icem[0], own, icem[1], icem[2]],
+        "iCEM": list(icem),
         "MPPI": [MPPIConfig(candidates=n, iterations=i) for n, i in ((16, 2), (32, 4), (100, 5))],
         "gradient": [GradientConfig(starts=n, steps=s) for n, s in ((4, 7), (8, 15), (16, 30))],
         "CEM + gradient": [RefinedConfig(cem(*c), climb) for c in ((10, 2, 3), (32, 4, 4), (100, 10, 5))],
-        "iCEM + gradient": [RefinedConfig(p, climb) for p in (few, own, icem[1]) if isinstance(p, ICEMConfig)],
+        "iCEM + gradient": [RefinedConfig(search, climb) for search in icem[:3]],
     }
 
 
