@@ -215,6 +215,11 @@ def exploits(row: dict[str, Any], chance: dict[str, Any]) -> bool:
     return row["excess"] > 2 * row["error"] and beyond > 2 * hypot(row["error"], chance["error"])
 
 
+def share(row: dict[str, Any]) -> float:
+    """The excess as a part of what came: errors of the model grow with the costs that it has to predict."""
+    return row["excess"] / abs(row["came"])
+
+
 def exploited(numbers: dict[str, Any]) -> str:
     """Whether plans promise more than comes."""
     rows, chance = numbers["trained"]["rows"], numbers["trained"]["random"]
@@ -230,8 +235,8 @@ def exploited(numbers: dict[str, Any]) -> str:
     return (
         f"{verdict} (a plan promises more than comes, and more so than a random sequence does, by over two standard "
         f"errors). A plan of PlaNet's CEM promises {reference['predicted']:.2f}, and {reference['came']:.2f} comes: "
-        f"{reference['excess']:+.2f} ± {reference['error']:.2f}; of random sequences {chance['excess']:+.2f} ± "
-        f"{chance['error']:.2f}. The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
+        f"{reference['excess']:+.2f} ± {reference['error']:.2f}, {share(reference):.0%} of what comes; of random "
+        f"sequences {chance['excess']:+.2f} ± {chance['error']:.2f}, {share(chance):.0%}. The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
         f"{most['family']} with {most['evaluations']:,} evaluations. From the smallest to the largest budget it "
         f"grows for {more} of {len(pairs)} planners and falls for {len(pairs) - more}."
     )
