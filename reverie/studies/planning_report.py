@@ -236,7 +236,8 @@ def exploited(numbers: dict[str, Any]) -> str:
         f"{verdict} (a plan promises more than comes, and more so than a random sequence does, by over two standard "
         f"errors). A plan of PlaNet's CEM promises {reference['predicted']:.2f}, and {reference['came']:.2f} comes: "
         f"{reference['excess']:+.2f} ± {reference['error']:.2f}, {share(reference):.0%} of what comes; of random "
-        f"sequences {chance['excess']:+.2f} ± {chance['error']:.2f}, {share(chance):.0%}. The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
+        f"sequences {chance['excess']:+.2f} ± {chance['error']:.2f}, {share(chance):.0%}. "
+        f"The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
         f"{most['family']} with {most['evaluations']:,} evaluations. From the smallest to the largest budget it "
         f"grows for {more} of {len(pairs)} planners and falls for {len(pairs) - more}."
     )
