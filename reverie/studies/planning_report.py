@@ -189,11 +189,16 @@ def reached(numbers: dict[str, Any], name: str) -> str:
     least = {row["family"]: row["evaluations"] for row in reversed(good.values())}
     return (
         said + f"**{first['family']} reaches that, within the standard error, with {first['evaluations']:,}** "
-        f"({first['mean']:.1f}); the quickest that does is {quick['family']} with {quick['evaluations']:,}, in "
+        f"({first['mean']:.1f}){dearer(first)}; the quickest that does is {quick['family']} with {quick['evaluations']:,}, in "
         f"{quick['milliseconds'] / reference['milliseconds']:.3f} of the time. The fewest of each planner: "
         + ", ".join(f"{family} {least[family]:,}" for family in sorted(least, key=lambda family: least[family]))
         + (f"; never with an eighth: {', '.join(missing)}." if missing else ".")
     )
+
+
+def dearer(row: dict[str, Any]) -> str:
+    """A caution where gradients make evaluations dear: forward and backward cost about three forward ones."""
+    return f", which cost as much as {row['evaluations'] + 2 * row['climbing']:,}" if row["climbing"] else ""
 
 
 def decided(numbers: dict[str, Any]) -> str:
