@@ -189,8 +189,9 @@ def reached(numbers: dict[str, Any], name: str) -> str:
     least = {row["family"]: row["evaluations"] for row in reversed(good.values())}
     return (
         said + f"**{first['family']} reaches that, within the standard error, with {first['evaluations']:,}** "
-        f"({first['mean']:.1f}){dearer(first)}; the quickest that does is {quick['family']} with {quick['evaluations']:,}, in "
-        f"{quick['milliseconds'] / reference['milliseconds']:.3f} of the time. The fewest of each planner: "
+        f"({first['mean']:.1f}){dearer(first)}; the quickest that does is {quick['family']} with "
+        f"{quick['evaluations']:,}, in {quick['milliseconds'] / reference['milliseconds']:.3f} of the time. "
+        "The fewest of each planner: "
         + ", ".join(f"{family} {least[family]:,}" for family in sorted(least, key=lambda family: least[family]))
         + (f"; never with an eighth: {', '.join(missing)}." if missing else ".")
     )
