@@ -189,11 +189,17 @@ def reached(numbers: dict[str, Any], name: str) -> str:
     least = {row["family"]: row["evaluations"] for row in reversed(good.values())}
     return (
         said + f"**{first['family']} reaches that, within the standard error, with {first['evaluations']:,}** "
-        f"({first['mean']:.1f}); the quickest that does is {quick['family']} with {quick['evaluations']:,}, in "
-        f"{quick['milliseconds'] / reference['milliseconds']:.3f} of the time. The fewest of each planner: "
+        f"({first['mean']:.1f}){dearer(first)}; the quickest that does is {quick['family']} with "
+        f"{quick['evaluations']:,}, in {quick['milliseconds'] / reference['milliseconds']:.3f} of the time. "
+        "The fewest of each planner: "
         + ", ".join(f"{family} {least[family]:,}" for family in sorted(least, key=lambda family: least[family]))
         + (f"; never with an eighth: {', '.join(missing)}." if missing else ".")
     )
+
+
+def dearer(row: dict[str, Any]) -> str:
+    """A caution where gradients make evaluations dear: forward and backward cost about three forward ones."""
+    return f", which cost as much as {row['evaluations'] + 2 * row['climbing']:,}" if row["climbing"] else ""
 
 
 def decided(numbers: dict[str, Any]) -> str:
@@ -215,6 +221,11 @@ def exploits(row: dict[str, Any], chance: dict[str, Any]) -> bool:
     return row["excess"] > 2 * row["error"] and beyond > 2 * hypot(row["error"], chance["error"])
 
 
+def share(row: dict[str, Any]) -> float:
+    """The excess as a part of what came: errors of the model grow with the costs that it has to predict."""
+    return row["excess"] / abs(row["came"])
+
+
 def exploited(numbers: dict[str, Any]) -> str:
     """Whether plans promise more than comes."""
     rows, chance = numbers["trained"]["rows"], numbers["trained"]["random"]
@@ -230,8 +241,9 @@ def exploited(numbers: dict[str, Any]) -> str:
     return (
         f"{verdict} (a plan promises more than comes, and more so than a random sequence does, by over two standard "
         f"errors). A plan of PlaNet's CEM promises {reference['predicted']:.2f}, and {reference['came']:.2f} comes: "
-        f"{reference['excess']:+.2f} ± {reference['error']:.2f}; of random sequences {chance['excess']:+.2f} ± "
-        f"{chance['error']:.2f}. The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
+        f"{reference['excess']:+.2f} ± {reference['error']:.2f}, {share(reference):.0%} of what comes; of random "
+        f"sequences {chance['excess']:+.2f} ± {chance['error']:.2f}, {share(chance):.0%}. "
+        f"The largest excess, {most['excess']:+.2f} ± {most['error']:.2f}, is that of "
         f"{most['family']} with {most['evaluations']:,} evaluations. From the smallest to the largest budget it "
         f"grows for {more} of {len(pairs)} planners and falls for {len(pairs) - more}."
     )

@@ -158,6 +158,8 @@ def test_the_conclusion_follows_the_numbers():
     assert "the quickest that does is MPPI with 100, in 0.010 of the time" in said
     assert "iCEM 50, MPPI 100; never with an eighth: random shooting." in said
     assert "**1 of 6 settings exploit the model's errors**" in said
+    rows["iCEM 50"]["climbing"] = 20
+    assert "(-109.0), which cost as much as 90; the quickest" in conclusion(numbers)
     rows["CEM (PlaNet) 800"] |= {"returns": [0.0, 0.2], "mean": 0.1, "excess": 0.9}
     said = conclusion(numbers)
     assert "**No planner reaches that with an eighth of them**: the best is MPPI with 100" in said
