@@ -73,9 +73,8 @@ class RSSM(nn.Module):
         nn.init.xavier_uniform_(self.cell.weight_ih)
         nn.init.orthogonal_(self.cell.weight_hh)
         nn.init.zeros_(self.cell.bias_ih)
-        nn.init.constant_(
-            self.cell.bias_ih[: 2 * config.deter], config.gate_bias
-        )  # reset and update, not the candidate
+        gates = self.cell.bias_ih[: 2 * config.deter]  # reset and update, not the candidate
+        nn.init.constant_(gates, config.gate_bias)
         nn.init.zeros_(self.cell.bias_hh)
 
     def initial(self, batch: int) -> RSSMState:

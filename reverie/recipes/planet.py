@@ -11,8 +11,8 @@ Reading path:
     reverie/train.py                        the training loop
 
 Sizes: `tiny` for tests; `laptop` has the model of Dreamer V1's laptop size and a planner with a tenth of PlaNet's
-evaluations; `paper` is the published network and schedule, but for its images of 5 bits (8 here) and its learning
-rate's ramp (none here).
+evaluations; `paper` is the published network and schedule, but for its images of 5 bits (8 here), its learning rate's
+ramp (none here) and the transitions in a plan, which it samples for each candidate (means here).
 Another planner or model is one `replace`: `replace(config, behavior=PlanningConfig(MPPIConfig()))`.
 """
 
