@@ -68,7 +68,7 @@ SEQUENCES = {"curtain": 100, "pendulum": 16}
 
 def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     """Both worlds, into `out`."""
-    numbers: dict[str, Any] = {"size": size, "references": references()}
+    numbers: dict[str, Any] = {"size": size, "references": references(100 if size == "tiny" else 2_000)}
     for world in WORLDS:
         fits = {name: trained(fit(world, name, size), out / f"{world}-{name}-fit", on_progress) for name in MODELS}
         models = {name: cast(WorldModel, load(folder, "cpu")) for name, folder in fits.items()}
@@ -130,7 +130,8 @@ def env(world: str, size: str) -> EnvConfig:
     """As the model sees it."""
     if world == "curtain":
         return EnvConfig("reverie/Curtain-v0", ("state",), image_size=curtain.SIZE)
-    return cast(Config, recipes.build("planet", size)).env
+    own = cast(Config, recipes.build("planet", size)).env
+    return replace(own, time_limit=2 * LENGTH[world] * own.repeat) if size == "tiny" else own
 
 
 def fit(world: str, name: str, size: str) -> FitConfig:
@@ -150,9 +151,9 @@ def agent(world: str, name: str, size: str) -> Config:
     """One model as a PlaNet agent. Without warm starts, so that no plan remembers what the model has forgotten."""
     base = cast(Config, recipes.build("planet", size))
     if world == "pendulum":
-        training = replace(base.training, frames={"tiny": 500, "laptop": base.training.frames}[size])
+        training = replace(base.training, frames={"tiny": 440, "laptop": base.training.frames}[size])
         quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
-        return replace(base, model=model(world, name, size), behavior=quick, training=training)
+        return replace(base, env=env(world, size), model=model(world, name, size), behavior=quick, training=training)
     planner = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)
     frames, count = {"tiny": 200, "laptop": 6_000}[size], updates(world, size)
     rounds = 2 if size == "tiny" else 20
