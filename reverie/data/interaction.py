@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from reverie import envs
-from reverie.collect import Collector, random_action
+from reverie.collect import Collector, random_actions
 from reverie.data.recorded import Say
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.adapter import EnvConfig
@@ -15,7 +15,7 @@ from reverie.errors import UserError
 
 @dataclass(frozen=True)
 class InteractionConfig:
-    """Whole episodes of uniformly random actions until there are `train` decisions, then until `test` more."""
+    """Whole episodes of random (legal) actions until there are `train` decisions, then until `test` more."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
     train: int = 4_000
@@ -64,9 +64,7 @@ class Interaction:
         try:
             collector = Collector(environments, self.seed, stream)
             while part.total < part.capacity:
-                for episode in collector.step(
-                    lambda obs, is_first: random_action(self.spec.action, len(is_first), generator)
-                ):
+                for episode in collector.step(lambda obs, is_first: random_actions(environments, generator)):
                     columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
                     part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
                 say(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")
