@@ -45,11 +45,13 @@ def look_space() -> dict[str, spaces.Space]:
 class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
 
-    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing is
-    picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
-    to the goal, in metres. `info` and `measures` have the distance summed over points (the paper's), overlap and success.
+    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
+    is picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
+    to the goal, in metres. `info` and `measures` have the distance summed over points (the paper's), overlap and
+    success.
 
-    `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each step.
+    `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each
+    step.
     A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
     """
 
@@ -63,7 +65,11 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """Factors that randomisation draws between these bounds, log-uniformly."""
 
     def __init__(
-        self, render_mode: str | None = None, goal: str = "random", randomise: Randomise = "none", render_size: int = 480
+        self,
+        render_mode: str | None = None,
+        goal: str = "random",
+        randomise: Randomise = "none",
+        render_size: int = 480,
     ) -> None:
         if goal not in self.GOALS:
             raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")

@@ -3,6 +3,7 @@ import pytest
 
 from reverie.envs import EnvConfig, make
 from reverie.envs.adapter import ActionSpace, Space
+from reverie.envs.gym import OWN, _own_settings, ids
 from reverie.errors import UserError
 
 NOTHING = np.zeros(2, np.float32)
@@ -153,6 +154,9 @@ def test_an_impossible_action_is_refused(open_env, action, sentence):
         ({"observe": ()}, "Nothing is observed"),
         ({"rendering": "fast"}, "leave them out"),
         ({"camera": 1}, "leave them out"),
+        ({"settings": ("gravity=5",)}, "does not take --env.settings gravity=5"),
+        ({"settings": ("g",)}, "not of the form name=value"),
+        ({"settings": ("render_mode=human",)}, "cannot set render_mode"),
         ({"repeat": 0}, "--env.repeat is 0"),
         ({"time_limit": -5}, "--env.time_limit is -5"),
     ],
@@ -160,6 +164,24 @@ def test_an_impossible_action_is_refused(open_env, action, sentence):
 def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
     with pytest.raises(UserError, match=sentence):
         make(EnvConfig(**settings))
+
+
+def test_settings_reach_the_constructor():
+    environment = make(EnvConfig("Pendulum-v1", observe=("state",), settings=("g = 3.5",)))
+    assert environment._env.unwrapped.g == 3.5
+    read = _own_settings(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
+    assert read == {"a": 3, "b": -1e-3, "c": True, "d": False, "e": "step", "f": "x=y"}
+    assert [type(value) for value in read.values()] == [int, float, bool, bool, str, str]
+
+
+def test_worlds_of_our_own_have_their_own_length():
+    import gymnasium
+
+    ids()
+    steps = {env_id: gymnasium.spec(env_id).max_episode_steps for env_id in OWN}
+    assert steps == {env_id: steps for env_id, (_, steps) in OWN.items()}
+    assert steps["reverie/Curtain-v0"] == 1000
+    assert steps["reverie/Rope-v0"] == 20
 
 
 def test_pendulum_is_unmodified():
