@@ -8,6 +8,7 @@ OpenGL (`envs.table`).
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import gymnasium
@@ -15,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.envs.table import Look, overlap
+from reverie.envs.table import Look, overlap, with_arrow
 from reverie.errors import UserError, nearest
 
 IMAGE = 64
@@ -85,6 +86,8 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.look = Look()
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
         """Where the last action picked and where it let go, in metres, for `render`."""
+        self.watch: Callable[[], None] | None = None
+        """Called after every pull of an action, for who wants to film it."""
         self.set_domain(None)
 
     # ---- physics: what a subclass gives
@@ -137,6 +140,7 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.place(goal, self.np_random)
         self.goal_points = self.points
         self.goal_image = self.picture(self.goal_points, self.look, IMAGE)
+        self.goal_mask = self.mask(self.goal_points)
         self.place("random", self.np_random)
         self.dragged = None
         return self.observe(), self.measures()
@@ -148,7 +152,7 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         point, displacement = self.picked(action[:2]), action[2:] * self.reach
         begin = self.points[point]
         self.drag(point, displacement)
-        self.dragged = (begin[:2], begin[:2] + displacement[:2])
+        self.dragged = (begin[:2], np.clip(begin[:2] + displacement[:2], -TABLE / 2, TABLE / 2))
         measures = self.measures()
         return self.observe(), -measures["distance"] / self.POINTS, False, False, measures
 
@@ -162,8 +166,11 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         }
 
     def render(self) -> np.ndarray | None:
-        """The scene at `render_size` pixels."""
-        return self.picture(self.points, self.look, self.render_size) if self.render_mode == "rgb_array" else None
+        """The scene at `render_size` pixels, an arrow from where the last action picked to where it let go."""
+        if self.render_mode != "rgb_array":
+            return None
+        frame = self.picture(self.points, self.look, self.render_size)
+        return frame if self.dragged is None else with_arrow(frame, *self.dragged, TABLE)
 
     # ---- acting
 
@@ -192,7 +199,7 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         """How far from the goal: `distance` summed over points in metres, `iou` of the masks, `success`."""
         points = self.points
         distance = self.distance(points, self.goal_points)
-        iou = overlap(self.mask(points), self.mask(self.goal_points))
+        iou = overlap(self.mask(points), self.goal_mask)
         return {"distance": distance, "iou": iou, "success": distance / self.POINTS < SUCCESS}
 
     # ---- randomisation

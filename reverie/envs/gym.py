@@ -31,6 +31,7 @@ OWN = {
     "reverie/Curtain-v0": ("reverie.envs.curtain:Curtain", 1000),
     "reverie/Fork-v0": ("reverie.envs.fork:Fork", 1000),
     "reverie/Rope-v0": ("reverie.envs.rope:Rope", 20),
+    "reverie/Cloth-v0": ("reverie.envs.cloth:Cloth", 40),
 }
 """Worlds that come with Reverie, with the steps of an episode, registered with Gymnasium when it is first needed."""
 

@@ -84,6 +84,8 @@ class Rope(Deformable):
         for pull in range(1, PULLS + 1):
             self.physics.mocap_pos[0, :2] = begin + (end - begin) * pull / PULLS
             self.mujoco.mj_step(self.model, self.physics, STEPS_A_PULL)
+            if self.watch is not None:
+                self.watch()
         self.physics.eq_active[point] = 0
         self.mujoco.mj_step(self.model, self.physics, REST)
         self.physics.qvel[:] = 0

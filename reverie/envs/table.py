@@ -19,9 +19,11 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Look:
-    """How a scene looks: two colours, the light and the table's grain."""
+    """How a scene looks: colours, the light and the table's grain."""
 
     thing: Colour = (0.93, 0.85, 0.66)
+    back: Colour = (0.86, 0.60, 0.52)
+    """Of the thing's other side, in parts of its colour."""
     table: Colour = (0.22, 0.25, 0.30)
     light: float = 1.0
     """Factor of all brightness."""
@@ -50,24 +52,54 @@ class Canvas:
         cv2.polylines(fine, [self.pixels(points)], False, 1, max(1, round(width * self.scale)), shift=FRACTION_BITS)
         return fine.astype(np.float32)
 
+    def triangles(
+        self, corners: Float[np.ndarray, "n 3 2"], colours: Float[np.ndarray, "n 3"], order: np.ndarray
+    ) -> UInt8[np.ndarray, "fine fine 3"]:
+        """Filled triangles of colours 0 to 255, drawn in that order on black."""
+        fine = np.zeros((self.size, self.size, 3), np.uint8)
+        places, paints = self.pixels(corners), colours.tolist()
+        for i in order.tolist():
+            cv2.fillConvexPoly(fine, places[i], paints[i], shift=FRACTION_BITS)
+        return fine
+
     def averaged(self, fine: np.ndarray) -> np.ndarray:
         """From the fine canvas to the picture's own pixels."""
         return cv2.resize(fine, None, fx=1 / FINER, fy=1 / FINER, interpolation=cv2.INTER_AREA)
 
 
-def lit(coverage: Float[np.ndarray, "h w"], look: Look, shade: np.ndarray | float = 1.0) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture of a thing that covers that part of each pixel, its colour times `shade`, on the table."""
+def lit(
+    coverage: Float[np.ndarray, "h w"], look: Look, thing: Float[np.ndarray, "h w 3"] | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture of a thing that covers that part of each pixel, on the table.
+
+    `thing` is its colour times its coverage; without it all is of the look's colour.
+    """
     height, width = coverage.shape
     table = np.broadcast_to(np.asarray(look.table, np.float32), (height, width, 3))
     if look.grain:
         # The same texture at every size: a coarse grid of noise, drawn out smoothly.
         noise = np.random.default_rng(look.grain_seed).normal(size=(24, 24)).astype(np.float32)
         table = table + look.grain * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
-    thing = np.asarray(look.thing, np.float32) * (shade if isinstance(shade, float) else shade[..., None])
     alpha = coverage[..., None]
-    scene = (1 - alpha) * table + alpha * thing
+    scene = (1 - alpha) * table + (alpha * np.asarray(look.thing, np.float32) if thing is None else thing)
     light = look.light * (1 + look.slope * np.linspace(-1, 1, width, dtype=np.float32))[None, :, None]
     return np.round(np.clip(scene * light, 0, 1) * 255).astype(np.uint8)
+
+
+def with_arrow(
+    picture: UInt8[np.ndarray, "size size 3"],
+    begin: Float[np.ndarray, " 2"],
+    end: Float[np.ndarray, " 2"],
+    width: float,
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The picture of a square of `width` metres with a thin arrow, both ends in metres."""
+    size = len(picture)
+    places = (np.stack([begin, end]) * [1, -1] / width + 0.5) * size
+    first, last = (tuple(int(x) for x in np.round(place)) for place in places)
+    thick = max(1, size // 240)
+    length = max(float(np.linalg.norm(places[1] - places[0])), 1.0)
+    tip = min(0.4, size / 40 / length)
+    return cv2.arrowedLine(picture.copy(), first, last, (235, 64, 52), thick, cv2.LINE_AA, tipLength=tip)
 
 
 def overlap(one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> float:
