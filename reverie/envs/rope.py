@@ -144,7 +144,9 @@ def _xml() -> str:
     opened = closed = ""
     for i in range(SEGMENTS):
         place = 'pos="0 0 0"' if i == 0 else f'pos="{SEGMENT} 0 0"'
-        joints = '<joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 1 0"/><joint type="hinge" axis="0 0 1"/>'
+        joints = (
+            '<joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 1 0"/><joint type="hinge" axis="0 0 1"/>'
+        )
         if i:
             joints = f'<joint type="hinge" pos="{-half} 0 0" axis="0 0 1" damping="{DAMPING}" stiffness="{STIFFNESS}" limited="true" range="{-MOST_BEND} {MOST_BEND}"/>'
         opened += (
@@ -157,9 +159,7 @@ def _xml() -> str:
         f'<geom type="plane" size="1 1 1" pos="{-edge * x} {-edge * y} 0" zaxis="{x} {y} 0" contype="0" conaffinity="1"/>'
         for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))
     )
-    ties = "".join(
-        f'<connect site1="gripper" site2="s{i}" active="false" solref="0.02 1"/>' for i in range(SEGMENTS)
-    )
+    ties = "".join(f'<connect site1="gripper" site2="s{i}" active="false" solref="0.02 1"/>' for i in range(SEGMENTS))
     return f"""<mujoco>
       <option timestep="{TIMESTEP}" integrator="Euler" gravity="0 0 0" viscosity="{VISCOSITY}"/>
       <default><geom condim="1"/></default>
