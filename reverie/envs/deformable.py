@@ -8,6 +8,7 @@ OpenGL (`envs.table`).
 """
 
 from abc import abstractmethod
+from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import gymnasium
@@ -30,6 +31,14 @@ Domain = dict[str, Any]
 """A sample of `Deformable.domain_space`: how the world looks and feels."""
 
 
+def simulator() -> Any:
+    """MuJoCo, imported when first needed. UserError where it is not installed."""
+    try:
+        return import_module("mujoco")
+    except ImportError as error:
+        raise UserError("Rope and cloth need MuJoCo: pip install 'reverie[rope]'.") from error
+
+
 def look_space() -> dict[str, spaces.Space]:
     """What randomisation may draw of a scene's look."""
     return {
@@ -45,15 +54,15 @@ def look_space() -> dict[str, spaces.Space]:
 class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
 
-    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing is
-    picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
+    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
+    is picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
     to the goal, in metres.
 
     `progress` is what a judge sees and an agent should not: distance to the goal (summed over points, in metres, the
     paper's measure), overlap of the masks (0 to 1), success (0 or 1).
 
-    `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each step.
-    A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
+    `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each
+    step. A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012

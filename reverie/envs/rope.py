@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.envs.deformable import IMAGE, TABLE, Deformable
+from reverie.envs.deformable import IMAGE, TABLE, Deformable, simulator
 from reverie.envs.table import Canvas, Look, lit
 from reverie.errors import UserError
 
@@ -33,7 +33,7 @@ ANGLES = {"horizontal": 0, "vertical": 90, "45": 45, "135": 135}
 
 
 class Rope(Deformable):
-    """Goals: a straight rope through the middle at 0 (`horizontal`), 90 (`vertical`), 45 or 135 degrees, or `random`."""
+    """Goals: a straight rope through the middle at 0 (`horizontal`), 90 (`vertical`), 45, 135 degrees, or `random`."""
 
     GOALS: ClassVar = (*ANGLES, "random")
     POINTS: ClassVar = SEGMENTS
@@ -42,11 +42,7 @@ class Rope(Deformable):
     physics_space: ClassVar = {"mass": (0.7, 1.5), "damping": (0.5, 4.0), "friction": (0.6, 1.6)}
 
     def __init__(self, **settings: Any) -> None:
-        try:
-            import mujoco
-        except ImportError as error:
-            raise UserError("The rope needs MuJoCo: pip install 'reverie[rope]'.") from error
-        self.mujoco = mujoco
+        self.mujoco = mujoco = simulator()
         self.model = mujoco.MjModel.from_xml_string(_xml())
         self.physics = mujoco.MjData(self.model)
         self.kept = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -148,7 +144,10 @@ def _xml() -> str:
             '<joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 1 0"/><joint type="hinge" axis="0 0 1"/>'
         )
         if i:
-            joints = f'<joint type="hinge" pos="{-half} 0 0" axis="0 0 1" damping="{DAMPING}" stiffness="{STIFFNESS}" limited="true" range="{-MOST_BEND} {MOST_BEND}"/>'
+            joints = (
+                f'<joint type="hinge" pos="{-half} 0 0" axis="0 0 1" damping="{DAMPING}" stiffness="{STIFFNESS}"'
+                f' limited="true" range="{-MOST_BEND} {MOST_BEND}"/>'
+            )
         opened += (
             f'<body {place}>{joints}<geom type="capsule" fromto="{-half} 0 0 {half} 0 0" size="{RADIUS}" mass="{MASS}"'
             f' contype="1" conaffinity="0"/><site name="s{i}"/>'
@@ -156,7 +155,8 @@ def _xml() -> str:
         closed += "</body>"
     edge = TABLE / 2
     walls = "".join(
-        f'<geom type="plane" size="1 1 1" pos="{-edge * x} {-edge * y} 0" zaxis="{x} {y} 0" contype="0" conaffinity="1"/>'
+        f'<geom type="plane" size="1 1 1" pos="{-edge * x} {-edge * y} 0" zaxis="{x} {y} 0"'
+        ' contype="0" conaffinity="1"/>'
         for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))
     )
     ties = "".join(f'<connect site1="gripper" site2="s{i}" active="false" solref="0.02 1"/>' for i in range(SEGMENTS))
