@@ -91,7 +91,10 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         progress = spaces.Box(0.0, np.inf, (3,), np.float32)
         self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
         self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
-        low_high = {name: spaces.Box(*np.log(bounds), (), np.float64) for name, bounds in self.physics_space.items()}
+        low_high = {
+            name: spaces.Box(float(np.log(low)), float(np.log(high)), (), np.float64)
+            for name, (low, high) in self.physics_space.items()
+        }
         self.domain_space = spaces.Dict(look_space() | low_high)
         self.look = Look()
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
