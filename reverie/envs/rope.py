@@ -29,6 +29,8 @@ PULLS, STEPS_A_PULL, REST = 10, 3, 10
 """An action drags in so many equal pulls of so many steps each, and lets the rope rest for so many: 40 in all."""
 MOST_BEND = 60
 """Degrees between neighbouring segments."""
+MOST_CURVED = 0.2
+"""Radians by which the bend from joint to joint changes, at most (standard deviation), in random shapes."""
 ANGLES = {"horizontal": 0, "vertical": 90, "45": 45, "135": 135}
 
 
@@ -120,12 +122,13 @@ def _chain(begin: np.ndarray, angles: Float[np.ndarray, " n"]) -> Float[np.ndarr
 
 
 def _random_shape(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Middles and directions of a smoothly bent rope anywhere on the table."""
+    """Middles and directions of a rope anywhere on the table, bent smoothly: hardly at all up to coiled."""
     edge = TABLE / 2 - SEGMENT
     while True:
+        strength = rng.uniform(0, MOST_CURVED)
         bend, bends = 0.0, [rng.uniform(-np.pi, np.pi)]
         for _ in range(SEGMENTS - 1):
-            bend = 0.85 * bend + rng.normal(0, 0.14)
+            bend = 0.85 * bend + rng.normal(0, strength)
             bends.append(float(np.clip(bend, -0.9, 0.9)))
         angles = np.cumsum(bends)
         points = _chain(np.zeros(2), angles)
