@@ -29,7 +29,7 @@ PULLS, STEPS_A_PULL, REST = 10, 3, 10
 """An action drags in so many equal pulls of so many steps each, and lets the rope rest for so many: 40 in all."""
 MOST_BEND = 60
 """Degrees between neighbouring segments."""
-MOST_CURVED = 0.2
+MOST_CURVED = 0.13
 """Radians by which the bend from joint to joint changes, at most (standard deviation), in random shapes."""
 ANGLES = {"horizontal": 0, "vertical": 90, "45": 45, "135": 135}
 
