@@ -53,6 +53,7 @@ class WorldModel(nn.Module):
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
             )
         self.weights, self.standardises = config.weights, config.encoder.standardise
+        self.action_size = spec.action.size
         self.standardise = Standardise(spec)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
@@ -77,6 +78,15 @@ class WorldModel(nn.Module):
         prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
+
+    def see(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
+        """Features of prepared observations, each seen on its own: what is known after the first step of an episode."""
+        embed = self.encoder(obs)[:, None]
+        batch, first = embed.shape[0], torch.ones(embed.shape[:2], dtype=torch.bool, device=embed.device)
+        start = self.dynamics.initial(batch)
+        action = embed.new_zeros(batch, 1, self.action_size)
+        _, posterior = observe(self.dynamics, start, action, embed, first, None)
+        return self.dynamics.features(posterior)[:, 0]
 
     def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
         """Each signal's loss a step, unweighted."""
