@@ -19,7 +19,7 @@ from reverie.errors import UserError
 from reverie.math.spectra import scale_metrics
 from reverie.optimiser import AdamConfig
 from reverie.rollout import observe, prev_action
-from reverie.signals import SignalConfig
+from reverie.signals import Measured, SignalConfig
 from reverie.types import Batch, Metrics, Trace
 
 
@@ -97,10 +97,13 @@ class WorldModel(nn.Module):
         return torch.stack([self.weights[name] * loss.mean() for name, loss in losses.items()]).sum()
 
     def metrics(self, trace: Trace, losses: dict[str, Tensor]) -> Metrics:
-        """Losses, the divergence before free nats, and the signs of collapse: scale, spread, dead dimensions."""
+        """Losses, what signals measure, the divergence before free nats, and the signs of collapse."""
         with torch.no_grad():
             found = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
             found["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
             found["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
+            for name, signal in self.signals.items():
+                if isinstance(signal, Measured):
+                    found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
             features = scale_metrics(trace.features.flatten(0, 1))
             return found | {f"features/{name}": value for name, value in features.items()}
