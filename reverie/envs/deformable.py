@@ -89,7 +89,8 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         state = spaces.Box(-np.inf, np.inf, (self.POINTS * self.COORDINATES,), np.float32)
         progress = spaces.Box(0.0, np.inf, (3,), np.float32)
-        self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
+        observed: dict[str, spaces.Space] = {"pixels": image, "goal": image, "state": state, "progress": progress}
+        self.observation_space = spaces.Dict(observed)
         self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
         low_high = {
             name: spaces.Box(float(np.log(low)), float(np.log(high)), (), np.float64)
@@ -197,6 +198,15 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         chosen = pixels[rng.integers(len(pixels), size=count)]
         pick = (chosen + 0.5) / IMAGE * 2 - 1
         return np.concatenate([pick, rng.uniform(-1, 1, (count, self.COORDINATES))], 1).astype(np.float32)
+
+    def foresee(self, actions: Float[np.ndarray, "count a"]) -> Float[np.ndarray, " count"]:
+        """The distance to the goal that each action would lead to; the state stays as it is."""
+        state, found = self.get_state(), []
+        for action in np.asarray(actions, np.float64):
+            self.drag(self.picked(action[:2]), action[2:] * self.reach)
+            found.append(self.distance(self.points, self.goal_points))
+            self.set_state(state)
+        return np.array(found)
 
     # ---- judging
 

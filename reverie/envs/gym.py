@@ -103,6 +103,11 @@ class GymEnvironment:
         return Step(self._normal(observation), reward, False, not self._running, bool(terminated))
 
     @property
+    def unwrapped(self) -> Any:
+        """The environment itself, for what the contract does not have."""
+        return self._env.unwrapped
+
+    @property
     def restricts_actions(self) -> bool:
         return hasattr(self._env.unwrapped, "legal_actions")
 
