@@ -51,7 +51,7 @@ def look_space() -> dict[str, spaces.Space]:
     }
 
 
-class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
+class Deformable(gymnasium.Env[Any, np.ndarray]):
     """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
 
     An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
@@ -89,8 +89,7 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         state = spaces.Box(-np.inf, np.inf, (self.POINTS * self.COORDINATES,), np.float32)
         progress = spaces.Box(0.0, np.inf, (3,), np.float32)
-        observed: dict[str, spaces.Space] = {"pixels": image, "goal": image, "state": state, "progress": progress}
-        self.observation_space = spaces.Dict(observed)
+        self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
         self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
         low_high = {
             name: spaces.Box(float(np.log(low)), float(np.log(high)), (), np.float64)

@@ -158,10 +158,11 @@ def title(agent: Agent, plans: Plans) -> str:
     """Whose decision it is."""
     config = planning_actor(agent).config
     planner, objective = short_name(type(config.planner)), short_name(type(config.objective))
+    gamma = getattr(config.objective, "gamma", 1.0)
     sampled = f" over {config.futures} sampled futures, drawn by the mean" if config.futures else ""
     return (
         f"{agent.config.env.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
-        f"by {objective} (gamma {config.objective.gamma:g}){sampled}"
+        f"by {objective} (gamma {gamma:g}){sampled}"
     )
 
 

@@ -50,11 +50,12 @@ def latent_prediction(
     *,
     forward: ForwardConfig | None = None,
     objective: ObjectiveConfig | None = None,
+    dimensions: int | None = None,
     clip: float = 20.0,
 ) -> FitConfig:
     """The config of one size, for one environment; `forward` is the paper's `W(z, a) z` unless given."""
     env_id = env_id or "reverie/Rope-v0"
-    dynamics = DeterministicConfig(DIMENSIONS[size], forward or MatrixForwardConfig())
+    dynamics = DeterministicConfig(dimensions or DIMENSIONS[size], forward or MatrixForwardConfig())
     model = WorldModelConfig(
         encoder=EncoderConfig(ConvConfig(DEPTH[size]), standardise=True),
         dynamics=dynamics,

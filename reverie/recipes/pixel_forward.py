@@ -6,10 +6,7 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 `planning/rank.py`.
 """
 
-from dataclasses import replace
-
 from reverie.config import FitConfig
-from reverie.dynamics.deterministic import DeterministicConfig
 from reverie.dynamics.forward import MLPForwardConfig
 from reverie.encoders.conv import ConvConfig
 from reverie.encoders.mlp import MLPConfig
@@ -22,10 +19,13 @@ from reverie.signals.pixel_forward import PixelForwardConfig
 def pixel_forward(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {"pixel_forward": PixelForwardConfig(ConvConfig(DEPTH[size]))}
-    forward = MLPForwardConfig(MLPConfig(2, 200, "relu"))
-    objective = PixelGoalConfig()
-    config = latent_prediction(
-        "pixel_forward", size, env_id, signals, {"pixel_forward": 1.0}, forward=forward, objective=objective
+    return latent_prediction(
+        "pixel_forward",
+        size,
+        env_id,
+        signals,
+        {"pixel_forward": 1.0},
+        forward=MLPForwardConfig(MLPConfig(2, 200, "relu")),
+        objective=PixelGoalConfig(),
+        dimensions=8 * DIMENSIONS[size],  # a code need not be small, for nothing is compared in it
     )
-    code = 8 * DIMENSIONS[size]  # it need not be small, for nothing is compared in it
-    return replace(config, model=replace(config.model, dynamics=DeterministicConfig(code, forward)))
