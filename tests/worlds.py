@@ -56,7 +56,7 @@ class Poisoned(Slide):
 
 
 class Square(gymnasium.Env):
-    """A goal world: a white square of 4 pixels on a 16x16 image is moved by at most 2 a step, towards where it is shown.
+    """A goal world: a white square of 4 pixels on a 16x16 image is moved by 2 pixels at most to where the goal shows it.
 
     Episodes last four steps. Its legal actions move along one axis only; `goal` is `corner` or `anywhere`.
     """
