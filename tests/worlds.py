@@ -1,5 +1,6 @@
 """Small worlds for tests of the training loop, as `worlds:Id-v0`. Importing this module registers the ids."""
 
+import os
 from typing import ClassVar
 
 import gymnasium
@@ -55,5 +56,22 @@ class Poisoned(Slide):
         return observation, float("nan") if Poisoned.episodes > 4 else reward, *rest
 
 
-for world in (Slide, Poisoned):
+class Pushed(Slide):
+    """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
+
+    def legal_actions(self, count, rng):
+        return (rng.uniform(0.1, 0.2, (count, 1)) + self.place / 100).astype(np.float32)
+
+
+class Deadly(Slide):
+    """Its process dies at the fifth step."""
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 5:
+            os._exit(1)
+        return super().step(action)
+
+
+for world in (Slide, Poisoned, Pushed, Deadly):
     gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=20)
