@@ -1,4 +1,4 @@
-"""What a plan is good for: predicted reward, predicted reward and value, or similarity to a goal."""
+"""What a plan is good for: predicted reward, predicted reward and value, or similarity to a goal, seen or felt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,15 +54,28 @@ class RewardAndValueConfig:
         return objective
 
 
+def goal_missing(states: Any, actions: Tensor) -> Tensor:
+    """The objective of an agent that was given no goal yet."""
+    raise UserError("This agent acts towards a goal: give it one, `reverie.towards(agent, observation)`.")
+
+
 @dataclass(frozen=True)
 class GoalConfig:
     """How similar features are to those of a goal (Yan 2020, Sec. 4), at the `end` of the horizon or on `all` steps.
 
-    `distance`: minus the squared distance; `cosine`; `dot`: the inner product. `towards` gives it the goal.
+    `distance`: minus the squared distance; `cosine`; `dot`: the inner product. `towards` gives it the goal, in the form
+    that `represent` gives to an observation.
     """
 
     similarity: Literal["distance", "cosine", "dot"] = "distance"
     steps: Literal["end", "all"] = "all"
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        return goal_missing
+
+    def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
+        """The features of B prepared observations."""
+        return model.see(obs)
 
     def towards(self, model: WorldModel, goal: Float[Tensor, "B F"]) -> Objective:
         """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
@@ -83,8 +96,41 @@ class GoalConfig:
         return (one * other).sum(-1)
 
 
-ObjectiveConfig = RewardSumConfig | RewardAndValueConfig
-"""What an actor that plans can be after; a goal is given from outside (`GoalConfig.towards`)."""
+@dataclass(frozen=True)
+class PixelGoalConfig:
+    """How similar the images that a pixel-space model predicts are to a goal's: minus the squared error, summed.
+
+    `signal` is the name of the model's part that decodes predicted features.
+    """
+
+    signal: str = "pixel_forward"
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        return goal_missing
+
+    def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """B prepared observations as they are."""
+        return obs
+
+    def towards(self, model: WorldModel, goal: dict[str, Tensor]) -> Objective:
+        """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
+        if self.signal not in model.signals:
+            raise UserError(f"The model has no part '{self.signal}' that predicts images: take --objective Goal.")
+
+        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+            found = torch.zeros(len(actions), device=actions.device)
+            for name, image in model.signals[self.signal].decode(model.dynamics.features(states)).items():
+                each = goal[name].repeat_interleave(len(actions) // len(goal[name]), 0)[:, None]
+                found = found - (image - each).square().flatten(1).sum(-1)
+            return found
+
+        return objective
+
+
+ObjectiveConfig = RewardSumConfig | RewardAndValueConfig | GoalConfig | PixelGoalConfig
+"""What an actor that plans can be after; a goal is given from outside (`agent.towards`)."""
+GOALS = GoalConfig, PixelGoalConfig
+"""Those that need one."""
 
 
 def _rewards(model: WorldModel) -> Callable[[Float[Tensor, "*b H F"], float], tuple[Tensor, Tensor, Tensor]]:
