@@ -165,6 +165,7 @@ COMMANDS = {
             Argument("--workers", "processes that play at once (default: one a core)", "N", _at_least_one),
             Argument("--held-out", "share of the trajectories that is held out (default: 0.1)", "SHARE", float, 0.1),
             Argument("--privileged", "observations to record that models do not see: state, ...", "NAMES", str, ""),
+            Argument("--minari", "give the dataset to Minari too, by this id: slide/random-v0", "ID"),
         ),
         _OF_THE_ENVIRONMENT,
     ),

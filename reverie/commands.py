@@ -103,6 +103,7 @@ def sample(arguments: Namespace, _: Texts) -> int:
 
 def collect(arguments: Namespace, settings: Texts) -> int:
     """`reverie collect ID`"""
+    from reverie.data import minari
     from reverie.data.collection import collect
     from reverie.data.players import cores
     from reverie.display import LiveDisplay
@@ -112,6 +113,8 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
     privileged = tuple(name for name in arguments.privileged.split(",") if name)
     workers = arguments.workers or cores()
+    if arguments.minari:
+        minari.check_new(arguments.minari)
     with LiveDisplay(f"collecting from {env.id}, seed {arguments.seed}, in {out}") as display, asked_to_stop() as stop:
 
         def on_progress(progress: "Progress") -> None:
@@ -124,12 +127,15 @@ def collect(arguments: Namespace, settings: Texts) -> int:
                 env, out, arguments.transitions, arguments.seed, arguments.held_out, privileged, workers, on_progress
             )
         except Interrupted:
-            print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)
+            print(f"reverie: Interrupted: the same command goes on with what is in {out}.", file=sys.stderr)
             return 130
     for name in ("train", "test"):
         part = getattr(made, name)
         print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
     _print_paths({"dataset": out})
+    if arguments.minari:
+        minari.write(out, arguments.minari)
+        print(f"  minari   {arguments.minari}")
     print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
     return 0
 

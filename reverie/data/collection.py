@@ -29,7 +29,7 @@ from reverie.envs.adapter import EnvConfig, EnvSpec
 from reverie.errors import UserError
 
 FORMAT = 1
-CHUNK = 2_000
+CHUNK = 1_000
 """Columns after which, at the end of a trajectory, what was collected is written down."""
 
 

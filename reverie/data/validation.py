@@ -37,7 +37,7 @@ def check(columns: dict[str, Tensor], spec: EnvSpec, source: str) -> None:
 def check_held_out(trajectories: int, source: str) -> None:
     """Raise UserError if there are too few trajectories to hold one out and learn from another."""
     if trajectories < 2:
-        raise UserError(f"{source} has {trajectories} trajectory, and one must be held out: record two or more.")
+        raise UserError(f"{source} has too few trajectories ({trajectories}) to hold one out: record two or more.")
 
 
 def held_out(number: int, share: float) -> bool:
@@ -57,12 +57,10 @@ def check_share(share: float) -> None:
 
 
 def _check_finite(column: Tensor, name: str, source: str) -> None:
-    odd = ~torch.isfinite(column).flatten(1).all(1) if column.ndim > 1 else ~torch.isfinite(column)
+    odd = ~torch.isfinite(column.reshape(len(column), -1)).all(1)
     if odd.any():
         row = int(odd.nonzero()[0, 0])
-        raise UserError(
-            f"{source} has a {_words(name)} in row {row} that is not finite: repair or leave out that episode."
-        )
+        raise UserError(f"{source} has no finite {_words(name)} in row {row}: repair that episode, or leave it out.")
 
 
 def _check_actions(action: Tensor, is_last: Tensor, discrete: bool, source: str) -> None:

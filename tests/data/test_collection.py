@@ -176,7 +176,10 @@ def test_a_dataset_is_collected_and_learned_from(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("--transitions 3", "A dataset of 3 transitions of worlds:Slide-v0 has 1 trajectory, and one must be held out"),
+        (
+            "--transitions 3",
+            "A dataset of 3 transitions of worlds:Slide-v0 has too few trajectories (1) to hold one out",
+        ),
         ("--held-out 0.6", "The share that is held out is 0.6: it must be more than 0 and at most 0.5."),
         ("--env.count 3", "say how many play here with --workers"),
         ("--privileged picture", "'picture' cannot be both observed and privileged"),
@@ -229,7 +232,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
 
 
 def test_a_reward_that_is_no_number_ends_the_collection(tmp_path):
-    with pytest.raises(UserError, match="of worlds:Poisoned-v0 has a reward in row 1 that is not finite"):
+    with pytest.raises(UserError, match="of worlds:Poisoned-v0 has no finite reward in row 1"):
         collect(replace(SLIDE, id="worlds:Poisoned-v0"), tmp_path, 900)
 
 
