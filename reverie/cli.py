@@ -91,6 +91,15 @@ _OF_PLANNING = Settings(
     ("planner", "objective", "futures", "warm_start"),
 )
 
+_OF_THE_ENVIRONMENT = Settings(
+    "How the environment is seen and played:\n"
+    "  --env.observe pixels,state   what is observed (default: pixels)\n"
+    "  --env.time_limit 50          frames in a trajectory (default: the environment's own)\n"
+    "  --env.image_size 64          height and width of images\n"
+    "  --env.repeat 2               frames that each action is held for; also --env.rendering, --env.camera",
+    ("env",),
+)
+
 COMMANDS = {
     "train": Command(
         commands.train,
@@ -146,6 +155,22 @@ COMMANDS = {
             Argument("--out", "PNG file (default: samples.png in the run)", "FILE"),
             Argument("--seed", "of the noise (default: 0)", "N", int, 0),
         ),
+    ),
+    "collect": Command(
+        commands.collect,
+        "record random interaction with an environment, as a dataset to learn from",
+        "reverie collect Pendulum-v1 --transitions 20000 --env.time_limit 50 --privileged state",
+        (
+            Argument("ID", "an environment's id"),
+            Argument("--transitions", "how many, in whole trajectories (default: 10000)", "N", _at_least_one, 10_000),
+            Argument("--out", "folder, gone on with if it is there (default: datasets/ID-SEED)", "DIR"),
+            Argument("--seed", "of everything random (default: 0)", "N", _not_negative, 0),
+            Argument("--workers", "processes that play at once (default: one a core)", "N", _at_least_one),
+            Argument("--held-out", "share of the trajectories that is held out (default: 0.1)", "SHARE", float, 0.1),
+            Argument("--privileged", "observations to record that models do not see: state, ...", "NAMES", str, ""),
+            Argument("--minari", "give the dataset to Minari too, by this id: slide/random-v0", "ID"),
+        ),
+        _OF_THE_ENVIRONMENT,
     ),
     "study": Command(
         commands.study,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reverie.agent import Agent
     from reverie.config import AnyConfig
     from reverie.display import Progress
+    from reverie.envs.adapter import EnvConfig
 
 Texts = dict[str, str]
 """What the user typed for settings of the config, by dotted path."""
@@ -122,6 +123,45 @@ def sample(arguments: Namespace, _: Texts) -> int:
     return 0
 
 
+def collect(arguments: Namespace, settings: Texts) -> int:
+    """`reverie collect ID`"""
+    from reverie.data import minari
+    from reverie.data.collection import collect
+    from reverie.data.players import cores
+    from reverie.display import LiveDisplay
+    from reverie.train import Interrupted, asked_to_stop
+
+    env = _environment(arguments.id, settings)
+    out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
+    privileged = tuple(name for name in arguments.privileged.split(",") if name)
+    workers = arguments.workers or cores()
+    if arguments.minari:
+        minari.check_new(arguments.minari)
+    with LiveDisplay(f"collecting from {env.id}, seed {arguments.seed}, in {out}") as display, asked_to_stop() as stop:
+
+        def on_progress(progress: "Progress") -> None:
+            display(progress)
+            if stop and progress.done < progress.total:
+                raise Interrupted
+
+        try:
+            made = collect(
+                env, out, arguments.transitions, arguments.seed, arguments.held_out, privileged, workers, on_progress
+            )
+        except Interrupted:
+            print(f"reverie: Interrupted: the same command goes on with what is in {out}.", file=sys.stderr)
+            return 130
+    for name in ("train", "test"):
+        part = getattr(made, name)
+        print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
+    _print_paths({"dataset": out})
+    if arguments.minari:
+        minari.write(out, arguments.minari)
+        print(f"  minari   {arguments.minari}")
+    print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
+    return 0
+
+
 def study(arguments: Namespace, _: Texts) -> int:
     """`reverie study NAME`"""
     import json
@@ -192,12 +232,9 @@ def envs(arguments: Namespace, _: Texts) -> int:
 
 def check_env(arguments: Namespace, settings: Texts) -> int:
     """`reverie check-env ID`; exit code 1 where the environment breaks the contract."""
-    from reverie.config_io import override
-    from reverie.envs.adapter import EnvConfig
     from reverie.envs.check import check
 
-    wrapper = make_dataclass("Settings", [("env", EnvConfig)], frozen=True)
-    config = override(wrapper(EnvConfig(id=arguments.id)), settings).env
+    config = _environment(arguments.id, settings)
     complaints = check(config)
     print("\n".join(complaints) or f"{config.id} keeps the contract.")
     return 1 if complaints else 0
@@ -215,6 +252,15 @@ def version(arguments: Namespace, _: Texts) -> int:
     """`reverie version`"""
     print(f"reverie {importlib.metadata.version('reverie')}")
     return 0
+
+
+def _environment(env_id: str, settings: Texts) -> "EnvConfig":
+    """The environment that was named, with its settings that were typed."""
+    from reverie.config_io import override
+    from reverie.envs.adapter import EnvConfig
+
+    wrapper = make_dataclass("Settings", [("env", EnvConfig)], frozen=True)
+    return override(wrapper(EnvConfig(id=env_id)), settings).env
 
 
 def _built(arguments: Namespace, settings: Texts) -> "AnyConfig":

@@ -1,5 +1,6 @@
 """Small worlds for tests of the training loop, as `worlds:Id-v0`. Importing this module registers the ids."""
 
+import os
 from typing import ClassVar
 
 import gymnasium
@@ -56,7 +57,7 @@ class Poisoned(Slide):
 
 
 class Square(gymnasium.Env):
-    """A goal world: a white square of 4 pixels on a 16x16 image is moved by 2 pixels at most to where the goal shows it.
+    """A goal world: a white square of 4 pixels on a 16x16 image is moved by 2 pixels at most, to where it is shown.
 
     Episodes last four steps. Its legal actions move along one axis only; `goal` is `corner` or `anywhere`.
     """
@@ -117,5 +118,22 @@ class Square(gymnasium.Env):
         return self.observe()["pixels"]
 
 
-for world, steps in ((Slide, 20), (Poisoned, 20), (Square, 4)):
+class Pushed(Slide):
+    """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
+
+    def legal_actions(self, count, rng):
+        return (rng.uniform(0.1, 0.2, (count, 1)) + self.place / 100).astype(np.float32)
+
+
+class Deadly(Slide):
+    """Its process dies at the fifth step."""
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 5:
+            os._exit(1)
+        return super().step(action)
+
+
+for world, steps in ((Slide, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (Square, 4)):
     gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=steps)
