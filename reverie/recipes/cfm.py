@@ -8,8 +8,6 @@ Sizes: those of `latent_prediction`. `paper` has the published negatives: the cu
 apart is easy, and was all that the published negatives taught from a tenth of the data.
 """
 
-from dataclasses import replace
-
 from reverie.config import FitConfig
 from reverie.recipes.latent_prediction import latent_prediction
 from reverie.signals import SignalConfig
@@ -22,6 +20,4 @@ def cfm(size: str, env_id: str | None) -> FitConfig:
         signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=("current",))}
         return latent_prediction("cfm", size, env_id, signals, {"contrastive": 1.0})
     signals = {"contrastive": ContrastiveConfig("distance", negatives=("next", "current", "trajectory"))}
-    config = latent_prediction("cfm", size, env_id, signals, {"contrastive": 1.0})
-    batch, length = (4, 5) if size == "tiny" else (16, 9)
-    return replace(config, training=replace(config.training, batch=batch, length=length))
+    return latent_prediction("cfm", size, env_id, signals, {"contrastive": 1.0})
