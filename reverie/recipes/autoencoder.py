@@ -18,7 +18,7 @@ def autoencoder(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {
         "reconstruction": ReconstructionConfig(ConvConfig(DEPTH[size])),
-        "forward": ForwardPredictionConfig(),
+        "prediction": ForwardPredictionConfig(),
     }
-    weights = {"reconstruction": 8 / (64 * 64 * 3), "forward": 1 / DIMENSIONS[size]}
+    weights = {"reconstruction": 8 / (64 * 64 * 3), "prediction": 1 / DIMENSIONS[size]}
     return latent_prediction("autoencoder", size, env_id, signals, weights, clip=1.0)

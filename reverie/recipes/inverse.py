@@ -16,7 +16,7 @@ def inverse(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {
         "inverse": InverseConfig(MLPConfig(3, 128, "relu")),
-        "forward": ForwardPredictionConfig(),
+        "prediction": ForwardPredictionConfig(),
     }
-    weights = {"inverse": 1.0, "forward": 0.1 / DIMENSIONS[size]}
+    weights = {"inverse": 1.0, "prediction": 0.1 / DIMENSIONS[size]}
     return latent_prediction("inverse", size, env_id, signals, weights)

@@ -18,7 +18,7 @@ def joint(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {
         "inverse": InverseConfig(MLPConfig(3, 128, "relu")),
-        "forward": ForwardPredictionConfig(),
+        "prediction": ForwardPredictionConfig(),
     }
-    weights = {"inverse": 0.5, "forward": 1 / DIMENSIONS[size]}
+    weights = {"inverse": 0.5, "prediction": 1 / DIMENSIONS[size]}
     return latent_prediction("joint", size, env_id, signals, weights, clip=1.0)

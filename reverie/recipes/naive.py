@@ -15,5 +15,5 @@ from reverie.signals.forward import ForwardPredictionConfig
 
 def naive(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"forward": ForwardPredictionConfig()}
-    return latent_prediction("naive", size, env_id, signals, {"forward": 1.0})
+    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig()}
+    return latent_prediction("naive", size, env_id, signals, {"prediction": 1.0})

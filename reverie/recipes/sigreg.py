@@ -13,6 +13,6 @@ from reverie.signals.sigreg import SIGRegConfig
 
 def sigreg(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"forward": ForwardPredictionConfig(), "sigreg": SIGRegConfig()}
-    weights = {"forward": 1 / DIMENSIONS[size], "sigreg": 0.05}
+    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig(), "sigreg": SIGRegConfig()}
+    weights = {"prediction": 1 / DIMENSIONS[size], "sigreg": 0.05}
     return latent_prediction("sigreg", size, env_id, signals, weights)

@@ -13,6 +13,6 @@ from reverie.signals.vicreg import VICRegConfig
 
 def vicreg(size: str, env_id: str | None) -> FitConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"forward": ForwardPredictionConfig(), "vicreg": VICRegConfig()}
-    weights = {"forward": 25 / DIMENSIONS[size], "vicreg": 1.0}
+    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig(), "vicreg": VICRegConfig()}
+    weights = {"prediction": 25 / DIMENSIONS[size], "vicreg": 1.0}
     return latent_prediction("vicreg", size, env_id, signals, weights)
