@@ -81,6 +81,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         randomise: Randomise = "none",
         render_size: int = 480,
     ) -> None:
+        goal = str(goal)  # 45 comes as a number from the command line
         if goal not in self.GOALS:
             raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")
         if randomise not in ("none", "trajectory", "step"):
