@@ -197,6 +197,12 @@ def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = Non
     return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
 
 
+def after_goals(agent: Agent) -> bool:
+    """Whether the agent acts towards a goal that it must be given (`towards`)."""
+    planning = agent.config.actor
+    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GOALS)
+
+
 @torch.no_grad()
 def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
     """The same agent on its way to a goal: an observation such as it acts on, or a batch of them, one an episode.
@@ -204,12 +210,12 @@ def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
     The world model is shared and not copied; `agent` stays as it is. UserError where the agent does not plan for
     similarity to a goal, or the goal does not fit what it sees.
     """
-    if not isinstance(agent.actor, PlanningActor) or not isinstance(agent.actor.config.objective, GOALS):
+    planning: Any = agent.config.actor
+    if not after_goals(agent):
         raise UserError("This agent acts towards no goal: `replan` it with the objective GoalConfig first.")
     name, space = next(iter(agent.config.spec.obs.items()))
     tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
-    planning = agent.actor.config
-    wanted = planning.objective.represent(agent.model, agent.model.standardise(tensors))
+    wanted: Any = planning.objective.represent(agent.model, agent.model.standardise(tensors))
     objective = planning.objective.towards(agent.model, wanted)
     actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
     return Agent(agent.config, agent.model, actor)

@@ -123,7 +123,10 @@ COMMANDS = {
             Argument("--episodes", "how many to play (default: 10)", "N", _at_least_one, 10),
             Argument("--video", "mp4 file for a film of the first episode", "FILE"),
             Argument("--moment", "draw what a planner weighed N decisions into the first episode", "N", _not_negative),
-            Argument("--out", "PNG file for that (default: plans.png in the run)", "FILE"),
+            Argument(
+                "--goal", "image to act towards, such as horizontal (default: the run's goals, one by one)", "NAME"
+            ),
+            Argument("--out", "PNG file for the moment, or folder for the goals (default: in the run)", "PATH"),
             _SEED,
             _DEVICE,
         ),

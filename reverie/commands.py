@@ -48,14 +48,18 @@ def resume(arguments: Namespace, _: Texts) -> int:
 def evaluate(arguments: Namespace, settings: Texts) -> int:
     """`reverie evaluate RUN`"""
     folder = _run_folder(arguments.run)
-    if arguments.out and arguments.moment is None:
-        raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
-    from reverie.agent import load
+    from reverie.agent import after_goals, load
     from reverie.evaluate import outcome, plans, report
     from reverie.evaluate.returns import evaluate
 
     agent = load(folder, arguments.device)
     agent = _with_planner(agent, folder, settings) if settings else agent
+    if after_goals(agent):
+        return _pursue(agent, folder, arguments)
+    if arguments.goal is not None:
+        raise UserError("`--goal` is for agents that act towards goal images, such as a run of cfm.")
+    if arguments.out and arguments.moment is None:
+        raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
     if arguments.moment is not None:
         plans.planning_actor(agent)
     film = arguments.video is not None
@@ -72,6 +76,24 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         print(plans.sentence(found))
         print(f"plans: {plans.draw(out, found, plans.title(agent, found))}")
+    return 0
+
+
+def _pursue(agent: "Agent", folder: Path, arguments: Namespace) -> int:
+    """Episodes towards goal images: those of the run, or the one that was named."""
+    from reverie.config import FitConfig, read_config
+    from reverie.evaluate import goals
+
+    if arguments.video is not None or arguments.moment is not None:
+        raise UserError("Episodes towards goals are shown as film strips: leave --video and --moment out.")
+    config = read_config(folder)
+    own = config.goals if isinstance(config, FitConfig) else ()
+    out = Path(arguments.out) if arguments.out else folder
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = own if arguments.goal is None else (arguments.goal,)
+    found, paths = goals.write(out, agent, wanted, arguments.episodes, arguments.seed)
+    print("\n".join(goals.sentences(found, arguments.episodes)))
+    _print_paths(paths)
     return 0
 
 
@@ -310,6 +332,14 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         print(judge.sentence(values))
         if warning := judge.warning(values):
             print(f"warning: {warning}")
+        if config.goals:
+            from reverie.agent import load
+            from reverie.evaluate import goals
+
+            agent = load(folder, config.device)
+            found, more = goals.write(folder, agent, config.goals, config.goal_episodes, config.seed)
+            print("\n".join(goals.sentences(found, config.goal_episodes)))
+            paths |= more
     _print_paths({"run": folder, **paths})
     return 0
 

@@ -4,34 +4,15 @@ import copy
 
 import pytest
 import torch
+from host_reads import HostRead, NoHostReads
 from mocks import behavior_config, model_config, random_batch, spec
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from reverie import tree
 from reverie.optimiser import AdamConfig, Optimiser
 from reverie.update import UpdateNoise, draw_noise, make_update
 from reverie.world_model import WorldModel
-
-READS = {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "nonzero_numpy", "equal", "masked_select", "_unique2"}
-"""Operators whose result, or its shape, needs a tensor's value on the host."""
-
-
-class HostRead(AssertionError):
-    pass
-
-
-class NoHostReads(TorchDispatchMode):
-    """Raises where an operator reads a tensor's value."""
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.__name__.split(".")[0]
-        if name in READS:
-            raise HostRead(name)
-        if name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1]):
-            raise HostRead("index by a mask")
-        return function(*args, **(kwargs or {}))
 
 
 class Setting:

@@ -10,6 +10,7 @@ from reverie.envs.adapter import ActionSpace, EnvSpec, Space
 from reverie.errors import UserError
 from reverie.optimiser import AdamConfig, Optimiser
 from reverie.rollout import observe
+from reverie.signals.contrastive import ContrastiveConfig
 from reverie.world_model import WorldModel
 
 SPEC = spec(image=16, vector=2)
@@ -166,3 +167,15 @@ def test_observe_gives_the_trace_its_states():
     led_here = torch.cat([torch.zeros(2, 1, 2), batch.action[:, :1]], 1)
     _, posterior = observe(model.dynamics, model.dynamics.initial(2), led_here, trace.embed, batch.is_first, None)
     assert torch.equal(model.dynamics.features(posterior), trace.features)
+
+
+def test_what_signals_measure_is_logged_by_their_names():
+    config = model_config()
+    signals = config.signals | {"tell_apart": ContrastiveConfig()}
+    model = WorldModel(replace(config, signals=signals, weights=dict.fromkeys(signals, 1.0)), SPEC)
+    trace = model.trace(random_batch(SPEC), None)
+    metrics = model.metrics(trace, model.losses(trace))
+    expected = model.signals["tell_apart"].metrics(trace)
+    assert {"bound", "cap", "accuracy"} == expected.keys()
+    assert all(torch.equal(metrics[f"tell_apart/{name}"], value) for name, value in expected.items())
+    assert not any(x.requires_grad for x in metrics.values())

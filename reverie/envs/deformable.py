@@ -51,7 +51,7 @@ def look_space() -> dict[str, spaces.Space]:
     }
 
 
-class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
+class Deformable(gymnasium.Env[Any, np.ndarray]):
     """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
 
     An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
@@ -197,6 +197,15 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         chosen = pixels[rng.integers(len(pixels), size=count)]
         pick = (chosen + 0.5) / IMAGE * 2 - 1
         return np.concatenate([pick, rng.uniform(-1, 1, (count, self.COORDINATES))], 1).astype(np.float32)
+
+    def foresee(self, actions: Float[np.ndarray, "count a"]) -> Float[np.ndarray, " count"]:
+        """The distance to the goal that each action would lead to; the state stays as it is."""
+        state, found = self.get_state(), []
+        for action in np.asarray(actions, np.float64):
+            self.drag(self.picked(action[:2]), action[2:] * self.reach)
+            found.append(self.distance(self.points, self.goal_points))
+            self.set_state(state)
+        return np.array(found)
 
     # ---- judging
 

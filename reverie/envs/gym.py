@@ -28,8 +28,13 @@ from reverie.envs.rendering import choose_gl
 from reverie.errors import UserError, nearest
 
 LABEL = "gymnasium"
-OWN = {"reverie/Curtain-v0": "reverie.envs.curtain:Curtain", "reverie/Fork-v0": "reverie.envs.fork:Fork"}
-"""Worlds that come with Reverie, registered with Gymnasium when it is first needed."""
+OWN = {
+    "reverie/Curtain-v0": ("reverie.envs.curtain:Curtain", 1000),
+    "reverie/Fork-v0": ("reverie.envs.fork:Fork", 1000),
+    "reverie/Rope-v0": ("reverie.envs.rope:Rope", 20),
+    "reverie/Cloth-v0": ("reverie.envs.cloth:Cloth", 40),
+}
+"""Worlds that come with Reverie, with the steps of an episode, registered with Gymnasium when it is first needed."""
 
 
 def matches(env_id: str) -> bool:
@@ -108,6 +113,11 @@ class GymEnvironment:
         return Step(self._normal(observation), reward, False, not self._running, bool(terminated))
 
     @property
+    def unwrapped(self) -> Any:
+        """The environment itself, for what the contract does not have."""
+        return self._env.unwrapped
+
+    @property
     def restricts_actions(self) -> bool:
         return hasattr(self._env.unwrapped, "legal_actions")
 
@@ -182,9 +192,9 @@ def _gymnasium() -> Any:
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     import gymnasium
 
-    for env_id, entry_point in OWN.items():
+    for env_id, (entry_point, steps) in OWN.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(env_id, entry_point, max_episode_steps=1000)
+            gymnasium.register(env_id, entry_point, max_episode_steps=steps)
     return gymnasium
 
 
@@ -213,7 +223,7 @@ def _open(config: EnvConfig) -> Any:
         choose_gl()
     try:
         # Gymnasium's own checker warns of what `reverie check-env` names in full.
-        settings: dict[str, Any] = {"disable_env_checker": True}
+        settings = _own_settings(config.settings) | {"disable_env_checker": True}
         if config.time_limit is not None:
             settings["max_episode_steps"] = config.time_limit
         if _draws(spec):
@@ -221,10 +231,43 @@ def _open(config: EnvConfig) -> Any:
         env = gymnasium.make(name, **settings)
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"{config.id} cannot be made: {error}") from error
+    except (TypeError, ValueError, KeyError, AssertionError) as error:
+        if not config.settings:
+            raise
+        given = ",".join(config.settings)
+        raise UserError(f"{config.id} does not take --env.settings {given}: {_first_line(error)}") from error
     if spec.max_episode_steps is None and config.time_limit is None:
         env.close()
         raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
     return env
+
+
+def _own_settings(texts: tuple[str, ...]) -> dict[str, Any]:
+    """`name=value` each, the value an int, a float, true, false or else a text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not (name.isidentifier() and value):
+            raise UserError(f"{text!r} in --env.settings is not of the form name=value.")
+        if name in ("render_mode", "max_episode_steps", "disable_env_checker"):
+            raise UserError(f"--env.settings cannot set {name}: Reverie chooses it (--env.time_limit, --env.observe).")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _draws(spec: Any) -> bool:
