@@ -56,25 +56,8 @@ class Poisoned(Slide):
         return observation, float("nan") if Poisoned.episodes > 4 else reward, *rest
 
 
-class Pushed(Slide):
-    """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
-
-    def legal_actions(self, count, rng):
-        return (rng.uniform(0.1, 0.2, (count, 1)) + self.place / 100).astype(np.float32)
-
-
-class Deadly(Slide):
-    """Its process dies at the fifth step."""
-
-    def step(self, action):
-        self.steps = getattr(self, "steps", 0) + 1
-        if self.steps == 5:
-            os._exit(1)
-        return super().step(action)
-
-
 class Square(gymnasium.Env):
-    """A goal world: a white square of 4 pixels on a 16x16 image is moved by at most 2 a step, towards where it is shown.
+    """A goal world: a white square of 4 pixels on a 16x16 image is moved by 2 pixels at most, to where it is shown.
 
     Episodes last four steps. Its legal actions move along one axis only; `goal` is `corner` or `anywhere`.
     """
@@ -133,6 +116,23 @@ class Square(gymnasium.Env):
 
     def render(self):
         return self.observe()["pixels"]
+
+
+class Pushed(Slide):
+    """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
+
+    def legal_actions(self, count, rng):
+        return (rng.uniform(0.1, 0.2, (count, 1)) + self.place / 100).astype(np.float32)
+
+
+class Deadly(Slide):
+    """Its process dies at the fifth step."""
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 5:
+            os._exit(1)
+        return super().step(action)
 
 
 for world, steps in ((Slide, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (Square, 4)):

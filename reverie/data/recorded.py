@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 
 class Recorded(Protocol):
-    """Known at once by its `spec`, all that a model sees; `load` brings the data, from the run's folder if it can."""
+    """Known at once by its `spec`, all that a model sees; `load` brings the data themselves."""
 
     spec: EnvSpec
     train: Replay

@@ -7,8 +7,12 @@ from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.forward import ForwardPredictionConfig
 from reverie.signals.inverse import InverseConfig
 from reverie.signals.overshooting import OvershootingConfig
+from reverie.signals.pixel_forward import PixelForwardConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
+from reverie.signals.sigreg import SIGRegConfig
+from reverie.signals.smoothness import SmoothnessConfig
+from reverie.signals.vicreg import VICRegConfig
 
 SignalConfig = (
     ReconstructionConfig
@@ -19,6 +23,10 @@ SignalConfig = (
     | ForwardPredictionConfig
     | InverseConfig
     | ContrastiveConfig
+    | PixelForwardConfig
+    | VICRegConfig
+    | SIGRegConfig
+    | SmoothnessConfig
 )
 
 __all__ = ["Measured", "Signal", "SignalConfig"]
