@@ -84,7 +84,8 @@ _OF_PLANNING = Settings(
     "keeps its other settings; for one with a policy they are the defaults.\n"
     "  --planner NAME               CEM, ICEM, MPPI, Gradient, Refined or Rank (default: ICEM)\n"
     "  --planner.candidates 200     a setting of the planner by its dotted path; a wrong one is told which there are\n"
-    "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value\n"
+    "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value;\n"
+    "                               Goal or PixelGoal towards goal images\n"
     "  --objective.gamma 0.97       discount a decision; beside a value that of the run, `behavior.gamma`\n"
     "  --futures 4                  score the mean of so many sampled futures (default: 0, the mean transition)\n"
     "  --warm_start false           search anew at every decision, not from the last plan (default: true)",
@@ -174,10 +175,10 @@ COMMANDS = {
     ),
     "study": Command(
         commands.study,
-        "answer a question by experiments: dynamics, generative, planners",
+        "answer a question by experiments: collapse, deformable, dynamics, generative, planners",
         "reverie study generative",
         (
-            Argument("NAME", "the study: dynamics, generative or planners", metavar="NAME"),
+            Argument("NAME", "the study: collapse, deformable, dynamics, generative or planners", metavar="NAME"),
             Argument("--size", "tiny or laptop (default: laptop)", "SIZE", str, "laptop"),
             Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
         ),
