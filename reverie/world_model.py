@@ -52,6 +52,9 @@ class WorldModel(nn.Module):
             raise UserError(
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
             )
+        taken = sorted(name for name in config.signals if hasattr(nn.ModuleDict, name))
+        if taken:
+            raise UserError(f"A signal cannot be named {taken[0]}, which PyTorch keeps for itself: call it otherwise.")
         self.weights, self.standardises = config.weights, config.encoder.standardise
         self.action_size = spec.action.size
         self.standardise = Standardise(spec)

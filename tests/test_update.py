@@ -1,6 +1,7 @@
 """Law 5: an update never touches the host. On a CPU a host sync costs nothing, so it is looked for, not timed."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from reverie import tree
 from reverie.optimiser import AdamConfig, Optimiser
+from reverie.signals.contrastive import ContrastiveConfig
 from reverie.update import UpdateNoise, draw_noise, make_update
 from reverie.world_model import WorldModel
 
@@ -114,6 +116,17 @@ def test_metrics_are_scalars_that_hold_no_graph():
         assert x.shape == (), name
         assert not x.requires_grad, name
         assert x.isfinite(), name
+
+
+def test_metrics_are_of_the_weights_before_the_step():
+    """A contrastive bound and its loss add up to the cap; measured after the step they did not."""
+    setting = Setting()
+    signals = {"contrastive": ContrastiveConfig()}
+    setting.model = WorldModel(replace(model_config(), signals=signals, weights={"contrastive": 1.0}), setting.spec)
+    optimisers = {"model": Optimiser(AdamConfig(lr=0.1), setting.model.dynamics.parameters())}
+    metrics = make_update(setting.model, None, optimisers, "eager")(setting.batch, setting.noise)
+    found = metrics["contrastive/bound"] + metrics["loss/contrastive"]
+    torch.testing.assert_close(found, metrics["contrastive/cap"])
 
 
 def test_every_part_learns():

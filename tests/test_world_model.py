@@ -11,6 +11,7 @@ from reverie.errors import UserError
 from reverie.optimiser import AdamConfig, Optimiser
 from reverie.rollout import observe
 from reverie.signals.contrastive import ContrastiveConfig
+from reverie.signals.forward import ForwardPredictionConfig
 from reverie.world_model import WorldModel
 
 SPEC = spec(image=16, vector=2)
@@ -30,6 +31,12 @@ def test_signals_and_weights_must_have_the_same_names(forgotten, extra, named):
     weights |= {extra: 1.0} if extra else {}
     with pytest.raises(UserError, match=rf"differ in \['{named}'\]"):
         WorldModel(replace(config, weights=weights), SPEC)
+
+
+def test_a_signal_cannot_have_a_name_that_modules_have():
+    signals = {"forward": ForwardPredictionConfig()}
+    with pytest.raises(UserError, match="cannot be named forward"):
+        WorldModel(replace(model_config(), signals=signals, weights={"forward": 1.0}), SPEC)
 
 
 def test_losses_are_named_and_a_number_a_step():

@@ -25,7 +25,7 @@ class ForwardPredictionConfig:
     stop_gradient: Literal["none", "target"] = "none"
 
     def __post_init__(self) -> None:
-        check_steps("forward", self.steps)
+        check_steps("prediction", self.steps)
 
     def build(self, spec: EnvSpec, feature_size: int) -> "ForwardPrediction":
         return ForwardPrediction(self)

@@ -6,8 +6,8 @@ A cloud whose every projection is N(0, 1) is N(0, I) (Cramer-Wold), so this fixe
 weight w(t) = exp(-t^2 / 2), the nodes and their reach are those of the published code.
 
 Departures: the directions are drawn once, when the signal is built, and saved with it, where the paper draws anew at
-every step. So there must be enough: K projections determine a covariance from K = F (F + 1) / 2 on, which the default
-is up to F = 31.
+every step. So there must be enough: K projections determine a covariance from K = F (F + 1) / 2 on; the published 256
+do up to F = 22, and a larger latent needs more.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from reverie.types import Trace
 class SIGRegConfig:
     """`slices` K directions; `points` nodes of the integral over t, in [0, `reach`]."""
 
-    slices: int = 512
+    slices: int = 256
     points: int = 17
     reach: float = 3.0
 
