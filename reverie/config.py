@@ -108,6 +108,8 @@ class FitConfig:
     device: str = "auto"
     threads: int = 0
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
+    start: str | None = None
+    """A finished run's folder: its encoder and dynamics, of the same sizes, are what this world model begins with."""
     data: RecordedConfig = field(default_factory=DigitsConfig)
     model: GenerativeConfig | WorldModelConfig = field(default_factory=VAEConfig)
     training: FittingConfig = field(default_factory=FittingConfig)

@@ -37,6 +37,9 @@ class FitRun(Run):
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.model = config.model.build(self.recorded.spec).to(self.device)
+        if config.start is not None:
+            parts = ("standardise", "encoder", "dynamics")
+            checkpoint.read_parts(Path(config.start) / "model.safetensors", self.model, parts)
         self.modules = {"model": self.model}
         self.agent = self._agent()
         self.optimisers = {"model": Optimiser(config.model.optimiser, self.model.parameters())}
@@ -89,7 +92,8 @@ class FitRun(Run):
         self.recorded.load(say)
         self.ready, self.said = True, None
         length = self.config.training.length
-        self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
+        if self.config.start is None:
+            self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
 
     def evaluation_due(self, due: Any) -> bool:
         return due(self.config.training.evaluate_every)

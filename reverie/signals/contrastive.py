@@ -42,6 +42,9 @@ class ContrastiveConfig:
     temperature: float = 1.0
     negatives: tuple[Negatives, ...] = ("next",)
     steps: int = 1
+    predict: bool = True
+    """Whether the forward model is learned; else encodings themselves are told from others by what comes before them,
+    `h(z_t, z_{t+d})`: an encoder alone, with which another run can begin (`--start`)."""
 
     def __post_init__(self) -> None:
         check_steps("contrastive", self.steps)
@@ -82,7 +85,8 @@ class Contrastive(nn.Module):
                 "A batch of one sequence has nothing to contrast with: take a larger batch, or negatives `trajectory`."
             )
         ahead = predict_ahead(trace, self.config.steps)
-        similarity = self.similarity(ahead.features.flatten(0, 2), trace.features.flatten(0, 1))
+        known = ahead.features if self.config.predict else trace.features[:, :, None].expand_as(ahead.features)
+        similarity = self.similarity(known.flatten(0, 2), trace.features.flatten(0, 1))
         frames = torch.arange(batch * length, device=similarity.device).unflatten(0, (batch, length))
         positive = following(frames, self.config.steps).flatten()
         found = negatives(trace.batch.is_first, self.config.steps, self.config.negatives)

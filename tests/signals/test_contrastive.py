@@ -147,3 +147,18 @@ def test_what_cannot_be_contrasted_is_refused():
     with pytest.raises(UserError, match="batch of one sequence"):
         ContrastiveConfig().build(spec(), 2).loss(added(features, action))
     assert ContrastiveConfig(negatives=("trajectory",)).build(spec(), 2).loss(added(features, action)).any()
+
+
+def test_without_prediction_encodings_are_told_apart_by_what_comes_before_them():
+    """The encoder's stage: dot products of z_t and z_{t+1}, by a slow loop; the dynamics has no part in it."""
+    features, action = randoms(*IS_FIRST.shape, 2)
+    config = ContrastiveConfig("dot", negatives=("next",), predict=False)
+    trace = added(features, action, IS_FIRST)
+    found = config.build(spec(), 2).loss(trace)
+    valid = [(b, t) for b in range(3) for t in range(1, 4) if not IS_FIRST[b, t]]
+    for b, t in valid:
+        z = trace.features
+        others = [z[b, t - 1] @ z[x, y] for x, y in candidates(("next",), b, t)]
+        every = torch.stack([z[b, t - 1] @ z[b, t], *others])
+        expected = (every.logsumexp(0) - every[0]) * 12 / len(valid)
+        torch.testing.assert_close(found[b, t], expected, rtol=1e-4, atol=1e-5)
