@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reverie.agent import Agent, load, replan
+    from reverie.agent import Agent, load, replan, towards
     from reverie.config import Config
     from reverie.errors import UserError
     from reverie.recipes import build as recipe
     from reverie.train import resume, train
 
-__all__ = ["Agent", "Config", "UserError", "load", "recipe", "replan", "resume", "train"]
+__all__ = ["Agent", "Config", "UserError", "load", "recipe", "replan", "resume", "towards", "train"]
 
 _PLACES = {
     "Agent": ("reverie.agent", "Agent"),
@@ -25,6 +25,7 @@ _PLACES = {
     "load": ("reverie.agent", "load"),
     "recipe": ("reverie.recipes", "build"),
     "replan": ("reverie.agent", "replan"),
+    "towards": ("reverie.agent", "towards"),
     "resume": ("reverie.train", "resume"),
     "train": ("reverie.train", "train"),
 }

@@ -16,6 +16,7 @@ from reverie.behavior.policies import Policy, PolicyConfig
 from reverie.disk import atomic_write
 from reverie.envs.adapter import EnvConfig, EnvSpec
 from reverie.errors import UserError
+from reverie.planning.objectives import GOALS
 from reverie.planning.planning_actor import PlanningActor, PlanningConfig
 from reverie.rollout import observe
 from reverie.world_model import WorldModel, WorldModelConfig
@@ -129,21 +130,10 @@ class Agent(nn.Module):
         `noise`: None for mean beliefs and the mode of the policy. Returns the action as the observation came:
         `(A,)` or `(B, A)`, numpy or tensor. Raises UserError where the observation does not fit the agent.
         """
-        device = next(self.parameters()).device
         name, space = next(iter(self.config.spec.obs.items()))
-        if missing := self.config.spec.obs.keys() - obs.keys():
-            raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
-        single = len(obs[name].shape) == len(space.shape)
-        tensors = {}
-        for key, expected in self.config.spec.obs.items():
-            value = torch.as_tensor(obs[key], device=device)
-            value = value[None] if single else value
-            if tuple(value.shape[1:]) != expected.shape or value.dtype != getattr(torch, expected.dtype):
-                raise UserError(
-                    f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
-                    f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
-                )
-            tensors[key] = value
+        single = len(obs[name].shape) == len(space.shape) if name in obs else False
+        tensors = self.tensors(obs, single)
+        device = tensors[name].device
         batch = tensors[name].shape[0]
         carry = self.initial(batch) if carry is None else carry
         first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
@@ -163,6 +153,23 @@ class Agent(nn.Module):
         carry = Carry(belief, action, memory)
         given = action[0] if single else action
         return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
+
+    def tensors(self, obs: dict[str, Any], single: bool) -> dict[str, Tensor]:
+        """What the agent sees of an observation, as a batch on its device. UserError where it does not fit."""
+        device = next(self.parameters()).device
+        if missing := self.config.spec.obs.keys() - obs.keys():
+            raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
+        found = {}
+        for key, expected in self.config.spec.obs.items():
+            value = torch.as_tensor(obs[key], device=device)
+            value = value[None] if single else value
+            if tuple(value.shape[1:]) != expected.shape or value.dtype != getattr(torch, expected.dtype):
+                raise UserError(
+                    f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
+                    f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
+                )
+            found[key] = value
+        return found
 
     def save(self, folder: Path) -> None:
         """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
@@ -188,6 +195,30 @@ def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = Non
     """
     config = replace(agent.config, actor=planning)
     return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
+
+
+def after_goals(agent: Agent) -> bool:
+    """Whether the agent acts towards a goal that it must be given (`towards`)."""
+    planning = agent.config.actor
+    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GOALS)
+
+
+@torch.no_grad()
+def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
+    """The same agent on its way to a goal: an observation such as it acts on, or a batch of them, one an episode.
+
+    The world model is shared and not copied; `agent` stays as it is. UserError where the agent does not plan for
+    similarity to a goal, or the goal does not fit what it sees.
+    """
+    planning: Any = agent.config.actor
+    if not after_goals(agent):
+        raise UserError("This agent acts towards no goal: `replan` it with the objective GoalConfig first.")
+    name, space = next(iter(agent.config.spec.obs.items()))
+    tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
+    wanted: Any = planning.objective.represent(agent.model, agent.model.standardise(tensors))
+    objective = planning.objective.towards(agent.model, wanted)
+    actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
+    return Agent(agent.config, agent.model, actor)
 
 
 def choose_device(name: str) -> torch.device:

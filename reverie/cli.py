@@ -84,11 +84,21 @@ _OF_PLANNING = Settings(
     "keeps its other settings; for one with a policy they are the defaults.\n"
     "  --planner NAME               CEM, ICEM, MPPI, Gradient, Refined or Rank (default: ICEM)\n"
     "  --planner.candidates 200     a setting of the planner by its dotted path; a wrong one is told which there are\n"
-    "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value\n"
+    "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value;\n"
+    "                               Goal or PixelGoal towards goal images\n"
     "  --objective.gamma 0.97       discount a decision; beside a value that of the run, `behavior.gamma`\n"
     "  --futures 4                  score the mean of so many sampled futures (default: 0, the mean transition)\n"
     "  --warm_start false           search anew at every decision, not from the last plan (default: true)",
     ("planner", "objective", "futures", "warm_start"),
+)
+
+_OF_THE_ENVIRONMENT = Settings(
+    "How the environment is seen and played:\n"
+    "  --env.observe pixels,state   what is observed (default: pixels)\n"
+    "  --env.time_limit 50          frames in a trajectory (default: the environment's own)\n"
+    "  --env.image_size 64          height and width of images\n"
+    "  --env.repeat 2               frames that each action is held for; also --env.rendering, --env.camera",
+    ("env",),
 )
 
 COMMANDS = {
@@ -114,7 +124,10 @@ COMMANDS = {
             Argument("--episodes", "how many to play (default: 10)", "N", _at_least_one, 10),
             Argument("--video", "mp4 file for a film of the first episode", "FILE"),
             Argument("--moment", "draw what a planner weighed N decisions into the first episode", "N", _not_negative),
-            Argument("--out", "PNG file for that (default: plans.png in the run)", "FILE"),
+            Argument(
+                "--goal", "image to act towards, such as horizontal (default: the run's goals, one by one)", "NAME"
+            ),
+            Argument("--out", "PNG file for the moment, or folder for the goals (default: in the run)", "PATH"),
             _SEED,
             _DEVICE,
         ),
@@ -144,12 +157,28 @@ COMMANDS = {
             Argument("--seed", "of the noise (default: 0)", "N", int, 0),
         ),
     ),
+    "collect": Command(
+        commands.collect,
+        "record random interaction with an environment, as a dataset to learn from",
+        "reverie collect Pendulum-v1 --transitions 20000 --env.time_limit 50 --privileged state",
+        (
+            Argument("ID", "an environment's id"),
+            Argument("--transitions", "how many, in whole trajectories (default: 10000)", "N", _at_least_one, 10_000),
+            Argument("--out", "folder, gone on with if it is there (default: datasets/ID-SEED)", "DIR"),
+            Argument("--seed", "of everything random (default: 0)", "N", _not_negative, 0),
+            Argument("--workers", "processes that play at once (default: one a core)", "N", _at_least_one),
+            Argument("--held-out", "share of the trajectories that is held out (default: 0.1)", "SHARE", float, 0.1),
+            Argument("--privileged", "observations to record that models do not see: state, ...", "NAMES", str, ""),
+            Argument("--minari", "give the dataset to Minari too, by this id: slide/random-v0", "ID"),
+        ),
+        _OF_THE_ENVIRONMENT,
+    ),
     "study": Command(
         commands.study,
-        "answer a question by experiments: dynamics, generative, planners",
+        "answer a question by experiments: collapse, deformable, dynamics, generative, planners",
         "reverie study generative",
         (
-            Argument("NAME", "the study: dynamics, generative or planners", metavar="NAME"),
+            Argument("NAME", "the study: collapse, deformable, dynamics, generative or planners", metavar="NAME"),
             Argument("--size", "tiny or laptop (default: laptop)", "SIZE", str, "laptop"),
             Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
         ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reverie.agent import Agent
     from reverie.config import AnyConfig
     from reverie.display import Progress
+    from reverie.envs.adapter import EnvConfig
 
 Texts = dict[str, str]
 """What the user typed for settings of the config, by dotted path."""
@@ -47,14 +48,18 @@ def resume(arguments: Namespace, _: Texts) -> int:
 def evaluate(arguments: Namespace, settings: Texts) -> int:
     """`reverie evaluate RUN`"""
     folder = _run_folder(arguments.run)
-    if arguments.out and arguments.moment is None:
-        raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
-    from reverie.agent import load
+    from reverie.agent import after_goals, load
     from reverie.evaluate import outcome, plans, report
     from reverie.evaluate.returns import evaluate
 
     agent = load(folder, arguments.device)
     agent = _with_planner(agent, folder, settings) if settings else agent
+    if after_goals(agent):
+        return _pursue(agent, folder, arguments)
+    if arguments.goal is not None:
+        raise UserError("`--goal` is for agents that act towards goal images, such as a run of cfm.")
+    if arguments.out and arguments.moment is None:
+        raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
     if arguments.moment is not None:
         plans.planning_actor(agent)
     film = arguments.video is not None
@@ -71,6 +76,24 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         print(plans.sentence(found))
         print(f"plans: {plans.draw(out, found, plans.title(agent, found))}")
+    return 0
+
+
+def _pursue(agent: "Agent", folder: Path, arguments: Namespace) -> int:
+    """Episodes towards goal images: those of the run, or the one that was named."""
+    from reverie.config import FitConfig, read_config
+    from reverie.evaluate import goals
+
+    if arguments.video is not None or arguments.moment is not None:
+        raise UserError("Episodes towards goals are shown as film strips: leave --video and --moment out.")
+    config = read_config(folder)
+    own = config.goals if isinstance(config, FitConfig) else ()
+    out = Path(arguments.out) if arguments.out else folder
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = own if arguments.goal is None else (arguments.goal,)
+    found, paths = goals.write(out, agent, wanted, arguments.episodes, arguments.seed)
+    print("\n".join(goals.sentences(found, arguments.episodes)))
+    _print_paths(paths)
     return 0
 
 
@@ -97,6 +120,45 @@ def sample(arguments: Namespace, _: Texts) -> int:
     out = Path(arguments.out) if arguments.out else folder / "samples.png"
     out.parent.mkdir(parents=True, exist_ok=True)
     print(f"{arguments.count} samples: {generation.draw_samples(folder, arguments.count, arguments.seed, out)}")
+    return 0
+
+
+def collect(arguments: Namespace, settings: Texts) -> int:
+    """`reverie collect ID`"""
+    from reverie.data import minari
+    from reverie.data.collection import collect
+    from reverie.data.players import cores
+    from reverie.display import LiveDisplay
+    from reverie.train import Interrupted, asked_to_stop
+
+    env = _environment(arguments.id, settings)
+    out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
+    privileged = tuple(name for name in arguments.privileged.split(",") if name)
+    workers = arguments.workers or cores()
+    if arguments.minari:
+        minari.check_new(arguments.minari)
+    with LiveDisplay(f"collecting from {env.id}, seed {arguments.seed}, in {out}") as display, asked_to_stop() as stop:
+
+        def on_progress(progress: "Progress") -> None:
+            display(progress)
+            if stop and progress.done < progress.total:
+                raise Interrupted
+
+        try:
+            made = collect(
+                env, out, arguments.transitions, arguments.seed, arguments.held_out, privileged, workers, on_progress
+            )
+        except Interrupted:
+            print(f"reverie: Interrupted: the same command goes on with what is in {out}.", file=sys.stderr)
+            return 130
+    for name in ("train", "test"):
+        part = getattr(made, name)
+        print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
+    _print_paths({"dataset": out})
+    if arguments.minari:
+        minari.write(out, arguments.minari)
+        print(f"  minari   {arguments.minari}")
+    print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
     return 0
 
 
@@ -170,12 +232,9 @@ def envs(arguments: Namespace, _: Texts) -> int:
 
 def check_env(arguments: Namespace, settings: Texts) -> int:
     """`reverie check-env ID`; exit code 1 where the environment breaks the contract."""
-    from reverie.config_io import override
-    from reverie.envs.adapter import EnvConfig
     from reverie.envs.check import check
 
-    wrapper = make_dataclass("Settings", [("env", EnvConfig)], frozen=True)
-    config = override(wrapper(EnvConfig(id=arguments.id)), settings).env
+    config = _environment(arguments.id, settings)
     complaints = check(config)
     print("\n".join(complaints) or f"{config.id} keeps the contract.")
     return 1 if complaints else 0
@@ -193,6 +252,15 @@ def version(arguments: Namespace, _: Texts) -> int:
     """`reverie version`"""
     print(f"reverie {importlib.metadata.version('reverie')}")
     return 0
+
+
+def _environment(env_id: str, settings: Texts) -> "EnvConfig":
+    """The environment that was named, with its settings that were typed."""
+    from reverie.config_io import override
+    from reverie.envs.adapter import EnvConfig
+
+    wrapper = make_dataclass("Settings", [("env", EnvConfig)], frozen=True)
+    return override(wrapper(EnvConfig(id=env_id)), settings).env
 
 
 def _built(arguments: Namespace, settings: Texts) -> "AnyConfig":
@@ -264,6 +332,14 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         print(judge.sentence(values))
         if warning := judge.warning(values):
             print(f"warning: {warning}")
+        if config.goals:
+            from reverie.agent import load
+            from reverie.evaluate import goals
+
+            agent = load(folder, config.device)
+            found, more = goals.write(folder, agent, config.goals, config.goal_episodes, config.seed)
+            print("\n".join(goals.sentences(found, config.goal_episodes)))
+            paths |= more
     _print_paths({"run": folder, **paths})
     return 0
 

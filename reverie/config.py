@@ -14,6 +14,7 @@ from reverie.envs.adapter import EnvConfig
 from reverie.errors import UserError
 from reverie.generative import GenerativeConfig
 from reverie.generative.vae import VAEConfig
+from reverie.planning.planning_actor import PlanningConfig
 from reverie.world_model import WorldModelConfig
 
 
@@ -107,9 +108,17 @@ class FitConfig:
     device: str = "auto"
     threads: int = 0
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
+    start: str | None = None
+    """A finished run's folder: its encoder and dynamics, of the same sizes, are what this world model begins with."""
     data: RecordedConfig = field(default_factory=DigitsConfig)
     model: GenerativeConfig | WorldModelConfig = field(default_factory=VAEConfig)
     training: FittingConfig = field(default_factory=FittingConfig)
+    actor: PlanningConfig | None = None
+    """How to act with the model once it is fitted; with one, the run is an agent's too."""
+    goals: tuple[str, ...] = ()
+    """Goals of the environment that the finished agent is sent to."""
+    goal_episodes: int = 100
+    """Episodes towards each."""
 
     @property
     def world(self) -> str:

@@ -27,7 +27,8 @@ def atomic_write(path: Path, content: bytes) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
                 f"The disk is full, {path.name} was not written and nothing saved before was lost: "
-                f"free {len(content) / 2**20:.0f} MiB or more under {path.parent}, then `reverie resume` the run."
+                f"free {len(content) / 2**20:.0f} MiB or more under {path.parent}, then `reverie resume` the run, or "
+                "give the same command again."
             ) from error
         raise
 

@@ -16,7 +16,7 @@ _RECENT_RETURNS = 5
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: `done` of `total`, in environment frames (action repeat included) or in updates."""
+    """How far a run is: `done` of `total`, in environment frames (action repeat included), updates or transitions."""
 
     unit: str
     done: int
@@ -110,7 +110,7 @@ def line(progress: Progress) -> str:
     parts = [
         f"{_percent(progress):.0f} %",
         f"{progress.done} of {progress.total} {progress.unit}",
-        *([f"{progress.updates} updates"] if progress.unit != "updates" else []),
+        *([f"{progress.updates} updates"] if progress.unit == "frames" else []),
         f"{progress.per_second:.1f} {progress.unit}/s",
         f"{_duration(progress.seconds_left)} left",
     ]
@@ -139,7 +139,7 @@ def table(title: str, progress: Progress) -> "RenderableType":
     )
     clocks = f"{progress.decisions:,} decisions   {progress.updates:,} updates   "
     counts = Text(
-        f"{progress.done:,} of {progress.total:,} {progress.unit}   {'' if progress.unit == 'updates' else clocks}"
+        f"{progress.done:,} of {progress.total:,} {progress.unit}   {clocks if progress.unit == 'frames' else ''}"
         f"{progress.per_second:.1f} {progress.unit}/s   "
         f"{_duration(progress.seconds)} so far",
         style="dim",
@@ -167,7 +167,7 @@ def _values(progress: Progress, most: int) -> list[tuple[str, float]]:
 
 
 def _percent(progress: Progress) -> float:
-    return 100 * progress.done / max(1, progress.total)
+    return min(100.0, 100 * progress.done / max(1, progress.total))
 
 
 def _duration(seconds: float | None) -> str:

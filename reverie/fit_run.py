@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from reverie import checkpoint, config_io
-from reverie.agent import choose_device
+from reverie.agent import Agent, AgentConfig, choose_device
 from reverie.config import FitConfig, read_config
 from reverie.disk import atomic_write
-from reverie.envs.adapter import EnvSpec
+from reverie.envs.adapter import EnvConfig, EnvSpec
 from reverie.errors import UserError
 from reverie.evaluate import generation, prediction
 from reverie.generative.base import GenerativeModel
 from reverie.optimiser import Optimiser
+from reverie.planning.planning_actor import PlanningActor
 from reverie.run import Run
 from reverie.types import Batch
 from reverie.update import UpdateNoise, draw_noise, make_update
@@ -36,12 +37,26 @@ class FitRun(Run):
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.model = config.model.build(self.recorded.spec).to(self.device)
+        if config.start is not None:
+            parts = ("standardise", "encoder", "dynamics")
+            checkpoint.read_parts(Path(config.start) / "model.safetensors", self.model, parts)
         self.modules = {"model": self.model}
+        self.agent = self._agent()
         self.optimisers = {"model": Optimiser(config.model.optimiser, self.model.parameters())}
         self.update = make_update(self.model, None, self.optimisers, config.training.execution)
         self.ready = False
         """Whether the data are there and the model is calibrated by them."""
         self.said: str | None = None
+
+    def _agent(self) -> Agent | None:
+        """The model with the actor that the config gives it, if any."""
+        if self.config.actor is None:
+            return None
+        env = getattr(self.config.data, "env", None)
+        if not isinstance(self.model, WorldModel) or not isinstance(env, EnvConfig):
+            raise UserError("Only a world model of an environment's data can act: set --actor none.")
+        config = AgentConfig(self.recorded.spec, self.config.model, self.config.actor, env)  # pyrefly: ignore
+        return Agent(config, self.model, PlanningActor(self.config.actor, self.model, self.recorded.spec.action))
 
     @property
     def ticks(self) -> int:
@@ -77,7 +92,8 @@ class FitRun(Run):
         self.recorded.load(say)
         self.ready, self.said = True, None
         length = self.config.training.length
-        self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
+        if self.config.start is None:
+            self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
 
     def evaluation_due(self, due: Any) -> bool:
         return due(self.config.training.evaluate_every)
@@ -95,10 +111,12 @@ class FitRun(Run):
         return self.said
 
     def save_result(self) -> None:
-        """`model.json` and `model.safetensors`: all that `load` needs, on any machine."""
+        """`model.json` and `model.safetensors`, all that `load` needs; and an agent's files, if the model acts."""
         spec = config_io.encode(self.recorded.spec)
         atomic_write(self.folder / "model.json", json.dumps(spec, indent=1).encode())
         checkpoint.write_weights(self.folder / "model.safetensors", self.model)
+        if self.agent is not None:
+            self.agent.save(self.folder)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"ready": self.ready}

@@ -45,12 +45,11 @@ def make_update(model: Model, learner: Any, optimisers: dict[str, Optimiser], ex
         trace = model.trace(batch, noise.model)
         losses = model.losses(trace)
         total = model.total(losses)
+        measured = model.metrics(
+            trace, losses
+        )  # before the step: signals measure the trace by the weights that made it
         step = optimisers["model"].step(total)
-        metrics = {
-            "loss/model": total.detach(),
-            "grad_norm/model": step["grad_norm"],
-            **model.metrics(trace, losses),
-        }
+        metrics = {"loss/model": total.detach(), "grad_norm/model": step["grad_norm"], **measured}
         if learner is not None:
             belief = tree.flatten_batch(tree.detach(trace.posterior))
             metrics |= learner.update(model, belief, noise.behavior, optimisers)

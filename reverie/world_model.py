@@ -19,7 +19,7 @@ from reverie.errors import UserError
 from reverie.math.spectra import scale_metrics
 from reverie.optimiser import AdamConfig
 from reverie.rollout import observe, prev_action
-from reverie.signals import SignalConfig
+from reverie.signals import Measured, SignalConfig
 from reverie.types import Batch, Metrics, Trace
 
 
@@ -52,7 +52,11 @@ class WorldModel(nn.Module):
             raise UserError(
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
             )
+        taken = sorted(name for name in config.signals if hasattr(nn.ModuleDict, name))
+        if taken:
+            raise UserError(f"A signal cannot be named {taken[0]}, which PyTorch keeps for itself: call it otherwise.")
         self.weights, self.standardises = config.weights, config.encoder.standardise
+        self.action_size = spec.action.size
         self.standardise = Standardise(spec)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
@@ -78,6 +82,15 @@ class WorldModel(nn.Module):
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
+    def see(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
+        """Features of prepared observations, each seen on its own: what is known after the first step of an episode."""
+        embed = self.encoder(obs)[:, None]
+        batch, first = embed.shape[0], torch.ones(embed.shape[:2], dtype=torch.bool, device=embed.device)
+        start = self.dynamics.initial(batch)
+        action = embed.new_zeros(batch, 1, self.action_size)
+        _, posterior = observe(self.dynamics, start, action, embed, first, None)
+        return self.dynamics.features(posterior)[:, 0]
+
     def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
         """Each signal's loss a step, unweighted."""
         return {name: signal.loss(trace) for name, signal in self.signals.items()}
@@ -87,10 +100,13 @@ class WorldModel(nn.Module):
         return torch.stack([self.weights[name] * loss.mean() for name, loss in losses.items()]).sum()
 
     def metrics(self, trace: Trace, losses: dict[str, Tensor]) -> Metrics:
-        """Losses, the divergence before free nats, and the signs of collapse: scale, spread, dead dimensions."""
+        """Losses, what signals measure, the divergence before free nats, and the signs of collapse."""
         with torch.no_grad():
             found = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
             found["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
             found["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
+            for name, signal in self.signals.items():
+                if isinstance(signal, Measured):
+                    found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
             features = scale_metrics(trace.features.flatten(0, 1))
             return found | {f"features/{name}": value for name, value in features.items()}

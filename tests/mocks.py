@@ -1,6 +1,6 @@
 """Models so simple that every number they give can be worked out by hand, and small real ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
-from reverie.types import Batch
+from reverie.types import Batch, Trace
 from reverie.world_model import WorldModel, WorldModelConfig
 
 
@@ -132,3 +132,12 @@ def random_batch(spec: EnvSpec, batch: int = 3, length: int = 6, seed: int = 0) 
         flags["is_first"][1, 3] = flags["is_last"][1, 2] = flags["is_terminal"][1, 2] = True
         action[1, 2] = 0
     return Batch(obs, action, torch.randn(batch, length, generator=generator), **flags)
+
+
+def added(features: Tensor, action: Tensor, is_first: Tensor | None = None, **replaced) -> Trace:
+    """A trace of `AddAction` with posteriors `features` (B, T, F): each predicts itself plus the action (B, T, F)."""
+    size = features.shape[:2]
+    never = torch.zeros(size, dtype=torch.bool)
+    batch = Batch({}, action, torch.zeros(size), never if is_first is None else is_first, never, never)
+    state, dynamics = Value(features), AddAction(features.shape[-1])
+    return replace(Trace(batch, {}, features, state, state, features, dynamics, None), **replaced)

@@ -19,6 +19,7 @@ from reverie.errors import UserError
 from reverie.evaluate import generation
 from reverie.fit_run import FitRun, load
 from reverie.logger import read_metrics
+from reverie.signals.contrastive import ContrastiveConfig
 from reverie.world_model import WorldModel
 
 FORK = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
@@ -98,6 +99,40 @@ def test_the_data_are_recorded_once(tmp_path):
     for name, column in anew.train.ring.items():
         assert torch.equal(column, first.train.ring[name])
     assert not torch.equal(anew.train.ring["obs/state"][:20], anew.test.ring["obs/state"][:20])
+
+
+@pytest.mark.parametrize("recipe", ["state_space", "vae"])
+def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
+    """Beside an image that the model sees, one and a vector that it does not."""
+    env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16)
+    data = InteractionConfig(env, train=60, test=30, privileged=("place", "pixels"))
+    config = replace(reverie.recipe(recipe, "tiny"), threads=1, data=data)
+    config = replace(config, training=replace(config.training, updates=2, batch=2, length=4))
+    folder = reverie.train(config, tmp_path / "run")
+    recorded = data.build(folder, 0, torch.device("cpu"), torch.Generator())
+    recorded.load(lambda text: pytest.fail("recorded again"))
+    assert list(recorded.spec.obs) == ["picture"]
+    batch = recorded.test.in_order(5, 3)
+    assert set(batch.obs) == {"picture", "place", "pixels"}
+    place = batch.obs["place"][..., 0].round().clamp(0, 15).long()
+    assert torch.equal(batch.obs["picture"][..., 0, :, 0].argmax(-1), place)
+    assert "place" not in json.dumps(json.loads((folder / "model.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("observe", "privileged", "sentence"),
+    [
+        ("picture", "picture", "'picture' cannot be both observed and privileged"),
+        ("picture", "plaice", "has no observation 'plaice'"),
+        ("all", "picture,place", "Everything that was recorded is privileged"),
+    ],
+)
+def test_a_mistake_about_what_is_privileged_is_one_sentence(observe, privileged, sentence, tmp_path, capsys):
+    settings = f"--data.env.id worlds:Slide-v0 --data.env.observe {observe} --data.privileged {privileged}"
+    assert cli.main(f"train state_space --size tiny --run {tmp_path / 'run'} {settings}".split()) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.splitlines()) == 1
 
 
 def test_the_digits_are_real():
@@ -190,3 +225,29 @@ def test_a_world_model_is_fitted_and_judged(tmp_path, capsys):
     assert isinstance(load(folder, "cpu"), WorldModel)
     assert cli.main(["sample", str(folder)]) == 2
     assert "holds no generative model" in capsys.readouterr().err
+
+
+def test_a_run_begins_with_what_another_has_learned(tmp_path):
+    """The lecture's two stages: an encoder alone, then encoder and forward model; what is not shared is new."""
+    tiny = reverie.recipe("contrastive", "tiny", "worlds:Slide-v0")
+    data = InteractionConfig(EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16), 200, 40)
+    training = replace(tiny.training, updates=10, evaluate_every=0)
+    alone = ContrastiveConfig("dot", predict=False)
+    model = replace(tiny.model, signals={"contrastive": alone})
+    first = replace(tiny, threads=1, data=data, training=training, model=model)
+    reverie.train(first, tmp_path / "first")
+    signals = {"contrastive": ContrastiveConfig("distance")}
+    second = replace(first, model=replace(model, signals=signals), start=str(tmp_path / "first"))
+    run = FitRun(second, tmp_path / "second")
+    learned = load(tmp_path / "first").state_dict()
+    begun = run.model.state_dict()
+    assert all(torch.equal(begun[name], learned[name]) for name in learned if name.startswith("encoder"))
+    reverie.train(second, tmp_path / "third")
+    ended = load(tmp_path / "third").state_dict()
+    assert torch.equal(ended["standardise.mean_picture"], learned["standardise.mean_picture"])
+    assert not torch.equal(ended["encoder.images.picture.net.0.weight"], learned["encoder.images.picture.net.0.weight"])
+    wider = replace(second, model=replace(second.model, dynamics=replace(model.dynamics, size=7)))
+    with pytest.raises(UserError, match="same sizes"):
+        FitRun(wider, tmp_path / "fourth")
+    with pytest.raises(UserError, match="finished run"):
+        FitRun(replace(second, start=str(tmp_path / "nowhere")), tmp_path / "fifth")

@@ -10,6 +10,8 @@ from reverie.envs.adapter import ActionSpace, EnvSpec, Space
 from reverie.errors import UserError
 from reverie.optimiser import AdamConfig, Optimiser
 from reverie.rollout import observe
+from reverie.signals.contrastive import ContrastiveConfig
+from reverie.signals.forward import ForwardPredictionConfig
 from reverie.world_model import WorldModel
 
 SPEC = spec(image=16, vector=2)
@@ -29,6 +31,12 @@ def test_signals_and_weights_must_have_the_same_names(forgotten, extra, named):
     weights |= {extra: 1.0} if extra else {}
     with pytest.raises(UserError, match=rf"differ in \['{named}'\]"):
         WorldModel(replace(config, weights=weights), SPEC)
+
+
+def test_a_signal_cannot_have_a_name_that_modules_have():
+    signals = {"forward": ForwardPredictionConfig()}
+    with pytest.raises(UserError, match="cannot be named forward"):
+        WorldModel(replace(model_config(), signals=signals, weights={"forward": 1.0}), SPEC)
 
 
 def test_losses_are_named_and_a_number_a_step():
@@ -166,3 +174,15 @@ def test_observe_gives_the_trace_its_states():
     led_here = torch.cat([torch.zeros(2, 1, 2), batch.action[:, :1]], 1)
     _, posterior = observe(model.dynamics, model.dynamics.initial(2), led_here, trace.embed, batch.is_first, None)
     assert torch.equal(model.dynamics.features(posterior), trace.features)
+
+
+def test_what_signals_measure_is_logged_by_their_names():
+    config = model_config()
+    signals = config.signals | {"tell_apart": ContrastiveConfig()}
+    model = WorldModel(replace(config, signals=signals, weights=dict.fromkeys(signals, 1.0)), SPEC)
+    trace = model.trace(random_batch(SPEC), None)
+    metrics = model.metrics(trace, model.losses(trace))
+    expected = model.signals["tell_apart"].metrics(trace)
+    assert {"bound", "cap", "accuracy"} == expected.keys()
+    assert all(torch.equal(metrics[f"tell_apart/{name}"], value) for name, value in expected.items())
+    assert not any(x.requires_grad for x in metrics.values())

@@ -1,5 +1,6 @@
 """Small worlds for tests of the training loop, as `worlds:Id-v0`. Importing this module registers the ids."""
 
+import os
 from typing import ClassVar
 
 import gymnasium
@@ -55,5 +56,84 @@ class Poisoned(Slide):
         return observation, float("nan") if Poisoned.episodes > 4 else reward, *rest
 
 
-for world in (Slide, Poisoned):
-    gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=20)
+class Square(gymnasium.Env):
+    """A goal world: a white square of 4 pixels on a 16x16 image is moved by 2 pixels at most, to where it is shown.
+
+    Episodes last four steps. Its legal actions move along one axis only; `goal` is `corner` or `anywhere`.
+    """
+
+    metadata: ClassVar = {"render_modes": ["rgb_array"]}
+    action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+    observation_space = spaces.Dict(
+        {
+            "pixels": spaces.Box(0, 255, (16, 16, 3), np.uint8),
+            "goal": spaces.Box(0, 255, (16, 16, 3), np.uint8),
+            "state": spaces.Box(-np.inf, np.inf, (2,), np.float32),
+            "progress": spaces.Box(0, np.inf, (3,), np.float32),
+        }
+    )
+
+    def __init__(self, render_mode=None, goal="anywhere") -> None:
+        self.render_mode, self.goal = render_mode, goal
+
+    def picture(self, place) -> np.ndarray:
+        picture = np.zeros((16, 16, 3), np.uint8)
+        row, column = np.round(place).astype(int)
+        picture[row : row + 4, column : column + 4] = 255
+        return picture
+
+    def distance(self, place) -> float:
+        return float(np.abs(place - self.wanted).sum())
+
+    def observe(self) -> dict:
+        progress = [self.distance(self.place), 0.5, self.distance(self.place) < 1]
+        return {
+            "pixels": self.picture(self.place),
+            "goal": self.picture(self.wanted),
+            "state": self.place.astype(np.float32),
+            "progress": np.array(progress, np.float32),
+        }
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.wanted = self.np_random.uniform(0, 12, (2, 2))
+        if self.goal == "corner":
+            self.wanted = np.zeros(2)
+        return self.observe(), {}
+
+    def moved(self, action) -> np.ndarray:
+        return np.clip(self.place + 2 * np.asarray(action, float), 0, 12)
+
+    def step(self, action):
+        self.place = self.moved(action)
+        return self.observe(), -self.distance(self.place), False, False, {}
+
+    def legal_actions(self, count, rng) -> np.ndarray:
+        return (rng.uniform(-1, 1, (count, 1)) * np.eye(2)[rng.integers(2, size=count)]).astype(np.float32)
+
+    def foresee(self, actions) -> np.ndarray:
+        return np.array([self.distance(self.moved(action)) for action in actions])
+
+    def render(self):
+        return self.observe()["pixels"]
+
+
+class Pushed(Slide):
+    """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
+
+    def legal_actions(self, count, rng):
+        return (rng.uniform(0.1, 0.2, (count, 1)) + self.place / 100).astype(np.float32)
+
+
+class Deadly(Slide):
+    """Its process dies at the fifth step."""
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 5:
+            os._exit(1)
+        return super().step(action)
+
+
+for world, steps in ((Slide, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (Square, 4)):
+    gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=steps)

@@ -7,7 +7,7 @@ import torch
 
 from reverie import envs
 from reverie.collect import Collector, random_actions
-from reverie.data.recorded import Say
+from reverie.data.recorded import Say, visible, with_privileged
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.adapter import EnvConfig
 from reverie.errors import UserError
@@ -20,6 +20,8 @@ class InteractionConfig:
     env: EnvConfig = field(default_factory=EnvConfig)
     train: int = 4_000
     test: int = 400
+    privileged: tuple[str, ...] = ()
+    """Observations beside `env.observe` that are recorded for whoever judges a model, which does not see them."""
 
     def __post_init__(self) -> None:
         for name in ("train", "test"):
@@ -43,11 +45,13 @@ class Interaction:
     ) -> None:
         self.config, self.seed = config, seed
         self.folder = folder / "replay"
-        environments = envs.make_many(config.env)
-        self.spec = environments.spec
+        self.env = with_privileged(config.env, config.privileged)
+        environments = envs.make_many(self.env)
+        recorded = environments.spec
         environments.close()
-        self.train = Replay(ReplayConfig(config.train), self.spec, device, generator)
-        self.test = Replay(ReplayConfig(config.test), self.spec, device, generator)
+        self.spec = visible(recorded, config.privileged)
+        self.train = Replay(ReplayConfig(config.train), recorded, device, generator)
+        self.test = Replay(ReplayConfig(config.test), recorded, device, generator)
 
     def load(self, say: Say) -> None:
         parts = {"train": self.train, "test": self.test}
@@ -60,7 +64,7 @@ class Interaction:
 
     def _record(self, part: Replay, stream: int, say: Say) -> None:
         generator = torch.Generator().manual_seed(2 * self.seed + stream)
-        environments = envs.make_many(self.config.env)
+        environments = envs.make_many(self.env)
         try:
             collector = Collector(environments, self.seed, stream)
             while part.total < part.capacity:

@@ -55,7 +55,15 @@ def bytes_per_decision(spec: EnvSpec) -> int:
 class Replay:
     """Implements `Source`. Sampling noise comes from `generator`, so a restored generator draws the same windows."""
 
-    def __init__(self, config: ReplayConfig, spec: EnvSpec, device: torch.device, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        config: ReplayConfig,
+        spec: EnvSpec,
+        device: torch.device,
+        generator: torch.Generator,
+        setting: str = "--replay.capacity",
+    ) -> None:
+        """`setting` is where the user says how much is kept, for the sentence on too little memory."""
         self.capacity, self.device, self.generator = config.capacity, device, generator
         self.storage = device if config.storage == "device" else torch.device("cpu")
         needed, free = config.capacity * bytes_per_decision(spec), available_memory(self.storage)
@@ -63,7 +71,7 @@ class Replay:
             fitting = int(0.9 * free / bytes_per_decision(spec))
             raise UserError(
                 f"The replay of {config.capacity:,} decisions needs {gigabytes(needed)} and {gigabytes(free)} are free "
-                f"on {self.storage}: take --replay.capacity {fitting} or less, or smaller images."
+                f"on {self.storage}: take {setting} {fitting} or less, or smaller images."
             )
         pinned = self.storage.type == "cpu" and device.type == "cuda"
         self.ring = {
@@ -119,36 +127,51 @@ class Replay:
         if since == self.total:
             return
         where = torch.arange(since, self.total, device=self.storage) % self.capacity
-        from safetensors.torch import save
+        write_chunk(folder, since, {name: ring[where].cpu() for name, ring in self.ring.items()})
 
-        stretch = {name: ring[where].cpu() for name, ring in self.ring.items()}
-        content = save(stretch, metadata={"crc32": checksum(stretch)})
-        atomic_write(folder / f"{since:012d}-{self.total:012d}.safetensors", content)
+    def read(self, folder: Path, total: int, only_read: bool = False) -> None:
+        """Fill the ring as it was when `total` columns had been appended.
 
-    def read(self, folder: Path, total: int) -> None:
-        """Fill the ring as it was when `total` columns had been appended; newer chunks are deleted."""
+        Newer chunks are deleted; with `only_read` they stay, and `total` may lie within a chunk.
+        """
         oldest = max(0, total - self.capacity)
         self.total = oldest
         for start, end, path in chunks(folder):
             if start >= total:
-                path.unlink()
+                if not only_read:
+                    path.unlink()
                 continue
             if end <= oldest:
                 continue
-            if start > self.total or end > total:
+            if start > self.total or (end > total and not only_read):
                 break
-            try:
-                with safe_open(path, framework="pt") as file:
-                    stretch = {name: file.get_tensor(name) for name in self.ring}
-                    if checksum(stretch) != (file.metadata() or {}).get("crc32"):
-                        raise ValueError("wrong checksum")
-                self.add({name: x[self.total - start :] for name, x in stretch.items()})
-            except Exception as error:
-                raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
+            stretch = read_chunk(path, list(self.ring))
+            self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
         if self.total != total:
             raise UserError(
                 f"The replay in {folder} lacks decisions {self.total} to {total}: restore that chunk from a copy."
             )
+
+
+def write_chunk(folder: Path, since: int, stretch: dict[str, Tensor]) -> None:
+    """Write columns, the first of which has the number `since`, as one chunk, atomically."""
+    from safetensors.torch import save
+
+    end = since + len(stretch["reward"])
+    content = save(stretch, metadata={"crc32": checksum(stretch)})
+    atomic_write(folder / f"{since:012d}-{end:012d}.safetensors", content)
+
+
+def read_chunk(path: Path, names: list[str]) -> dict[str, Tensor]:
+    """Columns of a chunk by `names`; their checksum is looked at if these are all. UserError where it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            stretch = {name: file.get_tensor(name) for name in names}
+            if len(names) == len(file.keys()) and checksum(stretch) != (file.metadata() or {}).get("crc32"):
+                raise ValueError("wrong checksum")
+    except Exception as error:
+        raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
+    return stretch
 
 
 def chunks(folder: Path) -> list[tuple[int, int, Path]]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.envs.deformable import IMAGE, TABLE, Deformable
+from reverie.envs.deformable import IMAGE, TABLE, Deformable, simulator
 from reverie.envs.table import Canvas, Look, lit
 from reverie.errors import UserError
 
@@ -58,11 +58,7 @@ class Cloth(Deformable):
     }
 
     def __init__(self, **settings: Any) -> None:
-        try:
-            import mujoco
-        except ImportError as error:
-            raise UserError("The cloth needs MuJoCo: pip install 'reverie[rope]'.") from error
-        self.mujoco = mujoco
+        self.mujoco = mujoco = simulator()
         self.model = mujoco.MjModel.from_xml_string(_xml())
         self.physics = mujoco.MjData(self.model)
         self.kept = mujoco.mjtState.mjSTATE_INTEGRATION

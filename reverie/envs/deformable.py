@@ -9,6 +9,7 @@ OpenGL (`envs.table`).
 
 from abc import abstractmethod
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import gymnasium
@@ -31,6 +32,14 @@ Domain = dict[str, Any]
 """A sample of `Deformable.domain_space`: how the world looks and feels."""
 
 
+def simulator() -> Any:
+    """MuJoCo, imported when first needed. UserError where it is not installed."""
+    try:
+        return import_module("mujoco")
+    except ImportError as error:
+        raise UserError("Rope and cloth need MuJoCo: pip install 'reverie[rope]'.") from error
+
+
 def look_space() -> dict[str, spaces.Space]:
     """What randomisation may draw of a scene's look."""
     return {
@@ -43,17 +52,18 @@ def look_space() -> dict[str, spaces.Space]:
     }
 
 
-class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
+class Deformable(gymnasium.Env[Any, np.ndarray]):
     """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
 
     An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
     is picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
-    to the goal, in metres. `info` and `measures` have the distance summed over points (the paper's), overlap and
-    success.
+    to the goal, in metres.
+
+    `progress` is what a judge sees and an agent should not: distance to the goal (summed over points, in metres, the
+    paper's measure), overlap of the masks (0 to 1), success (0 or 1).
 
     `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each
-    step.
-    A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
+    step. A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
@@ -72,6 +82,7 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         randomise: Randomise = "none",
         render_size: int = 480,
     ) -> None:
+        goal = str(goal)  # 45 comes as a number from the command line
         if goal not in self.GOALS:
             raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")
         if randomise not in ("none", "trajectory", "step"):
@@ -79,9 +90,13 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.render_mode, self.goal_name, self.randomise, self.render_size = render_mode, goal, randomise, render_size
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         state = spaces.Box(-np.inf, np.inf, (self.POINTS * self.COORDINATES,), np.float32)
-        self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state})
+        progress = spaces.Box(0.0, np.inf, (3,), np.float32)
+        self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
         self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
-        low_high = {name: spaces.Box(*np.log(bounds), (), np.float64) for name, bounds in self.physics_space.items()}
+        low_high = {
+            name: spaces.Box(float(np.log(low)), float(np.log(high)), (), np.float64)
+            for name, (low, high) in self.physics_space.items()
+        }
         self.domain_space = spaces.Dict(look_space() | low_high)
         self.look = Look()
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
@@ -143,7 +158,8 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.goal_mask = self.mask(self.goal_points)
         self.place("random", self.np_random)
         self.dragged = None
-        return self.observe(), self.measures()
+        measures = self.measures()
+        return self.observe(measures), measures
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         if self.randomise == "step":
@@ -154,15 +170,16 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.drag(point, displacement)
         self.dragged = (begin[:2], np.clip(begin[:2] + displacement[:2], -TABLE / 2, TABLE / 2))
         measures = self.measures()
-        return self.observe(), -measures["distance"] / self.POINTS, False, False, measures
+        return self.observe(measures), -measures["distance"] / self.POINTS, False, False, measures
 
-    def observe(self) -> dict[str, np.ndarray]:
+    def observe(self, measures: dict[str, Any]) -> dict[str, np.ndarray]:
         """The present observation."""
         points = self.points
         return {
             "pixels": self.picture(points, self.look, IMAGE),
             "goal": self.goal_image.copy(),
             "state": points.astype(np.float32).ravel(),
+            "progress": np.array([measures[name] for name in ("distance", "iou", "success")], np.float32),
         }
 
     def render(self) -> np.ndarray | None:
@@ -187,6 +204,15 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         chosen = pixels[rng.integers(len(pixels), size=count)]
         pick = (chosen + 0.5) / IMAGE * 2 - 1
         return np.concatenate([pick, rng.uniform(-1, 1, (count, self.COORDINATES))], 1).astype(np.float32)
+
+    def foresee(self, actions: Float[np.ndarray, "count a"]) -> Float[np.ndarray, " count"]:
+        """The distance to the goal that each action would lead to; the state stays as it is."""
+        state, found = self.get_state(), []
+        for action in np.asarray(actions, np.float64):
+            self.drag(self.picked(action[:2]), action[2:] * self.reach)
+            found.append(self.distance(self.points, self.goal_points))
+            self.set_state(state)
+        return np.array(found)
 
     # ---- judging
 
@@ -226,3 +252,18 @@ class Deformable(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             rest = {name: float(look[name]) for name in ("light", "slope", "grain")}
             self.look = Look(**colours, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
         self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
+
+
+def invariants(points: Float[np.ndarray, "*b n c"], symmetries: np.ndarray) -> Float[np.ndarray, "*b k"]:
+    """What of the points can be told from an image, in which their order cannot be seen: the target of probes.
+
+    Their mean over the orders that look the same (each once), and the second moments about their centre.
+    """
+    planar = points[..., :2]
+    mean = planar[..., symmetries, :].mean(-3)
+    _, once = np.unique(np.sort(symmetries, 0), axis=1, return_index=True)
+    about = planar - planar.mean(-2, keepdims=True)
+    moments = np.einsum("...ni,...nj->...ij", about, about) / planar.shape[-2]
+    return np.concatenate(
+        [mean[..., np.sort(once), :].reshape(*points.shape[:-2], -1), moments[..., [0, 0, 1], [0, 1, 1]]], -1
+    )

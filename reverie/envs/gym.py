@@ -23,6 +23,7 @@ from reverie.envs.normal_form import (
     uniform_actions,
     vector,
 )
+from reverie.envs.observations import channels_last, described, leaf, leaves
 from reverie.envs.rendering import choose_gl
 from reverie.errors import UserError, nearest
 
@@ -73,10 +74,14 @@ class GymEnvironment:
         self._config = config
         self._env = _open(config)
         try:
-            self._own = _leaves(self._env.observation_space)
+            self._own = leaves(self._env.observation_space)
             self._observed = self._chosen(config.observe)
             self._drawn = "pixels" in self._observed and "pixels" not in self._own
-            spaces = {name: _described(self._own[name], name, config) for name in self._observed if name in self._own}
+            spaces = {
+                name: described(self._own[name], name, config.id, config.image_size)
+                for name in self._observed
+                if name in self._own
+            }
             if self._drawn:
                 spaces["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
             self._spec = EnvSpec(spaces, _action_space(self._env.action_space, config.id), config.repeat)
@@ -106,6 +111,11 @@ class GymEnvironment:
                 self._running = False
                 break
         return Step(self._normal(observation), reward, False, not self._running, bool(terminated))
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment itself, for what the contract does not have."""
+        return self._env.unwrapped
 
     @property
     def restricts_actions(self) -> bool:
@@ -159,9 +169,9 @@ class GymEnvironment:
             if name == "pixels" and self._drawn:
                 normal[name] = resized(self._frame(), self._config.image_size)
             elif self._spec.obs[name].is_image:
-                normal[name] = resized(_channels_last(_leaf(observation, name)), self._config.image_size)
+                normal[name] = resized(channels_last(leaf(observation, name)), self._config.image_size)
             else:
-                normal[name] = vector(_gymnasium().spaces.flatten(self._own[name], _leaf(observation, name)))
+                normal[name] = vector(_gymnasium().spaces.flatten(self._own[name], leaf(observation, name)))
         return normal
 
     def _own_action(self, action: np.ndarray) -> Any:
@@ -267,52 +277,6 @@ def _draws(spec: Any) -> bool:
     if hasattr(creator, "metadata"):
         return "rgb_array" in creator.metadata.get("render_modes", [])
     return "render_mode" in inspect.signature(creator).parameters
-
-
-def _leaves(space: Any, prefix: str = "") -> dict[str, Any]:
-    """The observation spaces by name: `state`, or a Dict's keys joined by slashes."""
-    spaces = _gymnasium().spaces
-    if not isinstance(space, spaces.Dict):
-        return {prefix or "state": space}
-    leaves: dict[str, Any] = {}
-    for key, part in space.items():
-        leaves |= _leaves(part, f"{prefix}/{key}" if prefix else str(key))
-    return leaves
-
-
-def _leaf(observation: Any, name: str) -> Any:
-    """The part of an observation that `_leaves` calls `name`."""
-    if isinstance(observation, dict):
-        if name in observation:
-            return observation[name]
-        for key, part in observation.items():
-            if name.startswith(f"{key}/"):
-                return _leaf(part, name.removeprefix(f"{key}/"))
-    return observation
-
-
-def _described(space: Any, name: str, config: EnvConfig) -> Space:
-    """The normal form of one observation space."""
-    spaces = _gymnasium().spaces
-    if isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) > 1:
-        if len(space.shape) > 3:
-            raise UserError(
-                f"{config.id} observes {name!r} as {space.shape}, a stack of images: take the environment"
-                " without frame stacking, for the model remembers by itself."
-            )
-        channels = _channels_last(np.empty(space.shape, np.uint8)).shape[2]
-        return Space((config.image_size, config.image_size, channels), "uint8")
-    if not space.is_np_flattenable:
-        raise UserError(f"{config.id} observes {name!r} as {space}, which is no array: observe something else.")
-    return Space((spaces.flatdim(space),), "float32")
-
-
-def _channels_last(image: np.ndarray) -> np.ndarray:
-    """(height, width, channels), from that, (height, width) or (channels, height, width)."""
-    if image.ndim == 2:
-        return image[:, :, None]
-    channels_first = image.shape[0] <= 4 < image.shape[2]
-    return np.moveaxis(image, 0, 2) if channels_first else image
 
 
 def _action_space(space: Any, env_id: str) -> ActionSpace:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.envs.deformable import IMAGE, TABLE, Deformable
+from reverie.envs.deformable import IMAGE, TABLE, Deformable, simulator
 from reverie.envs.table import Canvas, Look, lit
 from reverie.errors import UserError
 
@@ -29,11 +29,13 @@ PULLS, STEPS_A_PULL, REST = 10, 3, 10
 """An action drags in so many equal pulls of so many steps each, and lets the rope rest for so many: 40 in all."""
 MOST_BEND = 60
 """Degrees between neighbouring segments."""
+MOST_CURVED = 0.13
+"""Radians by which the bend from joint to joint changes, at most (standard deviation), in random shapes."""
 ANGLES = {"horizontal": 0, "vertical": 90, "45": 45, "135": 135}
 
 
 class Rope(Deformable):
-    """Goals: a straight rope through the middle, `horizontal`, `vertical`, at `45` or `135` degrees, or `random`."""
+    """Goals: a straight rope through the middle at 0 (`horizontal`), 90 (`vertical`), 45, 135 degrees, or `random`."""
 
     GOALS: ClassVar = (*ANGLES, "random")
     POINTS: ClassVar = SEGMENTS
@@ -42,11 +44,7 @@ class Rope(Deformable):
     physics_space: ClassVar = {"mass": (0.7, 1.5), "damping": (0.5, 4.0), "friction": (0.6, 1.6)}
 
     def __init__(self, **settings: Any) -> None:
-        try:
-            import mujoco
-        except ImportError as error:
-            raise UserError("The rope needs MuJoCo: pip install 'reverie[rope]'.") from error
-        self.mujoco = mujoco
+        self.mujoco = mujoco = simulator()
         self.model = mujoco.MjModel.from_xml_string(_xml())
         self.physics = mujoco.MjData(self.model)
         self.kept = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -126,12 +124,13 @@ def _chain(begin: np.ndarray, angles: Float[np.ndarray, " n"]) -> Float[np.ndarr
 
 
 def _random_shape(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Middles and directions of a smoothly bent rope anywhere on the table."""
+    """Middles and directions of a rope anywhere on the table, bent smoothly: hardly at all up to coiled."""
     edge = TABLE / 2 - SEGMENT
     while True:
+        strength = rng.uniform(0, MOST_CURVED)
         bend, bends = 0.0, [rng.uniform(-np.pi, np.pi)]
         for _ in range(SEGMENTS - 1):
-            bend = 0.85 * bend + rng.normal(0, 0.14)
+            bend = 0.85 * bend + rng.normal(0, strength)
             bends.append(float(np.clip(bend, -0.9, 0.9)))
         angles = np.cumsum(bends)
         points = _chain(np.zeros(2), angles)
@@ -162,7 +161,7 @@ def _xml() -> str:
     edge = TABLE / 2
     walls = "".join(
         f'<geom type="plane" size="1 1 1" pos="{-edge * x} {-edge * y} 0" zaxis="{x} {y} 0"'
-        f' contype="0" conaffinity="1"/>'
+        ' contype="0" conaffinity="1"/>'
         for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))
     )
     ties = "".join(f'<connect site1="gripper" site2="s{i}" active="false" solref="0.02 1"/>' for i in range(SEGMENTS))

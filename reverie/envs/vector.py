@@ -216,7 +216,7 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, config, make), daemon=True)
         self._greeting: Any = None
-        with _inherited_by_a_worker():
+        with inherited_by_a_worker():
             self.process.start()
         theirs.close()  # else this process would hold it open, and never see the worker's death
 
@@ -291,7 +291,7 @@ def _failure(error: Exception) -> _Failure:
 
 
 @contextmanager
-def _inherited_by_a_worker() -> Iterator[None]:
+def inherited_by_a_worker() -> Iterator[None]:
     """While a process starts: the variables of `ONE_THREAD`, and deafness to Ctrl-C.
 
     Both must be there before its Python begins. Ctrl-C reaches every process of a terminal; only the parent

@@ -20,6 +20,7 @@ from reverie.errors import UserError
 from reverie.evaluate import report
 from reverie.evaluate.returns import Evaluation
 from reverie.planning.base import Score
+from reverie.planning.objectives import GOALS
 from reverie.planning.planning_actor import PlanningActor
 from reverie.rollout import imagine
 
@@ -75,6 +76,8 @@ def planning_actor(agent: Agent) -> PlanningActor:
     """The agent's actor. UserError where it does not plan."""
     if not isinstance(agent.actor, PlanningActor):
         raise UserError("This run acts by a policy, which weighs no plans: name a planner, such as --planner ICEM.")
+    if isinstance(agent.actor.config.objective, GOALS):
+        raise UserError("Plans towards a goal are not drawn as a picture: leave --moment out.")
     return agent.actor
 
 
@@ -155,10 +158,11 @@ def title(agent: Agent, plans: Plans) -> str:
     """Whose decision it is."""
     config = planning_actor(agent).config
     planner, objective = short_name(type(config.planner)), short_name(type(config.objective))
+    gamma = getattr(config.objective, "gamma", 1.0)
     sampled = f" over {config.futures} sampled futures, drawn by the mean" if config.futures else ""
     return (
         f"{agent.config.env.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
-        f"by {objective} (gamma {config.objective.gamma:g}){sampled}"
+        f"by {objective} (gamma {gamma:g}){sampled}"
     )
 
 

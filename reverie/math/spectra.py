@@ -1,7 +1,14 @@
 """How many directions a cloud of vectors really uses, and how large it is: the signs of collapse."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+def covariance(vectors: Float[Tensor, "N D"]) -> Float[Tensor, "D D"]:
+    """`C = sum_n (x_n - mean) (x_n - mean)^T / (N - 1)`; 0 for a single vector."""
+    centred = vectors - vectors.mean(0)
+    return centred.T @ centred / max(vectors.shape[0] - 1, 1)
 
 
 def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
@@ -9,9 +16,20 @@ def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
 
     Needs no eigenvalues, so it costs a matrix product and never leaves the device.
     """
-    centred = vectors - vectors.mean(0)
-    covariance = centred.T @ centred / vectors.shape[0]
-    return covariance.diagonal().sum().square() / covariance.square().sum().clamp(min=1e-30)
+    found = covariance(vectors)
+    return found.diagonal().sum().square() / found.square().sum().clamp(min=1e-30)
+
+
+def rankme(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, ""]:
+    """`exp(-sum_k p_k ln p_k)`, `p_k = s_k / sum_j s_j + 1e-7` for the singular values s (Garrido 2022, Eq. 1).
+
+    D for an isotropic cloud, 1 for a line; of vectors as they are, as published, or of their differences from the mean.
+    Blind to scale: a cloud that has shrunk almost to a point keeps its rank.
+    Takes a singular value decomposition, so it is for evaluation, not for the update.
+    """
+    singular = torch.linalg.svdvals(vectors - vectors.mean(0) if centred else vectors)
+    p = singular / singular.sum().clamp(min=1e-30) + 1e-7
+    return (-(p * p.log()).sum()).exp()
 
 
 def scale_metrics(vectors: Float[Tensor, "N D"]) -> dict[str, Tensor]:

@@ -59,6 +59,7 @@ def advanced(plan: Plan, start: Plan) -> Plan:
     return Plan(move(plan.mean, start.mean), start.std, move(plan.elites, fresh))
 
 
+@runtime_checkable
 class Objective(Protocol[S]):
     """Predicted reward, reward and value, or similarity to a goal, summed over the horizon."""
 

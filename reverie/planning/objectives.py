@@ -1,4 +1,4 @@
-"""What a plan is good for: predicted reward, predicted reward and value, or similarity to a goal."""
+"""What a plan is good for: predicted reward, predicted reward and value, or similarity to a goal, seen or felt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,28 +54,51 @@ class RewardAndValueConfig:
         return objective
 
 
+PIECE = 500
+"""Candidates whose images are decoded at once."""
+
+
+def goal_missing(states: Any, actions: Tensor) -> Tensor:
+    """The objective of an agent that was given no goal yet."""
+    raise UserError("This agent acts towards a goal: give it one, `reverie.towards(agent, observation)`.")
+
+
 @dataclass(frozen=True)
 class GoalConfig:
     """How similar features are to those of a goal (Yan 2020, Sec. 4), at the `end` of the horizon or on `all` steps.
 
-    `distance`: minus the squared distance; `cosine`; `dot`: the inner product. `towards` gives it the goal.
+    `distance`: minus the squared distance; `cosine`; `dot`: the inner product; `learned`: as the model's part
+    `contrastive` compares. `towards` gives it the goal, in the form that `represent` gives to an observation.
     """
 
-    similarity: Literal["distance", "cosine", "dot"] = "distance"
+    similarity: Literal["distance", "cosine", "dot", "learned"] = "distance"
     steps: Literal["end", "all"] = "all"
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        return goal_missing
+
+    def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
+        """The features of B prepared observations."""
+        return model.see(obs)
 
     def towards(self, model: WorldModel, goal: Float[Tensor, "B F"]) -> Objective:
         """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
+        if self.similarity == "learned" and "contrastive" not in model.signals:
+            raise UserError("The model has no part `contrastive` that compares: take --objective.similarity distance.")
 
         def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
             features = model.dynamics.features(states)
             features = features[:, -1:] if self.steps == "end" else features
             each = goal.repeat_interleave(len(features) // len(goal), 0)[:, None].expand_as(features)
-            return self._similarity(features, each).sum(-1)
+            return self._similarity(model, features, each).sum(-1)
 
         return objective
 
-    def _similarity(self, one: Float[Tensor, "*b F"], other: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+    def _similarity(
+        self, model: WorldModel, one: Float[Tensor, "*b F"], other: Float[Tensor, "*b F"]
+    ) -> Float[Tensor, "*b"]:
+        if self.similarity == "learned":
+            return model.signals["contrastive"].similarity(one[..., None, :], other[..., None, :])[..., 0, 0]
         if self.similarity == "distance":
             return -(one - other).square().sum(-1)
         if self.similarity == "cosine":
@@ -83,8 +106,45 @@ class GoalConfig:
         return (one * other).sum(-1)
 
 
-ObjectiveConfig = RewardSumConfig | RewardAndValueConfig
-"""What an actor that plans can be after; a goal is given from outside (`GoalConfig.towards`)."""
+@dataclass(frozen=True)
+class PixelGoalConfig:
+    """How similar the images that a pixel-space model predicts are to a goal's: minus the squared error, summed.
+
+    `signal` is the name of the model's part that decodes predicted features.
+    """
+
+    signal: str = "pixel_forward"
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        return goal_missing
+
+    def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """B prepared observations as they are."""
+        return obs
+
+    def towards(self, model: WorldModel, goal: dict[str, Tensor]) -> Objective:
+        """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
+        if self.signal not in model.signals:
+            raise UserError(f"The model has no part '{self.signal}' that predicts images: take --objective Goal.")
+
+        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+            features, candidates = model.dynamics.features(states), len(actions) // len(next(iter(goal.values())))
+            found = []
+            for piece in torch.arange(len(actions), device=actions.device).split(PIECE):
+                error = torch.zeros(len(piece), device=actions.device)
+                for name, image in model.signals[self.signal].decode(features[piece]).items():
+                    each = goal[name][piece // candidates][:, None]
+                    error = error + (image - each).square().flatten(1).sum(-1)
+                found.append(-error)
+            return torch.cat(found)
+
+        return objective
+
+
+GOALS = GoalConfig, PixelGoalConfig
+"""Objectives that need a goal."""
+ObjectiveConfig = RewardSumConfig | RewardAndValueConfig | GoalConfig | PixelGoalConfig
+"""What an actor that plans can be after; a goal is given from outside (`agent.towards`)."""
 
 
 def _rewards(model: WorldModel) -> Callable[[Float[Tensor, "*b H F"], float], tuple[Tensor, Tensor, Tensor]]:

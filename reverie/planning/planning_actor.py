@@ -75,10 +75,16 @@ class PlanningActor(nn.Module):
     """Implements `Actor`; its memory is the plan that it begins with.
 
     Without noise it plans by the same standard noise at every decision: deterministic, whatever the batch.
+    `objective` takes the place of the config's, which may lack its goal.
     """
 
     def __init__(
-        self, config: PlanningConfig, model: WorldModel, action: ActionSpace, value: nn.Module | None = None
+        self,
+        config: PlanningConfig,
+        model: WorldModel,
+        action: ActionSpace,
+        value: nn.Module | None = None,
+        objective: Objective | None = None,
     ) -> None:
         super().__init__()
         if action.discrete:
@@ -90,7 +96,7 @@ class PlanningActor(nn.Module):
             raise UserError(f"`futures` is {config.futures}: it must be 0, for the mean transition, or more.")
         self.config, self.action_size = config, action.size
         self.planner = config.planner.build(action.size)
-        self.score = score_of(model, config.objective.build(model, value))
+        self.score = score_of(model, objective or config.objective.build(model, value))
         self.draw_futures = model.dynamics.noise
 
     def initial(self, batch: int) -> Plan:

@@ -22,13 +22,15 @@ class RankConfig:
 
     horizon: int = 1
     candidates: int = 100
+    keep_start: bool = True
+    """Whether the sequence to begin with is a candidate as well: a warm start, else doing nothing."""
 
     def build(self, action_size: int) -> "Rank":
         return Rank(self, action_size)
 
 
 class Rank:
-    """Implements `Planner`; the start's mean is a candidate too, so a warm start is never made worse."""
+    """Implements `Planner`; with the start's mean among the candidates, a warm start is never made worse."""
 
     def __init__(self, config: RankConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
@@ -43,6 +45,8 @@ class Rank:
         return 2 * torch.rand(*size, generator=generator, device=generator.device) - 1
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
-        action_BNHA = torch.cat([noise.clamp(-1, 1), start.mean[:, None]], dim=1)
+        action_BNHA = noise.clamp(-1, 1)
+        if self.config.keep_start:
+            action_BNHA = torch.cat([action_BNHA, start.mean[:, None]], dim=1)
         chosen = best(score(action_BNHA), action_BNHA, 1)
         return Plan(chosen[:, 0], start.std, chosen)

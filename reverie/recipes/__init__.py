@@ -7,11 +7,20 @@ from reverie.config import AnyConfig
 from reverie.errors import UserError, nearest
 
 RECIPES = {
+    "autoencoder": "reverie.recipes.autoencoder",
+    "cfm": "reverie.recipes.cfm",
+    "contrastive": "reverie.recipes.contrastive",
     "cvae": "reverie.recipes.cvae",
     "dreamer_v1": "reverie.recipes.dreamer_v1",
+    "inverse": "reverie.recipes.inverse",
+    "joint": "reverie.recipes.joint",
+    "naive": "reverie.recipes.naive",
+    "pixel_forward": "reverie.recipes.pixel_forward",
     "planet": "reverie.recipes.planet",
+    "sigreg": "reverie.recipes.sigreg",
     "state_space": "reverie.recipes.state_space",
     "vae": "reverie.recipes.vae",
+    "vicreg": "reverie.recipes.vicreg",
 }
 SIZES = ("tiny", "laptop", "paper")
 

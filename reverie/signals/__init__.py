@@ -1,12 +1,32 @@
 """What a model learns from. Adding a signal: a file with its config and class, and its config in this union."""
 
-from reverie.signals.base import Signal
+from reverie.signals.base import Measured, Signal
 from reverie.signals.continuation import ContinuationConfig
+from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.inverse import InverseConfig
 from reverie.signals.overshooting import OvershootingConfig
+from reverie.signals.pixel_forward import PixelForwardConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
+from reverie.signals.sigreg import SIGRegConfig
+from reverie.signals.smoothness import SmoothnessConfig
+from reverie.signals.vicreg import VICRegConfig
 
-SignalConfig = ReconstructionConfig | RewardConfig | ContinuationConfig | DivergenceConfig | OvershootingConfig
+SignalConfig = (
+    ReconstructionConfig
+    | RewardConfig
+    | ContinuationConfig
+    | DivergenceConfig
+    | OvershootingConfig
+    | ForwardPredictionConfig
+    | InverseConfig
+    | ContrastiveConfig
+    | PixelForwardConfig
+    | VICRegConfig
+    | SIGRegConfig
+    | SmoothnessConfig
+)
 
-__all__ = ["Signal", "SignalConfig"]
+__all__ = ["Measured", "Signal", "SignalConfig"]

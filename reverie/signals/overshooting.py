@@ -11,16 +11,14 @@ numbers), where the paper draws anew.
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
 from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
-from reverie.rollout import imagine, prev_action
+from reverie.signals.ahead import arrived, following, predict_ahead
 from reverie.types import Trace
 
 
@@ -48,27 +46,8 @@ class Overshooting(nn.Module):
         self.config = config
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        size, far = trace.features.shape[:2], self.config.distance
-        action = following(prev_action(trace.batch.action), far).flatten(0, 1)
-        noise = None if trace.noise is None else following(trace.noise, far).flatten(0, 1)
-        states = imagine(trace.dynamics, tree.flatten_batch(trace.posterior), action, noise)
-        predicted = tree.map(lambda x: x.unflatten(0, size), states)
+        far = self.config.distance
+        ahead = predict_ahead(trace, far)
         believed = tree.map(lambda x: following(x.detach(), far), trace.posterior)
-        nats = trace.dynamics.divergence(believed, predicted) * reaches(trace.batch.is_first, far)
-        # A prediction's loss belongs to the step that it is about, d columns after the one where it began.
-        arrived = [F.pad(nats[:, :, d - 1], (d, 0))[:, : size[1]] for d in range(2, far + 1)]
-        return free_nats(torch.stack(arrived).mean(0), self.config.free, self.config.variant)
-
-
-def following(x: Shaped[Tensor, "B T *e"], far: int) -> Shaped[Tensor, "B T D *e"]:
-    """The values of the next 1..D columns; beyond the last, the last."""
-    columns = torch.arange(x.shape[1], device=x.device)[:, None] + torch.arange(1, far + 1, device=x.device)
-    return x[:, columns.clamp(max=x.shape[1] - 1)]
-
-
-def reaches(is_first: Bool[Tensor, "B T"], far: int) -> Bool[Tensor, "B T D"]:
-    """Whether the column 1..D steps on exists and is of the same episode."""
-    length = is_first.shape[1]
-    steps = torch.arange(length, device=is_first.device)
-    exists = steps[:, None] + torch.arange(1, far + 1, device=is_first.device) < length
-    return (exists & ~following(is_first, far)).cumprod(2).bool()
+        nats = arrived(trace.dynamics.divergence(believed, ahead.states) * ahead.valid)
+        return free_nats(nats[:, :, 1:].mean(2), self.config.free, self.config.variant)

@@ -13,11 +13,13 @@ from reverie.display import Progress
 from reverie.errors import UserError, nearest
 
 STUDIES = {
+    "deformable": "reverie.studies.deformable",
     "dynamics": "reverie.studies.dynamics",
     "generative": "reverie.studies.generative",
     "planners": "reverie.studies.planners",
 }
 SIZES = ("tiny", "laptop")
+"""Of a study whose module does not name its own `SIZES`."""
 OnProgress = Callable[[str, Progress], None]
 """Told what is being trained, and how far it is."""
 
@@ -39,7 +41,9 @@ def run(name: str, out: Path, size: str, on_progress: OnProgress) -> Findings:
     """Run a study into the folder `out`; what it has trained there already is not trained again."""
     if name not in STUDIES:
         raise UserError(f"There is no study '{name}'.{nearest(name, STUDIES)} There are: {', '.join(names())}.")
-    if size not in SIZES:
-        raise UserError(f"There is no size '{size}' of a study: take one of {', '.join(SIZES)}.")
+    module = import_module(STUDIES[name])
+    sizes = getattr(module, "SIZES", SIZES)
+    if size not in sizes:
+        raise UserError(f"There is no size '{size}' of the study {name}: take one of {', '.join(sizes)}.")
     out.mkdir(parents=True, exist_ok=True)
-    return import_module(STUDIES[name]).study(out, size, on_progress)
+    return module.study(out, size, on_progress)

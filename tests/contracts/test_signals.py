@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
+from host_reads import NoHostReads
 from mocks import random_batch, spec
 from torch.distributions import Bernoulli, Normal
 
@@ -12,7 +13,7 @@ from reverie import tree
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
 from reverie.rollout import imagine, observe, prev_action
-from reverie.signals import SignalConfig
+from reverie.signals import Measured, SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.overshooting import OvershootingConfig
@@ -92,6 +93,21 @@ def test_fifty_steps_on_one_batch_cut_the_loss(signal, setting):
         loss.backward()
         optimiser.step()
     assert min(found[-5:]) < found[0] - 0.05 * abs(found[0])
+
+
+def test_what_is_measured_is_a_number_each(signal, setting):
+    if isinstance(signal, Measured):
+        found = signal.metrics(setting.trace())
+        assert found
+        assert all(value.shape == () and value.isfinite() for value in found.values())
+
+
+def test_nothing_waits_for_a_device(signal, setting):
+    trace = setting.trace()
+    with NoHostReads():
+        signal.loss(trace).sum().backward()
+        if isinstance(signal, Measured):
+            signal.metrics(trace)
 
 
 @pytest.mark.parametrize("config", [ReconstructionConfig(), RewardConfig(), ContinuationConfig()])

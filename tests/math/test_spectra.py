@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from reverie.math.spectra import participation_ratio, scale_metrics
+from reverie.math.spectra import covariance, participation_ratio, rankme, scale_metrics
 
 
 def test_a_cross_is_isotropic():
@@ -30,3 +30,28 @@ def test_a_dead_dimension_is_counted():
     assert found["dead_dimensions"].item() == 0.25
     assert found["std_min"].item() == 0
     assert found["std"].item() == pytest.approx(2**0.5 * (1 + 10 + 2) / 4)
+
+
+def test_covariance_is_that_of_torch():
+    cloud = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)) + 3
+    torch.testing.assert_close(covariance(cloud), torch.cov(cloud.T))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_rankme_by_hand(scale):
+    """A cross has the rank of its space, a line 1; two axes of lengths 3 and 1 have shares 3/4 and 1/4."""
+    cross = scale * torch.cat([torch.eye(5), -torch.eye(5)])
+    line = scale * torch.linspace(-1, 1, 11)[:, None] * torch.tensor([3.0, 4.0, -2.0])
+    oblong = scale * torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    for centred in (False, True):
+        assert rankme(cross, centred).item() == pytest.approx(5, rel=1e-4)
+        assert rankme(line, centred).item() == pytest.approx(1, rel=1e-4)
+        assert rankme(oblong, centred).item() == pytest.approx(4 / 3**0.75, rel=1e-4)
+
+
+def test_rankme_sees_the_mean_unless_centred():
+    cross = torch.cat([torch.eye(5), -torch.eye(5)]) + 1e3
+    assert rankme(cross, centred=False) < 1.1
+    assert rankme(cross, centred=True).item() == pytest.approx(5, rel=1e-3)
+    point = torch.ones(6, 3)
+    assert [rankme(point, centred).item() for centred in (False, True)] == pytest.approx([1, 1], rel=1e-4)

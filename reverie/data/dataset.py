@@ -1,0 +1,89 @@
+"""A dataset that `reverie collect` made: read, and never changed."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from reverie.data import validation
+from reverie.data.collection import Manifest, read_manifest
+from reverie.data.recorded import Say, visible
+from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
+from reverie.envs.adapter import EnvConfig
+from reverie.errors import UserError
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """The dataset in `folder`, all of it or a beginning."""
+
+    folder: str = ""
+    train: int | None = None
+    """Transitions that are learned from, the first ones; None takes all that are not held out."""
+    privileged: tuple[str, ...] | None = None
+    """Observations that the model does not see; None takes those that were privileged when it was collected."""
+
+    def __post_init__(self) -> None:
+        if self.train is not None and self.train < 1:
+            raise UserError(f"--data.train is {self.train}: it must be 1 or more.")
+
+    @property
+    def world(self) -> str:
+        """For titles and folders."""
+        return Path(self.folder).name
+
+    @property
+    def env(self) -> EnvConfig:
+        """The environment that was collected from, as a model of these data sees it."""
+        manifest = self.manifest()
+        return replace(manifest.env, observe=tuple(visible(manifest.spec, self.hidden(manifest)).obs))
+
+    def manifest(self) -> Manifest:
+        """What the folder says of itself. UserError unless a whole dataset is there."""
+        if not self.folder:
+            raise UserError("No dataset is named: give its folder with --data.folder.")
+        manifest = read_manifest(Path(self.folder))
+        if not manifest.complete:
+            raise UserError(f"{self.folder} was not finished: the same `reverie collect` command goes on with it.")
+        return manifest
+
+    def hidden(self, manifest: Manifest) -> tuple[str, ...]:
+        """What the model does not see of what was recorded."""
+        return manifest.privileged if self.privileged is None else self.privileged
+
+    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Dataset":
+        return Dataset(self, device, generator)
+
+
+class Dataset:
+    """Implements `Recorded`."""
+
+    def __init__(self, config: DatasetConfig, device: torch.device, generator: torch.Generator) -> None:
+        self.folder, self.manifest = Path(config.folder), config.manifest()
+        self.spec = visible(self.manifest.spec, config.hidden(self.manifest))
+        columns = self.manifest.train.columns if config.train is None else self._columns(config.train)
+        self.train, self.test = (
+            Replay(ReplayConfig(length), self.manifest.spec, device, generator, "--data.train")
+            for length in (columns, self.manifest.test.columns)
+        )
+
+    def load(self, say: Say) -> None:
+        for name, part in (("train", self.train), ("test", self.test)):
+            say(f"reading {part.capacity:,} columns of {self.folder / name}")
+            part.read(self.folder / name, part.capacity, only_read=True)
+            validation.check(part.ring, self.manifest.spec, str(self.folder / name))
+
+    def _columns(self, transitions: int) -> int:
+        """The columns that hold the first `transitions`: up to what the last of their actions led to."""
+        if transitions > self.manifest.train.transitions:
+            raise UserError(
+                f"{self.folder} has {self.manifest.train.transitions:,} transitions to learn from: take --data.train"
+                " that many or fewer, or collect more."
+            )
+        left = transitions
+        for start, _, path in chunks(self.folder / "train"):
+            acted = (~read_chunk(path, ["is_last"])["is_last"]).nonzero()[:, 0]
+            if left <= len(acted):
+                return start + int(acted[left - 1]) + 2
+            left -= len(acted)
+        raise UserError(f"{self.folder / 'train'} lacks chunks that its dataset.json counts: restore them from a copy.")

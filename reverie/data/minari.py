@@ -1,0 +1,239 @@
+"""Minari datasets (Farama's format of offline data), a real robot's as well as ours: read and written."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from reverie.data import validation
+from reverie.data.collection import Manifest, read_manifest
+from reverie.data.recorded import Say, visible
+from reverie.data.recordings import Bounds, Trajectory, check_actions, split
+from reverie.data.replay import Replay, chunks, columns, read_chunk
+from reverie.envs.adapter import ActionSpace, EnvSpec, Space
+from reverie.envs.normal_form import resized, vector
+from reverie.envs.observations import channels_last, described, leaf, leaves
+from reverie.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class MinariConfig:
+    """The local dataset `id`. Images are resized, and actions scaled by the bounds of the dataset's action space.
+
+    Where that has none, the least and largest recorded action become -1 and 1; the run's `actions.json` keeps both.
+    """
+
+    id: str = ""
+    held_out: float = 0.1
+    """The share of the episodes that is held out."""
+    observe: tuple[str, ...] = ("all",)
+    """What the model sees: `state` (an observation that is no dict), a key of a dict observation, or `all`."""
+    image_size: int = 64
+    """Height and width, in pixels, to which every image is resized by area interpolation."""
+    privileged: tuple[str, ...] = ()
+    """Of these, what the model does not see."""
+
+    @property
+    def world(self) -> str:
+        """For titles and folders."""
+        return self.id
+
+    @property
+    def env(self) -> None:
+        """There is none to play that sees what the data show."""
+
+    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Minari":
+        return Minari(self, folder, device, generator)
+
+
+class Minari:
+    """Implements `Recorded`. An episode that was cut is not terminal; it has one action fewer than observations."""
+
+    train: Replay
+    test: Replay
+
+    def __init__(self, config: MinariConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
+        validation.check_share(config.held_out)
+        self.config, self.folder, self.device, self.generator = config, folder, device, generator
+        self.stored = _opened(config.id)
+        self.spaces = _chosen(leaves(self.stored.observation_space), config)
+        obs = {name: described(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
+        self.recorded = EnvSpec(obs, _action_space(self.stored.action_space, config.id), 1)
+        self.spec = visible(self.recorded, config.privileged)
+        validation.check_held_out(int(self.stored.total_episodes), config.id)
+
+    def load(self, say: Say) -> None:
+        trajectories = []
+        for episode in self.stored.iterate_episodes():
+            trajectories.append(self._trajectory(episode))
+            say(f"reading episode {len(trajectories)} of {self.stored.total_episodes} of {self.config.id}")
+        bounds = None
+        if not self.recorded.action.discrete:
+            space = self.stored.action_space
+            bounds = Bounds(space.low.ravel().astype(float), space.high.ravel().astype(float)).completed(trajectories)
+            bounds.write(self.folder)
+        share, source = self.config.held_out, self.config.id
+        self.train, self.test = split(trajectories, self.recorded, bounds, share, source, self.device, self.generator)
+
+    def _trajectory(self, episode: Any) -> Trajectory:
+        length, action = len(episode.rewards) + 1, self.recorded.action
+        source = f"Episode {episode.id} of {self.config.id}"
+        obs = {name: self._observed(episode, name, length, source) for name in self.spaces}
+        if action.discrete:
+            actions = np.eye(action.size)[np.asarray(episode.actions).reshape(-1) - self.stored.action_space.start]
+        else:
+            actions = np.asarray(episode.actions, float).reshape(len(episode.actions), -1)
+        check_actions(actions, length - 1, action.size, source)
+        rewards = np.concatenate([[0.0], episode.rewards])
+        return Trajectory(obs, actions, rewards, terminal=bool(episode.terminations[-1]))
+
+    def _observed(self, episode: Any, name: str, length: int, source: str) -> np.ndarray:
+        """One observation of a whole episode in the normal form, (T, ...)."""
+        from gymnasium import spaces
+
+        values, space = leaf(episode.observations, name), self.spaces[name]
+        if len(values) != length:
+            raise UserError(
+                f"{source} has {len(values)} observations {name!r} and {length - 1} actions: one more is needed."
+            )
+        if self.recorded.obs[name].is_image:
+            return np.stack([resized(channels_last(value), self.config.image_size) for value in values])
+        return np.stack([vector(np.asarray(spaces.flatten(space, value))) for value in values])
+
+
+def write(folder: Path, dataset_id: str) -> None:
+    """Give the dataset that `reverie collect` made in `folder` to Minari as `dataset_id`, held-out trajectories too.
+
+    Actions stay in the normal form. `MinariConfig` with the same `held_out` holds the same trajectories out.
+    """
+    from gymnasium import spaces
+
+    minari, manifest = _minari(), read_manifest(folder)
+    check_new(dataset_id)
+    obs = spaces.Dict({_own_name(name): _own_space(space) for name, space in manifest.spec.obs.items()})
+    size = manifest.spec.action.size
+    action = spaces.Discrete(size) if manifest.spec.action.discrete else spaces.Box(-1, 1, (size,), np.float32)
+    buffers = _buffers(folder, manifest)
+    try:
+        with warnings.catch_warnings():  # that there is no author, no link to code
+            warnings.simplefilter("ignore")
+            made = minari.create_dataset_from_buffers(
+                dataset_id,
+                [next(buffers)],
+                action_space=action,
+                observation_space=obs,
+                algorithm_name="random legal actions",
+                description=f"{manifest.env.id}, collected by Reverie with seed {manifest.seed}; actions in [-1, 1]",
+                jpeg_encoding=False,
+            )
+            for buffer in buffers:
+                made.update_dataset_from_buffer([buffer])
+    except BaseException as error:
+        shutil.rmtree(minari.storage.get_dataset_path(dataset_id), ignore_errors=True)
+        if isinstance(error, OSError):
+            raise UserError(f"Minari cannot write {dataset_id} ({error}): mind MINARI_DATASETS_PATH.") from error
+        raise
+
+
+def check_new(dataset_id: str) -> None:
+    """Raise UserError unless Minari is there and can take a dataset of that name."""
+    minari = _minari()
+    try:
+        minari.dataset.minari_dataset.parse_dataset_id(dataset_id)
+    except ValueError as error:
+        raise UserError(f"Minari has no such name as {dataset_id!r}: take one like rope/random-v0.") from error
+    if minari.storage.get_dataset_path(dataset_id).exists():
+        raise UserError(f"Minari has a dataset {dataset_id} already: take another --minari, or delete that one.")
+
+
+def _minari() -> Any:
+    try:
+        import minari
+    except ImportError as error:
+        raise UserError("Minari datasets need minari: pip install 'reverie[data]'.") from error
+    return minari
+
+
+def _opened(dataset_id: str) -> Any:
+    minari = _minari()
+    if not dataset_id:
+        raise UserError(
+            "No Minari dataset is named: give its id with --data.id; `minari list local` tells which there are."
+        )
+    try:
+        return minari.load_dataset(dataset_id)
+    except FileNotFoundError as error:
+        hint = nearest(dataset_id, minari.list_local_datasets())
+        raise UserError(
+            f"There is no Minari dataset {dataset_id!r} here.{hint} `minari download {dataset_id}` fetches one."
+        ) from error
+    except (ValueError, KeyError, OSError) as error:
+        raise UserError(f"The Minari dataset {dataset_id!r} cannot be read ({error}): fetch it anew.") from error
+
+
+def _chosen(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
+    """The spaces of what is observed or privileged, each checked."""
+    names = [name for word in (*config.observe, *config.privileged) for name in (own if word == "all" else [word])]
+    for name in names:
+        if name not in own:
+            raise UserError(
+                f"{config.id} has no observation {name!r}, only {', '.join(own)}: choose with"
+                f" --data.observe.{nearest(name, own)}"
+            )
+        if len(getattr(own[name], "shape", None) or ()) == 3 and own[name].dtype != np.uint8:
+            raise UserError(f"{config.id} has images {name!r} of {own[name].dtype}: they must be uint8, 0 to 255.")
+    return {name: own[name] for name in names}
+
+
+def _action_space(space: Any, dataset_id: str) -> ActionSpace:
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Discrete):
+        return ActionSpace(int(space.n), discrete=True)
+    if not isinstance(space, spaces.Box):
+        raise UserError(f"{dataset_id} has actions of {space}: Reverie learns from Box and Discrete actions.")
+    return ActionSpace(int(np.prod(space.shape)), discrete=False)
+
+
+def _own_name(name: str) -> str:
+    """A slash would make a group of its own in the file."""
+    return name.replace("/", ".")
+
+
+def _own_space(space: Space) -> Any:
+    from gymnasium import spaces
+
+    low, high = (0, 255) if space.is_image else (-np.inf, np.inf)
+    return spaces.Box(low, high, space.shape, np.dtype(space.dtype).type)
+
+
+def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
+    """Every trajectory as Minari takes it, in the order in which they were numbered."""
+    from minari.data_collector import EpisodeBuffer
+
+    parts = {name: _stored(folder / name, manifest.spec) for name in ("train", "test")}
+    for number in range(manifest.train.trajectories + manifest.test.trajectories):
+        played = next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
+        acted: Any = played["action"][:-1]
+        yield EpisodeBuffer(
+            observations={_own_name(name): played[f"obs/{name}"] for name in manifest.spec.obs},
+            actions=acted.argmax(1) if manifest.spec.action.discrete else acted,
+            rewards=list(played["reward"][1:]),
+            terminations=list(played["is_terminal"][1:]),
+            truncations=list((played["is_last"] & ~played["is_terminal"])[1:]),
+        )
+
+
+def _stored(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
+    """The trajectories of one part, which no chunk cuts."""
+    for _, _, path in chunks(folder):
+        stretch = {name: x.numpy() for name, x in read_chunk(path, list(columns(spec))).items()}
+        start = 0
+        for end in (np.flatnonzero(stretch["is_last"]) + 1).tolist():
+            yield {name: x[start:end] for name, x in stretch.items()}
+            start = end

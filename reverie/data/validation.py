@@ -1,0 +1,83 @@
+"""What recorded data must be before anything learns from them; everything that is read or recorded passes here."""
+
+import torch
+from torch import Tensor
+
+from reverie.data import replay as replays
+from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
+
+BEYOND = 1e-4
+"""By which an action may exceed [-1, 1]: the rounding of whoever scaled it."""
+
+
+def check(columns: dict[str, Tensor], spec: EnvSpec, source: str) -> None:
+    """Raise UserError, a sentence that begins with `source`, unless these are columns of `spec` without a fault."""
+    length = len(columns["reward"])
+    for name, (shape, dtype) in replays.columns(spec).items():
+        if name not in columns:
+            raise UserError(f"{source} has no {_words(name)}: record it, or leave it out.")
+        column = columns[name]
+        if column.dtype != dtype or tuple(column.shape) != (length, *shape):
+            found = f"{str(column.dtype).removeprefix('torch.')} {tuple(column.shape)}"
+            wanted = f"{str(dtype).removeprefix('torch.')} {(length, *shape)}"
+            raise UserError(f"{source} has {_words(name)} of {found}: it must be {wanted}.")
+        if dtype == torch.float32:
+            _check_finite(column, name, source)
+    if length == 0:
+        raise UserError(f"{source} is empty: record something.")
+    _check_actions(columns["action"], columns["is_last"], spec.action.discrete, source)
+    first, last = columns["is_first"], columns["is_last"]
+    if not bool(first[0]) or not torch.equal(first[1:], last[:-1]):
+        raise UserError(
+            f"{source} has episodes that do not begin where the one before ends: mark every end by is_last."
+        )
+
+
+def check_held_out(trajectories: int, source: str) -> None:
+    """Raise UserError if there are too few trajectories to hold one out and learn from another."""
+    if trajectories < 2:
+        raise UserError(f"{source} has too few trajectories ({trajectories}) to hold one out: record two or more.")
+
+
+def held_out(number: int, share: float) -> bool:
+    """Whether trajectory `number` is held out: the first one is, then evenly so that it is about `share` of all."""
+    return _held_out_before(number + 1, share) > _held_out_before(number, share)
+
+
+def _held_out_before(number: int, share: float) -> int:
+    millionths = round(share * 1e6)
+    return -(-number * millionths // 1_000_000)
+
+
+def check_share(share: float) -> None:
+    """Raise UserError unless `share` leaves something on both sides whatever the number of trajectories."""
+    if not 1e-6 <= share <= 0.5:
+        raise UserError(f"The share that is held out is {share:g}: it must be more than 0 and at most 0.5.")
+
+
+def _check_finite(column: Tensor, name: str, source: str) -> None:
+    odd = ~torch.isfinite(column.reshape(len(column), -1)).all(1)
+    if odd.any():
+        row = int(odd.nonzero()[0, 0])
+        raise UserError(f"{source} has no finite {_words(name)} in row {row}: repair that episode, or leave it out.")
+
+
+def _check_actions(action: Tensor, is_last: Tensor, discrete: bool, source: str) -> None:
+    """Within [-1, 1], or one-hot wherever something was done."""
+    if discrete:
+        chosen = action[~is_last]
+        odd = ((chosen != 0) & (chosen != 1)).any(1) | (chosen.sum(1) != 1)
+        if odd.any():
+            raise UserError(f"{source} has an action that is not one-hot: give each choice a column of its own.")
+    elif action.numel() and float(action.abs().max()) > 1 + BEYOND:
+        row = int((action.abs().amax(1) > 1 + BEYOND).nonzero()[0, 0])
+        worst = float(action[row].abs().max())
+        raise UserError(
+            f"{source} has an action of {worst:.3g} in row {row}, outside [-1, 1]: scale by its real bounds."
+        )
+
+
+def _words(name: str) -> str:
+    """A column as the user knows it: `observation 'state'`, `action`."""
+    return f"observation {name.removeprefix('obs/')!r}" if name.startswith("obs/") else name

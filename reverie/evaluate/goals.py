@@ -1,0 +1,181 @@
+"""Acting towards goal images: how near an agent comes, beside acting at random and beside an oracle.
+
+A goal environment observes `goal`, an image like `pixels`, and `progress`: distance to the goal in the environment's
+unit, overlap of the masks, success (`envs.deformable`). Episodes have the environment's own length and start where no
+recorded one does. Closed loop, one decision at a time, among candidates that the environment calls legal (Yan 2020,
+Sec. 4: a hundred of them).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from reverie.agent import ActNoise, Agent, towards
+from reverie.collect import Collector
+from reverie.data.episodes import Episode
+from reverie.disk import atomic_write
+from reverie.envs import EnvConfig, Environment, Obs, make
+from reverie.envs.gym import GymEnvironment
+from reverie.envs.vector import SerialEnvironments
+from reverie.errors import UserError
+from reverie.evaluate import report
+from reverie.planning.planning_actor import PlanningActor, PlanningNoise
+from reverie.planning.rank import RankConfig
+
+GOAL_STREAM = 2
+"""Of seeds: neither training (0) nor the evaluation of returns (1)."""
+CANDIDATES, SHOWN = 100, 6
+
+Choose = Callable[[Obs, Float[np.ndarray, "B N A"]], Float[np.ndarray, "B A"]]
+"""Observations (with `goal`) of B episodes and N legal actions in each, to the actions to take."""
+
+
+@dataclass(frozen=True)
+class Pursuit:
+    """N episodes towards a goal. `progress` (N, decisions + 1, 3): distance, overlap, success, the start first."""
+
+    goal: str
+    progress: Float[np.ndarray, "N D 3"]
+    episodes: list[Episode]
+
+    def measures(self) -> dict[str, float]:
+        """Means over episodes; `distance` is the one after the last action, `deviation` its standard deviation."""
+        distance = self.progress[:, :, 0]
+        return {
+            "start": float(distance[:, 0].mean()),
+            "distance": float(distance[:, -1].mean()),
+            "deviation": float(distance[:, -1].std()),
+            "best": float(distance.min(1).mean()),
+            "iou": float(self.progress[:, -1, 1].mean()),
+            "success": float(self.progress[:, -1, 2].mean()),
+        }
+
+
+def pursue(
+    env: EnvConfig, goal: str, player: "Callable[[list[Environment]], Choose]", episodes: int, seed: int
+) -> Pursuit:
+    """Play `episodes` episodes at once, the same ones for every player. UserError where the world gives no goals."""
+    config = goal_environment(env, goal, episodes)
+    worlds: list[Environment] = []
+
+    def made(one: EnvConfig) -> Environment:
+        worlds.append(make(one))
+        return worlds[-1]
+
+    environments = SerialEnvironments(config, made)
+    collector = Collector(environments, seed, GOAL_STREAM)
+    choose, rng = player(worlds), np.random.default_rng([seed, GOAL_STREAM])
+
+    def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
+        seeds = {i: int(rng.integers(2**31)) for i in range(episodes)}
+        legal = environments.legal_actions(CANDIDATES, seeds)
+        return choose(obs, np.stack([legal[i] for i in range(episodes)]))  # pyrefly: ignore
+
+    finished: list[Episode] = []
+    try:
+        while not finished:
+            finished = collector.step(act)
+    finally:
+        environments.close()
+    if len(finished) != episodes:
+        raise UserError(
+            f"{config.id} ends episodes early: only worlds with episodes of one length are judged by goals."
+        )
+    return Pursuit(goal, np.stack([[step.obs["progress"] for step in one.steps] for one in finished]), finished)
+
+
+def goal_environment(env: EnvConfig, goal: str, count: int) -> EnvConfig:
+    """The environment that an agent was trained in, as one that shows `goal` and measures progress."""
+    settings = tuple(text for text in env.settings if not text.startswith("goal="))
+    observe = tuple(dict.fromkeys((*env.observe, "goal", "progress")))
+    settings += (f"goal={goal}",) if goal else ()
+    return replace(env, observe=observe, settings=settings, time_limit=None, count=count, workers=False)
+
+
+def by_agent(agent: Agent) -> Callable[[list[Environment]], Choose]:
+    """The agent, sent to each episode's goal; a planner that ranks single actions ranks the legal ones."""
+    if list(agent.config.spec.obs) != ["pixels"]:
+        raise UserError(
+            f"Goals are images, and this agent sees {sorted(agent.config.spec.obs)}: train on pixels alone."
+        )
+    planner = agent.config.actor.planner if isinstance(agent.actor, PlanningActor) else None  # pyrefly: ignore
+    ranks = isinstance(planner, RankConfig) and planner.horizon == 1
+
+    def player(_: list[Environment]) -> Choose:
+        sent: Agent | None = None
+        carry: Any = None
+        device = next(agent.parameters()).device
+
+        def choose(obs: Obs, legal: Float[np.ndarray, "B N A"]) -> Float[np.ndarray, "B A"]:
+            nonlocal sent, carry
+            sent = towards(agent, {"pixels": obs["goal"]}) if sent is None else sent
+            proposed = PlanningNoise(torch.from_numpy(legal)[:, :, None].to(device), None)
+            carry, action = sent.act(carry, obs, noise=ActNoise(None, proposed, None) if ranks else None)
+            return action
+
+        return choose
+
+    return player
+
+
+def at_random(_: list[Environment]) -> Choose:
+    """The first legal action."""
+    return lambda obs, legal: legal[:, 0]
+
+
+def by_oracle(worlds: list[Environment]) -> Choose:
+    """The legal action that the true simulator takes nearest to the goal: the bound of greedy one-step control."""
+    raw = [world.unwrapped for world in worlds if isinstance(world, GymEnvironment)]
+    if len(raw) != len(worlds) or not all(hasattr(one, "foresee") for one in raw):
+        raise UserError("This world cannot foresee what an action leads to, so it has no oracle.")
+
+    def choose(obs: Obs, legal: Float[np.ndarray, "B N A"]) -> Float[np.ndarray, "B A"]:
+        return np.stack([actions[one.foresee(actions).argmin()] for one, actions in zip(raw, legal)])
+
+    return choose
+
+
+def filmstrip(path: Path, pursuit: Pursuit, columns: int = 6) -> Path:
+    """A row an episode: the start, what came after every few actions, and the goal behind the gap."""
+    length = len(pursuit.episodes[0].steps)
+    moments = np.unique(np.linspace(0, length - 1, columns).round().astype(int)).tolist()
+    rows = [
+        [*(episode.steps[moment].obs["pixels"] for moment in moments), episode.steps[0].obs["goal"]]
+        for episode in pursuit.episodes[:SHOWN]
+    ]
+    return report.image(path, report.mosaic(rows, gap_after=len(moments)))
+
+
+def write(
+    folder: Path, agent: Agent, goals: tuple[str, ...], episodes: int, seed: int
+) -> tuple[dict[str, dict[str, float]], dict[str, Path]]:
+    """Pursue each goal with the agent and at random. Returns the measures by goal, and the files by what they are.
+
+    goals.json  goal-NAME.png
+    """
+    found: dict[str, dict[str, float]] = {}
+    paths = {"goals": folder / "goals.json"}
+    for goal in goals:
+        pursuit = pursue(agent.config.env, goal, by_agent(agent), episodes, seed)
+        chance = pursue(agent.config.env, goal, at_random, episodes, seed).measures()
+        found[goal] = pursuit.measures() | {"random": chance["distance"]}
+        paths[f"film of {goal}"] = filmstrip(folder / f"goal-{goal}.png", pursuit)
+    numbers = {"env": agent.config.env.id, "episodes": episodes, "seed": seed, "goals": found}
+    atomic_write(paths["goals"], json.dumps(numbers, indent=1).encode())
+    return found, paths
+
+
+def sentences(found: dict[str, dict[str, float]], episodes: int) -> list[str]:
+    """The figures for people, a line a goal."""
+    return [
+        f"goal {goal}: distance {one['start']:.2f} at the start, {one['distance']:.2f} (standard deviation "
+        f"{one['deviation']:.2f}) after the last action, {one['best']:.2f} at best; at random {one['random']:.2f}; "
+        f"overlap {one['iou']:.2f}, success {100 * one['success']:.0f} % of {episodes} episodes"
+        for goal, one in found.items()
+    ]

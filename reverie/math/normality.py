@@ -1,0 +1,23 @@
+"""How far samples are from a standard normal."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def epps_pulley(samples: Float[Tensor, "N K"], points: int = 17, reach: float = 3.0) -> Float[Tensor, " K"]:
+    """Epps-Pulley statistic of each column's N samples against N(0, 1) (Epps & Pulley 1983).
+
+        N * integral |phi_N(t) - exp(-t^2 / 2)|^2 w(t) dt,    phi_N(t) = (1/N) sum_n exp(i t x_n)
+
+    with the weight w(t) = exp(-t^2 / 2), by the trapezoidal rule at `points` nodes in [0, `reach`]; the negative half
+    is the same by symmetry.
+
+    It holds a cloud's scale, but hardly pulls on a single sample further than some six from 0; and nodes
+    `h = reach / (points - 1)` apart take samples beyond `pi / h` (17 by default) for nearer ones.
+    """
+    t = torch.linspace(0, reach, points, dtype=samples.dtype, device=samples.device)
+    normal = (-t.square() / 2).exp()
+    angle = samples[..., None] * t
+    squared = (angle.cos().mean(0) - normal).square() + angle.sin().mean(0).square()
+    return 2 * samples.shape[0] * torch.trapezoid(squared * normal, t)

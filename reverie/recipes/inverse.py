@@ -1,0 +1,22 @@
+"""Inverse model: two encodings must tell the action between them; the forward model counts a tenth (Agrawal 2016).
+
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/inverse.py`,
+`signals/forward.py`, `planning/rank.py`.
+"""
+
+from reverie.config import FitConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
+from reverie.signals import SignalConfig
+from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.inverse import InverseConfig
+
+
+def inverse(size: str, env_id: str | None) -> FitConfig:
+    """The config of one size, for one environment."""
+    signals: dict[str, SignalConfig] = {
+        "inverse": InverseConfig(MLPConfig(3, 128, "relu")),
+        "prediction": ForwardPredictionConfig(),
+    }
+    weights = {"inverse": 1.0, "prediction": 0.1 / DIMENSIONS[size]}
+    return latent_prediction("inverse", size, env_id, signals, weights)

@@ -1,0 +1,24 @@
+"""Forward and inverse model jointly, each the mean over its dimensions (Yan 2020, Sec. 5, baseline; Agrawal 2016).
+
+It differs from `inverse` by the weight of the forward model alone.
+
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/inverse.py`,
+`signals/forward.py`, `planning/rank.py`.
+"""
+
+from reverie.config import FitConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
+from reverie.signals import SignalConfig
+from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.inverse import InverseConfig
+
+
+def joint(size: str, env_id: str | None) -> FitConfig:
+    """The config of one size, for one environment."""
+    signals: dict[str, SignalConfig] = {
+        "inverse": InverseConfig(MLPConfig(3, 128, "relu")),
+        "prediction": ForwardPredictionConfig(),
+    }
+    weights = {"inverse": 0.5, "prediction": 1 / DIMENSIONS[size]}
+    return latent_prediction("joint", size, env_id, signals, weights, clip=1.0)

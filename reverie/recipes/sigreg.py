@@ -1,0 +1,18 @@
+"""Forward prediction whose encodings are kept an isotropic Gaussian (SIGReg; LeJEPA, Balestriero & LeCun 2025).
+
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/forward.py`,
+`signals/sigreg.py`, `planning/rank.py`.
+"""
+
+from reverie.config import FitConfig
+from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
+from reverie.signals import SignalConfig
+from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.sigreg import SIGRegConfig
+
+
+def sigreg(size: str, env_id: str | None) -> FitConfig:
+    """The config of one size, for one environment."""
+    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig(), "sigreg": SIGRegConfig()}
+    weights = {"prediction": 1 / DIMENSIONS[size], "sigreg": 0.05}
+    return latent_prediction("sigreg", size, env_id, signals, weights)

@@ -1,0 +1,59 @@
+"""Sketched isotropic Gaussian regularisation: encodings are to be a standard normal cloud (LeJEPA, Balestriero 2025).
+
+    (1/K) sum_k EP({u_k^T z_n}),    EP the Epps-Pulley statistic of `math.normality`, u_k random directions
+
+A cloud whose every projection is N(0, 1) is N(0, I) (Cramer-Wold), so this fixes the scale as well as the spread. The
+weight w(t) = exp(-t^2 / 2), the nodes and their reach are those of the published code.
+
+Departures: the directions are drawn once, when the signal is built, and saved with it, where the paper draws anew at
+every step. So there must be enough: K projections determine a covariance from K = F (F + 1) / 2 on; the published 256
+do up to F = 22, and a larger latent needs more.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
+from reverie.math.normality import epps_pulley
+from reverie.types import Trace
+
+
+@dataclass(frozen=True)
+class SIGRegConfig:
+    """`slices` K directions; `points` nodes of the integral over t, in [0, `reach`]."""
+
+    slices: int = 256
+    points: int = 17
+    reach: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.slices < 1:
+            raise UserError(f"sigreg.slices is {self.slices}: it must be 1 or more.")
+        if self.points < 2:
+            raise UserError(f"sigreg.points is {self.points}: it must be 2 or more.")
+        if self.reach <= 0:
+            raise UserError(f"sigreg.reach is {self.reach}: it must be positive.")
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "SIGReg":
+        return SIGReg(self, feature_size)
+
+
+class SIGReg(nn.Module):
+    """One number a batch, given to every step. All B T frames are one sample; the statistic grows with their number."""
+
+    directions: Tensor
+
+    def __init__(self, config: SIGRegConfig, feature_size: int) -> None:
+        super().__init__()
+        self.config = config
+        directions = torch.randn(feature_size, config.slices)
+        self.register_buffer("directions", directions / directions.norm(dim=0))
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        projected = trace.features.flatten(0, 1) @ self.directions
+        statistic = epps_pulley(projected, self.config.points, self.config.reach)
+        return statistic.mean().expand(trace.features.shape[:2])

@@ -1,0 +1,58 @@
+"""Variance and covariance regularisation: encodings are kept apart, their dimensions kept different.
+
+    variance    (1/F) sum_j max(0, gamma - sqrt(Var z_j + eps))        Bardes 2022 (VICReg), Eq. 1 and 2
+    covariance  (1/F) sum_{i != j} C_ij^2                              Eq. 3 and 4
+
+Beside a forward prediction, which takes the place of VICReg's invariance, it keeps the latent from collapsing; with
+`inverse` and `smoothness` the four are PLDM (Sobal 2025).
+
+Departures: both are over all frames of the batch, where PLDM takes them column by column.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.envs.adapter import EnvSpec
+from reverie.math.spectra import covariance
+from reverie.types import Metrics, Trace
+
+
+@dataclass(frozen=True)
+class VICRegConfig:
+    """Weights of the two parts (as published); `gamma`: the standard deviation wanted of each dimension."""
+
+    variance: float = 25.0
+    covariance: float = 1.0
+    gamma: float = 1.0
+    eps: float = 1e-4
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "VICReg":
+        return VICReg(self)
+
+
+class VICReg(nn.Module):
+    """One number a batch, given to every step."""
+
+    def __init__(self, config: VICRegConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def parts(self, frames: Float[Tensor, "N F"]) -> dict[str, Tensor]:
+        """`variance` and `covariance` of a cloud of at least two frames, unweighted."""
+        found, size = covariance(frames), frames.shape[1]
+        own = found.diagonal()
+        return {
+            "variance": (self.config.gamma - (own + self.config.eps).sqrt()).relu().mean(),
+            "covariance": (found.square().sum() - own.square().sum()) / size,
+        }
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        parts = self.parts(trace.features.flatten(0, 1))
+        total = self.config.variance * parts["variance"] + self.config.covariance * parts["covariance"]
+        return total.expand(trace.features.shape[:2])
+
+    def metrics(self, trace: Trace) -> Metrics:
+        """The two parts, unweighted."""
+        return self.parts(trace.features.flatten(0, 1))

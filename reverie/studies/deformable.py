@@ -1,0 +1,199 @@
+"""Which latent space is good to act in? Rope and cloth are taken to goal images by what one action would lead to.
+
+The table of Yan, Vangipuram, Abbeel & Pinto 2020 (CFM), with our physics. All methods learn from the same random
+interaction, with the same encoder and, at size `laptop`, for about the same time; all act by ranking a hundred legal
+actions. Two bounds go beside them: acting at random, and an oracle, which ranks the same actions by the true simulator
+and the true distance.
+
+Reading path: this file, `studies/deformable_report.py`, `recipes/latent_prediction.py`, `evaluate/goals.py`.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from reverie import agent as agents
+from reverie import recipes
+from reverie.config import FitConfig
+from reverie.data.collection import collect
+from reverie.data.dataset import DatasetConfig
+from reverie.disk import atomic_write
+from reverie.display import Progress
+from reverie.dynamics.latent import GaussianConfig
+from reverie.dynamics.ssm import SSMConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.envs.adapter import EnvConfig
+from reverie.evaluate.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
+from reverie.recipes.latent_prediction import DEPTH, EPOCHS, PAIRS, TRANSITIONS, latent_prediction
+from reverie.signals import SignalConfig
+from reverie.signals.contrastive import ContrastiveConfig
+from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.studies import Findings, OnProgress
+from reverie.studies.deformable_report import draw, text
+from reverie.studies.trained import trained
+from reverie.world_model import WorldModelConfig
+
+SIZES = ("tiny", "laptop", "paper")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One half-row of the table: a thing, what it is taken to, and whether look and physics change at every step."""
+
+    world: str
+    goals: tuple[str, ...]
+    randomise: str
+
+    @property
+    def name(self) -> str:
+        thing = self.world.removeprefix("reverie/").removesuffix("-v0").lower()
+        return thing if self.randomise == "none" else f"{thing}-randomised"
+
+    @property
+    def env(self) -> EnvConfig:
+        settings = () if self.randomise == "none" else (f"randomise={self.randomise}",)
+        return EnvConfig(self.world, settings=settings)
+
+
+ROPE, CLOTH = ("horizontal", "vertical", "45", "135", "random"), ("flat", "random")
+CONDITIONS = (
+    Condition("reverie/Rope-v0", ROPE, "none"),
+    Condition("reverie/Cloth-v0", CLOTH, "none"),
+    Condition("reverie/Rope-v0", ROPE, "step"),
+    Condition("reverie/Cloth-v0", CLOTH, "step"),
+)
+SMALL = (Condition("reverie/Rope-v0", ("horizontal",), "none"),)
+METHODS = ("autoencoder", "ssm", "joint", "pixel_forward", "naive", "cfm_published", "cfm")
+SEEDS = {"cfm": 3}
+"""How often a method is trained where nothing is randomised; the others once."""
+SLOW = ("autoencoder", "ssm", "pixel_forward")
+"""They draw images, which takes twice as long: at size `laptop` they get half the updates."""
+EPISODES = {"tiny": 2, "laptop": 100, "paper": 100}
+ORACLE_EPISODES = {"rope": 40, "cloth": 5}
+"""A hundred true simulations a decision are slow."""
+
+
+def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
+    """Every condition and method, into `out`; what is there already is not collected, trained or played again."""
+    conditions = SMALL if size == "tiny" else CONDITIONS
+    numbers: dict[str, Any] = {"size": size, "episodes": EPISODES[size], "conditions": {}}
+    for condition in conditions:
+        dataset = recorded(condition, out / f"data-{condition.name}", size, on_progress)
+        found = bounds(condition, out / f"bounds-{condition.name}.json", size, on_progress)
+        for method in methods(size):
+            for seed in range(seeds(method, condition, size)):
+                folder = out / f"{condition.name}-{method}-{seed}"
+                trained(config(method, size, condition, dataset, seed), folder, on_progress)
+                found.setdefault(method, {})[str(seed)] = played(condition, folder, size, on_progress)
+        numbers["conditions"][condition.name] = found
+    draw(out, numbers)
+    return Findings(numbers, text(numbers))
+
+
+def methods(size: str) -> tuple[str, ...]:
+    """What is compared; at size `paper` CFM is the published one."""
+    few = {"tiny": ("naive", "cfm"), "paper": tuple(name for name in METHODS if name != "cfm_published")}
+    return few.get(size, METHODS)
+
+
+def seeds(method: str, condition: Condition, size: str) -> int:
+    """How many times a method is trained."""
+    return 1 if size == "tiny" or condition.randomise != "none" else SEEDS.get(method, 1)
+
+
+def recorded(condition: Condition, folder: Path, size: str, on_progress: OnProgress) -> DatasetConfig:
+    """Random interaction, a tenth of it held out, in which the same starts lie for every method."""
+    transitions = TRANSITIONS[size] * 11 // 10
+    name = folder.name
+    collect(
+        condition.env,
+        folder,
+        transitions,
+        held_out=0.1,
+        privileged=("state",),
+        workers=1 if size == "tiny" else 2,
+        on_progress=lambda progress: on_progress(name, replace(progress, message=f"collecting {name}")),
+    )
+    return DatasetConfig(str(folder))
+
+
+def config(method: str, size: str, condition: Condition, dataset: DatasetConfig, seed: int) -> FitConfig:
+    """One method on one dataset."""
+    if method == "ssm":
+        base = state_space(size, condition.world)
+    elif method == "cfm_published":
+        base = published(size, condition.world)
+    else:
+        base = cast(FitConfig, recipes.build(method, size, condition.world))
+    training = replace(base.training, evaluate_every=0)  # what counts here is where the agent arrives
+    if size == "laptop" and method in SLOW:
+        training = replace(training, updates=training.updates // 2)
+    return replace(base, data=dataset, seed=seed, training=training, goals=(), threads=0)
+
+
+def published(size: str, world: str) -> FitConfig:
+    """CFM as published, but for the encoder and the budget: independent transitions, its negatives, `W(z, a) z`."""
+    signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=("current",))}
+    like = latent_prediction("cfm", "paper", world, signals, {"contrastive": 1.0})
+    own = latent_prediction("cfm", size, world, signals, {"contrastive": 1.0})
+    model = replace(cast(WorldModelConfig, like.model), encoder=cast(WorldModelConfig, own.model).encoder)
+    return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))
+
+
+def state_space(size: str, world: str) -> FitConfig:
+    """PlaNet's stochastic path without reward, and acting in its samples' means."""
+    signals: dict[str, SignalConfig] = {
+        "reconstruction": ReconstructionConfig(ConvConfig(DEPTH[size])),
+        "divergence": DivergenceConfig(free=1.0),
+    }
+    base = latent_prediction("state_space", size, world, signals, dict.fromkeys(signals, 1.0), clip=100.0)
+    sizes = SSMConfig(16, GaussianConfig(4)) if size == "tiny" else SSMConfig(200, GaussianConfig(30))
+    training = base.training
+    if size == "paper":
+        training = replace(training, batch=32, length=9, updates=EPOCHS * TRANSITIONS[size] // (32 * 8))
+    return replace(base, model=replace(cast(WorldModelConfig, base.model), dynamics=sizes), training=training)
+
+
+def bounds(condition: Condition, path: Path, size: str, on_progress: OnProgress) -> dict[str, Any]:
+    """Acting at random and by the oracle, kept in `path`."""
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    thing = "rope" if "Rope" in condition.world else "cloth"
+    few = min(ORACLE_EPISODES[thing], EPISODES[size])
+    for name, player, episodes in (("random", at_random, EPISODES[size]), ("oracle", by_oracle, few)):
+        for goal in condition.goals:
+            of_player = found.setdefault(name, {}).setdefault("0", {})
+            if goal not in of_player:
+                _say(on_progress, f"{condition.name}: {name} towards {goal}")
+                pursuit = pursue(condition.env, goal, player, episodes, 0)
+                of_player[goal] = measured(pursuit)
+                atomic_write(path, json.dumps(found, indent=1).encode())
+    return found
+
+
+def played(condition: Condition, folder: Path, size: str, on_progress: OnProgress) -> dict[str, Any]:
+    """The agent of a folder towards every goal, kept in its `pursuits.json`, with a film strip each."""
+    path = folder / "pursuits.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for goal in condition.goals:
+        if goal not in found:
+            _say(on_progress, f"{folder.name} towards {goal}")
+            agent = agents.load(folder)
+            pursuit = pursue(condition.env, goal, by_agent(agent), EPISODES[size], 0)
+            found[goal] = measured(pursuit)
+            filmstrip(folder / f"goal-{goal}.png", pursuit)
+            atomic_write(path, json.dumps(found, indent=1).encode())
+    return found
+
+
+def measured(pursuit: Pursuit) -> dict[str, Any]:
+    """What is kept of a pursuit: its measures, and the mean distance after each action."""
+    steps = np.round(pursuit.progress[:, :, 0].mean(0), 4).tolist()
+    return pursuit.measures() | {"episodes": len(pursuit.episodes), "distance_by_action": steps}
+
+
+def _say(on_progress: OnProgress, message: str) -> None:
+    on_progress(message, Progress("episodes", 0, 1, 0, 0, 0.0, 0, message=message))

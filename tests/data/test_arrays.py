@@ -1,0 +1,135 @@
+"""A robot's log as an .npz of plain arrays."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reverie import cli
+from reverie.data.arrays import ArraysConfig
+from reverie.errors import UserError
+
+
+def log(episodes: int = 3, length: int = 6, **changed) -> dict[str, np.ndarray]:
+    """Row n shows the grey n, was acted on by [n, 2 n], had the state [n] and the reward n."""
+    row = np.arange(episodes * length)
+    images = np.broadcast_to(row[:, None, None, None], (len(row), 12, 10, 3)).astype(np.uint8)
+    arrays = {
+        "images": images,
+        "actions": np.stack([row, 2 * row], 1),
+        "episode": np.repeat(np.arange(episodes) + 7, length),
+        "state": row[:, None].astype(float),
+        "rewards": row,
+    }
+    return {name: value for name, value in (arrays | changed).items() if value is not None}
+
+
+def read(folder: Path, arrays: dict[str, np.ndarray], **settings):
+    np.savez(folder / "log.npz", **arrays)
+    config = ArraysConfig(str(folder / "log.npz"), **{"image_size": 8, "held_out": 0.3, **settings})
+    recorded = config.build(folder / "run", 0, torch.device("cpu"), torch.Generator())
+    recorded.load(lambda text: None)
+    return recorded
+
+
+def test_rows_become_columns(tmp_path):
+    recorded = read(tmp_path, log(), privileged=("state",))
+    ring = recorded.train.ring
+    assert (list(recorded.spec.obs), recorded.spec.action.size) == (["pixels"], 2)
+    assert recorded.test.ring["obs/state"][:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert ring["obs/state"][:, 0].tolist() == [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17]
+    assert torch.equal(ring["obs/pixels"].float().mean((1, 2, 3)), ring["obs/state"][:, 0])
+    assert ring["reward"].tolist() == ring["obs/state"][:, 0].tolist()
+    assert ring["is_first"].nonzero()[:, 0].tolist() == [0, 6]
+    assert ring["is_last"].nonzero()[:, 0].tolist() == [5, 11]
+    assert not ring["is_terminal"].any()
+    # the actions used are those of rows 0 to 16, but for the last of each episode
+    expected = [(2 * n / 16 - 1) if n not in (11, 17) else 0 for n in range(6, 18)]
+    np.testing.assert_allclose(ring["action"], np.stack([expected, expected], 1), atol=1e-6)
+    assert json.loads((tmp_path / "run" / "actions.json").read_text()) == {"low": [0, 0], "high": [16, 32]}
+
+
+def test_known_bounds_are_taken(tmp_path):
+    ring = read(tmp_path, log(low=np.array([0, -100]), high=np.array([100, 100]))).train.ring
+    np.testing.assert_allclose(ring["action"][0], [2 * 6 / 100 - 1, 12 / 100], atol=1e-6)
+
+
+def test_an_action_that_never_varies_is_zero(tmp_path):
+    actions = np.stack([np.arange(18), np.full(18, 5)], 1)
+    assert read(tmp_path, log(actions=actions)).train.ring["action"][:, 1].abs().max() == 0
+
+
+def test_without_the_optional_arrays(tmp_path):
+    recorded = read(tmp_path, log(state=None, rewards=None))
+    assert list(recorded.spec.obs) == ["pixels"]
+    assert recorded.train.ring["reward"].abs().max() == 0
+
+
+def spoilt(value, row: int = 8, dtype=float):
+    numbers = np.arange(18, dtype=dtype)[:, None].copy()
+    numbers[row] = value
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"images": None}, "has no array 'images': it needs images, actions, episode."),
+        ({"speed": np.zeros(18)}, "has an array 'speed', which means nothing here"),
+        ({"images": np.zeros((18, 8, 8, 3), np.float32)}, "images of float32 (18, 8, 8, 3): they must be uint8"),
+        ({"images": np.zeros((18, 8, 8), np.uint8)}, "images of uint8 (18, 8, 8): they must be uint8 (N, height"),
+        ({"actions": np.zeros(18)}, "actions of (18,): they must be (18, A)."),
+        ({"actions": np.zeros((17, 2))}, "actions of float64 (17, 2): they must be numbers, (18, 2)"),
+        ({"episode": np.zeros((18, 1))}, "episode of float64 (18, 1): they must be numbers, (18,)"),
+        ({"rewards": np.full(18, "good")}, "rewards of <U4 (18,): they must be numbers"),
+        ({"state": np.zeros(18)}, "state of (18,): it must be (18, n)."),
+        ({"actions": spoilt(np.nan)}, "Episode 1 of log has no finite action in row 2"),
+        ({"actions": spoilt(np.inf)}, "Episode 1 of log has no finite action in row 2"),
+        ({"state": spoilt(np.nan)}, "Episode 1 of log has no finite observation 'state' in row 2"),
+        ({"rewards": spoilt(np.inf)[:, 0]}, "Episode 1 of log has no finite reward in row 2"),
+        (
+            {"low": np.zeros(2), "high": np.full(2, 8)},
+            "Episode 1 of log has an action of 2 in row 0, outside [-1, 1]",
+        ),
+        ({"low": np.zeros(3)}, "low of (3,): it must be (2,), as an action."),
+        ({"low": np.ones(2), "high": np.zeros(2)}, "has a bound `low` above `high`"),
+        ({"episode": np.arange(18) // 6 % 2}, "goes back to episode 0 in row 12: sort its rows by episode."),
+        ({"episode": np.arange(18) // 17}, "has one row of episode 1"),
+        ({"episode": np.zeros(18)}, "has too few trajectories (1) to hold one out"),
+        ({name: value[:0] for name, value in log().items()}, "has too few trajectories (0) to hold one out"),
+    ],
+)
+def test_bad_arrays_are_one_sentence(changed, sentence, tmp_path):
+    with pytest.raises(UserError) as error:
+        read(tmp_path, log(**changed))
+    told = str(error.value).replace(str(tmp_path / "log.npz"), "log")
+    assert sentence in told
+    assert "\n" not in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_is_trained_from_a_log(tmp_path, capsys):
+    np.savez(tmp_path / "log.npz", **log(episodes=5, length=12))
+    line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / 'log.npz'}"
+    settings = "--data.image_size 16 --training.updates 3 --training.length 6 --data.privileged state"
+    assert cli.main(f"{line} {settings}".split()) == 0
+    assert "held-out sequences" in capsys.readouterr().out
+    assert (tmp_path / "run" / "actions.json").exists()
+
+
+def test_files_that_are_none(tmp_path, capsys):
+    (tmp_path / "notes.npz").write_text("no arrays at all")
+    for file, sentence in (
+        ("notes.npz", "cannot be read as an .npz of plain arrays"),
+        ("missing.npz", "cannot be read as an .npz of plain arrays"),
+    ):
+        line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / file}"
+        assert cli.main(line.split()) == 2
+        told = capsys.readouterr().err
+        assert sentence in told
+        assert len(told.splitlines()) == 1
+    assert cli.main(f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays".split()) == 2
+    assert "give their .npz file with --data.file" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,23 @@
+"""A mode that notices where an update would wait for a device; on a CPU such a wait costs nothing and goes unseen."""
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+READS = {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "nonzero_numpy", "equal", "masked_select", "_unique2"}
+"""Operators whose result, or its shape, needs a tensor's value on the host."""
+
+
+class HostRead(AssertionError):
+    pass
+
+
+class NoHostReads(TorchDispatchMode):
+    """Raises where an operator reads a tensor's value."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.__name__.split(".")[0]
+        if name in READS:
+            raise HostRead(name)
+        if name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1]):
+            raise HostRead("index by a mask")
+        return function(*args, **(kwargs or {}))

@@ -1,0 +1,164 @@
+"""Contrastive prediction against slow loops over everything that is compared."""
+
+import math
+from itertools import chain, combinations
+
+import pytest
+import torch
+from mocks import added, spec
+
+from reverie.errors import UserError
+from reverie.signals.contrastive import ContrastiveConfig, negatives
+
+KINDS = ("next", "current", "trajectory")
+EVERY = list(chain.from_iterable(combinations(KINDS, n) for n in (1, 2, 3)))
+IS_FIRST = torch.tensor([[True, False, False, False], [False, False, True, False], [False, False, False, False]])
+
+
+def randoms(batch: int, length: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(batch, length, size, generator=generator) for _ in range(2))
+
+
+def candidates(kinds, b: int, column: int) -> set[tuple[int, int]]:
+    """The frames that the prediction of that column is told from, one question a frame."""
+    batch, length = IS_FIRST.shape
+    found = set()
+    for other in range(batch):
+        for t in range(length):
+            if other != b:
+                right = ("next" in kinds and t >= 1) or ("current" in kinds and t <= length - 2)
+            else:
+                between = IS_FIRST[b, min(t, column) + 1 : max(t, column) + 1]
+                right = "trajectory" in kinds and t != column and not between.any()
+            if right:
+                found.add((other, t))
+    return found
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("kinds", EVERY, ids="+".join)
+def test_who_is_told_from_whom(kinds, steps):
+    found = negatives(IS_FIRST, steps, kinds)
+    for b in range(3):
+        for t in range(4):
+            for d in range(1, min(steps, 3 - t) + 1):
+                assert set(map(tuple, found[b, t, d - 1].nonzero().tolist())) == candidates(kinds, b, t + d)
+
+
+@pytest.mark.parametrize("similarity", ["distance", "dot", "bilinear"])
+@pytest.mark.parametrize("kinds", EVERY, ids="+".join)
+def test_the_loss_is_a_sum_over_candidates(kinds, similarity):
+    features, action = randoms(3, 4, 2)
+    torch.manual_seed(0)
+    signal = ContrastiveConfig(similarity, 0.7, kinds, steps=2).build(spec(), 2)
+    found = signal.loss(added(features, action, IS_FIRST))
+    weight = signal.weight.detach() if similarity == "bilinear" else torch.eye(2)
+
+    def h(x, y):
+        alike = -(x - y).square().sum() if similarity == "distance" else x @ weight @ y
+        return math.exp(alike / 0.7)
+
+    means = []
+    for d in (1, 2):
+        losses = []
+        for b in range(3):
+            for t in range(4 - d):
+                if IS_FIRST[b, t + 1 : t + d + 1].any():
+                    continue
+                foreseen = features[b, t] + action[b, t : t + d].sum(0)
+                right = h(foreseen, features[b, t + d])
+                losses.append(
+                    -math.log(right / (right + sum(h(foreseen, features[c]) for c in candidates(kinds, b, t + d))))
+                )
+        means.append(sum(losses) / len(losses))
+    assert found.mean().item() == pytest.approx(sum(means) / 2, rel=1e-4)
+
+
+def test_two_columns_and_current_frames_are_the_published_cfm_loss():
+    """Each prediction: its target against the first frames of the other sequences. In the column of the target."""
+    features, action = randoms(6, 2, 3)
+    found = ContrastiveConfig(negatives=("current",)).build(spec(), 3).loss(added(features, action))
+    expected = []
+    for i in range(6):
+        foreseen = features[i, 0] + action[i, 0]
+        right = math.exp(-(foreseen - features[i, 1]).square().sum())
+        wrong = [math.exp(-(foreseen - features[j, 0]).square().sum()) for j in range(6) if j != i]
+        expected.append(-math.log(right / (right + sum(wrong))))
+    torch.testing.assert_close(found[:, 1] / 2, torch.tensor(expected))
+    assert not found[:, 0].any()
+    assert found.mean().item() == pytest.approx(sum(expected) / 6)
+
+
+def test_collapsed_encodings_are_told_apart_by_chance():
+    """A loss of ln 128 for 128 sequences, a bound of 0, an accuracy of 1 / 128."""
+    trace = added(torch.ones(128, 2, 8), torch.zeros(128, 2, 8))
+    signal = ContrastiveConfig(negatives=("current",)).build(spec(), 8)
+    metrics = {name: value.item() for name, value in signal.metrics(trace).items()}
+    assert signal.loss(trace).mean().item() == pytest.approx(math.log(128), rel=1e-5)
+    assert metrics == pytest.approx({"bound": 0, "cap": math.log(128), "accuracy": 1 / 128}, abs=1e-5)
+
+
+def test_the_bound_reaches_its_cap_where_all_is_foreseen_and_far_apart():
+    """Also where predictions differ in how many they are told from: the border leaves sequence 1 fewer of its own."""
+    features = 100 * torch.eye(12).reshape(3, 4, 12)
+    action = torch.cat([features[:, 1:] - features[:, :-1], torch.zeros(3, 1, 12)], 1)
+    metrics = ContrastiveConfig(negatives=KINDS).build(spec(), 12).metrics(added(features, action, IS_FIRST))
+    # 8 others; of its own 3 in sequences 0 and 2 (3 predictions each), 1 in sequence 1 (2 predictions)
+    cap = (6 * math.log(12) + 2 * math.log(10)) / 8
+    assert metrics["cap"].item() == pytest.approx(cap)
+    assert metrics["bound"].item() == pytest.approx(cap)
+    assert metrics["accuracy"].item() == 1
+
+
+def test_the_bound_is_never_above_its_cap():
+    features, action = randoms(5, 4, 3)
+    for kinds in EVERY:
+        metrics = ContrastiveConfig(negatives=kinds).build(spec(), 3).metrics(added(features, action))
+        assert metrics["bound"] < metrics["cap"]
+        assert 0 <= metrics["accuracy"] < 1
+
+
+def test_stretching_encodings_that_are_right_lowers_the_loss():
+    """The growth without bound that the module's docstring warns of."""
+    features, action = randoms(8, 2, 3)
+    action = torch.cat([features[:, 1:] - features[:, :1], torch.zeros(8, 1, 3)], 1)
+    signal = ContrastiveConfig().build(spec(), 3)
+    found = [signal.loss(added(c * features, c * action)).mean().item() for c in (0.1, 1, 10)]
+    assert found[0] > found[1] > found[2]
+    cold = ContrastiveConfig(temperature=0.01).build(spec(), 3)
+    assert cold.loss(added(0.1 * features, 0.1 * action)).mean().item() == pytest.approx(found[1], rel=1e-4)
+
+
+def test_only_bilinear_owns_parameters():
+    owned = {
+        similarity: [tuple(x.shape) for x in ContrastiveConfig(similarity).build(spec(), 3).parameters()]
+        for similarity in ("distance", "dot", "bilinear")
+    }
+    assert owned == {"distance": [], "dot": [], "bilinear": [(3, 3)]}
+
+
+def test_what_cannot_be_contrasted_is_refused():
+    with pytest.raises(UserError, match="temperature is 0"):
+        ContrastiveConfig(temperature=0.0)
+    with pytest.raises(UserError, match="negatives is empty"):
+        ContrastiveConfig(negatives=())
+    features, action = randoms(1, 4, 2)
+    with pytest.raises(UserError, match="batch of one sequence"):
+        ContrastiveConfig().build(spec(), 2).loss(added(features, action))
+    assert ContrastiveConfig(negatives=("trajectory",)).build(spec(), 2).loss(added(features, action)).any()
+
+
+def test_without_prediction_encodings_are_told_apart_by_what_comes_before_them():
+    """The encoder's stage: dot products of z_t and z_{t+1}, by a slow loop; the dynamics has no part in it."""
+    features, action = randoms(*IS_FIRST.shape, 2)
+    config = ContrastiveConfig("dot", negatives=("next",), predict=False)
+    trace = added(features, action, IS_FIRST)
+    found = config.build(spec(), 2).loss(trace)
+    valid = [(b, t) for b in range(3) for t in range(1, 4) if not IS_FIRST[b, t]]
+    for b, t in valid:
+        z = trace.features
+        others = [z[b, t - 1] @ z[x, y] for x, y in candidates(("next",), b, t)]
+        every = torch.stack([z[b, t - 1] @ z[b, t], *others])
+        expected = (every.logsumexp(0) - every[0]) * 12 / len(valid)
+        torch.testing.assert_close(found[b, t], expected, rtol=1e-4, atol=1e-5)
