@@ -10,7 +10,7 @@ from torch import nn
 from reverie import agent as agents
 from reverie import checkpoint, envs, tree
 from reverie.agent import ActNoise, Agent, AgentConfig, Carry, PolicyActor
-from reverie.collect import Collector, random_action
+from reverie.collect import Collector, random_actions
 from reverie.config import Config, read_config
 from reverie.data import replay as replays
 from reverie.data.replay import Replay
@@ -96,7 +96,7 @@ class AgentRun(Run):
         def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
             count = is_first.shape[0]
             if random:
-                return random_action(self.spec.action, count, self.generators["host"])
+                return random_actions(self.environments, self.generators["host"])
             noise: ActNoise = self.agent.noise(count, generator)
             self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
             return action

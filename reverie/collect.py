@@ -36,6 +36,16 @@ def random_action(space: ActionSpace, count: int, generator: torch.Generator) ->
     return 2 * uniform - 1
 
 
+def random_actions(environments: Environments, generator: torch.Generator) -> np.ndarray:
+    """A random action for each environment, (count, A): legal ones where they know which are, else uniform ones."""
+    if not environments.restricts_actions:
+        return random_action(environments.spec.action, environments.count, generator)
+    seeds = torch.randint(2**31, (environments.count,), generator=generator).tolist()
+    found = environments.legal_actions(1, dict(enumerate(seeds)))
+    none = np.zeros(environments.spec.action.size, np.float32)  # its worker died: there will be no step either
+    return np.stack([none if actions is None else actions[0] for actions in found.values()])
+
+
 class Collector:
     """`environments` in lock-step; `stream` keeps the seeds of training and evaluation apart."""
 

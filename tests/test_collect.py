@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from reverie.collect import Collector
+from reverie.collect import Collector, random_action, random_actions
 from reverie.data.episodes import Episode
 from reverie.envs.adapter import ActionSpace, EnvSpec, Space, Step
 
@@ -34,6 +35,11 @@ class Counting:
             step = Step(self._obs(i, action[0]), float(self.n[i]), False, over, over and self.terminal)
             found[i] = None if (i, self.decisions) in self.dies else step
         return found
+
+    restricts_actions = False
+
+    def legal_actions(self, count, seeds):
+        return {i: np.full((count, 1), seed / 2**31, np.float32) for i, seed in seeds.items()}
 
     def close(self) -> None:
         pass
@@ -133,3 +139,16 @@ def test_a_world_that_does_not_repeat_itself_loses_the_episode_with_a_warning():
     (episode,) = play(restored, 3)
     assert episode.columns()["reward"].tolist() == [0, 1, 2, 3]
     assert restored.started == [3]
+
+
+def test_random_actions_are_legal_where_that_says_something():
+    world, free = Counting(count=3), Counting(count=3)
+    world.restricts_actions = True
+    drawn = [random_actions(world, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert drawn[0].shape == (3, 1)
+    assert (drawn[0] >= 0).all()
+    assert len(set(drawn[0].flatten())) == 3
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).any()
+    uniform = random_action(free.spec.action, 3, torch.Generator().manual_seed(0))
+    np.testing.assert_array_equal(random_actions(free, torch.Generator().manual_seed(0)), uniform)

@@ -100,6 +100,40 @@ def test_the_data_are_recorded_once(tmp_path):
     assert not torch.equal(anew.train.ring["obs/state"][:20], anew.test.ring["obs/state"][:20])
 
 
+@pytest.mark.parametrize("recipe", ["state_space", "vae"])
+def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
+    """Beside an image that the model sees, one and a vector that it does not."""
+    env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16)
+    data = InteractionConfig(env, train=60, test=30, privileged=("place", "pixels"))
+    config = replace(reverie.recipe(recipe, "tiny"), threads=1, data=data)
+    config = replace(config, training=replace(config.training, updates=2, batch=2, length=4))
+    folder = reverie.train(config, tmp_path / "run")
+    recorded = data.build(folder, 0, torch.device("cpu"), torch.Generator())
+    recorded.load(lambda text: pytest.fail("recorded again"))
+    assert list(recorded.spec.obs) == ["picture"]
+    batch = recorded.test.in_order(5, 3)
+    assert set(batch.obs) == {"picture", "place", "pixels"}
+    place = batch.obs["place"][..., 0].round().clamp(0, 15).long()
+    assert torch.equal(batch.obs["picture"][..., 0, :, 0].argmax(-1), place)
+    assert "place" not in json.dumps(json.loads((folder / "model.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("observe", "privileged", "sentence"),
+    [
+        ("picture", "picture", "'picture' cannot be both observed and privileged"),
+        ("picture", "plaice", "has no observation 'plaice'"),
+        ("all", "picture,place", "Everything that was recorded is privileged"),
+    ],
+)
+def test_a_mistake_about_what_is_privileged_is_one_sentence(observe, privileged, sentence, tmp_path, capsys):
+    settings = f"--data.env.id worlds:Slide-v0 --data.env.observe {observe} --data.privileged {privileged}"
+    assert cli.main(f"train state_space --size tiny --run {tmp_path / 'run'} {settings}".split()) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
 def test_the_digits_are_real():
     data = Digits(torch.device("cpu"), torch.Generator())
     data.load(lambda text: None)

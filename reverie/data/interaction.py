@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from reverie import envs
-from reverie.collect import Collector, random_action
-from reverie.data.recorded import Say
+from reverie.collect import Collector, random_actions
+from reverie.data.recorded import Say, visible, with_privileged
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.adapter import EnvConfig
 from reverie.errors import UserError
@@ -15,11 +15,13 @@ from reverie.errors import UserError
 
 @dataclass(frozen=True)
 class InteractionConfig:
-    """Whole episodes of uniformly random actions until there are `train` decisions, then until `test` more."""
+    """Whole episodes of random (legal) actions until there are `train` decisions, then until `test` more."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
     train: int = 4_000
     test: int = 400
+    privileged: tuple[str, ...] = ()
+    """Observations beside `env.observe` that are recorded for whoever judges a model, which does not see them."""
 
     def __post_init__(self) -> None:
         for name in ("train", "test"):
@@ -43,11 +45,13 @@ class Interaction:
     ) -> None:
         self.config, self.seed = config, seed
         self.folder = folder / "replay"
-        environments = envs.make_many(config.env)
-        self.spec = environments.spec
+        self.env = with_privileged(config.env, config.privileged)
+        environments = envs.make_many(self.env)
+        recorded = environments.spec
         environments.close()
-        self.train = Replay(ReplayConfig(config.train), self.spec, device, generator)
-        self.test = Replay(ReplayConfig(config.test), self.spec, device, generator)
+        self.spec = visible(recorded, config.privileged)
+        self.train = Replay(ReplayConfig(config.train), recorded, device, generator)
+        self.test = Replay(ReplayConfig(config.test), recorded, device, generator)
 
     def load(self, say: Say) -> None:
         parts = {"train": self.train, "test": self.test}
@@ -60,13 +64,11 @@ class Interaction:
 
     def _record(self, part: Replay, stream: int, say: Say) -> None:
         generator = torch.Generator().manual_seed(2 * self.seed + stream)
-        environments = envs.make_many(self.config.env)
+        environments = envs.make_many(self.env)
         try:
             collector = Collector(environments, self.seed, stream)
             while part.total < part.capacity:
-                for episode in collector.step(
-                    lambda obs, is_first: random_action(self.spec.action, len(is_first), generator)
-                ):
+                for episode in collector.step(lambda obs, is_first: random_actions(environments, generator)):
                     columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
                     part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
                 say(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")

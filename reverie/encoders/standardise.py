@@ -19,6 +19,7 @@ class Standardise(nn.Module):
     def __init__(self, spec: EnvSpec) -> None:
         super().__init__()
         self.images = sorted(name for name, space in spec.obs.items() if space.is_image)
+        self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)
         for name in self.images:
             self.register_buffer(f"mean_{name}", torch.full(spec.obs[name].shape, 0.5))
             self.register_buffer(f"scale_{name}", torch.ones(()))
@@ -28,13 +29,13 @@ class Standardise(nn.Module):
         return self.get_buffer(f"mean_{name}"), self.get_buffer(f"scale_{name}")
 
     def forward(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """An observation dict with any leading axes, prepared."""
+        """An observation dict with any leading axes, prepared; what is not in the spec is left out."""
         prepared = {}
         for name, value in obs.items():
             if name in self.images:
                 mean, scale = self.statistics(name)
                 prepared[name] = torch.addcmul(-mean / scale, value.float(), 1 / (255 * scale))
-            else:
+            elif name in self.vectors:
                 prepared[name] = symlog(value)
         return prepared
 

@@ -105,6 +105,18 @@ class Environment(Protocol):
         """Play one decision; `action` is float32 (A,) in the normal form. After `is_last` it is an error."""
         ...
 
+    @property
+    def restricts_actions(self) -> bool:
+        """Whether `legal_actions` are a choice of the environment's own, not any action at all."""
+        ...
+
+    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+        """`count` random actions worth trying in the present state, float32 (count, A) in the normal form.
+
+        The same state and seed give the same bits, and asking changes nothing. Outside an episode it is an error.
+        """
+        ...
+
     def render(self) -> np.ndarray:
         """The present frame for people, uint8 (height, width, 3), at the environment's own size."""
         ...
@@ -130,5 +142,15 @@ class Environments(Protocol):
         ...
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...
+
+    @property
+    def restricts_actions(self) -> bool: ...
+
+    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
+        """`count` actions (count, A) from each environment named: index -> seed.
+
+        After a None, the next step of that environment is None as well.
+        """
+        ...
 
     def close(self) -> None: ...

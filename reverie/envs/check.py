@@ -11,6 +11,7 @@ import numpy as np
 
 from reverie.envs import make
 from reverie.envs.adapter import EnvConfig, Environment, EnvSpec, Obs, Space, Step
+from reverie.envs.normal_form import uniform_actions
 
 REMARK = "Remark: "
 """Begins a sentence on what is odd but not wrong."""
@@ -38,6 +39,7 @@ def check(config: EnvConfig, episodes: int = 3, make: Make = make) -> list[str]:
             _check_seeds([episode for episode in played if episode], faults)
             _check_history(first, played[0], config, faults)
             _check_bounds(first, faults)
+            _check_legal_actions(first, faults)
             _check_render(first, faults)
             _check_second_instance(played[0], config, make, faults)
     except Exception as error:
@@ -229,6 +231,32 @@ def _check_bounds(environment: Environment, faults: _Faults) -> None:
             faults.add("bounds", f"An action of {3 * bound[0]:g} is not clipped: it does more than {bound[0]:g}.")
 
 
+def _check_legal_actions(environment: Environment, faults: _Faults, count: int = 5) -> None:
+    """Legal actions in the normal form, the same when asked again, and the episode goes on as if nobody had asked."""
+    space, action = environment.spec.action, _random_action(environment.spec, np.random.default_rng(0))
+    environment.reset(0)
+    undisturbed = environment.step(action)
+    environment.reset(0)
+    try:
+        actions, again = environment.legal_actions(count, 3), environment.legal_actions(count, 3)
+    except Exception as error:
+        faults.add("legal", f"legal_actions(count, seed) raised {_told(error)}.")
+        return
+    if not isinstance(actions, np.ndarray) or (actions.shape, actions.dtype) != ((count, space.size), np.float32):
+        described = f"{actions.dtype} {actions.shape}" if isinstance(actions, np.ndarray) else type(actions).__name__
+        faults.add("legal", f"legal_actions({count}, seed) gives {described}, not float32 ({count}, {space.size}).")
+    elif not (_one_hot(actions) if space.discrete else (np.abs(actions) <= 1).all()):
+        faults.add("legal", f"legal_actions are not {'one-hot' if space.discrete else 'within [-1, 1]'}.")
+    elif not np.array_equal(actions, again):
+        faults.add("legal", "legal_actions differ for the same state and seed: let all chance come from the seed.")
+    elif _digest(environment.step(action)) != _digest(undisturbed):
+        faults.add("legal", "An episode goes on differently once legal_actions were asked for.")
+
+
+def _one_hot(actions: np.ndarray) -> bool:
+    return bool(np.isin(actions, (0, 1)).all() and (actions.sum(1) == 1).all())
+
+
 def _check_render(environment: Environment, faults: _Faults) -> None:
     environment.reset(0)
     try:
@@ -242,9 +270,7 @@ def _check_render(environment: Environment, faults: _Faults) -> None:
 
 
 def _random_action(spec: EnvSpec, rng: np.random.Generator) -> np.ndarray:
-    if spec.action.discrete:
-        return np.eye(spec.action.size, dtype=np.float32)[rng.integers(spec.action.size)]
-    return rng.uniform(-1, 1, spec.action.size).astype(np.float32)
+    return uniform_actions(spec.action, 1, rng)[0]
 
 
 def _obs_digest(obs: Obs) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.adapter import ActionSpace, EnvConfig, EnvSpec, Obs, Space, Step
-from reverie.envs.normal_form import checked_action, over, scaled_action, vector
+from reverie.envs.normal_form import checked_action, over, scaled_action, uniform_actions, vector
 from reverie.envs.rendering import FastCamera, PeopleCamera, StockCamera, choose_gl, require_gl
 from reverie.errors import UserError, nearest
 
@@ -138,6 +138,13 @@ class DMCEnvironment:
                 break
         terminal = timestep.last() and timestep.discount == 0
         return Step(self._normal(timestep.observation), reward, False, not self._running, terminal)
+
+    restricts_actions = False
+
+    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+        if not self._running:
+            raise over()
+        return uniform_actions(self._spec.action, count, np.random.default_rng(seed))
 
     def render(self) -> np.ndarray:
         """The present frame for people, as dm_control draws it whatever `rendering` is: (240, 320, 3)."""

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.adapter import ActionSpace, EnvConfig, EnvSpec, Obs, Space, Step
-from reverie.envs.normal_form import checked_action, over, resized, scaled_action, vector
+from reverie.envs.normal_form import (
+    checked_action,
+    normal_action,
+    over,
+    resized,
+    scaled_action,
+    uniform_actions,
+    vector,
+)
 from reverie.envs.rendering import choose_gl
 from reverie.errors import UserError, nearest
 
@@ -49,7 +57,8 @@ class GymEnvironment:
     Observations by name: `pixels` is the rendered frame, `state` a plain observation, and the entries of a
     Dict go by their keys (`outer/inner` where nested; an own key named `pixels` goes before rendering).
     uint8 arrays of two or three axes are images and are resized, all else becomes a float32 vector
-    (Discrete one-hot). `config.time_limit`, in frames, replaces the registered limit.
+    (Discrete one-hot). `config.time_limit`, in frames, replaces the registered limit. An environment that has a
+    method `legal_actions(count, rng)`, which gives `count` actions as its `step` takes them, is asked for them.
 
     Raises UserError for an unknown id, a missing dependency, an observation that is not there, an action
     space other than a bounded Box or Discrete, and an episode without any time limit.
@@ -92,6 +101,22 @@ class GymEnvironment:
                 self._running = False
                 break
         return Step(self._normal(observation), reward, False, not self._running, bool(terminated))
+
+    @property
+    def restricts_actions(self) -> bool:
+        return hasattr(self._env.unwrapped, "legal_actions")
+
+    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+        if not self._running:
+            raise over()
+        rng = np.random.default_rng(seed)
+        if not self.restricts_actions:
+            return uniform_actions(self._spec.action, count, rng)
+        own, space = np.asarray(self._env.unwrapped.legal_actions(count, rng)), self._env.action_space
+        if self._spec.action.discrete:
+            return np.eye(self._spec.action.size, dtype=np.float32)[own - space.start]
+        low, high = space.low.ravel().astype(float), space.high.ravel().astype(float)
+        return normal_action(own.reshape(count, -1), low, high)
 
     def render(self) -> np.ndarray:
         if self._env.render_mode is None:

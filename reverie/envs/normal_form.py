@@ -26,6 +26,20 @@ def scaled_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.n
     return (low + (action + 1) / 2 * (high - low)).clip(low, high)
 
 
+def normal_action(own: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """From [low, high] to [-1, 1], float32 with the shape of `own` (..., A); 0 where there is nothing to choose."""
+    width = np.where(high > low, high - low, 1)
+    normal = np.where(high > low, 2 * (own - low) / width - 1, 0)
+    return normal.clip(-1, 1).astype(np.float32)
+
+
+def uniform_actions(space: ActionSpace, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Uniformly random actions in the normal form, float32 `(count, A)`."""
+    if space.discrete:
+        return np.eye(space.size, dtype=np.float32)[rng.integers(space.size, size=count)]
+    return rng.uniform(-1, 1, (count, space.size)).astype(np.float32)
+
+
 def resized(image: np.ndarray, size: int) -> np.ndarray:
     """A uint8 `(height, width, channels)` image as a new `(size, size, channels)`, by area interpolation."""
     if image.shape[:2] == (size, size):

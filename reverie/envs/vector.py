@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,6 +60,13 @@ class SerialEnvironments:
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
         return {index: self._environments[index].step(action) for index, action in actions.items()}
 
+    @property
+    def restricts_actions(self) -> bool:
+        return self._environments[0].restricts_actions
+
+    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
+        return {index: self._environments[index].legal_actions(count, seed) for index, seed in seeds.items()}
+
     def close(self) -> None:
         for environment in self._environments:
             environment.close()
@@ -78,18 +85,24 @@ class WorkerEnvironments:
     def __init__(self, config: EnvConfig, make: Make) -> None:
         self._config, self._make = config, make
         self._deaths = [0] * config.count
+        self._void: set[int] = set()
+        """Those that died when they were asked for legal actions, until their next step or reset."""
         self._workers: list[_Worker] = []
         try:
             for _ in range(config.count):  # all start before the first is waited for
                 self._workers.append(_Worker(config, make))
-            self._spec, *_ = [self._greeted(index) for index in range(config.count)]
+            self._greeting, *_ = [self._greeted(index) for index in range(config.count)]
         except BaseException:
             self.close()
             raise
 
     @property
     def spec(self) -> EnvSpec:
-        return self._spec
+        return self._greeting.spec
+
+    @property
+    def restricts_actions(self) -> bool:
+        return self._greeting.restricts_actions
 
     @property
     def count(self) -> int:
@@ -103,12 +116,21 @@ class WorkerEnvironments:
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
         """Start an episode in each environment named; where a worker dies, its replacement is asked again."""
         steps: dict[int, Step] = {}
+        self._void -= seeds.keys()
         while missing := {index: seed for index, seed in seeds.items() if index not in steps}:
             steps |= {index: step for index, step in self._ask("reset", missing).items() if step is not None}
         return {index: steps[index] for index in seeds}
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
-        return self._ask("step", actions)
+        void = self._void & actions.keys()
+        self._void -= void
+        arrived = self._ask("step", {index: action for index, action in actions.items() if index not in void})
+        return {index: arrived.get(index) for index in actions}
+
+    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
+        found = self._ask("legal_actions", {index: (count, seed) for index, seed in seeds.items()})
+        self._void |= {index for index, actions in found.items() if actions is None}
+        return found
 
     def close(self) -> None:
         for worker in self._workers:
@@ -116,29 +138,29 @@ class WorkerEnvironments:
         for worker in self._workers:
             worker.end()
 
-    def _ask(self, method: str, arguments: dict[int, Any]) -> dict[int, Step | None]:
+    def _ask(self, method: str, arguments: dict[int, Any]) -> dict[int, Any]:
         """Call a method of the environments named, side by side; None from those whose worker died."""
         sent = {index: self._workers[index].send((method, value)) for index, value in arguments.items()}
         replies = {index: self._workers[index].receive() if sent[index] else _DIED for index in arguments}
-        steps: dict[int, Step | None] = {}
+        answers: dict[int, Any] = {}
         for index, reply in replies.items():
             if reply is _DIED:
                 self._replace(index)
             elif method == "step" and isinstance(reply, Step):
                 self._deaths[index] = 0
-            steps[index] = reply if isinstance(reply, Step) else None
+            answers[index] = None if reply is _DIED else reply
         for index, reply in replies.items():  # only now: every pipe must have been read
             if isinstance(reply, _Failure):
                 raise reply.error(index)
-        return steps
+        return answers
 
-    def _greeted(self, index: int) -> Any:
-        """Wait until a worker has made its environment: its spec."""
+    def _greeted(self, index: int) -> "_Greeting":
+        """Wait until a worker has made its environment."""
         while (reply := self._workers[index].greeting()) is _DIED:
             self._replace(index)
         if isinstance(reply, _Failure):
             raise reply.error(index)
-        return reply
+        return cast(_Greeting, reply)
 
     def _replace(self, index: int) -> None:
         self._workers[index].end()
@@ -163,6 +185,14 @@ _DIED = object()
 
 
 @dataclass(frozen=True)
+class _Greeting:
+    """What never changes in an environment."""
+
+    spec: EnvSpec
+    restricts_actions: bool
+
+
+@dataclass(frozen=True)
 class _Failure:
     """An exception on its way to the parent; as text, for not every exception can be pickled."""
 
@@ -179,7 +209,7 @@ class _Failure:
 
 
 class _Worker:
-    """One process and this end of its pipe. Its first message, the greeting, is the spec (or a failure)."""
+    """One process and this end of its pipe. Its first message is the greeting (or a failure)."""
 
     def __init__(self, config: EnvConfig, make: Make) -> None:
         context = get_context("spawn")  # forked copies of torch, OpenGL and their threads hang
@@ -204,9 +234,9 @@ class _Worker:
         return True
 
     def receive(self) -> Any:
-        """The reply to one message, a Step or a `_Failure`; `_DIED` if the worker died."""
+        """The reply to one message, or a `_Failure`; `_DIED` if the worker died."""
         greeting = self.greeting()
-        return self.receive_one() if isinstance(greeting, EnvSpec) else greeting
+        return self.receive_one() if isinstance(greeting, _Greeting) else greeting
 
     def receive_one(self) -> Any:
         try:
@@ -238,15 +268,17 @@ def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
             pipe.send(_failure(error))
             return
         try:
-            pipe.send(environment.spec)
+            pipe.send(_Greeting(environment.spec, environment.restricts_actions))
             while (message := pipe.recv())[0] != "close":
                 pipe.send(_reply(environment, *message))
         finally:
             environment.close()
 
 
-def _reply(environment: Environment, method: str, argument: Any) -> Step | _Failure:
+def _reply(environment: Environment, method: str, argument: Any) -> Step | np.ndarray | _Failure:
     try:
+        if method == "legal_actions":
+            return environment.legal_actions(*argument)
         return environment.reset(argument) if method == "reset" else environment.step(argument)
     except Exception as error:
         return _failure(error)

@@ -18,6 +18,8 @@ CASES = {
     "own limit passed over": EnvConfig("Acrobot-v1", observe=("all",), time_limit=600),
     "discrete observations": EnvConfig("Taxi-v4", observe=("state",)),
     "counting": EnvConfig("counting_worlds:Counting-v0", observe=("pixels", "state"), repeat=2),
+    "legal": EnvConfig("counting_worlds:Legal-v0", observe=("state",)),
+    "legal choices": EnvConfig("counting_worlds:Odd-v0", observe=("chosen",)),
     "choices": EnvConfig("counting_worlds:Choices-v0", observe=("all",)),
 }
 DMC_CASES = {

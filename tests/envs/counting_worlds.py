@@ -105,9 +105,23 @@ class Many(Choices):
     action_space = spaces.MultiDiscrete([2, 2])
 
 
+class Legal(Counting):
+    """Legal is what its first number has grown to so far: [n / 10, 10 or 0]."""
+
+    def legal_actions(self, count, rng):
+        return np.stack([np.full(count, self.buffer[0] / 10), 10.0 * rng.integers(2, size=count)], axis=1)
+
+
+class Odd(Choices):
+    """Of its three choices 5, 6, 7 only 5 and 7 are legal."""
+
+    def legal_actions(self, count, rng):
+        return 5 + 2 * rng.integers(2, size=count)
+
+
 gymnasium.register("Counting-v0", Counting, max_episode_steps=100)
 gymnasium.register("Endless-v0", Endless)
-for world in (Blind, Choices, Whole, Unbounded, Stacked, Many):
+for world in (Blind, Choices, Legal, Odd, Whole, Unbounded, Stacked, Many):
     gymnasium.register(f"{world.__name__}-v0", world, max_episode_steps=100)
 
 
@@ -120,6 +134,13 @@ class Perilous:
     @property
     def spec(self) -> EnvSpec:
         return self._world.spec
+
+    restricts_actions = True
+
+    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+        if seed == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._world.legal_actions(count, seed)
 
     def reset(self, seed: int) -> Step:
         return self._world.reset(seed)

@@ -5,6 +5,7 @@ import pytest
 
 from reverie.envs import ActionSpace, EnvConfig, EnvSpec, Space, Step
 from reverie.envs.check import REMARK, check
+from reverie.envs.normal_form import uniform_actions
 
 CONFIG = EnvConfig("sound", time_limit=6, image_size=8)
 SPEC = EnvSpec({"state": Space((2,), "float32")}, ActionSpace(1, discrete=False), repeat=1)
@@ -14,6 +15,7 @@ class Sound:
     """A world without a fault: it sums actions from a start that the seed decides, and ends after six steps."""
 
     spec = SPEC
+    restricts_actions = False
 
     def __init__(self, config):
         self.count = 9
@@ -35,6 +37,9 @@ class Sound:
     def stepped(self, reward):
         obs = {"state": np.array([self.total, self.count], np.float32)}
         return Step(obs, reward, self.count == 0, self.count == 6, False)
+
+    def legal_actions(self, count, seed):
+        return uniform_actions(self.spec.action, count, np.random.default_rng(seed))
 
     def render(self):
         return np.zeros((10, 20, 3), np.uint8)
@@ -156,6 +161,35 @@ class DeafToSeeds(Sound):
         return super().reset(0)
 
 
+class DoubleLegal(Sound):
+    def legal_actions(self, count, seed):
+        return np.zeros((count, 1))
+
+
+class BeyondLegal(Sound):
+    def legal_actions(self, count, seed):
+        return np.full((count, 1), 2, np.float32)
+
+
+class WhimsicalLegal(Sound):
+    asked = 0
+
+    def legal_actions(self, count, seed):
+        self.asked += 1
+        return super().legal_actions(count, seed + self.asked)
+
+
+class DisturbingLegal(Sound):
+    def legal_actions(self, count, seed):
+        self.total += 1
+        return super().legal_actions(count, seed)
+
+
+class NoLegal(Sound):
+    def legal_actions(self, count, seed):
+        raise NotImplementedError("no idea")
+
+
 class GrayFrames(Sound):
     def render(self):
         return np.zeros((10, 20), np.uint8)
@@ -213,6 +247,11 @@ def test_nothing_is_wrong_with_a_sound_world():
         (Unclipped, "An action of 3 is not clipped: it does more than 1."),
         (PlaysOn, "A step after is_last is played in silence"),
         (DeafToSeeds, f"{REMARK}every seed starts with the same observation."),
+        (DoubleLegal, "legal_actions(5, seed) gives float64 (5, 1), not float32 (5, 1)."),
+        (BeyondLegal, "legal_actions are not within [-1, 1]."),
+        (WhimsicalLegal, "legal_actions differ for the same state and seed"),
+        (DisturbingLegal, "An episode goes on differently once legal_actions were asked for."),
+        (NoLegal, "legal_actions(count, seed) raised NotImplementedError: no idea."),
         (GrayFrames, "render() gives uint8 (10, 20), not a uint8 image (height, width, 3)."),
         (Undrawable, f"{REMARK}render() raised NotImplementedError: no screen, so there will be no videos."),
         (WillNotClose, "close() raised OSError: stuck."),

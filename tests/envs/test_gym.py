@@ -183,3 +183,35 @@ def test_the_module_named_in_an_id_is_imported(tmp_path, monkeypatch):
     (tmp_path / "faraway_worlds.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
     make(EnvConfig("faraway_worlds:Faraway-v0", time_limit=9)).close()
+
+
+def test_legal_actions_are_the_environments_own_in_the_normal_form(open_env):
+    environment = open_env("Legal-v0", observe=("state",))
+    with pytest.raises(UserError, match="call reset"):
+        environment.legal_actions(1, 0)
+    environment.reset(0)
+    environment.step(NOTHING)
+    environment.step(NOTHING)
+    actions = environment.legal_actions(50, seed=1)
+    np.testing.assert_allclose(actions[:, 0], 0.1)  # 2 / 10 of [-2, 2]
+    assert sorted(set(actions[:, 1])) == [-1, 1]
+    assert environment.step(actions[0]).obs["state"][1] == pytest.approx(0.2)
+    assert environment.restricts_actions
+
+
+def test_legal_choices_are_one_hot(open_env):
+    environment = open_env("Odd-v0", observe=("chosen",))
+    environment.reset(0)
+    actions = environment.legal_actions(40, seed=0)
+    assert sorted(set(map(tuple, actions))) == [(0, 0, 1), (1, 0, 0)]
+    for action in actions:
+        np.testing.assert_array_equal(environment.step(action).obs["chosen"], action)
+
+
+def test_without_a_choice_of_its_own_every_action_is_legal(open_env):
+    environment = open_env("Counting-v0", observe=("state",))
+    environment.reset(0)
+    actions = environment.legal_actions(200, seed=0)
+    assert not environment.restricts_actions
+    assert actions.min() < -0.9
+    assert actions.max() > 0.9

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from reverie.envs.adapter import ActionSpace
-from reverie.envs.normal_form import checked_action, resized, scaled_action, vector
+from reverie.envs.normal_form import checked_action, normal_action, resized, scaled_action, uniform_actions, vector
 from reverie.errors import UserError
 
 
@@ -37,3 +37,23 @@ def test_results_are_new_arrays():
     assert row.max() == 0
     assert vector(1.5).tolist() == [1.5]
     assert vector(np.eye(2)).shape == (4,)
+
+
+def test_the_normal_form_is_scaled_back():
+    low, high = np.array([-0.1, 3.0, 2.0]), np.array([0.7, 3.3, 2.0])
+    own = np.array([[-0.1, 3.3, 2.0], [0.3, 3.225, 2.0], [9.0, 3.0, 2.0]])
+    normal = normal_action(own, low, high)
+    np.testing.assert_allclose(normal, [[-1, 1, 0], [0, 0.5, 0], [1, -1, 0]], atol=1e-6)
+    assert normal.dtype == np.float32
+    np.testing.assert_allclose(scaled_action(normal[1].astype(float), low, high), own[1], atol=1e-6)
+
+
+def test_uniform_actions_reach_everything_that_can_be_done():
+    rng = np.random.default_rng(0)
+    continuous = uniform_actions(ActionSpace(2, discrete=False), 4000, rng)
+    assert continuous.shape == (4000, 2)
+    np.testing.assert_allclose(continuous.mean(0), 0, atol=0.05)
+    np.testing.assert_allclose(np.square(continuous).mean(0), 1 / 3, atol=0.02)
+    choices = uniform_actions(ActionSpace(3, discrete=True), 3000, rng)
+    assert (choices.sum(1) == 1).all()
+    assert (choices.sum(0) > 900).all()

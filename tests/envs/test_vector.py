@@ -62,6 +62,32 @@ def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
         assert [steps[index].is_first for index in (0, 1)] == [True, True]
 
 
+def test_legal_actions_are_the_same_from_workers():
+    config = EnvConfig("counting_worlds:Legal-v0", observe=("state",), count=2)
+    found = []
+    for environments in (make_many(config), WorkerEnvironments(config, make)):
+        with closing(environments):
+            assert environments.restricts_actions
+            environments.reset({0: 0, 1: 1})
+            environments.step({0: NOTHING})
+            found.append(environments.legal_actions(6, {1: 3, 0: 4}))
+    np.testing.assert_equal(found[0], found[1])
+    assert list(found[0]) == [1, 0]
+    assert found[0][0][:, 0].tolist() != found[0][1][:, 0].tolist()
+
+
+def test_a_worker_that_dies_over_its_legal_actions_has_no_next_step():
+    with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
+        workers.reset({0: 0, 1: 1})
+        with pytest.warns(RuntimeWarning, match="environment 1 died"):
+            actions = workers.legal_actions(1, {0: 0, 1: 13})
+        assert actions[1] is None
+        steps = workers.step({0: NOTHING, 1: NOTHING})
+        assert (steps[0].reward, steps[1]) == (1, None)
+        workers.reset({1: 1})
+        assert workers.step({1: NOTHING})[1].reward == 1
+
+
 def test_exceptions_come_through_with_their_message():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
