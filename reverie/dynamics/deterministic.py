@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.encoders.mlp import MLP, MLPConfig, initialise
+from reverie.dynamics.forward import ForwardConfig, ForwardModel, MLPForwardConfig
+from reverie.encoders.mlp import initialise
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class DeterministicState:
 
 @dataclass(frozen=True)
 class DeterministicConfig:
-    """`residual`: the network gives the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
+    """`residual`: the forward model gives the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
 
     size: int = 30
-    mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 200))
+    forward: ForwardConfig = field(default_factory=MLPForwardConfig)
     residual: bool = False
 
     def build(self, embed_size: int, action_size: int) -> "Deterministic":
@@ -43,7 +44,7 @@ class Deterministic(nn.Module):
         self.residual = config.residual
         self.feature_size, self.noise_size = config.size, 0
         self.encode = nn.Linear(embed_size, config.size)
-        self.forward_model = MLP(config.mlp, config.size + action_size, config.size)
+        self.forward_model: ForwardModel = config.forward.build(config.size, action_size)
         initialise(self)
 
     def initial(self, batch: int) -> DeterministicState:
@@ -52,7 +53,7 @@ class Deterministic(nn.Module):
     def predict(
         self, state: DeterministicState, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b 0"] | None
     ) -> DeterministicState:
-        found = self.forward_model(torch.cat([state.value, action], dim=-1))
+        found = self.forward_model(state.value, action)
         return DeterministicState(state.value + found if self.residual else found)
 
     def correct(

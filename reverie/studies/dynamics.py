@@ -23,6 +23,7 @@ from reverie.data.recorded import Recorded
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.deterministic import DeterministicConfig
+from reverie.dynamics.forward import MLPForwardConfig
 from reverie.dynamics.latent import GaussianConfig
 from reverie.dynamics.rnn import RNNConfig
 from reverie.dynamics.rssm import RSSMConfig
@@ -96,7 +97,7 @@ def dynamics(world: str) -> dict[str, DynamicsConfig]:
         "RSSM": RSSMConfig(64, 64, latent, gate_bias=1.0),
         "SSM": SSMConfig(128, latent),
         "RNN": RNNConfig(64, 64, latent.size, gate_bias=1.0),
-        "Deterministic": DeterministicConfig(latent.size, MLPConfig(2, 64)),
+        "Deterministic": DeterministicConfig(latent.size, MLPForwardConfig(MLPConfig(2, 64))),
     }
 
 

@@ -10,22 +10,35 @@ from mocks import KnownWorld
 
 from reverie import tree
 from reverie.dynamics import DynamicsConfig
+from reverie.dynamics.deterministic import DeterministicConfig
+from reverie.dynamics.forward import ForwardConfig
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.planning.objectives import RewardSumConfig
 from reverie.planning.planning_actor import score_of
 from reverie.rollout import imagine, observe
 
-CONFIGS = get_args(DynamicsConfig) or (DynamicsConfig,)
+FORWARD = [
+    DeterministicConfig(forward=forward(), residual=residual)
+    for forward in get_args(ForwardConfig)
+    for residual in (False, True)
+]
+CONFIGS = list(dict.fromkeys([config() for config in get_args(DynamicsConfig)] + FORWARD))
 BATCH, TIME, EMBED, ACTION = 4, 5, 7, 2
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda config: config.__name__)
+def name(config) -> str:
+    if isinstance(config, DeterministicConfig):
+        return f"{type(config.forward).__name__}-{'residual' if config.residual else 'plain'}"
+    return type(config).__name__
+
+
+@pytest.fixture(params=CONFIGS, ids=name)
 def build(request) -> Callable:
     """A model of the default config, all parameters drawn at random."""
 
     def make():
         torch.manual_seed(0)
-        dynamics = request.param().build(EMBED, ACTION)
+        dynamics = request.param.build(EMBED, ACTION)
         with torch.no_grad():
             for parameter in dynamics.parameters():
                 parameter.add_(0.02 * torch.randn_like(parameter))
@@ -46,6 +59,11 @@ def sequence(dynamics, dtype=torch.float32):
     embed = torch.randn(BATCH, TIME, EMBED, generator=generator)
     noise = dynamics.noise(BATCH, TIME, generator=generator)
     return action.to(dtype), embed.to(dtype), noise.to(dtype)
+
+
+def seen(dynamics, embed):
+    """A belief that has seen something: from the initial one, an action need not lead anywhere."""
+    return dynamics.correct(dynamics.initial(BATCH), embed[:, 0], None)
 
 
 def never(batch: int = BATCH, length: int = TIME) -> torch.Tensor:
@@ -122,8 +140,8 @@ def test_is_first_in_mid_sequence_equals_a_fresh_start(dynamics):
 
 
 def test_imagine_equals_repeated_predict(dynamics):
-    action, _, noise = sequence(dynamics)
-    state = dynamics.initial(BATCH)
+    action, embed, noise = sequence(dynamics)
+    state = seen(dynamics, embed)
     states = imagine(dynamics, state, action, noise)
     for t in range(TIME):
         state = dynamics.predict(state, action[:, t], noise[:, t])
@@ -169,9 +187,9 @@ def test_divergence_of_a_state_from_itself_is_0_and_never_negative(dynamics):
 
 
 def test_the_first_action_reaches_the_last_feature(dynamics):
-    action, _, noise = sequence(dynamics)
+    action, embed, noise = sequence(dynamics)
     action.requires_grad_()
-    states = imagine(dynamics, dynamics.initial(BATCH), action, noise)
+    states = imagine(dynamics, seen(dynamics, embed), action, noise)
     (gradient,) = torch.autograd.grad(dynamics.features(states)[:, -1].sum(), action)
     assert (gradient[:, 0] != 0).all()
 
@@ -179,8 +197,8 @@ def test_the_first_action_reaches_the_last_feature(dynamics):
 def test_gradients_agree_with_finite_differences(build):
     """Features of an imagined sequence by its actions, in float64, noise fixed."""
     dynamics = build().double()
-    action, _, noise = sequence(dynamics, torch.float64)
-    start = dynamics.initial(BATCH)
+    action, embed, noise = sequence(dynamics, torch.float64)
+    start = tree.detach(seen(dynamics, embed))
     weight = torch.randn(BATCH, TIME, dynamics.feature_size, dtype=torch.float64)
 
     def score(actions):
