@@ -1,5 +1,6 @@
 """How many directions a cloud of vectors really uses, and how large it is: the signs of collapse."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,11 +15,29 @@ def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
     return covariance.diagonal().sum().square() / covariance.square().sum().clamp(min=1e-30)
 
 
+def singular_values(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, " K"]:
+    """The D (or N) singular values over sqrt(N), largest first, in double precision; not for an update."""
+    cloud = vectors.double()
+    cloud = cloud - cloud.mean(0) if centred else cloud
+    return torch.linalg.svdvals(cloud) / len(cloud) ** 0.5
+
+
+def rankme(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, ""]:
+    """`exp(-sum_k p_k ln p_k)`, `p_k = sigma_k / sum_j sigma_j + 1e-7` (Garrido 2022, Eq. 1): D isotropic, 1 a line.
+
+    It does not see the scale: a cloud that has shrunk to a millionth of its size keeps its number.
+    """
+    values = singular_values(vectors, centred)
+    p = values / values.sum().clamp(min=1e-30) + 1e-7
+    return (-(p * p.log()).sum()).exp()
+
+
 def scale_metrics(vectors: Float[Tensor, "N D"]) -> dict[str, Tensor]:
-    """Scale and spread: mean and least standard deviation per dimension, participation ratio."""
+    """Scale and spread: mean, median and least standard deviation per dimension, participation ratio."""
     std = vectors.std(0)
     return {
         "std": std.mean(),
+        "std_median": std.median(),
         "std_min": std.min(),
         "dead_dimensions": (std < 1e-2 * std.median()).float().mean(),
         "participation_ratio": participation_ratio(vectors),

@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from reverie.math.spectra import participation_ratio, scale_metrics
+from reverie.math.spectra import participation_ratio, rankme, scale_metrics, singular_values
 
 
 def test_a_cross_is_isotropic():
@@ -30,3 +32,25 @@ def test_a_dead_dimension_is_counted():
     assert found["dead_dimensions"].item() == 0.25
     assert found["std_min"].item() == 0
     assert found["std"].item() == pytest.approx(2**0.5 * (1 + 10 + 2) / 4)
+
+
+def test_rankme_of_known_clouds():
+    cross = torch.cat([torch.eye(5), -torch.eye(5)])
+    assert rankme(cross, centred=False).item() == pytest.approx(5, abs=1e-4)
+    assert rankme(cross + 100, centred=True).item() == pytest.approx(5, abs=1e-4)
+    assert rankme(cross + 100, centred=False).item() < 1.2  # the mean drowns the rest
+    line = torch.linspace(-1, 1, 11)[:, None] * torch.tensor([3.0, 4.0, -2.0])
+    assert rankme(line, centred=True).item() == pytest.approx(1, abs=1e-4)
+
+
+def test_rankme_does_not_see_the_scale():
+    cloud = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(rankme(1e-6 * cloud, centred=True), rankme(cloud, centred=True))
+
+
+def test_rankme_against_the_formula():
+    """Singular values 3 and 1: p = 3/4 and 1/4."""
+    cloud = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    torch.testing.assert_close(singular_values(cloud, centred=False), torch.tensor([3.0, 1.0]).double() / 2**0.5)
+    expected = math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    assert rankme(cloud, centred=False).item() == pytest.approx(expected, abs=1e-5)
