@@ -324,14 +324,17 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         result, paths = outcome.write(folder, config)
         print(_mean_return(result.returns))
     else:
-        from reverie.evaluate import generation, prediction
+        from reverie.evaluate import generation, prediction, representation
         from reverie.world_model import WorldModelConfig
 
-        judge = prediction if isinstance(config.model, WorldModelConfig) else generation
-        values, paths = judge.write(folder, config)
-        print(judge.sentence(values))
-        if warning := judge.warning(values):
-            print(f"warning: {warning}")
+        judges = [generation]
+        if isinstance(config.model, WorldModelConfig):
+            judges = [*[prediction] * ("reconstruction" in config.model.signals), representation]
+        values, paths = judges[0].write(folder, config)
+        for judge in judges:
+            print(judge.sentence(values))
+            if warning := judge.warning(values):
+                print(f"warning: {warning}")
         if config.goals:
             from reverie.agent import load
             from reverie.evaluate import goals
@@ -340,6 +343,10 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
             found, more = goals.write(folder, agent, config.goals, config.goal_episodes, config.seed)
             print("\n".join(goals.sentences(found, config.goal_episodes)))
             paths |= more
+    from reverie.logger import read_metrics
+
+    for line in read_metrics(folder, "alarm"):
+        print(f"warning: {line['text']} (update {line['updates']})")
     _print_paths({"run": folder, **paths})
     return 0
 

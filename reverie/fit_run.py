@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from reverie import checkpoint, config_io
@@ -12,7 +13,7 @@ from reverie.config import FitConfig, read_config
 from reverie.disk import atomic_write
 from reverie.envs.adapter import EnvConfig, EnvSpec
 from reverie.errors import UserError
-from reverie.evaluate import generation, prediction
+from reverie.evaluate import generation, prediction, representation
 from reverie.generative.base import GenerativeModel
 from reverie.optimiser import Optimiser
 from reverie.planning.planning_actor import PlanningActor
@@ -94,18 +95,33 @@ class FitRun(Run):
         length = self.config.training.length
         if self.config.start is None:
             self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
+        if isinstance(self.model, WorldModel):  # what the features were like before they learned anything
+            values = self.examine_features(self.model, report)
+            report.evaluation(values)
 
     def evaluation_due(self, due: Any) -> bool:
         return due(self.config.training.evaluate_every)
 
     def evaluate(self, report: "Reporter") -> None:
-        length = self.config.training.length
-        if isinstance(self.model, WorldModel):
-            values, picture = prediction.examine(self.model, self.recorded, length)
-        else:
+        length, values = self.config.training.length, dict[str, float]()
+        picture: np.ndarray | None = None
+        if not isinstance(self.model, WorldModel):
             values, picture = generation.examine(self.model, self.recorded, length)
+        elif "reconstruction" in self.model.signals:
+            values, picture = prediction.examine(self.model, self.recorded, length)
+        if isinstance(self.model, WorldModel):
+            values |= self.examine_features(self.model, report)
         report.evaluation(values)
-        self.logger.image("evaluation", picture, self.clock.updates)
+        if picture is not None:
+            self.logger.image("evaluation", picture, self.clock.updates)
+
+    def examine_features(self, model: WorldModel, report: "Reporter") -> dict[str, float]:
+        """What the features are worth; sounds the alarm if that is too little."""
+        judge = representation.judge(self.config, self.recorded)
+        found = representation.measure(model, self.recorded, self.config.training.length, judge)
+        report.watch(found.values, model.dynamics.feature_size)
+        start = self.alarm.start
+        return found.values | ({"scale": found.values["std"] / start} if start else {})
 
     def message(self) -> str | None:
         return self.said

@@ -27,7 +27,7 @@ import numpy as np
 
 from reverie.errors import UserError
 
-Kind = Literal["train", "episode", "evaluation", "timing"]
+Kind = Literal["train", "episode", "evaluation", "timing", "alarm"]
 Axis = Literal["frames", "updates"]
 _AXES = ("kind", "frames", "decisions", "updates")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -79,6 +79,11 @@ class Logger:
             numbers = {name: float(value) for name, value in line_values.items()}
             self._append(moment | {name: _as_json(number) for name, number in numbers.items()})
             self._show({f"{line_kind}/{name}": number for name, number in numbers.items()}, moment[self._axis])
+
+    def alarm(self, frames: int, decisions: int, updates: int, name: str, text: str) -> None:
+        """Log a warning: what has gone wrong, by a `name` for programs and a sentence for people."""
+        moment = {"kind": "alarm", "frames": frames, "decisions": decisions, "updates": updates}
+        self._append(moment | {"name": name, "text": text})
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
         """Show a picture in TensorBoard. `image`: (H, W, 1 or 3) uint8."""
@@ -142,7 +147,8 @@ def read_metrics(folder: Path, kind: Kind | None = None) -> list[dict[str, Any]]
         except json.JSONDecodeError:
             raise UserError(f"Line {number} of {path} is damaged; delete that line.") from None
         if kind in (None, line["kind"]):
-            lines.append({name: value if name in _AXES else float(value) for name, value in line.items()})
+            texts = (*_AXES, "name", "text")
+            lines.append({name: value if name in texts else float(value) for name, value in line.items()})
     return lines
 
 

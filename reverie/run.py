@@ -24,6 +24,7 @@ from torch import nn
 
 from reverie import agent as agents
 from reverie import checkpoint, config_io
+from reverie.alarm import Alarm
 from reverie.disk import atomic_write, remove_partial
 from reverie.errors import UserError
 from reverie.logger import Axis, Logger
@@ -84,7 +85,7 @@ class Run(ABC):
             "host": torch.Generator().manual_seed(config.seed),
             "device": torch.Generator(self.device).manual_seed(config.seed + 1),
         }
-        self.clock, self.window = Clock(), Window()
+        self.clock, self.window, self.alarm = Clock(), Window(), Alarm()
         self.logger: Logger
 
     @classmethod
@@ -183,6 +184,7 @@ class Run(ABC):
             "optimisers": {name: optimiser.adam.state_dict() for name, optimiser in self.optimisers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
             "window": {"sums": self.window.sums, "count": self.window.count},
+            "alarm": self.alarm.state(),
             "log_position": self.logger.position(),
         }
 
@@ -197,6 +199,8 @@ class Run(ABC):
             generator.set_state(state["generators"][name].cpu())
         self.window.sums = {name: x.to(self.device) for name, x in state["window"]["sums"].items()}
         self.window.count = state["window"]["count"]
+        if "alarm" in state:  # checkpoints of older versions have none
+            self.alarm.load_state(state["alarm"])
         self.logger = Logger(self.folder, self.unit, resume_at=state["log_position"], purge_step=self.done[0])
 
     def close(self) -> None:

@@ -56,6 +56,7 @@ def _loop(run: Run, on_progress: OnProgress | None) -> Path:
                     batch, noise = run.draw()
                     metrics = run.update(batch, noise)
                     run.window.add(metrics)
+                    run.alarm.see(metrics)
                     run.clock.updates += 1
                     guard.check(batch, metrics)
                     report.progress()
@@ -173,11 +174,22 @@ class Reporter:
         seconds = time.monotonic() - self.started
         speed = (self.run.done[0] - self.started_at) / max(seconds, 1e-9)
         self._write("train", self.values, {"seconds": seconds, f"{self.run.unit}_per_second": speed})
+        named = {name.removeprefix("features/"): x for name, x in self.values.items() if name.startswith("features/")}
+        self.watch(named)
         self.progress(force=True)
 
     def evaluation(self, values: dict[str, float]) -> None:
         """One line an evaluation."""
         self._write("evaluation", values)
+
+    def watch(self, values: dict[str, float], size: int | None = None) -> None:
+        """Sound the alarm where measures of the features, of `size` dimensions, show a collapse that is news."""
+        clock = self.run.clock
+        found = self.run.alarm.read(clock.updates, values, size)
+        for kind, text in found.items():
+            self.run.logger.alarm(clock.frames, clock.decisions, clock.updates, kind, text)
+        if found:
+            self.progress(force=True)
 
     def progress(self, force: bool = False) -> None:
         """Tell the display, a few times a second at most."""
@@ -197,7 +209,7 @@ class Reporter:
                 started_at=self.started_at,
                 values=self.values,
                 returns=self.returns[-10:],
-                message=self.run.message(),
+                message=self.run.message() or self.run.alarm.message,
             )
         )
 

@@ -121,6 +121,15 @@ class Replay:
         start = self.total - len(self) + length * torch.arange(count)[:, None]
         return self._window(start, length)
 
+    def spread(self, length: int, most: int) -> Batch:
+        """Windows of `length` columns at even distances over all that is held, `most` at most; nothing random."""
+        count = min(most, len(self) // length)
+        if count == 0:
+            raise UserError(f"There are {len(self)} decisions and a sequence has {length}: record more, or shorten it.")
+        oldest = self.total - len(self)
+        start = torch.linspace(oldest, self.total - length, count, dtype=torch.float64).round().long()
+        return self._window(start[:, None], length)
+
     def write(self, folder: Path, since: int) -> None:
         """Write the columns from number `since` to the newest as one chunk, atomically."""
         since = max(since, self.total - len(self))

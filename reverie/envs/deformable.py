@@ -218,8 +218,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     def distance(self, points: Float[np.ndarray, "n c"], goal: Float[np.ndarray, "n c"]) -> float:
         """The sum over points of the distance on the table, in metres, in the order of points that makes it least."""
-        ways = goal[self.symmetries, :2]
-        return float(np.linalg.norm(points[None, :, :2] - ways, axis=-1).sum(-1).min())
+        return float(symmetric_distance(points, goal, self.symmetries))
 
     def measures(self) -> dict[str, Any]:
         """How far from the goal: `distance` summed over points in metres, `iou` of the masks, `success`."""
@@ -252,6 +251,14 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
             rest = {name: float(look[name]) for name in ("light", "slope", "grain")}
             self.look = Look(**colours, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
         self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
+
+
+def symmetric_distance(
+    points: Float[np.ndarray, "*b n c"], goal: Float[np.ndarray, "*b n c"], symmetries: np.ndarray
+) -> Float[np.ndarray, "*b"]:
+    """The sum over points of the distance on the table, minimised over the orders of points that look the same."""
+    ways = goal[..., symmetries, :2]
+    return np.asarray(np.linalg.norm(points[..., None, :, :2] - ways, axis=-1).sum(-1).min(-1))
 
 
 def invariants(points: Float[np.ndarray, "*b n c"], symmetries: np.ndarray) -> Float[np.ndarray, "*b k"]:

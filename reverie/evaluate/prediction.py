@@ -8,7 +8,6 @@ was less likely than if the picture had been foreseen exactly,
     ln p(o | o) - ln (1/K) sum_k p(o | s_k),      s_k drawn from what the model expects.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,8 +19,7 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.data.recorded import Recorded
-from reverie.disk import atomic_write
-from reverie.evaluate import report
+from reverie.evaluate import report, representation
 from reverie.evaluate.open_loop import OpenLoop, predict
 from reverie.logger import read_metrics
 from reverie.math.bounds import importance_weighted
@@ -150,11 +148,9 @@ def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str
     recorded = config.data.build(folder, config.seed, next(model.parameters()).device, torch.Generator())
     recorded.load(lambda text: None)
     values, drawn = examine(model, recorded, config.training.length)
-    paths = {"evaluation": folder / "evaluation.json"}
-    numbers = values | {"world": config.world, "seed": config.seed}
-    atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
+    values, paths = representation.add(folder, config, model, recorded, values)
     paths["pictures"] = report.image(folder / "prediction.png", drawn)
-    lines = read_metrics(folder, "evaluation")
+    lines = [line for line in read_metrics(folder, "evaluation") if "reconstruction" in line]
     shown = [name for name in ("bound", "reconstruction") if lines and name in lines[0]]
     paths["bound"] = report.lines(
         folder / "bound.png",

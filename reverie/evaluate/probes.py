@@ -1,5 +1,6 @@
 """What a latent state knows: how much a linear function of the features tells of a quantity, on data held out."""
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,11 +19,35 @@ def linear_probe(
 
     Alain & Bengio 2016 (probes of representations); computed in double precision.
     """
-    mean, offset = features.double().mean(0), target.double().mean()
+    return float(linear_probes(features, target[:, None], test_features, test_target[:, None])[0])
+
+
+def linear_probes(
+    features: Float[Tensor, "N F"],
+    targets: Float[Tensor, "N K"],
+    test_features: Float[Tensor, "M F"],
+    test_targets: Float[Tensor, "M K"],
+) -> Float[Tensor, " K"]:
+    """`linear_probe` of several quantities; NaN for one that does not vary in the test data."""
+    mean, offset = features.double().mean(0), targets.double().mean(0)
     centred = features.double() - mean
     covariance = centred.T @ centred / len(centred)
     penalty = RIDGE * covariance.diagonal().mean().clamp(min=1e-12) * torch.eye(len(mean), dtype=torch.float64)
-    weight = torch.linalg.solve(covariance + penalty, centred.T @ (target.double() - offset) / len(centred))
+    weight = torch.linalg.solve(covariance + penalty.to(mean.device), centred.T @ (targets - offset) / len(centred))
     found = (test_features.double() - mean) @ weight + offset
-    left = (test_target.double() - found).square().mean()
-    return float(1 - left / test_target.double().var(correction=0))
+    left = (test_targets.double() - found).square().mean(0)
+    variance = test_targets.double().var(0, correction=0)
+    return torch.where(variance > 0, 1 - left / variance, torch.nan)
+
+
+def rank_correlation(x: Float[np.ndarray, " N"], y: Float[np.ndarray, " N"]) -> float:
+    """Spearman's: the correlation of the ranks, where equal values share the mean of theirs. NaN if one is constant."""
+    ranks = np.stack([_ranks(x), _ranks(y)])
+    spread = ranks.std(1)
+    centred = ranks - ranks.mean(1, keepdims=True)
+    return float((centred[0] * centred[1]).mean() / spread.prod()) if spread.all() else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count + 1) / 2)[place]

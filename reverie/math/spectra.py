@@ -20,23 +20,31 @@ def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
     return found.diagonal().sum().square() / found.square().sum().clamp(min=1e-30)
 
 
+def singular_values(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, " K"]:
+    """The D (or N) singular values over sqrt(N), largest first, in double precision; not for an update."""
+    cloud = vectors.double()
+    cloud = cloud - cloud.mean(0) if centred else cloud
+    return torch.linalg.svdvals(cloud) / len(cloud) ** 0.5
+
+
 def rankme(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, ""]:
     """`exp(-sum_k p_k ln p_k)`, `p_k = s_k / sum_j s_j + 1e-7` for the singular values s (Garrido 2022, Eq. 1).
 
     D for an isotropic cloud, 1 for a line; of vectors as they are, as published, or of their differences from the mean.
-    Blind to scale: a cloud that has shrunk almost to a point keeps its rank.
-    Takes a singular value decomposition, so it is for evaluation, not for the update.
+    Blind to scale: a cloud that has shrunk almost to a point keeps its rank. It takes a singular value decomposition,
+    so it is for evaluation, not for the update.
     """
-    singular = torch.linalg.svdvals(vectors - vectors.mean(0) if centred else vectors)
-    p = singular / singular.sum().clamp(min=1e-30) + 1e-7
-    return (-(p * p.log()).sum()).exp()
+    values = singular_values(vectors, centred)
+    p = values / values.sum().clamp(min=1e-30) + 1e-7
+    return (-(p * p.log()).sum()).exp().to(vectors.dtype)
 
 
 def scale_metrics(vectors: Float[Tensor, "N D"]) -> dict[str, Tensor]:
-    """Scale and spread: mean and least standard deviation per dimension, participation ratio."""
+    """Scale and spread: mean, median and least standard deviation per dimension, participation ratio."""
     std = vectors.std(0)
     return {
         "std": std.mean(),
+        "std_median": std.median(),
         "std_min": std.min(),
         "dead_dimensions": (std < 1e-2 * std.median()).float().mean(),
         "participation_ratio": participation_ratio(vectors),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from reverie.math.spectra import covariance, participation_ratio, rankme, scale_metrics
+from reverie.math.spectra import covariance, participation_ratio, rankme, scale_metrics, singular_values
 
 
 def test_a_cross_is_isotropic():
@@ -55,3 +55,13 @@ def test_rankme_sees_the_mean_unless_centred():
     assert rankme(cross, centred=True).item() == pytest.approx(5, rel=1e-3)
     point = torch.ones(6, 3)
     assert [rankme(point, centred).item() for centred in (False, True)] == pytest.approx([1, 1], rel=1e-4)
+
+
+def test_rankme_does_not_see_the_scale():
+    cloud = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(rankme(1e-6 * cloud, centred=True), rankme(cloud, centred=True))
+
+
+def test_singular_values_by_hand():
+    cloud = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    torch.testing.assert_close(singular_values(cloud, centred=False), torch.tensor([3.0, 1.0]).double() / 2**0.5)

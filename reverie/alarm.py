@@ -1,0 +1,97 @@
+"""The alarm of a run whose features collapse: it says once of each kind what has collapsed, and how.
+
+    scale_lost      the mean standard deviation is below 1e-2 of what it was before the first update
+    dimension_lost  the least standard deviation is below 1e-2 of the median one
+    rank_lost       RankMe (centred, held out) is below a quarter of the dimensions
+    scale_grown     the mean standard deviation has grown tenfold within 1000 updates
+
+It reads what is logged and evaluated and never takes part in an update. Its state goes into the checkpoint, so a
+resumed run says what the uninterrupted one would have.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from reverie.types import Metrics
+
+LOST_SCALE, LOST_DIMENSION, LOST_RANK = 1e-2, 1e-2, 0.25
+GROWTH, WITHIN = 10.0, 1000
+
+Kind = Literal["scale_lost", "dimension_lost", "rank_lost", "scale_grown"]
+
+
+class Alarm:
+    """`raised`: what was said so far, by kind."""
+
+    def __init__(self) -> None:
+        self.first: Metrics = {}
+        """Metrics of the first update, taken before its step: the untrained features. They wait on their device."""
+        self.start: float | None = None
+        self.scales: list[tuple[int, float]] = []
+        """Updates and scale, of the last `WITHIN` updates."""
+        self.raised: dict[Kind, str] = {}
+
+    @property
+    def message(self) -> str | None:
+        """The latest one, for the display."""
+        return f"warning: {list(self.raised.values())[-1]}" if self.raised else None
+
+    def see(self, metrics: Metrics) -> None:
+        """Keep the metrics of the first update; looks at no value."""
+        if self.start is None and not self.first:
+            self.first = {name: x for name, x in metrics.items() if name == "features/std"}
+
+    def _begin(self) -> None:
+        if self.start is None and self.first:
+            self.start = float(self.first["features/std"])
+            self.scales.append((0, self.start))
+        self.first = {}
+
+    def read(self, updates: int, values: Mapping[str, float], size: int | None = None) -> dict[Kind, str]:
+        """What is new in these values (`std`, `std_median`, `std_min`, `rankme`: those that are there), by kind.
+
+        `size` is the number of dimensions, which the rank is compared with. The first scale ever read is the start's,
+        unless `see` has seen an earlier one.
+        """
+        self._begin()
+        found: dict[Kind, str] = {}
+        if "std" in values:
+            found |= self._scale(updates, values["std"])
+        if "std_min" in values and values["std_min"] < LOST_DIMENSION * values["std_median"]:
+            found["dimension_lost"] = (
+                f"A dimension of the features has died: its standard deviation is {values['std_min']:.2g}, that of "
+                f"the median dimension {values['std_median']:.2g}."
+            )
+        if size and "rankme" in values and values["rankme"] < LOST_RANK * size:
+            found["rank_lost"] = f"The features lie in few directions: RankMe {values['rankme']:.1f} of {size}."
+        new = {kind: text for kind, text in found.items() if kind not in self.raised}
+        self.raised |= new
+        return new
+
+    def _scale(self, updates: int, std: float) -> dict[Kind, str]:
+        if self.start is None:
+            self.start = std
+        self.scales = [(at, scale) for at, scale in self.scales if at >= updates - WITHIN] + [(updates, std)]
+        found: dict[Kind, str] = {}
+        if std < LOST_SCALE * self.start:
+            found["scale_lost"] = (
+                f"The features have collapsed: their standard deviation is {std:.2g}, {std / self.start:.1e} of what "
+                "it was at the start."
+            )
+        at, least = min(self.scales, key=lambda pair: pair[1])
+        if std > GROWTH * least:
+            found["scale_grown"] = (
+                f"The features grow tenfold: their standard deviation went from {least:.2g} to {std:.2g} between "
+                f"updates {at} and {updates}."
+            )
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """Numbers and strings alone."""
+        self._begin()
+        return {"start": self.start, "scales": [list(pair) for pair in self.scales], "raised": dict(self.raised)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Become what `state` describes."""
+        self.start, self.raised = state["start"], dict(state["raised"])
+        self.scales = [(at, scale) for at, scale in state["scales"]]
