@@ -145,17 +145,39 @@ def lines(
     xlabel: str,
     ylabel: str,
     logarithmic: bool = False,
+    y_logarithmic: bool = False,
     references: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels."""
-    figure = _figure(7, 4.2)
+    """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels.
+
+    From the eleventh on, lines are dotted, for there are ten colours.
+    """
+    figure = _figure(7, 4.2 if len(series) <= 8 else 5.2)
     axes = figure.add_subplot()
-    for label, points in series.items():
-        marker = "o" if len(points) <= _MOST_MARKERS else None
-        axes.plot(*(zip(*sorted(points)) if points else ((), ())), marker=marker, markersize=3, label=label)
+    for number, (label, points) in enumerate(series.items()):
+        marker, style = "o" if len(points) <= _MOST_MARKERS else None, "-" if number < 10 else ":"
+        pairs = zip(*sorted(points)) if points else ((), ())
+        axes.plot(*pairs, marker=marker, markersize=3, linestyle=style, color=f"C{number % 10}", label=label)
     for label, level in (references or {}).items():
         axes.axhline(level, linestyle="--", linewidth=1.2, color="grey", label=label)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if logarithmic else "linear")
+    axes.set_yscale("log" if y_logarithmic else "linear")
+    _finish(axes)
+    return _save(figure, path)
+
+
+def bars(path: Path, groups: Mapping[str, Mapping[str, float]], title: str, xlabel: str) -> Path:
+    """Write a PNG of horizontal bars: a group a label, a bar of one colour for each of its entries."""
+    entries = list(dict.fromkeys(entry for group in groups.values() for entry in group))
+    figure = _figure(7, 1.2 + 0.42 * len(groups))
+    axes = figure.add_subplot()
+    height = 0.8 / len(entries)
+    for number, entry in enumerate(entries):
+        places = [row + (number - (len(entries) - 1) / 2) * height for row in range(len(groups))]
+        axes.barh(places, [group.get(entry, 0.0) for group in groups.values()], height, label=entry)
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=xlabel)
     _finish(axes)
     return _save(figure, path)
 

@@ -13,6 +13,7 @@ from reverie.display import Progress
 from reverie.errors import UserError, nearest
 
 STUDIES = {
+    "collapse": "reverie.studies.collapse",
     "deformable": "reverie.studies.deformable",
     "dynamics": "reverie.studies.dynamics",
     "generative": "reverie.studies.generative",
