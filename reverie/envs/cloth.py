@@ -29,7 +29,7 @@ MASS, AIR, FRICTION = 0.002, 0.006, 0.05
 """Of a particle in kg; its drag in N s / m, in the air and along what it lies on (nominal values)."""
 BEND = 0.24
 """Of bending, in N a metre of second difference along a row or a column (nominal value)."""
-TIMESTEP = 0.03
+TIMESTEP, GRAVITY = 0.03, 9.81
 STIFFNESS, DAMPING = 0.5 / TIMESTEP**2, 1 / TIMESTEP
 """Of all constraints: half of an error and all of its speed are taken away in one step."""
 LIFT, CARRY, HOLD, REST = 3, 8, 2, 12
@@ -135,6 +135,8 @@ class Cloth(Deformable):
         velocity[:, :2] *= np.where(lies, self.slowed["lying"], self.slowed["air"])[:, None]
         velocity[:, 2] *= self.slowed["air"]
         velocity[:] = self.smooth @ (velocity - self.bend * (ROUGHNESS @ points))
+        # The slides' ends act when they are passed: by then a falling particle would be under the layer below.
+        velocity[:, 2] = np.maximum(velocity[:, 2], (floor - points[:, 2]) / TIMESTEP + GRAVITY * TIMESTEP)
         self.mujoco.mj_step(self.model, self.physics)
         self.mujoco.mj_kinematics(self.model, self.physics)
         if self.watch is not None:
@@ -254,10 +256,12 @@ def _xml() -> str:
     corners = " ".join(map(str, TRIANGLES.ravel()))
     ties = "".join(f'<connect site1="hand" site2="s{i}" active="false" {hold}/>' for i in range(PARTICLES))
     return f"""<mujoco>
-      <option timestep="{TIMESTEP}" integrator="Euler" solver="Newton" iterations="6" tolerance="1e-5">
+      <option timestep="{TIMESTEP}" integrator="Euler" solver="Newton" iterations="6" tolerance="1e-5"
+        gravity="0 0 {-GRAVITY}">
         <flag contact="disable"/>
       </option>
-      <default><joint type="slide" limited="true" solreflimit="{-STIFFNESS} {-DAMPING}"/></default>
+      <default><joint type="slide" limited="true" solreflimit="{-STIFFNESS} {-DAMPING}"
+        solimplimit="0.97 0.97 0.001"/></default>
       <worldbody>{bodies}<body name="hand" mocap="true"><site name="hand"/></body></worldbody>
       <deformable>
         <flex name="cloth" dim="2" body="{names}" element="{corners}" radius="0.002">
