@@ -2,6 +2,8 @@
 
     python bench/envs.py              measure; writes bench/results/envs.json
     python bench/envs.py --picture    draw docs/images/rendering.png and print the mean pixel change
+    python bench/envs.py --deformable draw docs/images/rope.png and cloth.png: a few actions on each, from within
+    python bench/envs.py --endurance  10,000 random actions on each under changing physics: print the worst seen
 
 Every contestant plays random actions and sees 64 x 64 pixels; one observation is one decision. The turns
 alternate within one run, so that a machine whose speed changes is fair to all, and figures are medians over
@@ -32,6 +34,7 @@ from reverie.envs.dmc import PUBLISHED_TASKS  # noqa: E402
 ROOT = Path(__file__).parent.parent
 SIZE = 64
 TASKS = ("cartpole_swingup", "cheetah_run", "walker_walk")
+DEFORMABLE = {"rope": "reverie/Rope-v0", "cloth": "reverie/Cloth-v0"}
 Turn = Callable[[int], None]
 """Plays that many decisions."""
 
@@ -58,6 +61,11 @@ def ours(world: str, config: EnvConfig) -> Contestant:
             step = environment.reset(0) if step.is_last else environment.step(action)
 
     return Contestant(world, f"reverie {config.rendering}", config.repeat, turn, environment.close)
+
+
+def deformable(name: str) -> Contestant:
+    """Rope or cloth: one action with what is seen after it, and 1/20 or 1/40 of a new episode's start."""
+    return ours(name, EnvConfig(DEFORMABLE[name], observe=("pixels", "goal"), image_size=SIZE))
 
 
 def gymnasium_as_shipped() -> Contestant:
@@ -111,7 +119,7 @@ def contestants() -> list[Contestant]:
         for rendering in ("stock", "fast"):
             found.append(ours(name, EnvConfig(task.id, rendering=rendering, repeat=task.repeat, image_size=SIZE)))
         found += [dm_control_as_shipped(name, every_frame=every_frame) for every_frame in (False, True)]
-    return found
+    return found + [deformable(name) for name in DEFORMABLE]
 
 
 def measure(rounds: int, decisions: int) -> list[dict]:
@@ -137,6 +145,7 @@ def measure(rounds: int, decisions: int) -> list[dict]:
                 "world": contestant.world,
                 "how": contestant.how,
                 "observations_per_core_second": round(rate, 1),
+                "ms_per_observation_and_core": round(1000 / rate, 2),
                 "frames_per_core_second": round(rate * contestant.frames, 1),
                 "fastest_and_slowest_round": [round(1 / min(core[index]), 1), round(1 / max(core[index]), 1)],
                 "observations_per_second_of_the_clock": round(1 / statistics.median(wall[index]), 1),
@@ -148,7 +157,8 @@ def measure(rounds: int, decisions: int) -> list[dict]:
             for other in rows
             if other["world"] == row["world"] and not other["how"].startswith("reverie")
         ]
-        row["times_as_shipped"] = round(row["observations_per_core_second"] / max(shipped), 2)
+        if shipped:
+            row["times_as_shipped"] = round(row["observations_per_core_second"] / max(shipped), 2)
     return rows
 
 
@@ -211,6 +221,65 @@ def draw_picture(path: Path, enlarged: int = 4) -> None:
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
 
+def draw_deformables(folder: Path, columns: int = 6, size: int = 160) -> None:
+    """Rows of moments of one action each, as they lie when it is over at the right, with its arrow."""
+    from reverie.envs.cloth import Cloth
+    from reverie.envs.rope import Rope
+
+    shown = {
+        "rope": (Rope, "horizontal", [[0, 0, 0, 1], [0, 0.75, -1, 0.7], [0, -0.4, 0.5, -1]]),
+        "cloth": (Cloth, "flat", [[-0.4, -0.4, 1, -1, 0.8], [0.4, 0.4, 0, 1, -0.5], [0, 0, 1, 0, 1]]),
+    }
+    for name, (kind, start, actions) in shown.items():
+        world, rows = kind(render_mode="rgb_array", render_size=size), []
+        for action in actions:
+            world.reset(seed=0)
+            world.place(start, world.np_random)
+            frames: list[np.ndarray] = []
+            world.watch = lambda world=world, frames=frames: frames.append(
+                world.picture(world.points, world.look, size)
+            )
+            world.step(np.array(action, float))
+            world.watch = None
+            moments = np.linspace(0, len(frames) - 1, columns - 1).round().astype(int)
+            rows.append(np.concatenate([*(frames[moment] for moment in moments), world.render()], 1))
+        path = folder / f"{name}.png"
+        cv2.imwrite(str(path), np.concatenate(rows)[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
+
+
+def endure(actions: int = 10_000) -> None:
+    """Uniform actions, look and physics anew at each: how far anything got out of shape, and whether it was finite."""
+    from reverie.envs.cloth import GRID, TRIANGLES, Cloth
+    from reverie.envs.rope import SEGMENT, Rope
+
+    edges = np.unique(np.sort(np.concatenate([TRIANGLES[:, two] for two in ([0, 1], [1, 2], [0, 2])]), 1), axis=0)
+    lengths = np.linalg.norm(GRID[edges[:, 0]] - GRID[edges[:, 1]], axis=1)
+    for kind in (Rope, Cloth):
+        world, rng = kind(randomise="step"), np.random.default_rng(0)
+        strays, longest = [], []
+        begin = time.process_time()
+        for number in range(actions):
+            if number % 500 == 0:  # long episodes: what goes wrong has the time to build up
+                world.reset(seed=number)
+            world.step(rng.uniform(-1, 1, world.action_space.shape))
+            points = world.points
+            if not np.isfinite(points).all():
+                raise SystemExit(f"{kind.__name__}: not finite after {number + 1} actions")
+            strays.append(np.abs(points[:, :2]).max())
+            if kind is Rope:  # the middles of two segments are as far apart as the bend between them says
+                bends = world.physics.qpos[3:]
+                length = np.linalg.norm(np.diff(points, axis=0), axis=1) / (SEGMENT * np.cos(bends / 2))
+            else:
+                length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1) / lengths
+            longest.append([np.abs(length - 1).max(), np.sqrt(np.square(length - 1).mean()), abs(length.mean() - 1)])
+        spent = (time.process_time() - begin) / actions * 1000
+        print(f"{kind.__name__}: {actions} actions, {spent:.1f} ms each; farthest from the middle {max(strays):.4f} m")
+        for what, column in zip(("of one edge", "root mean square", "of the mean edge"), np.array(longest).T):
+            half, most, worst = np.quantile(column, [0.5, 0.99, 1])
+            print(f"  deviation of length, {what}: median {half:.2%}, 99 of 100 {most:.2%}, worst {worst:.2%}")
+
+
 @dataclass(frozen=True)
 class Result:
     command: str
@@ -223,11 +292,19 @@ class Result:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", action="store_true", help="draw docs/images/rendering.png instead")
+    parser.add_argument("--deformable", action="store_true", help="draw docs/images/rope.png and cloth.png instead")
+    parser.add_argument("--endurance", action="store_true", help="10,000 random actions on rope and cloth instead")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--decisions", type=int, default=12, help="decisions in a contestant's turn")
     arguments = parser.parse_args()
     if arguments.picture:
         draw_picture(ROOT / "docs" / "images" / "rendering.png")
+        return
+    if arguments.deformable:
+        draw_deformables(ROOT / "docs" / "images")
+        return
+    if arguments.endurance:
+        endure()
         return
     description = machine()
     rows = measure(arguments.rounds, arguments.decisions)
@@ -236,10 +313,10 @@ def main() -> None:
     target = ROOT / "bench" / "results" / "envs.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(asdict(result), indent=1) + "\n")
-    columns = [name for name, value in rows[0].items() if isinstance(value, float)]
+    columns = [name for name, found in rows[0].items() if isinstance(found, float)]
     print(f"{'':46}" + "".join(f"{name.replace('_', ' '):>38}" for name in columns))
     for row in rows:
-        print(f"{row['world']:18}{row['how']:28}" + "".join(f"{row[name]:38}" for name in columns))
+        print(f"{row['world']:18}{row['how']:28}" + "".join(f"{row.get(name, '-'):>38}" for name in columns))
 
 
 if __name__ == "__main__":

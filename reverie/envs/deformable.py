@@ -10,7 +10,7 @@ OpenGL (`envs.table`).
 from abc import abstractmethod
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -27,7 +27,7 @@ TABLE = 0.6
 SUCCESS = 4 * TABLE / IMAGE
 """A mean distance to the goal below that of four pixels counts as success."""
 
-Randomise = Literal["none", "trajectory", "step"]
+RANDOMISE = ("none", "trajectory", "step")
 Domain = dict[str, Any]
 """A sample of `Deformable.domain_space`: how the world looks and feels."""
 
@@ -78,19 +78,20 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     def __init__(
         self,
         render_mode: str | None = None,
-        goal: str = "random",
-        randomise: Randomise = "none",
+        goal: str | int = "random",
+        randomise: str = "none",
         render_size: int = 480,
     ) -> None:
         goal = str(goal)  # 45 comes as a number from the command line
         if goal not in self.GOALS:
             raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")
-        if randomise not in ("none", "trajectory", "step"):
+        if randomise not in RANDOMISE:
             raise UserError(f"`randomise` is '{randomise}': take none, trajectory or step.")
         self.render_mode, self.goal_name, self.randomise, self.render_size = render_mode, goal, randomise, render_size
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
-        state = spaces.Box(-np.inf, np.inf, (self.POINTS * self.COORDINATES,), np.float32)
-        progress = spaces.Box(0.0, np.inf, (3,), np.float32)
+        most = 2 * TABLE
+        state = spaces.Box(-most, most, (self.POINTS * self.COORDINATES,), np.float32)
+        progress = spaces.Box(np.float32(0), np.array([self.POINTS * most, 1, 1], np.float32), dtype=np.float32)
         self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
         self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
         low_high = {

@@ -9,7 +9,7 @@ from reverie.envs import FAMILIES, EnvConfig
 from reverie.envs.check import REMARK, check
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "envs"))
-from dmc_needed import needs_dmc
+from dmc_needed import needs_dmc, needs_mujoco
 
 CASES = {
     "pendulum pixels": EnvConfig("Pendulum-v1", time_limit=9, repeat=2),
@@ -21,6 +21,14 @@ CASES = {
     "legal": EnvConfig("counting_worlds:Legal-v0", observe=("state",)),
     "legal choices": EnvConfig("counting_worlds:Odd-v0", observe=("chosen",)),
     "choices": EnvConfig("counting_worlds:Choices-v0", observe=("all",)),
+}
+DEFORMABLE_CASES = {
+    "rope": EnvConfig("reverie/Rope-v0", observe=("pixels", "goal"), time_limit=5),
+    "rope random": EnvConfig("reverie/Rope-v0", ("all",), settings=("goal=45", "randomise=step"), time_limit=5),
+    "cloth": EnvConfig("reverie/Cloth-v0", observe=("pixels", "goal"), time_limit=4),
+    "cloth random": EnvConfig(
+        "reverie/Cloth-v0", ("all",), settings=("goal=flat", "randomise=trajectory"), time_limit=4
+    ),
 }
 DMC_CASES = {
     "dmc stock": EnvConfig("dm_control/cartpole-swingup-v0", time_limit=5, repeat=2, image_size=32),
@@ -34,6 +42,12 @@ DMC_CASES = {
 
 @pytest.mark.parametrize("config", CASES.values(), ids=CASES)
 def test_gymnasium(config):
+    assert_sound(config)
+
+
+@needs_mujoco()
+@pytest.mark.parametrize("config", DEFORMABLE_CASES.values(), ids=DEFORMABLE_CASES)
+def test_rope_and_cloth(config):
     assert_sound(config)
 
 

@@ -1,4 +1,4 @@
-"""Skips DeepMind Control's tests, with the reason, where the extra or OpenGL is missing."""
+"""Skips tests of DeepMind Control, or of what needs MuJoCo alone, with the reason, where something is missing."""
 
 import importlib.util
 
@@ -12,3 +12,7 @@ MISSING = [name for name in ("mujoco", "dm_control") if importlib.util.find_spec
 def needs_dmc() -> pytest.MarkDecorator:
     reason = f"{' and '.join(MISSING)} not installed" if MISSING else "no OpenGL to draw with"
     return pytest.mark.skipif(bool(MISSING) or choose_gl() is None, reason=reason)
+
+
+def needs_mujoco() -> pytest.MarkDecorator:
+    return pytest.mark.skipif("mujoco" in MISSING, reason="mujoco not installed")
