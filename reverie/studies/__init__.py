@@ -1,7 +1,7 @@
 """One file a question that the field asks; each trains what it needs, draws figures and writes a table.
 
-A study is a module with `study(out, size, on_progress) -> Findings`, and with `PARTS` and a fourth argument if it can be
-run in parts. Adding one: a file, and a line in `STUDIES`.
+A study is a module with `study(out, size, on_progress) -> Findings`, and with `PARTS` and a fourth argument if it can
+be run in parts. Adding one: a file, and a line in `STUDIES`.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def names() -> list[str]:
 
 
 def run(name: str, out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Findings:
-    """Run a study into the folder `out`, or those `parts` of it; what was trained there already is not trained again."""
+    """Run a study, or those `parts` of it, into the folder `out`; what was trained there is not trained again."""
     if name not in STUDIES:
         raise UserError(f"There is no study '{name}'.{nearest(name, STUDIES)} There are: {', '.join(names())}.")
     module = import_module(STUDIES[name])
