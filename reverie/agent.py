@@ -93,7 +93,18 @@ class AgentConfig:
     spec: EnvSpec
     model: WorldModelConfig
     actor: ActorConfig
-    env: EnvConfig
+    env: EnvConfig | None = None
+    """The environment that it learned in; None where that is not known, as for recordings."""
+
+    @property
+    def world(self) -> EnvConfig:
+        """`env`. UserError where there is none."""
+        if self.env is None:
+            raise UserError(
+                "This agent learned from recordings, so there is no environment to play in: act with it by "
+                "`reverie.load` and `agent.act`."
+            )
+        return self.env
 
 
 class Agent(nn.Module):

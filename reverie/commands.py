@@ -63,7 +63,7 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
     if arguments.moment is not None:
         plans.planning_actor(agent)
     film = arguments.video is not None
-    result = evaluate(agent, agent.config.env, arguments.episodes, arguments.seed, film, arguments.moment)
+    result = evaluate(agent, agent.config.world, arguments.episodes, arguments.seed, film, arguments.moment)
     for number, value in enumerate(result.returns):
         print(f"episode {number}: return {value:.1f} in {result.lengths_frames[number]} frames")
     print(_mean_return(result.returns))
@@ -107,7 +107,7 @@ def imagine(arguments: Namespace, _: Texts) -> int:
     agent = load(folder, arguments.device)
     out = Path(arguments.out) if arguments.out else folder
     out.mkdir(parents=True, exist_ok=True)
-    episode = evaluate(agent, agent.config.env, 1, arguments.seed).episodes[0]
+    episode = evaluate(agent, agent.config.world, 1, arguments.seed).episodes[0]
     _print_paths(outcome.draw_imagination(agent, episode, arguments.context, arguments.horizon, out))
     return 0
 
@@ -325,6 +325,7 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         result, paths = outcome.write(folder, config)
         print(_mean_return(result.returns))
     else:
+        from reverie.envs.adapter import EnvConfig
         from reverie.evaluate import generation, prediction, representation
         from reverie.world_model import WorldModelConfig
 
@@ -336,7 +337,7 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
             print(judge.sentence(values))
             if warning := judge.warning(values):
                 print(f"warning: {warning}")
-        if config.goals:
+        if config.goals and isinstance(getattr(config.data, "env", None), EnvConfig):
             from reverie.agent import load
             from reverie.evaluate import goals
 

@@ -53,9 +53,10 @@ class FitRun(Run):
         """The model with the actor that the config gives it, if any."""
         if self.config.actor is None:
             return None
+        if not isinstance(self.model, WorldModel):
+            raise UserError("Only a world model can act: set --actor none.")
         env = getattr(self.config.data, "env", None)
-        if not isinstance(self.model, WorldModel) or not isinstance(env, EnvConfig):
-            raise UserError("Only a world model of an environment's data can act: set --actor none.")
+        assert env is None or isinstance(env, EnvConfig)
         config = AgentConfig(self.recorded.spec, self.config.model, self.config.actor, env)  # pyrefly: ignore
         return Agent(config, self.model, PlanningActor(self.config.actor, self.model, self.recorded.spec.action))
 

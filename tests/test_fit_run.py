@@ -251,3 +251,23 @@ def test_a_run_begins_with_what_another_has_learned(tmp_path):
         FitRun(wider, tmp_path / "fourth")
     with pytest.raises(UserError, match="finished run"):
         FitRun(replace(second, start=str(tmp_path / "nowhere")), tmp_path / "fifth")
+
+
+def test_from_a_robots_recordings_to_an_agent_that_is_sent_to_an_image(tmp_path, capsys):
+    """Arrays in, a trained model out: it acts, though there is no environment that it could be judged in."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, 16, 16, 3), dtype=np.uint8)
+    actions, episode = rng.uniform(-3, 3, (120, 2)).astype(np.float32), np.arange(120) // 12
+    np.savez(tmp_path / "mine.npz", images=images, actions=actions, episode=episode)
+    folder = tmp_path / "run"
+    line = (
+        f"train cfm --size tiny --run {folder} --data Arrays --data.file {tmp_path / 'mine.npz'} --data.image_size 16"
+    )
+    assert cli.main(line.split()) == 0
+    assert "RankMe" in capsys.readouterr().out
+    agent = reverie.towards(reverie.load(folder), {"pixels": images[7]})
+    _, action = agent.act(None, {"pixels": images[0]})
+    assert action.shape == (2,)
+    assert np.abs(action).max() <= 1
+    assert cli.main(["evaluate", str(folder)]) == 2
+    assert "no environment to play in" in capsys.readouterr().err

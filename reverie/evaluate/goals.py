@@ -162,11 +162,11 @@ def write(
     found: dict[str, dict[str, float]] = {}
     paths = {"goals": folder / "goals.json"}
     for goal in goals:
-        pursuit = pursue(agent.config.env, goal, by_agent(agent), episodes, seed)
-        chance = pursue(agent.config.env, goal, at_random, episodes, seed).measures()
+        pursuit = pursue(agent.config.world, goal, by_agent(agent), episodes, seed)
+        chance = pursue(agent.config.world, goal, at_random, episodes, seed).measures()
         found[goal] = pursuit.measures() | {"random": chance["distance"]}
         paths[f"film of {goal}"] = filmstrip(folder / f"goal-{goal}.png", pursuit)
-    numbers = {"env": agent.config.env.id, "episodes": episodes, "seed": seed, "goals": found}
+    numbers = {"env": agent.config.world.id, "episodes": episodes, "seed": seed, "goals": found}
     atomic_write(paths["goals"], json.dumps(numbers, indent=1).encode())
     return found, paths
 

@@ -161,7 +161,7 @@ def title(agent: Agent, plans: Plans) -> str:
     gamma = getattr(config.objective, "gamma", 1.0)
     sampled = f" over {config.futures} sampled futures, drawn by the mean" if config.futures else ""
     return (
-        f"{agent.config.env.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
+        f"{agent.config.world.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
         f"by {objective} (gamma {gamma:g}){sampled}"
     )
 
