@@ -1,6 +1,7 @@
 """A study's report, numbers and figures, from the command to docs/ and bench/results/.
 
     python bench/studies.py generative
+    python bench/studies.py deformable --parts rope
 
 Trains in runs/study-NAME-laptop; report and figures go to docs/studies/NAME, numbers to bench/results/study_NAME.json.
 """
@@ -19,9 +20,11 @@ ROOT = Path(__file__).parent.parent
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=names())
-    name = parser.parse_args().name
+    parser.add_argument("--parts", help="some of its parts, such as rope (default: all)")
+    arguments = parser.parse_args()
+    name, parts = arguments.name, ["--parts", arguments.parts] if arguments.parts else []
     out = ROOT / "runs" / f"study-{name}-laptop"
-    code = reverie(["study", name, "--out", str(out)])
+    code = reverie(["study", name, "--out", str(out), *parts])
     if code == 0:
         target = ROOT / "docs" / "studies" / name
         target.mkdir(parents=True, exist_ok=True)

@@ -179,7 +179,8 @@ COMMANDS = {
         "reverie study generative",
         (
             Argument("NAME", "the study: collapse, deformable, dynamics, generative or planners", metavar="NAME"),
-            Argument("--size", "tiny or laptop (default: laptop)", "SIZE", str, "laptop"),
+            Argument("--size", "tiny or laptop; deformable also paper (default: laptop)", "SIZE", str, "laptop"),
+            Argument("--parts", "some parts of it, such as rope,cloth (default: all)", "NAMES"),
             Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
         ),
     ),

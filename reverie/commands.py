@@ -179,6 +179,7 @@ def study(arguments: Namespace, _: Texts) -> int:
                 out,
                 arguments.size,
                 lambda what, progress: display(replace(progress, message=progress.message or f"training {what}")),
+                tuple(arguments.parts.split(",")) if arguments.parts else (),
             )
     except Interrupted:
         print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)

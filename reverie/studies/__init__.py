@@ -1,6 +1,7 @@
 """One file a question that the field asks; each trains what it needs, draws figures and writes a table.
 
-A study is a module with `study(out, size, on_progress) -> Findings`. Adding one: a file, and a line in `STUDIES`.
+A study is a module with `study(out, size, on_progress) -> Findings`, and with `PARTS` and a fourth argument if it can
+be run in parts. Adding one: a file, and a line in `STUDIES`.
 """
 
 from collections.abc import Callable
@@ -38,13 +39,18 @@ def names() -> list[str]:
     return sorted(STUDIES)
 
 
-def run(name: str, out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Run a study into the folder `out`; what it has trained there already is not trained again."""
+def run(name: str, out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Findings:
+    """Run a study, or those `parts` of it, into the folder `out`; what was trained there is not trained again."""
     if name not in STUDIES:
         raise UserError(f"There is no study '{name}'.{nearest(name, STUDIES)} There are: {', '.join(names())}.")
     module = import_module(STUDIES[name])
     sizes = getattr(module, "SIZES", SIZES)
     if size not in sizes:
         raise UserError(f"There is no size '{size}' of the study {name}: take one of {', '.join(sizes)}.")
+    known = getattr(module, "PARTS", ())
+    for part in parts:
+        if part not in known:
+            there = f"take some of {', '.join(known)}" if known else "it is run as a whole"
+            raise UserError(f"There is no part '{part}' of the study {name}: {there}.")
     out.mkdir(parents=True, exist_ok=True)
-    return module.study(out, size, on_progress)
+    return module.study(out, size, on_progress, parts) if parts else module.study(out, size, on_progress)

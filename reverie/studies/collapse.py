@@ -48,6 +48,7 @@ class World:
 
 ROPE = World("rope", EnvConfig("reverie/Rope-v0"), ("horizontal", "random"))
 REACHER = World("reacher", EnvConfig("dm_control/reacher-easy-v0", repeat=4, time_limit=200, rendering="fast"))
+PARTS = (ROPE.name, REACHER.name)
 METHODS = (
     "naive",
     "residual",
@@ -68,9 +69,9 @@ EPISODES = {"tiny": 2, "laptop": 100}
 ALL: tuple[Negatives, ...] = ("next", "current", "trajectory")
 
 
-def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Every method on every world, into `out`; what is there already is not collected, trained or judged again."""
-    worlds = (ROPE,) if size == "tiny" else (ROPE, REACHER)
+def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Findings:
+    """Every method on every world (or `parts`); what is in `out` already is not collected, trained or judged again."""
+    worlds = (ROPE,) if size == "tiny" else [one for one in (ROPE, REACHER) if not parts or one.name in parts]
     methods = ("naive", "cfm") if size == "tiny" else METHODS
     numbers: dict[str, Any] = {"size": size, "updates": UPDATES[size], "episodes": EPISODES[size], "worlds": {}}
     for world in worlds:

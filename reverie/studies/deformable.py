@@ -66,6 +66,7 @@ CONDITIONS = (
     Condition("reverie/Rope-v0", ROPE, "step"),
     Condition("reverie/Cloth-v0", CLOTH, "step"),
 )
+PARTS = tuple(condition.name for condition in CONDITIONS)
 SMALL = (Condition("reverie/Rope-v0", ("horizontal",), "none"),)
 METHODS = ("autoencoder", "ssm", "joint", "pixel_forward", "naive", "cfm_published", "cfm")
 SEEDS = {"cfm": 3}
@@ -77,9 +78,9 @@ ORACLE_EPISODES = {"rope": 40, "cloth": 5}
 """A hundred true simulations a decision are slow."""
 
 
-def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Every condition and method, into `out`; what is there already is not collected, trained or played again."""
-    conditions = SMALL if size == "tiny" else CONDITIONS
+def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Findings:
+    """Every condition (or `parts`) and method; what is in `out` already is not collected, trained or played again."""
+    conditions = SMALL if size == "tiny" else [one for one in CONDITIONS if not parts or one.name in parts]
     numbers: dict[str, Any] = {"size": size, "episodes": EPISODES[size], "conditions": {}}
     for condition in conditions:
         dataset = recorded(condition, out / f"data-{condition.name}", size, on_progress)

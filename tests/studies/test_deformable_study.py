@@ -80,5 +80,12 @@ def test_the_tiny_study_runs_and_goes_on_where_it_stood(tmp_path):
     told.clear()
     assert run("deformable", tmp_path, "tiny", lambda what, progress: told.append(what)).numbers == found.numbers
     assert not any("towards" in what for what in told)
+
+
+def test_what_there_is_not_of_a_study_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="no size 'huge'"):
         run("deformable", tmp_path, "huge", lambda what, progress: None)
+    with pytest.raises(UserError, match=r"no part 'string'.*rope, cloth"):
+        run("deformable", tmp_path, "tiny", lambda what, progress: None, ("rope", "string"))
+    with pytest.raises(UserError, match="as a whole"):
+        run("generative", tmp_path, "tiny", lambda what, progress: None, ("rope",))
