@@ -5,6 +5,8 @@
     rank_lost       RankMe (centred, held out) is below a quarter of the dimensions
     scale_grown     the mean standard deviation has grown tenfold within 1000 updates
 
+Growth counts from update 100 on: before that healthy features leave their initialisation, tenfold and more (a standard
+deviation of 0.1 that becomes 1.2 with CFM on the rope), and what is as good as lost has no scale to grow from.
 It reads what is logged and evaluated and never takes part in an update. Its state goes into the checkpoint, so a
 resumed run says what the uninterrupted one would have.
 """
@@ -15,7 +17,7 @@ from typing import Any, Literal
 from reverie.types import Metrics
 
 LOST_SCALE, LOST_DIMENSION, LOST_RANK = 1e-2, 1e-2, 0.25
-GROWTH, WITHIN = 10.0, 1000
+GROWTH, WITHIN, SETTLED = 10.0, 1000, 100
 
 Kind = Literal["scale_lost", "dimension_lost", "rank_lost", "scale_grown"]
 
@@ -28,7 +30,7 @@ class Alarm:
         """Metrics of the first update, taken before its step: the untrained features. They wait on their device."""
         self.start: float | None = None
         self.scales: list[tuple[int, float]] = []
-        """Updates and scale, of the last `WITHIN` updates."""
+        """Updates and scale, of the last `WITHIN` updates, from which growth counts."""
         self.raised: dict[Kind, str] = {}
 
     @property
@@ -44,7 +46,6 @@ class Alarm:
     def _begin(self) -> None:
         if self.start is None and self.first:
             self.start = float(self.first["features/std"])
-            self.scales.append((0, self.start))
         self.first = {}
 
     def read(self, updates: int, values: Mapping[str, float], size: int | None = None) -> dict[Kind, str]:
@@ -71,14 +72,16 @@ class Alarm:
     def _scale(self, updates: int, std: float) -> dict[Kind, str]:
         if self.start is None:
             self.start = std
-        self.scales = [(at, scale) for at, scale in self.scales if at >= updates - WITHIN] + [(updates, std)]
         found: dict[Kind, str] = {}
         if std < LOST_SCALE * self.start:
             found["scale_lost"] = (
                 f"The features have collapsed: their standard deviation is {std:.2g}, {std / self.start:.1e} of what "
                 "it was at the start."
             )
-        at, least = min(self.scales, key=lambda pair: pair[1])
+            return found
+        if updates >= SETTLED:
+            self.scales = [(at, scale) for at, scale in self.scales if at >= updates - WITHIN] + [(updates, std)]
+        at, least = min(self.scales, key=lambda pair: pair[1], default=(updates, std))
         if std > GROWTH * least:
             found["scale_grown"] = (
                 f"The features grow tenfold: their standard deviation went from {least:.2g} to {std:.2g} between "

@@ -60,13 +60,24 @@ def test_a_surviving_dimension_has_lost_the_rest():
 
 def test_eleven_times_the_scale_within_a_thousand_updates():
     alarm = begun()
+    assert alarm.read(100, measured(cloud(*[1.0] * 4))) == {}
     assert alarm.read(500, measured(cloud(*[9.0] * 4))) == {}
     found = alarm.read(900, measured(cloud(*[11.0] * 4)))
     assert found.keys() == {"scale_grown"}
-    assert "between updates 0 and 900" in found["scale_grown"]
+    assert "between updates 100 and 900" in found["scale_grown"]
     slow = begun()
     for update in range(0, 3001, 500):
         assert slow.read(update, measured(cloud(*[1.0 + 5 * update / 1000] * 4))) == {}
+
+
+def test_leaving_the_initialisation_or_nothing_is_no_growth():
+    alarm = begun(0.1)
+    assert alarm.read(0, measured(cloud(*[0.1] * 4))) == {}
+    assert alarm.read(50, measured(cloud(*[0.3] * 4))) == {}
+    assert alarm.read(100, measured(cloud(*[1.2] * 4))) == {}
+    assert alarm.read(1000, measured(cloud(*[3.0] * 4))) == {}
+    assert alarm.read(1100, measured(cloud(*[1e-5] * 4))).keys() == {"scale_lost"}
+    assert alarm.read(1200, measured(cloud(*[5e-4] * 4))) == {}
 
 
 def test_it_says_each_kind_once_and_a_resumed_one_goes_on():

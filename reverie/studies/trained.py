@@ -1,9 +1,11 @@
 """Runs of a study: trained once, resumed where they were interrupted, and read where they are finished."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from reverie import checkpoint
 from reverie.config import AnyConfig, read_config
+from reverie.display import Progress
 from reverie.errors import UserError
 from reverie.studies import OnProgress
 from reverie.train import resume, train
@@ -12,7 +14,10 @@ from reverie.train import resume, train
 def trained(config: AnyConfig, folder: Path, on_progress: OnProgress) -> Path:
     """The folder of the finished run of `config`. UserError where another run is in it."""
 
-    def tell(progress) -> None:
+    def tell(progress: Progress) -> None:
+        said = progress.message
+        if said and said.startswith("warning"):  # an alarm, which stays: it must not hide what is being trained
+            progress = replace(progress, message=f"training {folder.name}; {said}")
         on_progress(folder.name, progress)
 
     if not folder.exists():

@@ -167,7 +167,8 @@ def test_which_truth_there_is():
 
 def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
     folder = tmp_path / "run"
-    line = f"train state_space --size tiny --run {folder} --data.privileged state --data.train 150 --data.test 50"
+    line = f"train state_space --size tiny --run {folder} --data.privileged state --data.train 100 --data.test 30"
+    line += " --training.updates 4"
     assert cli.main(line.split()) == 0
     said = capsys.readouterr().out
     assert "open loop, image error" in said
