@@ -44,10 +44,16 @@ class World:
     name: str
     env: EnvConfig
     goals: tuple[str, ...] = ()
+    truth: str = "state"
+    """The privileged observation that probes are asked for; one that a single image can show."""
 
 
 ROPE = World("rope", EnvConfig("reverie/Rope-v0"), ("horizontal", "random"))
-REACHER = World("reacher", EnvConfig("dm_control/reacher-easy-v0", repeat=4, time_limit=200, rendering="fast"))
+REACHER = World(
+    "reacher",
+    EnvConfig("dm_control/reacher-easy-v0", repeat=4, time_limit=200, rendering="fast"),
+    truth="position",
+)
 PARTS = (ROPE.name, REACHER.name)
 METHODS = (
     "naive",
@@ -95,7 +101,7 @@ def recorded(world: World, folder: Path, size: str, on_progress: OnProgress) -> 
         folder,
         TRANSITIONS[size],
         held_out=0.1,
-        privileged=("state",),
+        privileged=(world.truth,),
         on_progress=lambda progress: on_progress(folder.name, replace(progress, message=f"collecting {folder.name}")),
     )
     return DatasetConfig(str(folder))
@@ -170,8 +176,17 @@ def judged(
         on_progress(message, Progress("episodes", 0, 1, 0, 0, 0.0, 0, message=message))
         pursuit = pursue(world.env, goal, by_agent(agents.load(folder, "cpu")), EPISODES[size], 0)
         found["control"][goal] = pursuit.measures()
-    atomic_write(path, json.dumps(found, indent=1).encode())
+    atomic_write(path, json.dumps(_without_nan(found), indent=1).encode())
     return json.loads(path.read_text())
+
+
+def _without_nan(found: Any) -> Any:
+    """None for what is no number, which JSON has not."""
+    if isinstance(found, dict):
+        return {name: _without_nan(one) for name, one in found.items()}
+    if isinstance(found, list):
+        return [_without_nan(one) for one in found]
+    return None if isinstance(found, float) and found != found else found
 
 
 def chance(world: World, size: str, out: Path) -> dict[str, Any]:

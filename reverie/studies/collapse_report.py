@@ -10,14 +10,14 @@ from reverie.evaluate import report
 
 NAMES = {
     "naive": "naive forward",
-    "residual": "naive, residual",
+    "residual": "naive forward (residual)",
     "autoencoder": "autoencoder",
     "inverse": "inverse model",
-    "contrastive_bilinear": "contrastive, bilinear",
-    "contrastive_dot": "contrastive, dot",
-    "contrastive_distance": "contrastive, distance",
-    "cfm_published": "CFM as published",
-    "cfm": "CFM, hard negatives",
+    "contrastive_bilinear": "contrastive (bilinear)",
+    "contrastive_dot": "contrastive (dot)",
+    "contrastive_distance": "contrastive (distance)",
+    "cfm_published": "CFM (as published)",
+    "cfm": "CFM (hard negatives)",
     "vicreg": "VICReg",
     "sigreg": "SIGReg",
 }
@@ -62,7 +62,8 @@ def verdict(found: Mapping[str, Any], random: Mapping[str, Any]) -> str:
     """What became of a latent space, in words."""
     gone, left = lost(found), control(found, random)
     parts = [f"loses {' and '.join(gone)}" if gone else "keeps both"]
-    if not found["end"]["error_to_variance"] < BLIND:
+    error = found["end"]["error_to_variance"]
+    if error is None or not error < BLIND:
         parts.append("foresees nothing")
     if left is not None:
         parts.append("no better than random" if left > USELESS else f"leaves {100 * left:.0f} % of random's distance")
@@ -139,7 +140,7 @@ def conclusion(name: str, world: Mapping[str, Any]) -> str:
     ]
     if deceived:
         parts.append(f"RankMe alone would not have told of {_listed(deceived)}: it does not see the scale.")
-    best = max(methods, key=lambda m: methods[m]["end"].get("probe", -np.inf))
+    best = max(methods, key=lambda m: methods[m]["end"].get("probe") or -np.inf)
     if "probe" in methods[best]["end"]:
         parts.append(
             f"The true state is best read from {NAMES.get(best, best)} (R² {methods[best]['end']['probe']:.2f})."
@@ -193,8 +194,8 @@ def curve(found: Mapping[str, Any], measure: str, logarithmic: bool) -> list[tup
     """A measure over updates, where it is a number."""
     start = found["way"][0]["std"]
     points = [
-        (line["updates"], line["std"] / start if measure == "scale" else line.get(measure, float("nan")))
+        (line["updates"], line["std"] / start if measure == "scale" else line.get(measure))
         for line in found["way"]
         if measure != "scale" or start > 0
     ]
-    return [(x, max(y, 1e-6) if logarithmic else y) for x, y in points if y == y]
+    return [(x, max(y, 1e-6) if logarithmic else y) for x, y in points if y is not None and y == y]
