@@ -140,7 +140,7 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
     [
         ("policy --planner CMA", "`planner` cannot be `CMA`; it is one of CEM, ICEM, MPPI, Gradient, Refined, Rank."),
         ("policy --planner.candidats 3", "There is no setting `planner.candidats`. Did you mean planner.candidates?"),
-        ("policy --planner Rank --planner.xyz 3", "There is planner.horizon, planner.candidates."),
+        ("policy --planner Rank --planner.xyz 3", "There is planner.horizon, planner.candidates, planner.keep_start."),
         ("policy --planner CEM --planner.candidates 50", "CEM cannot keep the best 100 of 50 candidates"),
         ("policy --planner.horizon 0", "The planner's `horizon` is 0: it must be 1 or more."),
         ("policy --futures -1", "`futures` is -1: it must be 0"),

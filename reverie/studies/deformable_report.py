@@ -66,6 +66,7 @@ with ten times the data and other physics.
 def table(name: str, found: Found) -> str:
     """A row a method, a column a goal."""
     goals = list(found["random"]["0"])
+    most = max(one["episodes"] for one in found["random"]["0"].values())
     rows = ["| | " + " | ".join(goals) + " | success |", "|---|" + "---|" * (len(goals) + 1)]
     for method, runs in found.items():
         published = PUBLISHED.get(name, {}).get(method)
@@ -74,8 +75,10 @@ def table(name: str, found: Found) -> str:
             theirs = f" ({published[number]:.2f})" if published else ""
             cells.append(cell([run[goal] for run in runs.values()]) + theirs)
         success = np.mean([run[goal]["success"] for run in runs.values() for goal in goals])
-        seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
-        rows.append(f"| {NAMES.get(method, method)}{seeds} | {' | '.join(cells)} | {100 * success:.0f} % |")
+        label = NAMES.get(method, method) + (f", {len(runs)} seeds" if len(runs) > 1 else "")
+        few = min(run[goal]["episodes"] for run in runs.values() for goal in goals)
+        label += f", {few} episodes" if few < most else ""
+        rows.append(f"| {label} | {' | '.join(cells)} | {100 * success:.0f} % |")
     return "\n".join(rows)
 
 
