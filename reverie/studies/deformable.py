@@ -93,9 +93,7 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
             for seed in range(seeds(method, condition, size)):
                 folder = out / f"{condition.name}-{method}-{seed}"
                 trained(config(method, size, condition, dataset, seed), folder, on_progress)
-                found.setdefault(method, {})[str(seed)] = played(
-                    condition, folder, episodes(method, size), on_progress
-                )
+                found.setdefault(method, {})[str(seed)] = played(condition, folder, episodes(method, size), on_progress)
         numbers["conditions"][condition.name] = found
     draw(out, numbers)
     return Findings(numbers, text(numbers))
