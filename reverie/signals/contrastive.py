@@ -11,13 +11,17 @@ and the current frames of the rest of the batch. B sequences give B candidates a
 Known failure: no similarity here has a scale of its own. Once right frames are the most alike, stretching all encodings
 by c multiplies every margin by c^2, so the loss falls to 0 while the latent grows without bound. A temperature sets the
 scale where this begins, it does not end it; watch `features/std`.
+
+`symmetric` asks the reverse too, as CLIP does (Radford 2021, Fig. 3): which of the predictions leads to this frame? That
+is what a planner asks, with the goal for the frame. The published direction alone does not teach it: in
+`-||zhat - z_j||^2` the term `||zhat||^2` is common to all frames j and cancels.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from reverie.envs.adapter import EnvSpec
@@ -45,6 +49,8 @@ class ContrastiveConfig:
     predict: bool = True
     """Whether the forward model is learned; else encodings themselves are told from others by what comes before them,
     `h(z_t, z_{t+d})`: an encoder alone, with which another run can begin (`--start`)."""
+    symmetric: bool = False
+    """Whether each frame is also told from which prediction it came, among those that were told from it."""
 
     def __post_init__(self) -> None:
         check_steps("contrastive", self.steps)
@@ -93,8 +99,11 @@ class Contrastive(nn.Module):
         return ahead, similarity, positive, found.flatten(3, 4).flatten(0, 2)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        ahead, *compared = self._compare(trace)
-        return per_column(info_nce(*compared).unflatten(0, ahead.valid.shape), ahead.valid)
+        ahead, similarity, positive, found = self._compare(trace)
+        loss = info_nce(similarity, positive, found)
+        if self.config.symmetric:
+            loss = (loss + reverse(similarity, positive, found & ahead.valid.flatten()[:, None])) / 2
+        return per_column(loss.unflatten(0, ahead.valid.shape), ahead.valid)
 
     def metrics(self, trace: Trace) -> Metrics:
         """`bound`: nats that a prediction is known to tell of its target, `ln N - L` with N its candidates.
@@ -113,6 +122,14 @@ class Contrastive(nn.Module):
             name: per_column(value.unflatten(0, ahead.valid.shape), ahead.valid).mean()
             for name, value in measured.items()
         }
+
+
+def reverse(
+    similarity: Float[Tensor, "P N"], positive: Int[Tensor, " P"], found: Bool[Tensor, "P N"]
+) -> Float[Tensor, " P"]:
+    """InfoNCE the other way round: each prediction's right frame, among the predictions that were told from it."""
+    own = torch.arange(len(positive), device=positive.device)
+    return info_nce(similarity.T[positive], own, found.T[positive])
 
 
 def negatives(is_first: Bool[Tensor, "B T"], steps: int, kinds: tuple[Negatives, ...]) -> Bool[Tensor, "B T D B T"]:

@@ -75,6 +75,36 @@ def test_the_loss_is_a_sum_over_candidates(kinds, similarity):
     assert found.mean().item() == pytest.approx(sum(means) / 2, rel=1e-4)
 
 
+@pytest.mark.parametrize("kinds", EVERY, ids="+".join)
+def test_the_reverse_asks_which_prediction_led_to_a_frame(kinds):
+    features, action = randoms(3, 4, 2)
+    trace = added(features, action, IS_FIRST)
+    one, both = (ContrastiveConfig(negatives=kinds, symmetric=x).build(spec(), 2).loss(trace) for x in (False, True))
+    made = {  # by the frame that each prediction is about
+        (b, t + 1): features[b, t] + action[b, t] for b in range(3) for t in range(3) if not IS_FIRST[b, t + 1]
+    }
+    for frame, right in made.items():
+        rivals = [made[one] for one in made if frame in candidates(kinds, *one)]
+        alike = torch.stack([-(x - features[frame]).square().sum() for x in (right, *rivals)])
+        share = features.shape[0] * features.shape[1] / len(made)
+        expected = (one[frame] - share * alike.log_softmax(0)[0]) / 2
+        assert both[frame].item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-6)
+
+
+def test_only_the_reverse_weighs_predictions_against_each_other():
+    """Of frames at right angles one is foreseen thrice as far out: the published direction is the better for it."""
+    features = 2 * torch.eye(8).reshape(4, 2, 8)
+    exact = features[:, 1:] - features[:, :-1]
+    far = exact.clone()
+    far[0] += 2 * features[0, 1:]
+    for symmetric in (False, True):
+        signal = ContrastiveConfig(symmetric=symmetric).build(spec(), 8)
+        right, wrong = (
+            signal.loss(added(features, torch.cat([action, torch.zeros(4, 1, 8)], 1))).sum(1) for action in (exact, far)
+        )
+        assert wrong[0] < right[0] if not symmetric else wrong.sum() > right.sum()
+
+
 def test_two_columns_and_current_frames_are_the_published_cfm_loss():
     """Each prediction: its target against the first frames of the other sequences. In the column of the target."""
     features, action = randoms(6, 2, 3)
