@@ -17,7 +17,7 @@ NAMES = {
     "contrastive_dot": "contrastive (dot)",
     "contrastive_distance": "contrastive (distance)",
     "cfm_published": "CFM (as published)",
-    "cfm": "CFM (hard negatives)",
+    "cfm": "CFM (our recipe)",
     "vicreg": "VICReg",
     "sigreg": "SIGReg",
 }

@@ -38,6 +38,7 @@ NAMES = {
     "pixel_forward": "forward in pixels",
     "naive": "naive forward",
     "cfm_published": "CFM, published negatives and forward model",
+    "cfm_one_way": "CFM, hard negatives alone",
     "cfm": "CFM",
 }
 Found = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
