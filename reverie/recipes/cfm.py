@@ -3,14 +3,15 @@
 Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/contrastive.py`,
 `planning/rank.py`.
 
-Sizes: those of `latent_prediction`. `paper` is as published: each prediction is told from the current frames of the rest
-of the batch. `tiny` and `laptop` learn more from a tenth of the data by three changes, each measured in docs/log.md:
+Sizes: those of `latent_prediction`. `paper` is as published: each prediction is told from the current frames of the
+rest of the batch. `tiny` and `laptop` learn more from a tenth of the data by three changes, each measured in
+docs/log.md:
 
-- several frames of each trajectory, and a prediction is told from those too: telling trajectories apart is easy, and was
-  all that the published negatives taught;
+- several frames of each trajectory, and a prediction is told from those too: telling trajectories apart is easy, and
+  was all that the published negatives taught;
 - each frame is also told from which prediction it came (`symmetric`): what a planner asks of its goal;
-- the squared error of the prediction has a small weight. Once right frames are the most alike, the contrastive loss falls
-  by stretching the latent more easily than by predicting better; this makes stretching cost.
+- the squared error of the prediction has a small weight. Once right frames are the most alike, the contrastive loss
+  falls by stretching the latent more easily than by predicting better; this makes stretching cost.
 """
 
 from reverie.config import FitConfig

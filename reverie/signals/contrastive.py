@@ -12,8 +12,8 @@ Known failure: no similarity here has a scale of its own. Once right frames are 
 by c multiplies every margin by c^2, so the loss falls to 0 while the latent grows without bound. A temperature sets the
 scale where this begins, it does not end it; watch `features/std`.
 
-`symmetric` asks the reverse too, as CLIP does (Radford 2021, Fig. 3): which of the predictions leads to this frame? That
-is what a planner asks, with the goal for the frame. The published direction alone does not teach it: in
+`symmetric` asks the reverse too, as CLIP does (Radford 2021, Fig. 3): which of the predictions leads to this frame?
+That is what a planner asks, with the goal for the frame. The published direction alone does not teach it: in
 `-||zhat - z_j||^2` the term `||zhat||^2` is common to all frames j and cancels.
 """
 
