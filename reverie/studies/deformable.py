@@ -9,6 +9,7 @@ Reading path: this file, `studies/deformable_report.py`, `recipes/latent_predict
 """
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -33,7 +34,7 @@ from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.studies import Findings, OnProgress
-from reverie.studies.deformable_report import draw, text
+from reverie.studies.deformable_report import draw, shown, text
 from reverie.studies.trained import trained
 from reverie.world_model import WorldModelConfig
 
@@ -95,6 +96,8 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
                 trained(config(method, size, condition, dataset, seed), folder, on_progress)
                 found.setdefault(method, {})[str(seed)] = played(condition, folder, episodes(method, size), on_progress)
         numbers["conditions"][condition.name] = found
+        for goal in shown(condition.goals):
+            shutil.copy(out / f"{condition.name}-cfm-0" / f"goal-{goal}.png", out / f"{condition.name}-cfm-{goal}.png")
     draw(out, numbers)
     return Findings(numbers, text(numbers))
 

@@ -1,6 +1,6 @@
 """What the study of deformables found, in words and figures: every figure and every verdict is made of its numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,14 @@ with ten times the data and other physics.
     for name, found in numbers["conditions"].items():
         parts.append(f"## {name.replace('-', ', ')}\n\n{table(name, found)}\n\n![{name}]({name}.png)\n")
         parts.append(conclusion(name, found))
+        strips = " ".join(f"![CFM, {goal}]({name}-cfm-{goal}.png)" for goal in shown(list(found["random"]["0"])))
+        parts.append(f"{strips}\n\n*CFM, seed 0, six episodes: the start, what came after some actions, the goal.*\n")
     return "\n".join(parts)
+
+
+def shown(goals: Sequence[str]) -> tuple[str, ...]:
+    """The goals of which CFM's film strips are shown."""
+    return tuple(dict.fromkeys((goals[0], goals[-1])))
 
 
 def table(name: str, found: Found) -> str:
