@@ -1,6 +1,8 @@
-"""Dreamer V1's behaviour: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3).
+"""Dreamer's behaviour: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3; 2021, Sec. 2).
 
-    actor   max  E sum_t w_t V_lambda(s_t)       by analytic gradients through the learned dynamics
+    actor   max  E sum_t w_t V_lambda(s_t)       by analytic gradients through the learned dynamics (V1)
+            or   E sum_t w_t ln pi(a_t | s_t) sg(V_lambda(s_t) - v(s_t))     REINFORCE (V2, discrete actions)
+            or   a mixture of both; with the policy's entropy as a bonus
     value   min  E sum_t w_t (v(s_t) - sg V_lambda(s_t))^2 / 2
 
 Trajectories start at every posterior of the batch. `w_t` cumulates discount and continuation, so what is imagined
@@ -22,6 +24,7 @@ from reverie import tree
 from reverie.behavior.policies import PolicyConfig
 from reverie.encoders.mlp import MLP, MLPConfig
 from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
 from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulated_weight, lambda_return
 from reverie.optimiser import AdamConfig, Optimiser
@@ -32,7 +35,7 @@ from reverie.world_model import WorldModel
 
 @dataclass(frozen=True)
 class ActorCriticConfig:
-    """Dreamer V1. `gamma` and `lambda_` are per agent decision."""
+    """The defaults are Dreamer V1's. `gamma` and `lambda_` are per agent decision."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
@@ -41,10 +44,25 @@ class ActorCriticConfig:
     lambda_: float = 0.95
     entropy: float = 0.0
     """Weight of the policy's entropy beside the return; it keeps a policy out of the flat part of the tanh."""
+    reinforce: float = 0.0
+    """The part of REINFORCE in the actor's gradient; the rest comes through the dynamics (Hafner 2021, Eq. 6, rho)."""
     target_rate: float = 1.0
-    """How far the target value moves towards the value with each update; 1 bootstraps from the value itself."""
+    """How far the target value moves towards the value; 1 at every update bootstraps from the value itself."""
+    target_every: int = 1
+    """Updates between two moves of the target value; DreamerV2 copies it, rate 1, every 100."""
     actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reinforce <= 1:
+            raise UserError(f"behavior.reinforce is {self.reinforce}: it is a part, between 0 and 1.")
+        if self.target_every < 1:
+            raise UserError(f"behavior.target_every is {self.target_every}: it must be 1 or more.")
+
+    @property
+    def slow(self) -> bool:
+        """Whether returns are bootstrapped from a target value of their own."""
+        return self.target_rate < 1 or self.target_every > 1
 
     @property
     def actor(self) -> PolicyConfig:
@@ -71,7 +89,8 @@ class ActorCritic(nn.Module):
         self.config = config
         self.policy = config.policy.build(spec.action, feature_size)
         self.value = MLP(config.value, feature_size, 1)
-        if config.target_rate < 1:
+        if config.slow:
+            self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
             self.target = copy.deepcopy(self.value).requires_grad_(False)
 
     def optimisers(self) -> dict[str, Optimiser]:
@@ -92,23 +111,27 @@ class ActorCritic(nn.Module):
     def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimisers: dict[str, Optimiser]) -> Metrics:
         """Improve policy and value from N detached beliefs. The world model is read, never changed."""
         config, dynamics = self.config, model.dynamics
-        states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
-        features = dynamics.features(states)
+        with torch.set_grad_enabled(config.reinforce < 1):
+            states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
+            features = dynamics.features(states)
         reward = model.signals["reward"].predict(features[:, 1:])
         if "continuation" in model.signals:
             goes_on = model.signals["continuation"].predict(features)
         else:
             goes_on = torch.ones_like(features[..., 0])
         discount = config.gamma * goes_on[:, 1:]
-        bootstrap = self.target if config.target_rate < 1 else self.value
+        bootstrap = self.target if config.slow else self.value
         value = bootstrap(features)[..., 0]
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
         weight = cumulated_weight(goes_on[:, 0], discount).detach()
 
-        gain = returns
+        gain = (1 - config.reinforce) * returns
+        if config.reinforce > 0:
+            chosen = self.policy.log_prob(features[:, :-1].detach(), action.detach())
+            gain = gain + config.reinforce * chosen * (returns - value[:, :-1]).detach()
         if config.entropy > 0:
             entropy = self.policy.entropy(features[:, :-1].detach(), noise.policy)
-            gain = returns + config.entropy * entropy
+            gain = gain + config.entropy * entropy
         else:  # only to be reported: over all steps it would cost a quarter of this method's time
             with torch.no_grad():
                 entropy = self.policy.entropy(features[:, 0], noise.policy[:, 0])
@@ -137,7 +160,9 @@ class ActorCritic(nn.Module):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """The target value goes `target_rate` of the way to the value."""
-        if self.config.target_rate < 1:
+        """Every `target_every` updates the target value goes `target_rate` of the way to the value."""
+        if self.config.slow:
+            self.updates += 1
+            rate = self.config.target_rate * (self.updates % self.config.target_every == 0)
             for slow, fast in zip(self.target.parameters(), self.value.parameters()):
-                slow.lerp_(fast, self.config.target_rate)
+                slow.lerp_(fast, rate.to(fast.dtype))

@@ -1,6 +1,7 @@
 """Policies: features and noise to an action in the normal form, as a differentiable function."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ from reverie.math import distributions
 class PolicyConfig:
     """The network, the spread it starts from, and how training episodes explore.
 
+    `continuous`: how actions in a box are distributed; discrete ones are always one-hot. `init_std` and `mean_scale`
+    are for `tanh_normal` alone, the truncated normal starts with a standard deviation of `1 + min_std`.
     `exploration`: standard deviation of the normal noise added to a continuous action, or the probability
     of a random discrete one.
     """
@@ -25,13 +28,36 @@ class PolicyConfig:
     min_std: float = 1e-4
     mean_scale: float = 5.0
     exploration: float = 0.3
+    continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
 
-    def build(self, action: ActionSpace, feature_size: int) -> "TanhNormalPolicy | OneHotPolicy":
-        policy = OneHotPolicy if action.discrete else TanhNormalPolicy
+    def build(self, action: ActionSpace, feature_size: int) -> "Policy":
+        if action.discrete:
+            return OneHotPolicy(self, action.size, feature_size)
+        policy = TanhNormalPolicy if self.continuous == "tanh_normal" else TruncatedNormalPolicy
         return policy(self, action.size, feature_size)
 
 
-class TanhNormalPolicy(nn.Module):
+class BoxPolicy(nn.Module):
+    """What policies in [-1, 1]^A share: a network that gives two numbers an action, and their noise."""
+
+    def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.action_size = action_size
+        self.net = MLP(config.mlp, feature_size, 2 * action_size)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        """Standard noise for actions with leading axes `shape`."""
+        return torch.randn(*shape, self.action_size, generator=generator, device=generator.device)
+
+    def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b A"]:
+        """`clip(action + exploration * noise, -1, 1)`, `noise` from `exploration_noise`."""
+        return (action + self.config.exploration * noise).clamp(-1, 1)
+
+    exploration_noise = noise
+
+
+class TanhNormalPolicy(BoxPolicy):
     """`tanh(N(m tanh(mean / m), softplus(raw + c) + min_std))` in (-1, 1) (Hafner 2020, App. A: m = 5).
 
     `c` is chosen so that a raw output of 0 gives `init_std`.
@@ -39,10 +65,7 @@ class TanhNormalPolicy(nn.Module):
     """
 
     def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
-        super().__init__()
-        self.config = config
-        self.action_size = action_size
-        self.net = MLP(config.mlp, feature_size, 2 * action_size)
+        super().__init__(config, action_size, feature_size)
         self.raw_init_std = float(torch.tensor(config.init_std).expm1().log())
 
     def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
@@ -54,19 +77,36 @@ class TanhNormalPolicy(nn.Module):
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.tanh_normal_sample(*self.stats(features), noise)
 
+    def log_prob(self, features: Float[Tensor, "*b F"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-density of an action, in nats."""
+        return distributions.tanh_normal_log_prob(action, *self.stats(features))
+
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
         """A one-sample estimate of the action's entropy, in nats: how undecided the policy is."""
         return distributions.tanh_normal_entropy(*self.stats(features), noise)
 
-    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
-        """Standard noise for actions with leading axes `shape`."""
-        return torch.randn(*shape, self.action_size, generator=generator, device=generator.device)
 
-    def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b A"]:
-        """`clip(action + exploration * noise, -1, 1)`, `noise` from `exploration_noise`."""
-        return (action + self.config.exploration * noise).clamp(-1, 1)
+class TruncatedNormalPolicy(BoxPolicy):
+    """A normal cut to [-1, 1]: `mean = tanh(raw)`, `std = 2 sigmoid(raw / 2) + min_std` (DreamerV2's code).
 
-    exploration_noise = noise
+    Near the bounds it keeps its spread, where a tanh would flatten it; its mode is its mean.
+    """
+
+    def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
+        """Mean and standard deviation before the cut."""
+        mean, raw = self.net(features).chunk(2, dim=-1)
+        return torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std
+
+    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
+        return distributions.truncated_normal_sample(*self.stats(features), noise)
+
+    def log_prob(self, features: Float[Tensor, "*b F"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-density of an action, in nats."""
+        return distributions.truncated_normal_log_prob(action, *self.stats(features))
+
+    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
+        return distributions.truncated_normal_entropy(*self.stats(features))
 
 
 class OneHotPolicy(nn.Module):
@@ -80,6 +120,10 @@ class OneHotPolicy(nn.Module):
 
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.one_hot_sample(self.net(features), noise)
+
+    def log_prob(self, features: Float[Tensor, "*b F"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-probability of a one-hot action, in nats."""
+        return (self.net(features).log_softmax(-1) * action).sum(-1)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
         """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
@@ -100,4 +144,4 @@ class OneHotPolicy(nn.Module):
         return torch.where(noise[..., :1] < self.config.exploration, uniform, action)
 
 
-Policy = TanhNormalPolicy | OneHotPolicy
+Policy = TanhNormalPolicy | TruncatedNormalPolicy | OneHotPolicy

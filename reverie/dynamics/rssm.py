@@ -2,21 +2,25 @@
 
     h_t = GRU(h_{t-1}, s_{t-1}, a_{t-1})      prior p(s_t | h_t)      posterior q(s_t | h_t, e_t)
 
-Hafner et al. 2019 (PlaNet), Sec. 3 and Fig. 2c; sizes of record in Dreamer V1 (2020): deter 200, stoch 30, hidden 200.
+Hafner et al. 2019 (PlaNet), Sec. 3 and Fig. 2c; sizes of record in Dreamer V1 (2020): deter 200, stoch 30, hidden 200;
+in DreamerV2 (2021) 32 groups of 32 classes, deter and hidden 200 (DeepMind Control) or 600 (Atari).
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
 from reverie.dynamics.latent import GaussianConfig, GaussianStats, Latent, PointConfig, PointStats
+from reverie.dynamics.layer_norm_gru import LayerNormGRUCell
 from reverie.encoders.mlp import ACTIVATIONS, Activation, initialise
 
-LatentConfig = GaussianConfig | PointConfig
+LatentConfig = GaussianConfig | CategoricalConfig | PointConfig
 """The parts beside the memory to choose from."""
-Stats = GaussianStats | PointStats
+Stats = GaussianStats | CategoricalStats | PointStats
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,10 @@ class RSSMState:
 class RSSMConfig:
     """Sizes of the three parts.
 
-    `gate_bias`: what both gates of the GRU begin with. At 0 (Dreamer V1's cell) half of the memory is overwritten at
-    every step; at 1 (the cell of PlaNet's published code) a quarter, so gradients come from further back.
+    `cell`: PyTorch's GRU, or DreamerV2's with a layer normalisation. `gate_bias`: what the GRU's gates begin with. At 0
+    (Dreamer V1's cell) half of the memory is overwritten at every step; at 1 (the cells of PlaNet's and DreamerV2's
+    published code) a quarter, so gradients come from further back. The normalised cell adds it, as published, as a
+    constant to the gate that keeps, and to no other.
     """
 
     deter: int = 200
@@ -41,6 +47,7 @@ class RSSMConfig:
     latent: LatentConfig = field(default_factory=GaussianConfig)
     activation: Activation = "elu"
     gate_bias: float = 0.0
+    cell: Literal["gru", "layer_norm"] = "gru"
 
     def build(self, embed_size: int, action_size: int) -> "RSSM":
         return RSSM(self, embed_size, action_size)
@@ -58,7 +65,10 @@ class RSSM(nn.Module):
         self.feature_size = config.deter + latent.sample_size
         self.noise_size = latent.noise_size
         self.inputs = nn.Sequential(nn.Linear(latent.sample_size + action_size, config.hidden), activation())
-        self.cell = nn.GRUCell(config.hidden, config.deter)
+        if config.cell == "layer_norm":
+            self.cell = LayerNormGRUCell(config.hidden, config.deter, config.gate_bias)
+        else:
+            self.cell = nn.GRUCell(config.hidden, config.deter)
         self.prior = nn.Sequential(
             nn.Linear(config.deter, config.hidden),
             activation(),
@@ -70,15 +80,21 @@ class RSSM(nn.Module):
             nn.Linear(config.hidden, latent.output_size),
         )
         initialise(self)
-        nn.init.xavier_uniform_(self.cell.weight_ih)
-        nn.init.orthogonal_(self.cell.weight_hh)
-        nn.init.zeros_(self.cell.bias_ih)
-        gates = self.cell.bias_ih[: 2 * config.deter]  # reset and update, not the candidate
-        nn.init.constant_(gates, config.gate_bias)
-        nn.init.zeros_(self.cell.bias_hh)
+        if isinstance(self.cell, nn.GRUCell):
+            self._begin(self.cell, config.gate_bias)
+
+    @staticmethod
+    def _begin(cell: nn.GRUCell, gate_bias: float) -> None:
+        """Keras' initialisation of a GRU, and the bias that its gates begin with."""
+        nn.init.xavier_uniform_(cell.weight_ih)
+        nn.init.orthogonal_(cell.weight_hh)
+        nn.init.zeros_(cell.bias_ih)
+        gates = cell.bias_ih[: 2 * cell.hidden_size]  # reset and update, not the candidate
+        nn.init.constant_(gates, gate_bias)
+        nn.init.zeros_(cell.bias_hh)
 
     def initial(self, batch: int) -> RSSMState:
-        like = self.cell.weight_hh
+        like = next(self.parameters())
         stats = self.latent.initial(batch, like)
         return RSSMState(
             like.new_zeros(batch, self.deter_size), torch.zeros_like(self.latent.sample(stats, None)), stats

@@ -61,6 +61,49 @@ def tanh_normal_entropy(
     return normal_entropy(std) + 2 * (math.log(2) - u - F.softplus(-2 * u)).sum(-1)
 
 
+def tanh_normal_log_prob(
+    action: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
+) -> Float[Tensor, "*b"]:
+    """`ln p(a) = ln N(artanh a) - sum_a ln(1 - a^2)`, in nats, with actions kept a millionth off their bounds."""
+    action = action.clamp(-1 + 1e-6, 1 - 1e-6)
+    return diagonal_log_prob(action.atanh(), mean, std) - torch.log1p(-action.square()).sum(-1)
+
+
+def _kept(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both bounds in standard deviations from the mean, and the probability between them."""
+    low, high = (-1 - mean) / std, (1 - mean) / std
+    return low, high, torch.special.ndtr(high) - torch.special.ndtr(low)
+
+
+def truncated_normal_sample(
+    mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None
+) -> Float[Tensor, "*b A"]:
+    """A sample of `N(mean, std)` cut to [-1, 1], by its inverse distribution function; None gives the mean, its mode.
+
+    Standard normal noise e takes the place of a uniform number, `u = Phi(e)`; the gradient flows to mean and std.
+    """
+    if noise is None:
+        return mean.clamp(-1, 1)
+    low, _, kept = _kept(mean, std)
+    quantile = torch.special.ndtr(low) + torch.special.ndtr(noise) * kept
+    sample = mean + std * torch.special.ndtri(quantile.clamp(1e-6, 1 - 1e-6))
+    return sample + (sample.clamp(-1, 1) - sample).detach()  # rounding may take it over a bound
+
+
+def truncated_normal_log_prob(
+    action: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
+) -> Float[Tensor, "*b"]:
+    """`sum_a ln N(a; mean, std) - ln P(-1 < x < 1)`, in nats, for actions in [-1, 1]."""
+    return diagonal_log_prob(action, mean, std) - _kept(mean, std)[2].log().sum(-1)
+
+
+def truncated_normal_entropy(mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+    """`sum_a ln(s Z) + ln(2 pi e) / 2 + (l phi(l) - h phi(h)) / (2 Z)`, in nats: bounds l, h, Z between them."""
+    low, high, kept = _kept(mean, std)
+    density = [x * torch.exp(-0.5 * x.square()) / math.sqrt(2 * math.pi) for x in (low, high)]
+    return normal_entropy(std) + (kept.log() + (density[0] - density[1]) / (2 * kept)).sum(-1)
+
+
 def one_hot_sample(logits: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
     """A one-hot sample by the Gumbel-max trick, with the gradient of the probabilities (straight-through).
 

@@ -20,6 +20,11 @@ def gaussian_kl(
     return 0.5 * (ratio + ((mean_q - mean_p) / std_p).square() - 1 - ratio.log()).sum(-1)
 
 
+def categorical_kl(log_q: Float[Tensor, "*b C"], log_p: Float[Tensor, "*b C"]) -> Float[Tensor, "*b"]:
+    """`KL(q || p) = sum_c q_c (ln q_c - ln p_c)`, of normalised and finite log-probabilities."""
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+
 def free_nats(nats: Float[Tensor, "B T"], free: float, variant: FreeNats) -> Float[Tensor, "B T"]:
     """Leave the first `free` nats unpunished, per step, unreduced.
 

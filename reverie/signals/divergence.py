@@ -5,29 +5,50 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie import tree
 from reverie.envs.adapter import EnvSpec
+from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
 class DivergenceConfig:
-    """`free` nats a step are not punished; `variant` says whose nats they are (`math.divergences.free_nats`)."""
+    """`free` nats a step are not punished; `variant` says whose nats they are (`math.divergences.free_nats`).
+
+    `balance`: the part of the divergence that teaches the prior alone; the rest teaches the posterior alone (Hafner
+    2021, Alg. 2: 0.8, so that a poor prior does not blur what is seen). None teaches both by the divergence itself.
+    """
 
     free: float = 3.0
     variant: FreeNats = "mean"
+    balance: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.balance is not None and not 0 <= self.balance <= 1:
+            raise UserError(f"divergence.balance is {self.balance}: it must be between 0 and 1, or null.")
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Divergence":
         return Divergence(self)
 
 
 class Divergence(nn.Module):
-    """`KL[q(s_t | o_<=t) || p(s_t | s_{t-1}, a_{t-1})]` less what is free, in nats a step."""
+    """`KL[q(s_t | o_<=t) || p(s_t | s_{t-1}, a_{t-1})]` less what is free, in nats a step.
+
+    With a balance b it has the same value and another gradient: `b KL[sg q || p] + (1 - b) KL[q || sg p]`.
+    """
 
     def __init__(self, config: DivergenceConfig) -> None:
         super().__init__()
         self.config = config
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        nats = trace.dynamics.divergence(trace.posterior, trace.prior)
+        balance, posterior, prior = self.config.balance, trace.posterior, trace.prior
+        if balance is None:
+            return self._free(trace.dynamics.divergence(posterior, prior))
+        of_prior = self._free(trace.dynamics.divergence(tree.detach(posterior), prior))
+        of_posterior = self._free(trace.dynamics.divergence(posterior, tree.detach(prior)))
+        return balance * of_prior + (1 - balance) * of_posterior
+
+    def _free(self, nats: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
         return free_nats(nats, self.config.free, self.config.variant)

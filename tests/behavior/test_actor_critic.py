@@ -10,6 +10,7 @@ from reverie import tree
 from reverie.behavior.actor_critic import ActorCriticConfig, DreamNoise
 from reverie.behavior.policies import PolicyConfig
 from reverie.encoders.mlp import MLPConfig
+from reverie.errors import UserError
 from reverie.math.returns import lambda_return
 from reverie.optimiser import AdamConfig
 from reverie.rollout import imagine, imagine_policy
@@ -46,12 +47,16 @@ def train(learner, world, updates: int, seed: int = 0):
     return metrics
 
 
-def test_the_policy_finds_the_target():
+@pytest.mark.parametrize("changed", [{}, {"reinforce": 1.0, "entropy": 0.01}], ids=["dynamics", "reinforce"])
+@pytest.mark.parametrize("continuous", ["tanh_normal", "truncated_normal"])
+def test_the_policy_finds_the_target(changed, continuous):
     torch.manual_seed(0)
     world = KnownWorld(AddAction(1), reward=near)
-    learner = config().build(spec(action=1), 1)
+    settings = config(**changed)
+    settings = replace(settings, policy=replace(settings.policy, continuous=continuous))
+    learner = settings.build(spec(action=1), 1)
     start = Value(torch.linspace(-1, 1, 9)[:, None])
-    metrics = train(learner, world, 200)
+    metrics = train(learner, world, 200 if continuous == "tanh_normal" else 400)
     with torch.no_grad():
         states, _ = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
     # every start ends at the target; the farthest needs two steps of at most 1
@@ -66,11 +71,12 @@ class Walk(AddAction):
         return Value(state.value + (action @ torch.tensor([-0.5, 0.0, 0.5]))[..., None])
 
 
-def test_a_discrete_policy_finds_the_target():
+@pytest.mark.parametrize("reinforce", [0.0, 0.5, 1.0])
+def test_a_discrete_policy_finds_the_target(reinforce):
     torch.manual_seed(0)
     world = KnownWorld(Walk(1), reward=near)
-    learner = config().build(spec(action=3, discrete=True), 1)
-    train(learner, world, 200)
+    learner = config(reinforce=reinforce, entropy=0.01 * reinforce).build(spec(action=3, discrete=True), 1)
+    train(learner, world, 500 if reinforce == 1 else 200)
     start = Value(torch.tensor([[-2.0], [-1.0], [0.0], [0.5], [1.0], [2.0]]))
     with torch.no_grad():
         states, action = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
@@ -118,11 +124,12 @@ def test_the_gradient_by_actions_agrees_with_finite_differences():
 def by_hand(learner, world, belief, noise):
     """The two losses, written out step by step for one-dimensional sums."""
     settings, state = learner.config, belief.value
-    states = [state]
+    states, actions = [state], []
     for t in range(settings.horizon):
         action = learner.policy(state.detach(), noise.policy[:, t])
         state = state + action + noise.dynamics[:, t]
         states.append(state)
+        actions.append(action)
     goes_on = [world.signals["continuation"].predict(s) for s in states]
     reward = [world.signals["reward"].predict(s) for s in states]
     value = [learner.value(s)[:, 0] for s in states]
@@ -134,7 +141,10 @@ def by_hand(learner, world, belief, noise):
     weight, actor, critic = goes_on[0].detach(), 0.0, 0.0
     for t in range(settings.horizon):
         entropy = learner.policy.entropy(states[t].detach(), noise.policy[:, t])
-        actor = actor - (weight * (returns[t] + settings.entropy * entropy)).mean() / settings.horizon
+        chosen = learner.policy.log_prob(states[t].detach(), actions[t].detach())
+        advantage = (returns[t] - value[t]).detach()
+        gain = (1 - settings.reinforce) * returns[t] + settings.reinforce * chosen * advantage
+        actor = actor - (weight * (gain + settings.entropy * entropy)).mean() / settings.horizon
         error = learner.value(states[t].detach())[:, 0] - returns[t].detach()
         constant = 0.5 * torch.log(torch.tensor(2 * torch.pi))
         critic = critic + (weight * (0.5 * error.square() + constant)).mean() / settings.horizon
@@ -142,14 +152,17 @@ def by_hand(learner, world, belief, noise):
     return actor, critic
 
 
-@pytest.fixture(params=[0.0, 0.3], ids=["no bonus", "entropy bonus"])
+@pytest.fixture(
+    params=[{}, {"entropy": 0.3}, {"reinforce": 1.0, "entropy": 0.3}, {"reinforce": 0.4}],
+    ids=["dynamics", "entropy bonus", "reinforce", "mixed"],
+)
 def dream(request):
     """A learner, a world that may end, beliefs and noise."""
     torch.manual_seed(0)
     world = KnownWorld(
         AddAction(1), reward=near, continuation=lambda features: torch.sigmoid(2 - features[..., 0].square())
     )
-    learner = config(entropy=request.param).build(spec(action=1), 1)
+    learner = config(**request.param).build(spec(action=1), 1)
     belief = Value(torch.randn(7, 1))
     return learner, world, belief, DreamNoise(torch.randn(7, 5, 1), torch.randn(7, 5, 1))
 
@@ -215,3 +228,24 @@ def test_the_target_value_follows_slowly_and_is_what_returns_are_bootstrapped_fr
     assert moved > 1.0
     assert learner.target.net[-1].bias.item() == pytest.approx(3.0 + 0.25 * (moved - 3.0))
     assert all(not x.requires_grad for x in learner.target.parameters())
+
+
+def test_the_target_value_is_copied_every_so_many_updates():
+    torch.manual_seed(0)
+    still = KnownWorld(AddAction(1), reward=lambda features: torch.ones_like(features[..., 0]))
+    learner = config(target_every=3).build(spec(action=1), 1)
+    begin = [parameter.clone() for parameter in learner.value.parameters()]
+    for updates in range(1, 7):
+        train(learner, still, 1, seed=updates)
+        same = all(torch.equal(a, b) for a, b in zip(learner.target.parameters(), learner.value.parameters()))
+        assert same == (updates % 3 == 0)
+        if updates < 3:
+            assert all(torch.equal(a, b) for a, b in zip(learner.target.parameters(), begin))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"), [({"reinforce": 1.5}, "between 0 and 1"), ({"target_every": 0}, "1 or")]
+)
+def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
+    with pytest.raises(UserError, match=sentence):
+        config(**changed)

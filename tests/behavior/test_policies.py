@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
-from reverie.behavior.policies import PolicyConfig
+from reverie.behavior.policies import PolicyConfig, TanhNormalPolicy
 from reverie.encoders.mlp import MLPConfig
 from reverie.envs.adapter import ActionSpace
 
@@ -93,3 +93,33 @@ def test_epsilon_greedy_explores_uniformly_and_as_often_as_asked(epsilon):
     found = policy.explore(torch.eye(3)[torch.zeros(count, dtype=torch.long)], noise).mean(0)
     expected = torch.tensor([1 - epsilon * 2 / 3, epsilon / 3, epsilon / 3])
     torch.testing.assert_close(found, expected, atol=0.012, rtol=0)  # four standard deviations
+
+
+def test_a_truncated_normal_policy():
+    """With a silent network: mean 0, standard deviation 1 + min_std; bounded, its mode the mean."""
+    policy = continuous(continuous="truncated_normal", min_std=0.1)
+    silence(policy)
+    features = torch.randn(2000, 4)
+    mean, std = policy.stats(features)
+    assert not mean.any()
+    torch.testing.assert_close(std, torch.full((2000, 3), 1.1))
+    action = policy(features, policy.noise(2000, generator=torch.Generator().manual_seed(0)))
+    assert action.abs().max() <= 1
+    assert not policy(features, None).any()
+
+
+@pytest.mark.parametrize("build", [continuous, lambda: continuous(continuous="truncated_normal"), discrete])
+def test_probabilities_are_those_of_the_samples(build):
+    """The score function has mean 0 under the policy's own samples, and REINFORCE rests on it."""
+    torch.manual_seed(0)
+    policy, features = build(), torch.randn(1, 4)
+    if isinstance(policy, TanhNormalPolicy):
+        policy.raw_init_std = 0.0
+    many = features.expand(40_000, 4)
+    with torch.no_grad():
+        action = policy(many, policy.noise(40_000, generator=torch.Generator().manual_seed(0)))
+    bias = policy.net.net[-1].bias
+    (score,) = torch.autograd.grad(policy.log_prob(many, action).mean(), bias)
+    (one,) = torch.autograd.grad(policy.log_prob(many[:1], action[:1]).mean(), bias)
+    assert one.abs().max() > 0.1
+    assert score.abs().max() < 0.03

@@ -1,10 +1,11 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Bernoulli, Independent, Normal, TanhTransform, TransformedDistribution
 
 from reverie.math import distributions as ours
 
@@ -92,3 +93,67 @@ def test_entropy_pulls_a_saturated_policy_back():
     mean = torch.tensor([20.0], requires_grad=True)
     entropy = ours.tanh_normal_entropy(mean, torch.ones(1), torch.zeros(1))
     assert torch.autograd.grad(entropy, mean)[0].item() == pytest.approx(-2.0)
+
+
+def test_the_straight_through_gradient_of_a_linear_function_is_that_of_its_expectation():
+    logits = torch.tensor([0.3, -1.0, 0.7, 0.0], dtype=torch.float64, requires_grad=True)
+    worth = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
+    noise = ours.gumbel(50, 4, generator=torch.Generator().manual_seed(0)).double()
+    (found,) = torch.autograd.grad((ours.one_hot_sample(logits.expand(50, 4), noise) @ worth).mean(), logits)
+    (expected,) = torch.autograd.grad(logits.softmax(-1) @ worth, logits)
+    torch.testing.assert_close(found, expected)
+
+
+bounded = st.tuples(st.floats(-1, 1), st.floats(0.1, 2.1))
+
+
+@given(st.lists(bounded, min_size=1, max_size=3), st.floats(-1, 1))
+def test_the_truncated_normal_is_that_of_scipy(parts, value):
+    mean, std = torch.tensor(parts, dtype=torch.float64).T
+    m, s = mean.numpy(), std.numpy()
+    reference = scipy.stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s)
+    action = torch.full_like(mean, value)
+    found = ours.truncated_normal_log_prob(action, mean, std)
+    assert found.item() == pytest.approx(reference.logpdf(value).sum(), rel=1e-9)
+    assert ours.truncated_normal_entropy(mean, std).item() == pytest.approx(
+        reference.entropy().sum(), rel=1e-6, abs=1e-9
+    )
+
+
+def test_truncated_normal_samples_are_quantiles_within_the_bounds():
+    mean, std = torch.tensor([0.9, -1.0, 0.0]).double(), torch.tensor([0.5, 2.1, 0.1]).double()
+    noise = torch.linspace(-4, 4, 101).double()[:, None].expand(101, 3)
+    sample = ours.truncated_normal_sample(mean.expand(101, 3), std.expand(101, 3), noise)
+    m, s = mean.numpy(), std.numpy()
+    expected = scipy.stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s).ppf(scipy.stats.norm.cdf(noise.numpy()))
+    assert sample.abs().max() <= 1
+    torch.testing.assert_close(sample, torch.from_numpy(expected), atol=2e-4, rtol=0)
+    assert torch.equal(ours.truncated_normal_sample(mean, std, None), mean)
+
+
+def test_truncated_normal_samples_in_single_precision_stay_finite_and_in_bounds_and_pass_gradients():
+    mean = torch.tensor([-1.0, 1.0, 0.0]).expand(2000, 3).clone().requires_grad_()
+    std = torch.tensor([0.1, 0.1, 2.1]).expand(2000, 3).clone().requires_grad_()
+    noise = 4 * torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    sample = ours.truncated_normal_sample(mean, std, noise)
+    assert sample.isfinite().all()
+    assert sample.abs().max() <= 1
+    gradients = torch.autograd.grad(sample.sum(), [mean, std])
+    assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients)
+
+
+def test_the_gradient_of_a_truncated_sample_agrees_with_finite_differences():
+    noise = torch.tensor([[-1.2, 0.3], [0.8, 2.0]], dtype=torch.float64)
+    mean = torch.tensor([0.4, -0.7], dtype=torch.float64, requires_grad=True)
+    std = torch.tensor([0.6, 0.3], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda m, s: ours.truncated_normal_sample(m.expand(2, 2), s.expand(2, 2), noise), (mean, std)
+    )
+
+
+@given(st.lists(st.tuples(st.floats(-2, 2), st.floats(0.1, 2)), min_size=1, max_size=3), st.floats(-0.99, 0.99))
+def test_tanh_normal_log_prob_is_that_of_torch(parts, value):
+    mean, std = torch.tensor(parts, dtype=torch.float64).T
+    squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
+    action = torch.full_like(mean, value)
+    torch.testing.assert_close(ours.tanh_normal_log_prob(action, mean, std), squashed.log_prob(action))

@@ -2,9 +2,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
-from reverie.math.divergences import free_nats, gaussian_kl
+from reverie.math.divergences import categorical_kl, free_nats, gaussian_kl
 
 mean, std = st.floats(-5, 5), st.floats(0.05, 5)
 
@@ -14,6 +14,16 @@ def test_gaussian_kl_is_that_of_torch(dimensions):
     mean_q, std_q, mean_p, std_p = torch.tensor(dimensions, dtype=torch.float64).T
     expected = kl_divergence(Independent(Normal(mean_q, std_q), 1), Independent(Normal(mean_p, std_p), 1))
     torch.testing.assert_close(gaussian_kl(mean_q, std_q, mean_p, std_p), expected)
+
+
+logit = st.floats(-20, 20)
+
+
+@given(st.lists(st.tuples(logit, logit), min_size=1, max_size=6))
+def test_categorical_kl_is_that_of_torch(classes):
+    q, p = torch.tensor(classes, dtype=torch.float64).T
+    found = categorical_kl(q.log_softmax(-1), p.log_softmax(-1))
+    torch.testing.assert_close(found, kl_divergence(Categorical(logits=q), Categorical(logits=p)))
 
 
 def test_free_nats_an_element():

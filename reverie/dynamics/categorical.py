@@ -1,0 +1,59 @@
+"""A categorical latent: groups of classes, one class of each group (Hafner 2021, DreamerV2, Sec. 2)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.math.distributions import gumbel, one_hot_sample
+from reverie.math.divergences import categorical_kl
+
+
+@dataclass(frozen=True)
+class CategoricalStats:
+    """Log-probabilities, normalised within each group, the groups side by side."""
+
+    log_probability: Float[Tensor, "*b Z"]
+
+
+@dataclass(frozen=True)
+class CategoricalConfig:
+    """32 groups of 32 classes as published, so that a sample is a vector of 1024 numbers, 32 of them 1."""
+
+    groups: int = 32
+    classes: int = 32
+
+    def build(self) -> "Categorical":
+        return Categorical(self)
+
+
+class Categorical:
+    """One-hot samples by the Gumbel-max trick, with the gradient of the probabilities (straight-through).
+
+    The noise is standard Gumbel, one number a class. Without noise the sample is the most likely class of each group.
+    """
+
+    def __init__(self, config: CategoricalConfig) -> None:
+        self.groups, self.classes = config.groups, config.classes
+        self.sample_size = self.noise_size = self.output_size = config.groups * config.classes
+
+    def grouped(self, x: Float[Tensor, "*b Z"]) -> Float[Tensor, "*b G C"]:
+        """The groups on an axis of their own."""
+        return x.unflatten(-1, (self.groups, self.classes))
+
+    def stats(self, output: Float[Tensor, "*b Z"]) -> CategoricalStats:
+        return CategoricalStats(self.grouped(output).log_softmax(-1).flatten(-2))
+
+    def initial(self, batch: int, like: Tensor) -> CategoricalStats:
+        return self.stats(like.new_zeros(batch, self.output_size))
+
+    def sample(self, stats: CategoricalStats, noise: Float[Tensor, "*b Z"] | None) -> Float[Tensor, "*b Z"]:
+        drawn = one_hot_sample(self.grouped(stats.log_probability), None if noise is None else self.grouped(noise))
+        return drawn.flatten(-2)
+
+    def divergence(self, posterior: CategoricalStats, prior: CategoricalStats) -> Float[Tensor, "*b"]:
+        return categorical_kl(self.grouped(posterior.log_probability), self.grouped(prior.log_probability)).sum(-1)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        return gumbel(*shape, self.noise_size, generator=generator)

@@ -1,0 +1,31 @@
+"""DreamerV2's memory cell: a GRU with one layer normalisation over its three joint parts (Hafner 2021, Sec. 2)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+EPSILON = 1e-3
+"""Added to the variance before its root, as Keras does, in which the published agent is written."""
+
+
+class LayerNormGRUCell(nn.Module):
+    """
+        r, c, u = LayerNorm(W [x, h])       without a bias of its own
+        candidate = tanh(sigmoid(r) * c)
+        h' = g * candidate + (1 - g) * h    with g = sigmoid(u - keep)
+
+    `keep` is a constant, 1 in the published agent: a memory begins by being kept. Unlike PyTorch's cell it resets the
+    candidate after the matrix, from inputs and memory together.
+    """
+
+    def __init__(self, input_size: int, size: int, keep: float) -> None:
+        super().__init__()
+        self.keep = keep
+        self.linear = nn.Linear(input_size + size, 3 * size, bias=False)
+        self.norm = nn.LayerNorm(3 * size, eps=EPSILON)
+
+    def forward(self, inputs: Float[Tensor, "N I"], state: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
+        reset, candidate, update = self.norm(self.linear(torch.cat([inputs, state], -1))).chunk(3, -1)
+        candidate = torch.tanh(torch.sigmoid(reset) * candidate)
+        gate = torch.sigmoid(update - self.keep)
+        return gate * candidate + (1 - gate) * state
