@@ -4,11 +4,13 @@ A family is one module with `LABEL`, `matches(id)`, `ids()` and one class; addin
 in `FAMILIES`. Importing this package imports no simulator: a family loads what it needs when it is used.
 """
 
-from reverie.envs import dmc, gym
+from reverie.envs import atari, dmc, gym, minatar
 from reverie.envs.adapter import ActionSpace, EnvConfig, Environment, Environments, EnvSpec, Obs, Space, Step
 
 FAMILIES = {
     dmc: dmc.DMCEnvironment,
+    atari: atari.AtariEnvironment,
+    minatar: minatar.MinAtarEnvironment,
     gym: gym.GymEnvironment,
 }
 """Asked in this order; Gymnasium takes what no other family claims."""

@@ -35,6 +35,8 @@ OWN = {
     "reverie/Cloth-v0": ("reverie.envs.cloth:Cloth", 40),
 }
 """Worlds that come with Reverie, with the steps of an episode, registered with Gymnasium when it is first needed."""
+CLAIMED = ("ALE/",)
+"""What a family of its own plays, though Gymnasium has it."""
 
 
 def matches(env_id: str) -> bool:
@@ -45,7 +47,9 @@ def matches(env_id: str) -> bool:
 def ids() -> list[str]:
     """The registered ids that can be played here: installed, with a Box or Discrete action."""
     playable = []
-    for env_id, spec in _gymnasium().registry.items():
+    for env_id, spec in load().registry.items():
+        if env_id.startswith(CLAIMED):
+            continue
         limit = None if spec.max_episode_steps else 1
         try:
             with warnings.catch_warnings():  # being listed is no time to hear that an id is deprecated
@@ -72,7 +76,7 @@ class GymEnvironment:
 
     def __init__(self, config: EnvConfig) -> None:
         self._config = config
-        self._env = _open(config)
+        self._env = self._open(config)
         try:
             self._own = leaves(self._env.observation_space)
             self._observed = self._chosen(config.observe)
@@ -90,6 +94,10 @@ class GymEnvironment:
             raise
         self._running = False
 
+    def _open(self, config: EnvConfig) -> Any:
+        """The Gymnasium environment that is played."""
+        return _open(config)
+
     @property
     def spec(self) -> EnvSpec:
         return self._spec
@@ -100,11 +108,15 @@ class GymEnvironment:
         return Step(self._normal(observation), 0.0, is_first=True, is_last=False, is_terminal=False)
 
     def step(self, action: np.ndarray) -> Step:
+        return self._step(action, self._config.repeat)
+
+    def _step(self, action: np.ndarray, repeat: int) -> Step:
+        """One decision, held for `repeat` steps of the environment."""
         if not self._running:
             raise over()
         own_action = self._own_action(checked_action(action, self._spec.action))
         reward = 0.0
-        for _ in range(self._config.repeat):
+        for _ in range(repeat):
             observation, frame_reward, terminated, truncated, _ = self._env.step(own_action)
             reward += float(frame_reward)
             if terminated or truncated:
@@ -171,7 +183,7 @@ class GymEnvironment:
             elif self._spec.obs[name].is_image:
                 normal[name] = resized(channels_last(leaf(observation, name)), self._config.image_size)
             else:
-                normal[name] = vector(_gymnasium().spaces.flatten(self._own[name], leaf(observation, name)))
+                normal[name] = vector(load().spaces.flatten(self._own[name], leaf(observation, name)))
         return normal
 
     def _own_action(self, action: np.ndarray) -> Any:
@@ -185,7 +197,7 @@ class GymEnvironment:
         return scaled.astype(space.dtype).reshape(space.shape)
 
 
-def _gymnasium() -> Any:
+def load() -> Any:
     """Gymnasium, imported when first needed (0.3 s), without pygame's greeting or its search for a screen."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -205,7 +217,7 @@ def _open(config: EnvConfig) -> Any:
             f"--env.rendering and --env.camera are for DeepMind Control: leave them out, as {config.id} is"
             " drawn by Gymnasium."
         )
-    gymnasium = _gymnasium()
+    gymnasium = load()
     module, _, name = config.id.rpartition(":")
     try:
         if module:
@@ -223,7 +235,7 @@ def _open(config: EnvConfig) -> Any:
         choose_gl()
     try:
         # Gymnasium's own checker warns of what `reverie check-env` names in full.
-        settings = _own_settings(config.settings) | {"disable_env_checker": True}
+        settings = own_settings(config.settings) | {"disable_env_checker": True}
         if config.time_limit is not None:
             settings["max_episode_steps"] = config.time_limit
         if _draws(spec):
@@ -242,7 +254,7 @@ def _open(config: EnvConfig) -> Any:
     return env
 
 
-def _own_settings(texts: tuple[str, ...]) -> dict[str, Any]:
+def own_settings(texts: tuple[str, ...]) -> dict[str, Any]:
     """`name=value` each, the value an int, a float, true, false or else a text."""
     found: dict[str, Any] = {}
     for text in texts:
@@ -273,14 +285,14 @@ def _first_line(error: Exception) -> str:
 def _draws(spec: Any) -> bool:
     """Whether an environment has the render mode rgb_array; of a function, whether it takes a render mode."""
     entry = spec.entry_point
-    creator = entry if callable(entry) else _gymnasium().envs.registration.load_env_creator(entry)
+    creator = entry if callable(entry) else load().envs.registration.load_env_creator(entry)
     if hasattr(creator, "metadata"):
         return "rgb_array" in creator.metadata.get("render_modes", [])
     return "render_mode" in inspect.signature(creator).parameters
 
 
 def _action_space(space: Any, env_id: str) -> ActionSpace:
-    spaces = _gymnasium().spaces
+    spaces = load().spaces
     if isinstance(space, spaces.Discrete):
         return ActionSpace(int(space.n), discrete=True)
     if not isinstance(space, spaces.Box):

@@ -3,7 +3,7 @@ import pytest
 
 from reverie.envs import EnvConfig, make
 from reverie.envs.adapter import ActionSpace, Space
-from reverie.envs.gym import OWN, _own_settings, ids
+from reverie.envs.gym import OWN, own_settings, ids
 from reverie.errors import UserError
 
 NOTHING = np.zeros(2, np.float32)
@@ -169,7 +169,7 @@ def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
 def test_settings_reach_the_constructor():
     environment = make(EnvConfig("Pendulum-v1", observe=("state",), settings=("g = 3.5",)))
     assert environment._env.unwrapped.g == 3.5
-    read = _own_settings(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
+    read = own_settings(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
     assert read == {"a": 3, "b": -1e-3, "c": True, "d": False, "e": "step", "f": "x=y"}
     assert [type(value) for value in read.values()] == [int, float, bool, bool, str, str]
 

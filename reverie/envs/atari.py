@@ -1,0 +1,98 @@
+"""Atari 2600 games by the Arcade Learning Environment, as DreamerV2 and Machado et al. (2018) play them.
+
+Ids are Gymnasium's, `ALE/Boxing-v5`. Published protocol: sticky actions (0.25), all 18 actions, up to 30 no-ops at the
+start, each decision held for `repeat` frames (4), of which the last two are merged by their maximum, grayscale, no word
+of lives lost, an end after 108,000 frames. `--env.settings` changes it: `sticky=0.0`, `noops=0`, `full_actions=false`,
+`life_loss=true`, `grayscale=false`.
+"""
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+
+from reverie.envs import gym
+from reverie.envs.adapter import EnvConfig, Step
+from reverie.envs.gym import GymEnvironment, own_settings
+from reverie.errors import UserError, nearest
+
+PREFIX = "ALE/"
+LONGEST = 108_000
+DEFAULTS = {"sticky": 0.25, "noops": 30, "full_actions": True, "life_loss": False, "grayscale": True}
+MISSING = "pip install 'reverie[atari]'"
+INSTALLED = importlib.util.find_spec("ale_py") is not None
+LABEL = "Atari" if INSTALLED else f"Atari ({MISSING})"
+
+
+def matches(env_id: str) -> bool:
+    """Ids that begin with `ALE/`."""
+    return env_id.startswith(PREFIX)
+
+
+def ids() -> list[str]:
+    """The games of the newest version, if the package is installed."""
+    return sorted(name for name in _gymnasium().registry if name.startswith(PREFIX)) if INSTALLED else []
+
+
+class AtariEnvironment(GymEnvironment):
+    """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, or 3 channels in colour."""
+
+    def __init__(self, config: EnvConfig) -> None:
+        if config.observe not in (("pixels",), ("all",)):
+            raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")
+        super().__init__(config)
+
+    def _open(self, config: EnvConfig) -> Any:
+        settings = _settings(config)
+        gymnasium = _gymnasium()
+        if config.id not in gymnasium.registry:
+            known = ids()
+            raise UserError(f"The Arcade Learning Environment has no {config.id!r}.{nearest(config.id, known)}")
+        env = gymnasium.make(
+            config.id,
+            frameskip=1,
+            repeat_action_probability=float(settings["sticky"]),
+            full_action_space=settings["full_actions"],
+            max_num_frames_per_episode=config.time_limit or LONGEST,
+            render_mode="rgb_array",
+            disable_env_checker=True,
+        )
+        shown = gymnasium.wrappers.AtariPreprocessing(
+            env,
+            noop_max=settings["noops"],
+            frame_skip=config.repeat,
+            screen_size=config.image_size,
+            terminal_on_life_loss=settings["life_loss"],
+            grayscale_obs=settings["grayscale"],
+            grayscale_newaxis=settings["grayscale"],
+        )
+        space = gymnasium.spaces.Dict({"pixels": shown.observation_space})
+        return gymnasium.wrappers.TransformObservation(shown, lambda image: {"pixels": image}, space)
+
+    def step(self, action: np.ndarray) -> Step:
+        """One decision; the wrapper below repeats the action and merges the last two frames."""
+        return self._step(action, repeat=1)
+
+
+def _settings(config: EnvConfig) -> dict[str, Any]:
+    given = own_settings(config.settings)
+    for name, value in given.items():
+        if name not in DEFAULTS:
+            raise UserError(f"{config.id} has no setting {name!r}: there is {', '.join(DEFAULTS)}.")
+        kinds = (bool,) if isinstance(DEFAULTS[name], bool) else (int, float)
+        if not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,)):
+            raise UserError(
+                f"--env.settings {name} of {config.id} cannot be {value!r}: it is {DEFAULTS[name]} by default."
+            )
+    return DEFAULTS | given
+
+
+def _gymnasium() -> Any:
+    if not INSTALLED:
+        raise UserError(f"Atari is not installed: {MISSING}.")
+    gymnasium = gym.load()
+    import ale_py
+
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    gymnasium.register_envs(ale_py)
+    return gymnasium
