@@ -12,6 +12,7 @@ RECIPES = {
     "contrastive": "reverie.recipes.contrastive",
     "cvae": "reverie.recipes.cvae",
     "dreamer_v1": "reverie.recipes.dreamer_v1",
+    "dreamer_v2": "reverie.recipes.dreamer_v2",
     "inverse": "reverie.recipes.inverse",
     "joint": "reverie.recipes.joint",
     "naive": "reverie.recipes.naive",

@@ -1,6 +1,7 @@
 """Reward prediction: what planning and imagined policies are scored by."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,26 +14,35 @@ from reverie.types import Trace
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """`scale` multiplies the environment's rewards for everything inside the agent; reports stay in its own unit."""
+    """What is predicted of the environment's rewards, and so what the agent acts for; reports stay in their own unit.
+
+    `scale` multiplies them; `squash` then takes their tanh (DreamerV2 on Atari, whose games count differently).
+    """
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
     scale: float = 1.0
+    squash: Literal["none", "tanh"] = "none"
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Reward":
         return Reward(self, feature_size)
 
 
 class Reward(nn.Module):
-    """`-ln N(scale r_t; predict(features_t), 1)`: the reward that arrived together with the observation."""
+    """`-ln N(target(r_t); predict(features_t), 1)`: the reward that arrived together with the observation."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
-        self.scale = config.scale
+        self.scale, self.squash = config.scale, config.squash
         self.head = MLP(config.mlp, feature_size, 1)
 
     def predict(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The expected reward, times `scale`."""
+        """The expected reward, scaled and squashed."""
         return self.head(features)[..., 0]
 
+    def target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """`scale r`, or its tanh."""
+        scaled = reward * self.scale
+        return scaled.tanh() if self.squash == "tanh" else scaled
+
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return -normal_log_prob(trace.batch.reward * self.scale, self.predict(trace.features))
+        return -normal_log_prob(self.target(trace.batch.reward), self.predict(trace.features))

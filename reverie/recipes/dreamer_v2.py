@@ -1,0 +1,200 @@
+"""DreamerV2: categorical latents, balanced divergence, and a policy for discrete actions too (Hafner et al. 2021).
+
+Reading path: this recipe, `dynamics/rssm.py`, `dynamics/categorical.py`, `signals/divergence.py`,
+`behavior/actor_critic.py`.
+
+Sizes:
+- `tiny`: a few thousand parameters, for tests.
+- `laptop`: learns on two CPU cores. `MinAtar/...` from its 10x10 images, `Pendulum-v1` from 32x32, others from 64x64.
+- `paper`: the published network and schedule, exactly: for `ALE/...` those of Atari (deter 600, REINFORCE, discount
+  predicted, tanh of rewards), for everything else those of DeepMind Control (deter 200, gradients through the
+  dynamics, a truncated normal), with a discount predicted and REINFORCE where the actions are discrete.
+
+Departures: a state's value is the return that follows it (`behavior/actor_critic.py`); sequences are drawn uniformly,
+where the published code draws the ends of Atari's episodes more often.
+"""
+
+from dataclasses import replace
+from typing import Any, cast
+
+from reverie.behavior.actor_critic import ActorCriticConfig
+from reverie.behavior.policies import PolicyConfig
+from reverie.config import Config, EvaluationConfig, TrainingConfig
+from reverie.data.replay import ReplayConfig
+from reverie.dynamics.categorical import CategoricalConfig
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.encoders.conv import ConvConfig
+from reverie.encoders.image import ImageConfig
+from reverie.encoders.merge import EncoderConfig
+from reverie.encoders.mlp import MLPConfig
+from reverie.envs.adapter import EnvConfig
+from reverie.optimiser import AdamConfig
+from reverie.recipes import dreamer_v1 as v1
+from reverie.signals import SignalConfig
+from reverie.signals.continuation import ContinuationConfig
+from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.reward import RewardConfig
+from reverie.world_model import WorldModelConfig
+
+DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
+DECAY = 1e-6
+"""The part of every weight that goes with each step."""
+
+
+def dreamer_v2(size: str, env_id: str | None) -> Config:
+    """The config of one size, for one environment."""
+    env_id = env_id or DEFAULT_ENV[size]
+    if size == "tiny":
+        return tiny(env_id)
+    if size == "laptop":
+        return grid(env_id) if env_id.startswith("MinAtar/") else laptop(env_id)
+    return atari(env_id) if env_id.startswith("ALE/") else control(env_id)
+
+
+def adam(lr: float, clip: float = 100.0) -> AdamConfig:
+    """The published optimiser; its weight decay is not multiplied by the learning rate, PyTorch's is."""
+    return AdamConfig(lr=lr, eps=1e-5, clip=clip, weight_decay=DECAY / lr)
+
+
+def network(
+    image: ImageConfig,
+    deter: int,
+    hidden: int,
+    latent: CategoricalConfig,
+    dense: MLPConfig,
+    continuation: float,
+) -> WorldModelConfig:
+    """The world model of given sizes; `continuation` is the weight of its head, 0 leaves the head out."""
+    signals: dict[str, SignalConfig] = {
+        "reconstruction": ReconstructionConfig(image, dense),
+        "reward": RewardConfig(dense),
+        "divergence": DivergenceConfig(free=0.0, variant="mean", balance=0.8),
+    }
+    weights = dict.fromkeys(signals, 1.0)
+    if continuation:
+        signals["continuation"], weights["continuation"] = ContinuationConfig(dense), continuation
+    dynamics = RSSMConfig(deter, hidden, latent, gate_bias=1.0, cell="layer_norm")
+    return WorldModelConfig(EncoderConfig(image, dense), dynamics, signals, weights)
+
+
+def behaviour(dense: MLPConfig) -> ActorCriticConfig:
+    """What both published settings share; nothing but the policy's own samples explores."""
+    policy = PolicyConfig(dense, min_std=0.1, exploration=0.0, continuous="truncated_normal")
+    return ActorCriticConfig(policy, dense, horizon=15, lambda_=0.95, target_every=100)
+
+
+PAPER_CONV, PAPER_DENSE = ConvConfig(48, "elu"), MLPConfig(4, 400)
+
+
+def atari(env_id: str) -> Config:
+    """Hafner 2021, App. D, and the published code's settings for Atari; frames count four a decision."""
+    model = network(PAPER_CONV, 600, 600, CategoricalConfig(), PAPER_DENSE, continuation=5.0)
+    signals = model.signals | {"reward": RewardConfig(PAPER_DENSE, squash="tanh")}
+    model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimiser=adam(2e-4))
+    behavior = replace(
+        behaviour(PAPER_DENSE),
+        gamma=0.999,
+        entropy=1e-3,
+        reinforce=1.0,
+        actor_optimiser=adam(4e-5),
+        value_optimiser=adam(1e-4),
+    )
+    return Config(
+        recipe="dreamer_v2",
+        size="paper",
+        env=EnvConfig(env_id, repeat=4),
+        replay=ReplayConfig(capacity=2_000_000),
+        model=model,
+        behavior=behavior,
+        training=TrainingConfig(
+            frames=200_000_000, prefill=200_000, pretrain=1, round=16, updates=1, batch=16, length=50
+        ),
+        evaluation=EvaluationConfig(every=1_000_000, episodes=1),
+    )
+
+
+def control(env_id: str) -> Config:
+    """The published settings for DeepMind Control; discrete actions elsewhere get REINFORCE and a discount head."""
+    suite = env_id.startswith("dm_control/")
+    model = network(PAPER_CONV, 200, 200, CategoricalConfig(), PAPER_DENSE, continuation=0.0 if suite else 5.0)
+    signals = model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
+    model = replace(model, signals=signals, optimiser=adam(3e-4))
+    behavior = replace(
+        behaviour(PAPER_DENSE),
+        gamma=0.99,
+        entropy=1e-4,
+        actor_optimiser=adam(8e-5),
+        value_optimiser=adam(8e-5),
+    )
+    env = v1.family(env_id, 64)
+    return Config(
+        recipe="dreamer_v2",
+        size="paper",
+        env=env,
+        replay=ReplayConfig(capacity=2_000_000),
+        model=model,
+        behavior=behavior,
+        training=TrainingConfig(prefill=1_000 * env.repeat, pretrain=100, round=5, updates=1, batch=16, length=50),
+        evaluation=EvaluationConfig(every=10_000, episodes=1),
+    )
+
+
+def grid(env_id: str) -> Config:
+    """MinAtar: dense layers, for its images are no larger than vectors; REINFORCE, for its actions are discrete."""
+    dense = MLPConfig(2, 200)
+    model = network(dense, 200, 200, CategoricalConfig(16, 16), dense, continuation=5.0)
+    signals = model.signals | {"reconstruction": ReconstructionConfig(dense, dense, std=1.0)}
+    model = replace(
+        model,
+        encoder=replace(model.encoder, standardise=True),
+        signals=signals,
+        weights=model.weights | {"reward": 20.0},
+        optimiser=adam(1e-3),
+    )
+    behavior = replace(
+        behaviour(dense),
+        gamma=0.99,
+        entropy=3e-3,
+        reinforce=1.0,
+        actor_optimiser=adam(3e-4),
+        value_optimiser=adam(3e-4),
+    )
+    return Config(
+        recipe="dreamer_v2",
+        size="laptop",
+        env=EnvConfig(env_id, image_size=10, time_limit=2_500),
+        replay=ReplayConfig(capacity=200_000),
+        model=model,
+        behavior=behavior,
+        training=TrainingConfig(
+            frames=200_000,
+            prefill=5_000,
+            pretrain=200,
+            round=100,
+            updates=20,
+            batch=16,
+            length=32,
+            log_every=1_000,
+            checkpoint_every=5_000,
+        ),
+        evaluation=EvaluationConfig(every=20_000, episodes=10, final_episodes=100),
+    )
+
+
+def laptop(env_id: str) -> Config:
+    """What `dreamer_v1` at size `laptop` is for this environment, with a latent, a cell and a divergence of V2."""
+    base = cast(Config, v1.dreamer_v1("laptop", env_id))
+    dynamics = cast(Any, base.model.dynamics)
+    latent = CategoricalConfig(16, 16)
+    dynamics = replace(dynamics, latent=latent, gate_bias=1.0, cell="layer_norm")
+    signals = base.model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
+    return replace(base, recipe="dreamer_v2", model=replace(base.model, dynamics=dynamics, signals=signals))
+
+
+def tiny(env_id: str) -> Config:
+    """Small enough that a test can train it; too small to learn much."""
+    base, dense = v1.tiny(env_id), MLPConfig(1, 16)
+    model = network(ConvConfig(2, "elu"), 16, 16, CategoricalConfig(4, 4), dense, continuation=5.0)
+    behavior = replace(behaviour(dense), horizon=4, reinforce=0.5, entropy=1e-3, target_every=5)
+    return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
