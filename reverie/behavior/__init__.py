@@ -2,8 +2,9 @@
 
 from reverie.behavior.actor_critic import ActorCriticConfig
 from reverie.behavior.base import Learner
+from reverie.behavior.evolution import EvolutionConfig
 from reverie.planning.planning_actor import PlanningConfig
 
-LearnerConfig = ActorCriticConfig | PlanningConfig
+LearnerConfig = ActorCriticConfig | EvolutionConfig | PlanningConfig
 
 __all__ = ["Learner", "LearnerConfig"]

@@ -35,7 +35,7 @@ def ids() -> list[str]:
 
 
 class AtariEnvironment(GymEnvironment):
-    """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, or 3 channels in colour."""
+    """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, in colour with 3."""
 
     def __init__(self, config: EnvConfig) -> None:
         if config.observe not in (("pixels",), ("all",)):

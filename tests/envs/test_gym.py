@@ -3,7 +3,7 @@ import pytest
 
 from reverie.envs import EnvConfig, make
 from reverie.envs.adapter import ActionSpace, Space
-from reverie.envs.gym import OWN, own_settings, ids
+from reverie.envs.gym import OWN, ids, own_settings
 from reverie.errors import UserError
 
 NOTHING = np.zeros(2, np.float32)
