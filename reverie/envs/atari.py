@@ -40,6 +40,8 @@ class AtariEnvironment(GymEnvironment):
     def __init__(self, config: EnvConfig) -> None:
         if config.observe not in (("pixels",), ("all",)):
             raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")
+        if config.camera is not None or config.rendering != "stock":
+            raise UserError(f"{config.id} takes no --env.camera or --env.rendering: leave them out.")
         super().__init__(config)
 
     def _open(self, config: EnvConfig) -> Any:

@@ -1,7 +1,7 @@
 """What a random player and a professional human score on the 55 Atari games that DreamerV2 was evaluated on.
 
-Wang et al. 2016 (Dueling Networks), Tab. 2: no-op starts; as in Badia et al. 2020 (Agent57), App. H, without Defender and
-Surround. Random play under sticky actions differs a little.
+Wang et al. 2016 (Dueling Networks), no-op starts; the same numbers as in Badia et al. 2020 (Agent57), without Defender
+and Surround. Random play under sticky actions differs a little.
 """
 
 SCORES: dict[str, tuple[float, float]] = {

@@ -38,6 +38,18 @@ DMC_CASES = {
     "dmc random ground": EnvConfig("dm_control/quadruped-escape-v0", time_limit=2, rendering="fast"),
     "dmc with an end": EnvConfig("dm_control/lqr-lqr_2_1-v0", observe=("all",), time_limit=300),
 }
+ATARI_CASES = {
+    "atari": EnvConfig("ALE/Boxing-v5", repeat=4, time_limit=300),
+    "atari in colour": EnvConfig(
+        "ALE/Breakout-v5", repeat=3, image_size=32, settings=("grayscale=false", "full_actions=false"), time_limit=400
+    ),
+    "atari, a life": EnvConfig("ALE/Breakout-v5", repeat=4, settings=("life_loss=true", "sticky=0", "noops=0")),
+}
+MINATAR_CASES = {
+    "minatar": EnvConfig("MinAtar/Breakout-v1", image_size=10),
+    "minatar, all actions": EnvConfig("MinAtar/Seaquest-v0", image_size=20, repeat=2),
+    "minatar cut short": EnvConfig("MinAtar/Freeway-v1", image_size=16, time_limit=30),
+}
 
 
 @pytest.mark.parametrize("config", CASES.values(), ids=CASES)
@@ -57,8 +69,20 @@ def test_deepmind_control(config):
     assert_sound(config)
 
 
+@pytest.mark.parametrize("config", ATARI_CASES.values(), ids=ATARI_CASES)
+def test_atari(config):
+    pytest.importorskip("ale_py")
+    assert_sound(config)
+
+
+@pytest.mark.parametrize("config", MINATAR_CASES.values(), ids=MINATAR_CASES)
+def test_minatar(config):
+    pytest.importorskip("minatar")
+    assert_sound(config)
+
+
 def test_every_family_has_a_case():
-    cases = [*CASES.values(), *DMC_CASES.values()]
+    cases = [*CASES.values(), *DMC_CASES.values(), *ATARI_CASES.values(), *MINATAR_CASES.values()]
     for family in FAMILIES:
         assert any(family.matches(config.id) for config in cases)
 

@@ -1,0 +1,114 @@
+"""Atari and MinAtar beyond the contract: the published protocol, and mistakes in one sentence."""
+
+import numpy as np
+import pytest
+
+from reverie.envs import EnvConfig, make
+from reverie.envs.atari_scores import SCORES, normalised
+from reverie.errors import UserError
+
+
+def choice(env, number: int) -> np.ndarray:
+    return np.eye(env.spec.action.size, dtype=np.float32)[number]
+
+
+def test_the_published_protocol():
+    pytest.importorskip("ale_py")
+    env = make(EnvConfig("ALE/Pong-v5", repeat=4))
+    game = env.unwrapped
+    assert (env.spec.action.size, env.spec.repeat) == (18, 4)
+    assert env.spec.obs["pixels"].shape == (64, 64, 1)
+    assert game.ale.getFloat("repeat_action_probability") == 0.25
+    assert game.ale.getInt("max_num_frames_per_episode") == 108_000
+    begun = {env.reset(seed).obs["pixels"].tobytes() for seed in range(5)}
+    assert len(begun) > 1  # no-ops: episodes begin at different moments
+    before = game.ale.getEpisodeFrameNumber()
+    env.step(choice(env, 2))
+    assert game.ale.getEpisodeFrameNumber() - before == 4
+    env.close()
+
+
+def test_a_lost_life_ends_an_episode_only_where_it_is_asked_for():
+    pytest.importorskip("ale_py")
+    lengths = {}
+    for life_loss in ("true", "false"):
+        env = make(EnvConfig("ALE/Breakout-v5", repeat=4, settings=(f"life_loss={life_loss}", "noops=0")))
+        step, steps, lives = env.reset(0), 0, env.unwrapped.ale.lives()
+        while not step.is_last:
+            step, steps = env.step(choice(env, 1)), steps + 1
+        assert step.is_terminal
+        assert env.unwrapped.ale.lives() == (lives - 1 if life_loss == "true" else 0)
+        lengths[life_loss] = steps
+        env.close()
+    assert lengths["true"] < lengths["false"]
+
+
+def test_scores_are_normalised_between_random_and_human():
+    assert len(SCORES) == 55
+    assert all(random < human for random, human in SCORES.values())
+    assert (normalised("ALE/Boxing-v5", 0.1), normalised("ALE/Boxing-v5", 12.1)) == (0.0, 1.0)
+    assert normalised("ALE/Boxing-v5", 100.0) == pytest.approx(8.325)
+    assert normalised("CartPole-v1", 100.0) is None
+
+
+def test_every_reference_score_is_of_a_game_that_there_is():
+    pytest.importorskip("ale_py")
+    from reverie.envs import atari
+
+    assert {f"ALE/{game}-v5" for game in SCORES} <= set(atari.ids())
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (EnvConfig("ALE/Boxng-v5"), "Did you mean ALE/Boxing-v5"),
+        (EnvConfig("ALE/Pong-v5", settings=("stick=1",)), "no setting 'stick': there is sticky, noops"),
+        (EnvConfig("ALE/Pong-v5", settings=("full_actions=3",)), "full_actions of ALE/Pong-v5 cannot be 3"),
+        (EnvConfig("ALE/Pong-v5", observe=("state",)), "has no observation 'state'"),
+        (EnvConfig("ALE/Pong-v5", camera=1), "leave them out"),
+    ],
+)
+def test_a_mistake_about_atari_is_one_sentence(config, sentence):
+    pytest.importorskip("ale_py")
+    with pytest.raises(UserError, match=sentence):
+        make(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (EnvConfig("MinAtar/Pong-v1"), "There is MinAtar/Asterix-v0"),
+        (EnvConfig("MinAtar/Breakout-v1", settings=("a=1",)), "leave them out"),
+        (EnvConfig("MinAtar/Breakout-v1", observe=("state",)), "has no observation 'state'"),
+    ],
+)
+def test_a_mistake_about_minatar_is_one_sentence(config, sentence):
+    pytest.importorskip("minatar")
+    with pytest.raises(UserError, match=sentence):
+        make(config)
+
+
+def test_minatar_shows_the_games_own_cells():
+    pytest.importorskip("minatar")
+    env = make(EnvConfig("MinAtar/Breakout-v1", image_size=20))
+    image = env.reset(3).obs["pixels"]
+    assert image.shape == (20, 20, 4)
+    cells = image[::2, ::2]
+    assert np.array_equal(image, cells.repeat(2, 0).repeat(2, 1))  # twice the size, no cell blurred
+    assert np.array_equal(cells == 255, env._game.state())
+    assert set(np.unique(cells)) == {0, 255}
+    assert env.render().shape == (320, 320, 3)
+
+
+def test_what_came_before_does_not_stick():
+    """MinAtar repeats the last action now and then; the first action of an episode must not be the last one's."""
+    pytest.importorskip("minatar")
+    env = make(EnvConfig("MinAtar/Breakout-v1", image_size=10))
+    films = []
+    for before in (0, 1, 2):
+        env.reset(9)
+        for _ in range(3):
+            env.step(choice(env, before))
+        env.reset(4)
+        films.append([env.step(choice(env, 0)).obs["pixels"].tobytes() for _ in range(4)])
+    assert films[0] == films[1] == films[2]
