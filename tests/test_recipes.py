@@ -154,3 +154,73 @@ def test_planet_has_the_published_numbers():
 )
 def test_planets_action_repeat_is_the_published_one(env_id, frames):
     assert {reverie.recipe("planet", size, env_id).env.repeat for size in ("laptop", "paper")} == {frames}
+
+
+def test_dreamer_v2_has_the_published_numbers_for_atari():
+    """Hafner 2021, App. D, and the published code; a decision is four frames."""
+    config = reverie.recipe("dreamer_v2", "paper", "ALE/Boxing-v5")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.settings) == (4, 64, ())
+    assert (model.encoder.image.depth, model.encoder.image.activation) == (48, "elu")
+    dynamics = model.dynamics
+    assert (dynamics.deter, dynamics.hidden, dynamics.cell, dynamics.gate_bias) == (600, 600, "layer_norm", 1.0)
+    assert (dynamics.latent.groups, dynamics.latent.classes) == (32, 32)
+    divergence = model.signals["divergence"]
+    assert (divergence.free, divergence.variant, divergence.balance) == (0.0, "mean", 0.8)
+    assert model.signals["reward"].squash == "tanh"
+    assert model.weights == {"reconstruction": 1.0, "reward": 1.0, "divergence": 0.1, "continuation": 5.0}
+    networks = [model.signals[name].mlp for name in ("reward", "continuation")] + [behavior.value, behavior.policy.mlp]
+    assert [(n.layers, n.units, n.activation) for n in networks] == [(4, 400, "elu")] * 4
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 0.999, 0.95)
+    assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (1.0, 1e-3, 100, 1.0)
+    assert behavior.policy.exploration == 0.0
+    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
+    assert [(o.lr, o.eps, o.clip) for o in optimisers] == [
+        (2e-4, 1e-5, 100.0),
+        (4e-5, 1e-5, 100.0),
+        (1e-4, 1e-5, 100.0),
+    ]
+    assert [o.lr * o.weight_decay for o in optimisers] == pytest.approx([1e-6] * 3)
+    assert (training.batch, training.length, training.round, training.updates) == (16, 50, 16, 1)
+    assert (training.frames, training.prefill) == (200_000_000, 4 * 50_000)
+    assert config.replay.capacity == 2_000_000
+
+
+def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
+    config = reverie.recipe("dreamer_v2", "paper", "dm_control/walker-walk-v0")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, model.dynamics.deter, model.dynamics.hidden) == (2, 200, 200)
+    divergence = model.signals["divergence"]
+    assert (divergence.free, divergence.balance, model.weights["divergence"]) == (1.0, 0.8, 1.0)
+    assert "continuation" not in model.signals
+    assert model.signals["reward"].squash == "none"
+    assert (behavior.gamma, behavior.entropy, behavior.reinforce, behavior.target_every) == (0.99, 1e-4, 0.0, 100)
+    assert (behavior.policy.continuous, behavior.policy.min_std) == ("truncated_normal", 0.1)
+    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
+    assert [o.lr for o in optimisers] == [3e-4, 8e-5, 8e-5]
+    assert (training.round, training.updates, training.prefill, training.pretrain) == (5, 1, 2_000, 100)
+
+
+def test_dreamer_v2_has_the_published_size():
+    """Parameters of the Atari model, counted layer by layer: the published 20 million with its policy and value."""
+    config = reverie.recipe("dreamer_v2", "paper", "ALE/Boxing-v5")
+    seen = EnvSpec({"pixels": Space((64, 64, 1), "uint8")}, ActionSpace(18, True), 4)
+    with torch.device("meta"):
+        model = WorldModel(config.model, seen)
+        learner = config.behavior.build(seen, model.dynamics.feature_size)
+
+    def conv(a, b, k):
+        return a * b * k * k + b
+
+    def dense(*sizes):
+        return sum(a * b + b for a, b in pairwise(sizes))
+
+    features, embed = 600 + 1024, 4 * 8 * 48
+    encoder = conv(1, 48, 4) + conv(48, 96, 4) + conv(96, 192, 4) + conv(192, 384, 4)
+    gru = (600 + 600) * 1800 + 2 * 1800
+    dynamics = dense(1024 + 18, 600) + gru + dense(600, 600, 1024) + dense(600 + embed, 600, 1024)
+    decoder = dense(features, 1536) + conv(1536, 192, 5) + conv(192, 96, 5) + conv(96, 48, 6) + conv(48, 1, 6)
+    head = dense(features, 400, 400, 400, 400, 1)
+    assert sum(p.numel() for p in model.parameters()) == encoder + dynamics + decoder + 2 * head
+    assert sum(p.numel() for p in learner.policy.parameters()) == dense(features, 400, 400, 400, 400, 18)
+    assert sum(p.numel() for p in learner.value.parameters()) == head
