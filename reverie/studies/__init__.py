@@ -19,6 +19,7 @@ STUDIES = {
     "dynamics": "reverie.studies.dynamics",
     "generative": "reverie.studies.generative",
     "planners": "reverie.studies.planners",
+    "policies": "reverie.studies.policies",
 }
 SIZES = ("tiny", "laptop")
 """Of a study whose module does not name its own `SIZES`."""

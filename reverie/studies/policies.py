@@ -1,0 +1,212 @@
+"""Who improves a policy best in imagination: gradients through the model, REINFORCE, or evolution strategies?
+
+One world model, trained once and then frozen; the same beliefs from its replay; the same policy network from the same
+first weights; the same budget of imagined steps. What is compared is who turns them into a better policy: the real
+return against imagined steps and against seconds, and how noisy each one's gradient is at one and the same policy.
+
+Reading path: this file, `behavior/actor_critic.py`, `behavior/evolution.py`, `studies/policies_report.py`.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from reverie import recipes, tree
+from reverie.agent import Agent, AgentConfig, PolicyActor, load
+from reverie.behavior import LearnerConfig
+from reverie.behavior.actor_critic import ActorCriticConfig
+from reverie.behavior.evolution import EvolutionConfig
+from reverie.config import Config
+from reverie.data.replay import Replay
+from reverie.data.replayed import ReplayedConfig
+from reverie.disk import atomic_write
+from reverie.display import Progress
+from reverie.evaluate.returns import evaluate
+from reverie.optimiser import AdamConfig
+from reverie.studies import Findings, OnProgress
+from reverie.studies.policies_report import draw, text
+from reverie.studies.trained import trained
+from reverie.world_model import WorldModel
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`steps` imagined in all, judged `points` times by `episodes` real ones; `repeats` gradients for the variance."""
+
+    steps: int
+    points: int
+    episodes: int
+    seeds: int
+    repeats: int
+
+
+RULES = {"tiny": Rules(4_000, 2, 1, 1, 3), "laptop": Rules(6_000_000, 10, 10, 3, 32)}
+METHODS = ("backpropagation", "reinforce", "evolution")
+BATCH, LENGTH = 16, 24
+
+
+def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
+    """Train the world model, then every learner in it; what is in `out` already is not trained or judged again."""
+    rules = RULES[size]
+    config = world(size)
+    folder = trained(config, out / "world", on_progress)
+    numbers: dict[str, Any] = {
+        "size": size,
+        "world": config.world,
+        "frames": config.training.frames,
+        "steps": rules.steps,
+        "episodes": rules.episodes,
+        "methods": {},
+        "variance": {},
+    }
+    practice = Practice(folder, config, size)
+    for method in METHODS:
+        for seed in range(rules.seeds):
+            path = out / f"{method}-{seed}.json"
+            found = kept(path, lambda m=method, s=seed, p=path: practice.learn(m, s, p.with_suffix(".pt"), on_progress))
+            numbers["methods"].setdefault(method, {})[str(seed)] = found
+    at = out / f"{METHODS[0]}-0.pt"
+    for method in METHODS:
+        numbers["variance"][method] = kept(out / f"variance-{method}.json", lambda m=method: practice.variance(m, at))
+    draw(out, numbers)
+    return Findings(numbers, text(numbers))
+
+
+def world(size: str) -> Config:
+    """Where the model comes from: Dreamer V1's run on Pendulum, as the demo trains it."""
+    config = cast(Config, recipes.build("dreamer_v1", size))
+    return replace(config, evaluation=replace(config.evaluation, every=0))
+
+
+def learners(config: Config, size: str) -> dict[str, LearnerConfig]:
+    """The three, alike in all that they share; learning rates are each one's own."""
+    own = cast(ActorCriticConfig, config.behavior)
+    actor_critic = replace(
+        own,
+        actor_optimiser=replace(own.actor_optimiser, decay=0),
+        value_optimiser=replace(own.value_optimiser, decay=0),
+    )
+    small = size == "tiny"
+    return {
+        "backpropagation": actor_critic,
+        "reinforce": replace(actor_critic, reinforce=1.0),
+        "evolution": EvolutionConfig(
+            policy=own.policy,
+            population=4 if small else 64,
+            sigma=0.05,
+            starts=4 if small else 32,
+            horizon=own.horizon,
+            gamma=own.gamma,
+            optimiser=AdamConfig(lr=1e-2),
+        ),
+    }
+
+
+def imagined_steps(learner: LearnerConfig) -> int:
+    """Steps that one update of a learner imagines."""
+    if isinstance(learner, EvolutionConfig):
+        return learner.population * learner.starts * learner.horizon
+    return BATCH * LENGTH * cast(ActorCriticConfig, learner).horizon
+
+
+def kept(path: Path, measure: Callable[[], Any]) -> Any:
+    """What is in `path`, or else what `measure` finds, kept there."""
+    if not path.exists():
+        atomic_write(path, json.dumps(measure(), indent=1).encode())
+    return json.loads(path.read_text())
+
+
+class Practice:
+    """A frozen world model, its replay, and learners that practise in it."""
+
+    def __init__(self, folder: Path, config: Config, size: str) -> None:
+        self.folder, self.config, self.size, self.rules = folder, config, size, RULES[size]
+        self.agent = load(folder, "cpu")
+        self.model: WorldModel = self.agent.model
+        self.model.requires_grad_(False)
+        recorded = ReplayedConfig(str(folder)).build(folder, 0, torch.device("cpu"), torch.Generator())
+        recorded.load(lambda _: None)
+        self.replay: Replay = recorded.train
+
+    def build(self, method: str, seed: int) -> tuple[Any, LearnerConfig]:
+        """A learner, the same first policy for all of one seed."""
+        config = learners(self.config, self.size)[method]
+        torch.manual_seed(seed)
+        return config.build(self.agent.config.spec, self.model.dynamics.feature_size), config
+
+    def beliefs(self, generator: torch.Generator) -> Any:
+        """Detached beliefs of `BATCH * LENGTH` recorded moments."""
+        self.replay.generator = generator
+        length = min(LENGTH, self.config.training.length)
+        batch = self.replay.sample(BATCH, length)
+        with torch.no_grad():
+            trace = self.model.trace(batch, self.model.noise(BATCH, length, generator))
+        return tree.flatten_batch(trace.posterior)
+
+    def learn(self, method: str, seed: int, weights: Path, on_progress: OnProgress) -> dict[str, Any]:
+        """Returns and seconds by imagined steps. The learner at a tenth of the way is left in `weights`."""
+        learner, config = self.build(method, seed)
+        optimisers = learner.optimisers()
+        generator = torch.Generator().manual_seed(seed)
+        each = imagined_steps(config)
+        updates = max(self.rules.points, self.rules.steps // each)
+        marks = {round(updates * i / self.rules.points) for i in range(1, self.rules.points + 1)}
+        points, spent, began = [self.judged(learner, 0, 0.0)], 0.0, time.monotonic()
+        for update in range(1, updates + 1):
+            start = time.monotonic()
+            belief = self.beliefs(generator)
+            metrics = learner.update(
+                self.model, belief, learner.noise(self.model, len(tree.leaves(belief)[0]), generator), optimisers
+            )
+            spent += time.monotonic() - start
+            if update in marks:
+                points.append(self.judged(learner, update * each, spent))
+                if update == min(marks):
+                    torch.save(learner.state_dict(), weights)
+            if update % 10 == 0 or update == updates:
+                took = time.monotonic() - began
+                message = f"{method}, seed {seed}"
+                on_progress(message, Progress("updates", update, updates, 0, update, took, 0, message=message))
+        return {"points": points, "imagined_return": float(metrics["imagined/return"]), "updates": updates}
+
+    def judged(self, learner: Any, steps: int, seconds: float) -> dict[str, Any]:
+        """The policy's mode in the real world, the same episodes for all."""
+        config = AgentConfig(self.agent.config.spec, self.agent.config.model, learner.config.policy, self.config.env)
+        agent = Agent(config, self.model, PolicyActor(learner.policy, self.model.dynamics.features))
+        returns = evaluate(agent, self.config.env, self.rules.episodes, 0).returns
+        return {"steps": steps, "seconds": seconds, "return": float(np.mean(returns)), "std": float(np.std(returns))}
+
+    def variance(self, method: str, at: Path) -> dict[str, float]:
+        """Of the policy's gradient by one learner, at the policy and the value in `at`, over beliefs and noise.
+
+        `noise_to_signal`: trace of its covariance over the squared norm of its mean, which is itself an estimate
+        from `repeats` gradients: what one gradient of a thousand imagined steps would have.
+        """
+        learner, config = self.build(method, 0)
+        learner.load_state_dict(torch.load(at, weights_only=True), strict=False)
+        optimisers = {
+            name: type(one)(AdamConfig(lr=0.0, clip=float("inf")), one.parameters)
+            for name, one in learner.optimisers().items()
+        }
+        gradients = []
+        for repeat in range(self.rules.repeats):
+            generator = torch.Generator().manual_seed(1_000 + repeat)
+            belief = self.beliefs(generator)
+            noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
+            learner.update(self.model, belief, noise, optimisers)
+            gradients.append(torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()]))
+        stacked = torch.stack(gradients)
+        spread = float(stacked.var(0).sum())
+        signal = max(float(stacked.mean(0).square().sum()) - spread / len(stacked), 1e-12)
+        thousands = imagined_steps(config) / 1_000
+        return {
+            "noise_to_signal": spread / signal * thousands,
+            "of_one_update": spread / signal,
+            "steps": imagined_steps(config),
+        }

@@ -1,0 +1,106 @@
+"""What the study of policies found, in words and figures: every figure and every verdict is made of its numbers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reverie.evaluate import report
+
+NAMES = {
+    "backpropagation": "gradients through the model",
+    "reinforce": "REINFORCE",
+    "evolution": "evolution strategies",
+}
+CLOSE = 0.9
+"""The part of the way from the first return to the best one, at which a learner counts as having arrived."""
+
+
+def curve(runs: Mapping[str, Any], over: str) -> list[tuple[float, float]]:
+    """The mean over seeds of the real return, by imagined `steps` or by `seconds`."""
+    points = [[(one[over], one["return"]) for one in run["points"]] for run in runs.values()]
+    return [(float(x), float(y)) for x, y in np.mean(points, 0)]
+
+
+def final(runs: Mapping[str, Any]) -> list[float]:
+    """The last return of each seed."""
+    return [run["points"][-1]["return"] for run in runs.values()]
+
+
+def arrival(runs: Mapping[str, Any], over: str, level: float) -> float | None:
+    """Steps or seconds after which the mean curve first reaches `level`; None where it does not."""
+    return next((x for x, y in curve(runs, over) if y >= level), None)
+
+
+def conclusion(numbers: Mapping[str, Any]) -> str:
+    """One paragraph, computed."""
+    methods = numbers["methods"]
+    means = {method: float(np.mean(final(runs))) for method, runs in methods.items()}
+    order = sorted(means, key=lambda method: -means[method])
+    first = float(np.mean([run["points"][0]["return"] for runs in methods.values() for run in runs.values()]))
+    level = first + CLOSE * (max(y for runs in methods.values() for _, y in curve(runs, "steps")) - first)
+    listed = ", ".join(f"{NAMES[method]} {means[method]:.0f}" for method in order)
+    parts = [f"From {first:.0f} the three come to: {listed} (mean of seeds, real episodes)."]
+    for over, unit, digits in (("steps", "thousand imagined steps", 1_000), ("seconds", "seconds", 1)):
+        arrived = {method: arrival(runs, over, level) for method, runs in methods.items()}
+        told = ", ".join(
+            f"{NAMES[m]} {'not at all' if x is None else f'{x / digits:,.0f}'}" for m, x in arrived.items()
+        )
+        parts.append(f"Nine tenths of the best gain ({level:.0f}) take, in {unit}: {told}.")
+    noise = {method: found["noise_to_signal"] for method, found in numbers["variance"].items()}
+    quiet = min(noise, key=noise.__getitem__)
+    told = ", ".join(f"{NAMES[m]} {x / noise[quiet]:,.3g}" for m, x in sorted(noise.items(), key=lambda item: item[1]))
+    parts.append(f"Noise over signal of a gradient for the same number of imagined steps, the least set to 1: {told}.")
+    improved = [
+        NAMES[m]
+        for m, runs in methods.items()
+        if all(run["points"][-1]["return"] > run["points"][0]["return"] for run in runs.values())
+    ]
+    parts.append(f"In the real environment every seed improved with: {', '.join(improved) or 'none'}.")
+    return " ".join(parts)
+
+
+def text(numbers: Mapping[str, Any]) -> str:
+    """The report, Markdown."""
+    rows = [
+        "| | updates | imagined steps | seconds | return, each seed | noise / signal, 1,000 steps | of one update |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for method, runs in numbers["methods"].items():
+        last = [run["points"][-1] for run in runs.values()]
+        noise = numbers["variance"][method]
+        rows.append(
+            f"| {NAMES[method]} | {next(iter(runs.values()))['updates']:,} | {last[0]['steps']:,} "
+            f"| {np.mean([one['seconds'] for one in last]):.0f} | {', '.join(f'{x:.0f}' for x in final(runs))} "
+            f"| {noise['noise_to_signal']:.3g} | {noise['of_one_update']:.3g} |"
+        )
+    table = "\n".join(rows)
+    return f"""# Three ways to a policy in one world model
+
+`reverie study policies --size {numbers["size"]}`. {numbers["world"]}: a world model from {numbers["frames"]:,} frames,
+then frozen; policies from scratch, {numbers["steps"]:,} imagined steps each, from the same recorded beliefs. Returns: mean
+of {numbers["episodes"]} real episodes, the same for all, by the policy's mode. Seconds are those of updates alone, on a
+shared machine: trust the ratios.
+
+{conclusion(numbers)}
+
+![by imagined steps](policies_steps.png) ![by seconds](policies_seconds.png)
+
+{table}
+
+Noise over signal: the trace of the gradient's covariance over the squared norm of its mean, at one policy and one
+value, over fresh beliefs and noise; per 1,000 imagined steps, as if a gradient had been made of that many.
+"""
+
+
+def draw(out: Path, numbers: Mapping[str, Any]) -> None:
+    """`policies_steps.png`, `policies_seconds.png`: the mean over seeds."""
+    for over, label in (("steps", "imagined steps"), ("seconds", "seconds of updates")):
+        report.lines(
+            out / f"policies_{over}.png",
+            {NAMES[method]: curve(runs, over) for method, runs in numbers["methods"].items()},
+            title=f"{numbers['world']}: practising in one world model",
+            xlabel=label,
+            ylabel="real return",
+        )
