@@ -79,9 +79,9 @@ def text(numbers: Mapping[str, Any]) -> str:
     return f"""# Three ways to a policy in one world model
 
 `reverie study policies --size {numbers["size"]}`. {numbers["world"]}: a world model from {numbers["frames"]:,} frames,
-then frozen; policies from scratch, {numbers["steps"]:,} imagined steps each, from the same recorded beliefs. Returns: mean
-of {numbers["episodes"]} real episodes, the same for all, by the policy's mode. Seconds are those of updates alone, on a
-shared machine: trust the ratios.
+then frozen; policies from scratch, {numbers["steps"]:,} imagined steps each, from the same recorded beliefs.
+Returns: mean of {numbers["episodes"]} real episodes, the same for all, by the policy's mode. Seconds are those of
+updates alone, on a shared machine: trust the ratios.
 
 {conclusion(numbers)}
 
