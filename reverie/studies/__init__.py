@@ -18,6 +18,7 @@ STUDIES = {
     "deformable": "reverie.studies.deformable",
     "dynamics": "reverie.studies.dynamics",
     "generative": "reverie.studies.generative",
+    "latents": "reverie.studies.latents",
     "planners": "reverie.studies.planners",
     "policies": "reverie.studies.policies",
 }

@@ -1,0 +1,100 @@
+"""What the study of latents found, in words: every figure and every verdict is made of its numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from reverie.envs import curtain
+
+FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
+WORLDS = {
+    "curtain": "A ball that forks at random, then falls behind a curtain",
+    "pendulum": "Pendulum from pixels",
+}
+
+
+def text(numbers: Mapping[str, Any]) -> str:
+    """The report, Markdown."""
+    parts = [
+        f"""# Gaussian and categorical latents
+
+`reverie study latents --size {numbers["size"]}`. The same RSSM, encoder, decoder, heads, data and number of updates;
+one latent is a diagonal Gaussian, the other groups of classes. *Bits told*: what the posterior says of a moment beyond
+its average. *Surprise*: nats by which the image that came was less likely than if foreseen exactly. One seed each;
+returns are of PlaNet agents, with their standard deviation over episodes.
+"""
+    ]
+    for world, title in WORLDS.items():
+        found = numbers[world]
+        parts += [f"## {title}\n", table(world, found), "", figures(world, found)]
+    return "\n".join([*parts, conclusion(numbers), ""])
+
+
+def table(world: str, found: Mapping[str, Any]) -> str:
+    """A row a latent."""
+    behind = world == "curtain"
+    extra = " surprise at the fork | known of the ball just before it lands |" if behind else ""
+    rows = [
+        "| | bound (nats a step) | divergence | bits told | surprise, one step | image error, open loop, first step "
+        f"| last step | reward error there |{extra} return |",
+        "|---|---|---|---|---|---|---|---|" + "---|" * (3 if behind else 1),
+    ]
+    for name, v in found.items():
+        cells = [
+            f"{v['bound']:.2f}",
+            f"{v['divergence']:.2f}",
+            f"{v['bits']:.1f}",
+            f"{np.mean(v['surprise']):.2f}",
+            f"{v['ahead_image_error'][0]:.1f}",
+            f"{v['ahead_image_error'][-1]:.1f}",
+            f"{v['ahead_reward_error'][-1]:.3f}",
+        ]
+        if behind:
+            cells += [f"{v['surprise'][FORK - 1]:.2f}", f"{v['memory'][LANDING - 1]:.2f}"]
+        digits = 2 if behind else 1
+        cells.append(f"{np.mean(v['returns']):.{digits}f} ± {np.std(v['returns']):.{digits}f}")
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def figures(world: str, found: Mapping[str, Any]) -> str:
+    """The pictures of one world, Markdown."""
+    drawn = ["image_error", "reward_error", *(["surprise", "memory"] if world == "curtain" else [])]
+    lines = " ".join(f"![{what}]({world}_{what}.png)" for what in drawn)
+    coded = "\n\n".join(f"![codes, {name}]({world}_{name}_codes.png)\n\n*{_caption(name)}*" for name in found)
+    order = ", ".join(found)
+    return (
+        f"{lines}\n\n![futures]({world}.png)\n\n*First row: what came; the wide gap is where seeing ends. Then two "
+        f"imagined futures of each, from the top: {order}.*\n\n{coded}\n"
+    )
+
+
+def _caption(name: str) -> str:
+    if name == "categorical":
+        return "Categorical: the mean image of each class, a row a group, the ones first that split the images best."
+    return "Gaussian: the mean image of each eighth of a dimension's range, a row a dimension, the same order."
+
+
+def conclusion(numbers: Mapping[str, Any]) -> str:
+    """What the numbers say, whichever way they fall."""
+    parts = []
+    for world in WORLDS:
+        found = numbers[world]
+        bound = {name: v["bound"] for name, v in found.items()}
+        ahead = {name: float(np.mean(v["ahead_image_error"])) for name, v in found.items()}
+        returns = {name: float(np.mean(v["returns"])) for name, v in found.items()}
+        parts.append(
+            f"On {world} the {_best(bound, True)} latent has the higher bound ({_told(bound, 2)}), the "
+            f"{_best(ahead, False)} one the smaller open-loop error ({_told(ahead, 1)}), and the "
+            f"{_best(returns, True)} one the higher return ({_told(returns, 2)})."
+        )
+    return " ".join(parts)
+
+
+def _best(found: Mapping[str, float], most: bool) -> str:
+    return (max if most else min)(found, key=lambda name: found[name])
+
+
+def _told(found: Mapping[str, float], digits: int) -> str:
+    return ", ".join(f"{name} {value:.{digits}f}" for name, value in found.items())
