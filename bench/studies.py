@@ -7,6 +7,7 @@ Trains in runs/study-NAME-laptop; report and figures go to docs/studies/NAME, nu
 """
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -23,7 +24,8 @@ def main() -> int:
     parser.add_argument("--parts", help="some of its parts, such as rope (default: all)")
     arguments = parser.parse_args()
     name, parts = arguments.name, ["--parts", arguments.parts] if arguments.parts else []
-    out = ROOT / "runs" / f"study-{name}-laptop"
+    os.chdir(ROOT)  # configs name the folder of their data as it is named here, and so survive a move of it all
+    out = Path("runs") / f"study-{name}-laptop"
     code = reverie(["study", name, "--out", str(out), *parts])
     if code == 0:
         target = ROOT / "docs" / "studies" / name
