@@ -25,9 +25,9 @@ its average. *Surprise*: nats by which the image that came was less likely than 
 returns are of PlaNet agents, with their standard deviation over episodes.
 """
     ]
-    for world, title in WORLDS.items():
+    for world in (world for world in WORLDS if world in numbers):
         found = numbers[world]
-        parts += [f"## {title}\n", table(world, found), "", figures(world, found)]
+        parts += [f"## {WORLDS[world]}\n", table(world, found), "", figures(world, found)]
     return "\n".join([*parts, conclusion(numbers), ""])
 
 
@@ -79,7 +79,7 @@ def _caption(name: str) -> str:
 def conclusion(numbers: Mapping[str, Any]) -> str:
     """What the numbers say, whichever way they fall."""
     parts = []
-    for world in WORLDS:
+    for world in (world for world in WORLDS if world in numbers):
         found = numbers[world]
         bound = {name: v["bound"] for name, v in found.items()}
         ahead = {name: float(np.mean(v["ahead_image_error"])) for name, v in found.items()}
