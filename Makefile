@@ -18,7 +18,7 @@ demo: .venv/.installed
 	$(BIN)/reverie train dreamer_v1 --size laptop
 
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/.installed-dev
 	./check

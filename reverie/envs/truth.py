@@ -1,7 +1,8 @@
 """What a privileged observation is good for when a representation is judged: targets of probes, and true distances.
 
 Of most worlds the numbers themselves. Of a rope or a cloth an image cannot tell which end is which, so probes are
-asked for what is the same in every order that looks the same, and distances are those of the best order.
+asked for what is the same in every order that looks the same, and distances are those of the best order. Of an arm's
+joint angles an image shows where each link points, not how often it has gone round.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +16,9 @@ from reverie.envs.adapter import EnvConfig
 from reverie.envs.deformable import Deformable, invariants, symmetric_distance
 from reverie.envs.gym import OWN
 from reverie.errors import UserError
+
+ARMS = ("dm_control/reacher-",)
+"""Planar arms whose `position` is the angles of their joints, from the shoulder on."""
 
 Targets = Callable[[np.ndarray], np.ndarray]
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -42,7 +46,15 @@ def truth(env: EnvConfig | None, privileged: Iterable[str]) -> Truth | None:
     thing = None if env is None else deformable(env)
     if thing is not None and "state" in names:
         return of_points(thing.symmetries, thing.POINTS)
+    if env is not None and env.id.startswith(ARMS) and "position" in names:
+        return Truth("position", directions)
     return Truth(names[0]) if names else None
+
+
+def directions(angles: Float[np.ndarray, "N joints"]) -> Float[np.ndarray, "N twice"]:
+    """Cosine and sine of each link's direction on the table: the sum of the angles up to its joint."""
+    seen = angles.cumsum(1)
+    return np.concatenate([np.cos(seen), np.sin(seen)], 1)
 
 
 def of_points(symmetries: np.ndarray, points: int) -> Truth:

@@ -12,7 +12,7 @@ from reverie import cli
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.adapter import EnvConfig, EnvSpec, Space
 from reverie.envs.deformable import invariants, symmetric_distance
-from reverie.envs.truth import Truth, of_points, truth
+from reverie.envs.truth import Truth, directions, of_points, truth
 from reverie.evaluate import representation
 from reverie.evaluate.probes import linear_probe, linear_probes, rank_correlation
 from reverie.types import Trace
@@ -179,3 +179,17 @@ def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
     assert len(written["by_dimension"]["probes"]) == 3  # Pendulum's state
     assert {"bound", "rankme", "alarms"} <= written.keys()
     assert (folder / "representation.png").stat().st_size > 1000
+
+
+def test_of_an_arm_the_links_directions_are_asked_for():
+    """Angles that look the same are the same; the second link's direction counts from the table, not the first link."""
+    known = truth(EnvConfig("dm_control/reacher-easy-v0"), ["position"])
+    angles = np.array([[0.3, 0.5], [0.3 + 2 * np.pi, 0.5], [np.pi / 2, -np.pi / 2]], np.float32)
+    found = known.targets(angles)
+    assert known.name == "position"
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    np.testing.assert_allclose(found[0], [np.cos(0.3), np.cos(0.8), np.sin(0.3), np.sin(0.8)], atol=1e-5)
+    np.testing.assert_allclose(found[2], [0, 1, 1, 0], atol=1e-5)
+    assert known.targets is directions
+    walker = truth(EnvConfig("dm_control/walker-walk-v0"), ["position"])
+    assert np.array_equal(walker.targets(angles), angles)
