@@ -62,7 +62,6 @@ class Cloth(Deformable):
         self.mujoco = mujoco = simulator()
         self.model = mujoco.MjModel.from_xml_string(_xml())
         self.physics = mujoco.MjData(self.model)
-        self.kept = mujoco.mjtState.mjSTATE_INTEGRATION
         self.nominal_mass = self.model.body_mass.copy()
         self._drawn: tuple[bytes, np.ndarray] = (b"", np.empty(0))
         """The points and the size of the last drawing, and what it was."""
@@ -143,15 +142,6 @@ class Cloth(Deformable):
         self.mujoco.mj_kinematics(self.model, self.physics)
         if self.watch is not None:
             self.watch()
-
-    def get_state(self) -> np.ndarray:
-        state = np.empty(self.mujoco.mj_stateSize(self.model, self.kept))
-        self.mujoco.mj_getState(self.model, self.physics, state, self.kept)
-        return state
-
-    def set_state(self, state: np.ndarray) -> None:
-        self.mujoco.mj_setState(self.model, self.physics, state, self.kept)
-        self.mujoco.mj_forward(self.model, self.physics)
 
     def set_physics(self, factors: dict[str, float]) -> None:
         mass = MASS * factors["mass"]

@@ -74,6 +74,10 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     """Metres that a displacement of 1 drags."""
     physics_space: ClassVar[dict[str, tuple[float, float]]]
     """Factors that randomisation draws between these bounds, log-uniformly."""
+    mujoco: Any
+    model: Any
+    physics: Any
+    """MuJoCo, and its model and data of the thing: what a subclass makes before it calls this class's `__init__`."""
 
     def __init__(
         self,
@@ -127,14 +131,6 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         """Pick a point, drag it by metres, let go and come to rest."""
 
     @abstractmethod
-    def get_state(self) -> np.ndarray:
-        """Everything that the physics goes on from, as one vector."""
-
-    @abstractmethod
-    def set_state(self, state: np.ndarray) -> None:
-        """Go on from what `get_state` gave."""
-
-    @abstractmethod
     def set_physics(self, factors: dict[str, float]) -> None:
         """Multiply the quantities of `physics_space` by these, of their nominal values."""
 
@@ -145,6 +141,20 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     @abstractmethod
     def mask(self, points: Float[np.ndarray, "n c"], size: int = IMAGE) -> Bool[np.ndarray, "size size"]:
         """The pixels of which the thing covers more than half."""
+
+    # ---- what the physics goes on from
+
+    def get_state(self) -> np.ndarray:
+        """Everything that the physics goes on from, as one vector."""
+        kept = self.mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(self.mujoco.mj_stateSize(self.model, kept))
+        self.mujoco.mj_getState(self.model, self.physics, state, kept)
+        return state
+
+    def set_state(self, state: np.ndarray) -> None:
+        """Go on from what `get_state` gave."""
+        self.mujoco.mj_setState(self.model, self.physics, state, self.mujoco.mjtState.mjSTATE_INTEGRATION)
+        self.mujoco.mj_forward(self.model, self.physics)
 
     # ---- the episode
 

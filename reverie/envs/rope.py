@@ -47,7 +47,6 @@ class Rope(Deformable):
         self.mujoco = mujoco = simulator()
         self.model = mujoco.MjModel.from_xml_string(_xml())
         self.physics = mujoco.MjData(self.model)
-        self.kept = mujoco.mjtState.mjSTATE_INTEGRATION
         self.nominal = (self.model.body_mass.copy(), self.model.body_inertia.copy(), self.model.dof_damping.copy())
         super().__init__(**settings)
 
@@ -87,15 +86,6 @@ class Rope(Deformable):
         self.physics.eq_active[point] = 0
         self.mujoco.mj_step(self.model, self.physics, REST)
         self.physics.qvel[:] = 0
-        self.mujoco.mj_forward(self.model, self.physics)
-
-    def get_state(self) -> np.ndarray:
-        state = np.empty(self.mujoco.mj_stateSize(self.model, self.kept))
-        self.mujoco.mj_getState(self.model, self.physics, state, self.kept)
-        return state
-
-    def set_state(self, state: np.ndarray) -> None:
-        self.mujoco.mj_setState(self.model, self.physics, state, self.kept)
         self.mujoco.mj_forward(self.model, self.physics)
 
     def set_physics(self, factors: dict[str, float]) -> None:

@@ -14,11 +14,15 @@ docs/log.md:
   falls by stretching the latent more easily than by predicting better; this makes stretching cost.
 """
 
+from dataclasses import replace
+from typing import cast
+
 from reverie.config import FitConfig
-from reverie.recipes.latent_prediction import latent_prediction
+from reverie.recipes.latent_prediction import PAIRS, latent_prediction
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.forward import ForwardPredictionConfig
+from reverie.world_model import WorldModelConfig
 
 PREDICTION = 0.1
 """The weight of the squared error."""
@@ -34,3 +38,11 @@ def cfm(size: str, env_id: str | None) -> FitConfig:
         "prediction": ForwardPredictionConfig(),
     }
     return latent_prediction("cfm", size, env_id, signals, {"contrastive": 1.0, "prediction": PREDICTION})
+
+
+def published(size: str, env_id: str | None) -> FitConfig:
+    """CFM as published, but for the encoder and the budget: independent transitions, its negatives, `W(z, a) z`."""
+    signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=("current",))}
+    like, own = (latent_prediction("cfm", which, env_id, signals, {"contrastive": 1.0}) for which in ("paper", size))
+    model = replace(cast(WorldModelConfig, own.model), dynamics=cast(WorldModelConfig, like.model).dynamics)
+    return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))

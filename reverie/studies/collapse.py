@@ -29,7 +29,8 @@ from reverie.evaluate.representation import judge, measure
 from reverie.fit_run import load
 from reverie.logger import read_metrics
 from reverie.planning.objectives import GoalConfig
-from reverie.recipes.latent_prediction import PAIRS, latent_prediction
+from reverie.recipes.cfm import published
+from reverie.recipes.latent_prediction import latent_prediction
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.studies import Findings, OnProgress
 from reverie.studies.collapse_report import draw, text
@@ -117,8 +118,6 @@ def config(method: str, world: World, size: str, dataset: DatasetConfig) -> FitC
         log_every=UPDATES[size] // 20,
         checkpoint_every=UPDATES[size] // 2,
     )
-    if method == "cfm_published":
-        budget = replace(budget, batch=PAIRS, length=2)
     return replace(base, data=dataset, training=budget, goals=())
 
 
@@ -138,11 +137,7 @@ def model_of(method: str, env_id: str, size: str) -> FitConfig:
             "contrastive", size, env_id, {"contrastive": contrast}, {"contrastive": 1.0}, objective=objective
         )
     if method == "cfm_published":
-        contrast = ContrastiveConfig("distance", negatives=("current",))
-        own = latent_prediction("cfm", size, env_id, {"contrastive": contrast}, {"contrastive": 1.0})
-        published = latent_prediction("cfm", "paper", env_id, {"contrastive": contrast}, {"contrastive": 1.0})
-        dynamics = cast(WorldModelConfig, published.model).dynamics
-        return replace(own, model=replace(cast(WorldModelConfig, own.model), dynamics=dynamics))
+        return published(size, env_id)
     return cast(FitConfig, recipes.build(method, size, env_id))
 
 

@@ -28,7 +28,8 @@ from reverie.dynamics.ssm import SSMConfig
 from reverie.encoders.conv import ConvConfig
 from reverie.envs.adapter import EnvConfig
 from reverie.evaluate.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
-from reverie.recipes.latent_prediction import DEPTH, EPOCHS, PAIRS, TRANSITIONS, latent_prediction
+from reverie.recipes.cfm import published
+from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
@@ -154,15 +155,6 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
     if size == "laptop" and method in SLOW:
         training = replace(training, updates=training.updates // 2)
     return replace(base, data=dataset, seed=seed, training=training, goals=(), threads=0)
-
-
-def published(size: str, world: str) -> FitConfig:
-    """CFM as published, but for the encoder and the budget: independent transitions, its negatives, `W(z, a) z`."""
-    signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=("current",))}
-    like = latent_prediction("cfm", "paper", world, signals, {"contrastive": 1.0})
-    own = latent_prediction("cfm", size, world, signals, {"contrastive": 1.0})
-    model = replace(cast(WorldModelConfig, like.model), encoder=cast(WorldModelConfig, own.model).encoder)
-    return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))
 
 
 def one_way(size: str, world: str) -> FitConfig:

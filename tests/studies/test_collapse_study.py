@@ -50,12 +50,12 @@ def test_verdicts_name_what_collapsed():
 def test_the_report_is_made_of_its_numbers():
     world = {"random": RANDOM, "methods": {"naive": SHRUNK, "inverse": FLAT, "cfm": HEALTHY}}
     said = conclusion("rope", world)
-    assert "naive forward (scale), inverse model (dimensions) collapsed; CFM (hard negatives) did not" in said
+    assert "naive forward (scale), inverse model (dimensions) collapsed; CFM (our recipe) did not" in said
     assert "RankMe alone would not have told of naive forward:" in said
-    assert "Nearest to the goals come CFM (hard negatives) 25 %" in said
+    assert "Nearest to the goals come CFM (our recipe) 25 %" in said
     assert "No better than random: inverse model, naive forward" in said
     assert "The alarm went off for naive forward." in said
-    assert "| CFM (hard negatives) | 3 | 12.0 (16) | 3.0 | 0.90 | 0.10 | 0.50 | 0.10 | – | 25 % | keeps both" in table(
+    assert "| CFM (our recipe) | 3 | 12.0 (16) | 3.0 | 0.90 | 0.10 | 0.50 | 0.10 | – | 25 % | keeps both" in table(
         world
     )
     assert curve(HEALTHY, "scale", logarithmic=True) == [(0, 1.0), (10, 3.0)]
