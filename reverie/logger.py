@@ -25,6 +25,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from reverie.envs.colours import as_colours
 from reverie.errors import UserError
 
 Kind = Literal["train", "episode", "evaluation", "timing", "alarm"]
@@ -86,12 +87,12 @@ class Logger:
         self._append(moment | {"name": name, "text": text})
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
-        """Show a picture in TensorBoard. `image`: (H, W, 1 or 3) uint8."""
+        """Show a picture in TensorBoard. `image`: (H, W, channels) uint8."""
         with _full_disk_is_a_user_error(self._path):
             self._open_events().image(name, _png(image), image.shape[0], image.shape[1], step)
 
     def video(self, name: str, frames: np.ndarray, step: int, fps: float) -> None:
-        """Show a film in TensorBoard, as a GIF that loops. `frames`: (T, H, W, 1 or 3) uint8."""
+        """Show a film in TensorBoard, as a GIF that loops. `frames`: (T, H, W, channels) uint8."""
         height, width = frames.shape[1:3]
         with _full_disk_is_a_user_error(self._path):
             self._open_events().image(name, _gif(frames, fps), height, width, step)
@@ -211,15 +212,14 @@ def _png(image: np.ndarray) -> bytes:
     from PIL import Image
 
     encoded = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))).save(encoded, "PNG")
+    Image.fromarray(np.ascontiguousarray(as_colours(image))).save(encoded, "PNG")
     return encoded.getvalue()
 
 
 def _gif(frames: np.ndarray, fps: float) -> bytes:
     from PIL import Image
 
-    colours = np.broadcast_to(frames, (*frames.shape[:3], 3))
-    first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in colours]
+    first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in as_colours(frames)]
     encoded = io.BytesIO()
     first.save(encoded, "GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
     return encoded.getvalue()

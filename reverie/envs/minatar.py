@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.adapter import ActionSpace, EnvConfig, EnvSpec, Space, Step
+from reverie.envs.colours import as_colours
 from reverie.envs.normal_form import checked_action, over, resized, uniform_actions
 from reverie.errors import UserError, nearest
 
@@ -91,13 +92,8 @@ class MinAtarEnvironment:
         return uniform_actions(self._spec.action, count, np.random.default_rng(seed))
 
     def render(self) -> np.ndarray:
-        """Each kind of thing in a colour of its own, later channels on top."""
-        state = self._game.state()
-        hues = np.linspace(0, 179, state.shape[2], endpoint=False).astype(np.uint8)
-        colours = _colours(hues)
-        picture = np.zeros((*state.shape[:2], 3), np.uint8)
-        for channel, colour in enumerate(colours):
-            picture[state[:, :, channel]] = colour
+        """Each kind of thing in a colour of its own."""
+        picture = as_colours(self._game.state().astype(np.uint8) * 255)
         return picture.repeat(CELL, 0).repeat(CELL, 1)
 
     def close(self) -> None:
@@ -125,11 +121,3 @@ def _open(game: str) -> Any:
     finally:
         logging.disable(logging.NOTSET)
     return Environment(game)
-
-
-def _colours(hues: np.ndarray) -> np.ndarray:
-    """Bright colours of given hues in [0, 180), uint8 (n, 3)."""
-    import cv2
-
-    bright = np.stack([hues, np.full_like(hues, 200), np.full_like(hues, 255)], -1)[None]
-    return cv2.cvtColor(bright, cv2.COLOR_HSV2RGB)[0]

@@ -14,6 +14,7 @@ from reverie.agent import Agent, load
 from reverie.config import Config
 from reverie.data.episodes import Episode
 from reverie.disk import atomic_write
+from reverie.envs.atari_scores import normalised
 from reverie.errors import UserError
 from reverie.evaluate import report
 from reverie.evaluate.open_loop import predict
@@ -42,6 +43,9 @@ def write(folder: Path, config: Config) -> tuple[Evaluation, dict[str, Path]]:
         "env": config.env.id,
         "seed": config.seed,
     }
+    human = normalised(config.env.id, float(np.mean(result.returns)))
+    if human is not None:
+        numbers["human_normalised"] = human
     atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
     if result.frames is not None:
         paths["film"] = report.write_video(folder / "evaluation.mp4", result.frames, FPS)

@@ -16,6 +16,7 @@ from torch import Tensor
 from reverie import tree
 from reverie.agent import Agent
 from reverie.config_io import short_name
+from reverie.envs.colours import as_colours
 from reverie.errors import UserError
 from reverie.evaluate import report
 from reverie.evaluate.returns import Evaluation
@@ -207,7 +208,7 @@ def _draw_frame(axes: "Axes", frame: np.ndarray | None, colour: str, title: str)
     axes.set_title(title, fontsize=9)
     axes.spines[:].set(color=colour, linewidth=1.5, visible=frame is not None)
     if frame is not None:
-        axes.imshow(np.broadcast_to(frame, (*frame.shape[:2], 3)), interpolation="nearest")
+        axes.imshow(as_colours(frame), interpolation="nearest")
 
 
 def _draw_rewards(axes: "Axes", key: "Axes", plans: Plans, ticks: list[int]) -> None:

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from reverie.envs.colours import as_colours
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,7 +29,7 @@ _SEEN, _IMAGINED = (46, 160, 67), (203, 36, 49)  # RGB of the bar over a film: c
 
 
 def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
-    """Write an h264 mp4; `frames` with C = 1 (grey) or 3 (RGB). Returns `path`.
+    """Write an h264 mp4; `frames` have any number of channels (`as_colours`). Returns `path`.
 
     Small frames are enlarged by whole factors without smoothing until both sides have at least 256 pixels.
     Raises `ValueError` where there is no frame.
@@ -44,7 +46,7 @@ def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) ->
         stream.width = width * factor // 2 * 2
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18"}
-        for frame in _rgb(frames):
+        for frame in as_colours(frames):
             large = _enlarge(frame, factor)[: stream.height, : stream.width]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(large), "rgb24")))
         container.mux(stream.encode())
@@ -61,7 +63,7 @@ def open_loop_strip(
     seen, unseen = _STRIP_COLUMNS
     steps = np.unique(np.concatenate([_spread(0, context, seen), _spread(context, len(real), unseen)])).tolist()
     rows = {"real": real, "imagined": imagined, "difference": _difference(real, imagined)}
-    tiles = [[_framed(_rgb(film)[step], step < context) for step in steps] for film in rows.values()]
+    tiles = [[_framed(as_colours(film)[step], step < context) for step in steps] for film in rows.values()]
     mosaic = np.concatenate([np.concatenate(row, axis=1) for row in tiles])
     height, width = tiles[0][0].shape[:2]
     figure = _figure(0.9 * len(steps) + 0.9, 0.9 * len(rows) * height / width + 0.75)
@@ -88,7 +90,7 @@ def open_loop_video(
 ) -> Path:
     """Write a film of three panels (real, imagined, difference), titled; green while the model sees."""
     factor = _factor(real.shape[1:3], _SMALLEST_SIDE)
-    panels = [_rgb(film) for film in (real, imagined, _difference(real, imagined))]
+    panels = [as_colours(film) for film in (real, imagined, _difference(real, imagined))]
     frames = []
     for step, images in enumerate(zip(*panels)):
         picture = np.concatenate([_enlarge(image, factor) for image in images], axis=1)
@@ -220,7 +222,7 @@ def mosaic(
         tiles = []
         for column, image in enumerate(row, start=1):
             right = 6 * gap if column == gap_after else gap
-            large = _enlarge(np.broadcast_to(image, (*image.shape[:2], 3)), factor)
+            large = _enlarge(as_colours(image), factor)
             tiles.append(np.pad(large, ((gap, gap), (gap, right), (0, 0)), constant_values=255))
         lined.append(np.concatenate(tiles, axis=1))
     return np.concatenate(lined)
@@ -231,7 +233,7 @@ def image(path: Path, picture: UInt8[np.ndarray, "H W C"]) -> Path:
     from PIL import Image
 
     with _whole(path) as partial:
-        Image.fromarray(np.ascontiguousarray(_rgb(picture[None])[0])).save(partial, "PNG")
+        Image.fromarray(np.ascontiguousarray(as_colours(picture[None])[0])).save(partial, "PNG")
     return Path(path)
 
 
@@ -256,10 +258,6 @@ def error_plot(path: Path, model_error: Float[np.ndarray, " H"], copy_error: Flo
 def _spread(start: int, stop: int, most: int) -> np.ndarray:
     """At most `most` integers of [start, stop), evenly spread, with both ends."""
     return np.linspace(start, stop - 1, min(most, max(stop - start, 0))).round().astype(int)
-
-
-def _rgb(film: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(film, (*film.shape[:-1], 3))
 
 
 def _difference(real: np.ndarray, imagined: np.ndarray) -> np.ndarray:

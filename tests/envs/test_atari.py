@@ -1,8 +1,11 @@
 """Atari and MinAtar beyond the contract: the published protocol, and mistakes in one sentence."""
 
+import json
+
 import numpy as np
 import pytest
 
+from reverie import cli
 from reverie.envs import EnvConfig, make
 from reverie.envs.atari_scores import SCORES, normalised
 from reverie.errors import UserError
@@ -112,3 +115,28 @@ def test_what_came_before_does_not_stick():
         env.reset(4)
         films.append([env.step(choice(env, 0)).obs["pixels"].tobytes() for _ in range(4)])
     assert films[0] == films[1] == films[2]
+
+
+def test_a_run_on_atari_says_what_a_human_scores(tmp_path, capsys):
+    pytest.importorskip("ale_py")
+    line = (
+        "train dreamer_v2 --size tiny --env.id ALE/Boxing-v5 --env.image_size 16 --env.repeat 4 --env.time_limit 160 "
+        "--training.prefill 320 --training.frames 400 --training.round 10 --training.updates 1 --training.length 10 "
+        "--evaluation.final_episodes 1 --device cpu"
+    )
+    assert cli.main([*line.split(), "--run", str(tmp_path / "boxing")]) == 0
+    assert "human-normalised" in capsys.readouterr().out
+    found = json.loads((tmp_path / "boxing" / "evaluation.json").read_text())
+    assert found["human_normalised"] == pytest.approx((found["mean"] - 0.1) / 12.0)
+
+
+def test_a_run_on_minatar_draws_its_four_channels(tmp_path):
+    pytest.importorskip("minatar")
+    line = (
+        "train dreamer_v2 --size tiny --env.id MinAtar/Breakout-v1 --env.image_size 16 --env.time_limit 60 "
+        "--training.prefill 80 --training.frames 120 --training.round 20 --training.updates 1 --training.length 10 "
+        "--evaluation.every 100 --evaluation.episodes 1 --evaluation.final_episodes 1 --device cpu"
+    )
+    run = tmp_path / "breakout"
+    assert cli.main([*line.split(), "--run", str(run)]) == 0
+    assert {"curve.png", "evaluation.mp4"} <= {path.name for path in run.iterdir()}
