@@ -110,7 +110,7 @@ class AgentConfig:
 class Agent(nn.Module):
     """`act` works on one observation or a batch, on numpy arrays or tensors. State goes in and comes out."""
 
-    def __init__(self, config: AgentConfig, model: WorldModel, actor: PolicyActor | PlanningActor) -> None:
+    def __init__(self, config: AgentConfig, model: WorldModel, actor: Actor) -> None:
         super().__init__()
         self.config, self.model, self.actor = config, model, actor
 

@@ -47,10 +47,13 @@ def random_actions(environments: Environments, generator: torch.Generator) -> np
 
 
 class Collector:
-    """`environments` in lock-step; `stream` keeps the seeds of training and evaluation apart."""
+    """`environments` in lock-step; `stream` keeps the seeds of training and evaluation apart.
 
-    def __init__(self, environments: Environments, seed: int, stream: int = 0) -> None:
-        self.environments, self.seed, self.stream = environments, seed, stream
+    `alike`: every environment plays episodes of the same seeds, to compare who plays.
+    """
+
+    def __init__(self, environments: Environments, seed: int, stream: int = 0, alike: bool = False) -> None:
+        self.environments, self.seed, self.stream, self.alike = environments, seed, stream, alike
         self.started = [0] * environments.count
         """Episodes started in each environment."""
         self.episodes: list[Episode] = [Episode(0) for _ in range(environments.count)]
@@ -58,7 +61,8 @@ class Collector:
     def _start(self, indices: list[int]) -> None:
         seeds = {}
         for i in indices:
-            sequence = np.random.SeedSequence([self.seed, self.stream, i, self.started[i]])
+            player = 0 if self.alike else i
+            sequence = np.random.SeedSequence([self.seed, self.stream, player, self.started[i]])
             seeds[i] = int(sequence.generate_state(1)[0] >> 1)
             self.started[i] += 1
         for i, step in self.environments.reset(seeds).items():

@@ -42,6 +42,15 @@ class Slide(gymnasium.Env):
         return self.observe()["picture"]
 
 
+class Aside(Slide):
+    """Every episode starts at the same place, far from the middle."""
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = 2.0
+        return self.observe(), {}
+
+
 class Poisoned(Slide):
     """Its fifth episode has a reward that is no number."""
 
@@ -135,5 +144,5 @@ class Deadly(Slide):
         return super().step(action)
 
 
-for world, steps in ((Slide, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (Square, 4)):
+for world, steps in ((Slide, 20), (Aside, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (Square, 4)):
     gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=steps)

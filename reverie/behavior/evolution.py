@@ -95,14 +95,10 @@ class Evolution(nn.Module):
         self, model: WorldModel, belief: Any, noise: EvolutionNoise, optimisers: dict[str, Optimiser]
     ) -> Metrics:
         """One step uphill of the population's ranked returns. The world model is read, never changed."""
-        start = tree.map(lambda x: x[noise.starts], belief)
-        centre = nn.utils.parameters_to_vector(self.policy.parameters())
-        epsilon = torch.cat([noise.parameters, -noise.parameters])
+        start, members = tree.map(lambda x: x[noise.starts], belief), self.members(noise.parameters)
         with torch.no_grad():
-            members = centre + self.config.sigma * epsilon
             fitness, action = imagined_returns(self.policy, members, model, start, noise, self.config)
-            uphill = shaped(fitness) @ epsilon / (self.config.population * self.config.sigma)
-        found = optimisers["actor"].step(-(centre @ uphill))
+        found = self.climb(fitness, noise.parameters, optimisers["actor"])
         return {
             "grad_norm/actor": found["grad_norm"],
             "imagined/return": fitness.mean(),
@@ -110,6 +106,18 @@ class Evolution(nn.Module):
             "imagined/return_std": fitness.std(),
             "policy/action_abs": action.abs().mean(),
         }
+
+    @torch.no_grad()
+    def members(self, epsilon: Float[Tensor, "pairs n"]) -> Float[Tensor, "P n"]:
+        """The parameters of the population: all `+ epsilon` first, then their mirror images."""
+        centre = nn.utils.parameters_to_vector(self.policy.parameters())
+        return centre + self.config.sigma * torch.cat([epsilon, -epsilon])
+
+    def climb(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimiser: Optimiser) -> Metrics:
+        """One step of the optimiser along the published estimate, whatever the fitness of the members came from."""
+        centre = nn.utils.parameters_to_vector(self.policy.parameters())
+        uphill = shaped(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
+        return optimiser.step(-(centre @ uphill))
 
 
 def shaped(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
@@ -130,17 +138,7 @@ def imagined_returns(
 
     What is imagined after a likely end counts as little as it is likely to be reached.
     """
-    count, size = len(members), len(noise.starts)
-    population = torch.vmap(lambda vector: unpacked(policy, vector))(members)
-
-    def act(features: Float[Tensor, "PN F"], own: Float[Tensor, "PN A"] | None) -> Tensor:
-        grouped = features.unflatten(0, (count, size))
-        each = None if own is None else own.unflatten(0, (count, size))
-        call = torch.vmap(
-            lambda parameters, x, e: torch.func.functional_call(policy, parameters, (x, e)),
-            in_dims=(0, 0, None if each is None else 0),
-        )
-        return call(population, grouped, each).flatten(0, 1)
+    act, count, size = Population(policy, members), len(members), len(noise.starts)
 
     def all_of(x: Tensor) -> Tensor:
         return x.repeat(count, *[1] * (x.dim() - 1))
@@ -155,6 +153,22 @@ def imagined_returns(
         goes_on = model.signals["continuation"].predict(features)
     weight = cumulated_weight(goes_on[:, 0], config.gamma * goes_on[:, 1:])
     return (weight * reward).sum(1).unflatten(0, (count, size)).mean(1), action
+
+
+class Population:
+    """P policies as one: features (P N, F), N rows for each member in turn, to actions (P N, A); noise likewise."""
+
+    def __init__(self, policy: Any, members: Float[Tensor, "P n"]) -> None:
+        self.policy, self.count = policy, len(members)
+        self.parameters = torch.vmap(lambda vector: unpacked(policy, vector))(members)
+
+    def __call__(self, features: Float[Tensor, "PN F"], noise: Float[Tensor, "PN A"] | None) -> Float[Tensor, "PN A"]:
+        def one(parameters: dict[str, Tensor], x: Tensor, own: Tensor | None) -> Tensor:
+            return torch.func.functional_call(self.policy, parameters, (x, own))
+
+        each = None if noise is None else noise.unflatten(0, (self.count, -1))
+        call = torch.vmap(one, in_dims=(0, 0, None if each is None else 0))
+        return call(self.parameters, features.unflatten(0, (self.count, -1)), each).flatten(0, 1)
 
 
 def unpacked(policy: nn.Module, vector: Float[Tensor, " n"]) -> dict[str, Tensor]:

@@ -22,11 +22,13 @@ from reverie.agent import Agent, AgentConfig, PolicyActor, load
 from reverie.behavior import LearnerConfig
 from reverie.behavior.actor_critic import ActorCriticConfig
 from reverie.behavior.evolution import EvolutionConfig
+from reverie.behavior.real_episodes import improve
 from reverie.config import Config
 from reverie.data.replay import Replay
 from reverie.data.replayed import ReplayedConfig
 from reverie.disk import atomic_write
 from reverie.display import Progress
+from reverie.envs import make_many
 from reverie.evaluate.returns import evaluate
 from reverie.optimiser import AdamConfig
 from reverie.studies import Findings, OnProgress
@@ -37,17 +39,23 @@ from reverie.world_model import WorldModel
 
 @dataclass(frozen=True)
 class Rules:
-    """`steps` imagined in all, judged `points` times by `episodes` real ones; `repeats` gradients for the variance."""
+    """`steps` imagined in all, judged `points` times by `episodes` real ones; `repeats` gradients for the variance.
+
+    `played`: updates of evolution strategies by real episodes.
+    """
 
     steps: int
     points: int
     episodes: int
     seeds: int
     repeats: int
+    played: int
 
 
-RULES = {"tiny": Rules(4_000, 2, 1, 1, 3), "laptop": Rules(6_000_000, 10, 10, 3, 32)}
+RULES = {"tiny": Rules(4_000, 2, 1, 1, 3, 1), "laptop": Rules(6_000_000, 10, 10, 3, 32, 30)}
 METHODS = ("backpropagation", "reinforce", "evolution")
+PLAYED = "evolution_played"
+"""Evolution strategies scored by real episodes instead of imagined ones."""
 BATCH, LENGTH = 16, 24
 
 
@@ -63,6 +71,7 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
         "steps": rules.steps,
         "episodes": rules.episodes,
         "methods": {},
+        "played": {},
         "variance": {},
     }
     practice = Practice(folder, config, size)
@@ -71,6 +80,9 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
             path = out / f"{method}-{seed}.json"
             found = kept(path, lambda m=method, s=seed, p=path: practice.learn(m, s, p.with_suffix(".pt"), on_progress))
             numbers["methods"].setdefault(method, {})[str(seed)] = found
+    for seed in range(rules.seeds):
+        found = kept(out / f"{PLAYED}-{seed}.json", lambda s=seed: practice.play(s, on_progress))
+        numbers["played"][str(seed)] = found
     at = out / f"{METHODS[0]}-0.pt"
     for method in METHODS:
         numbers["variance"][method] = kept(out / f"variance-{method}.json", lambda m=method: practice.variance(m, at))
@@ -122,6 +134,11 @@ def kept(path: Path, measure: Callable[[], Any]) -> Any:
     return json.loads(path.read_text())
 
 
+def tell(on_progress: OnProgress, message: str, done: int, total: int, began: float) -> None:
+    """How far one learner is, in updates."""
+    on_progress(message, Progress("updates", done, total, 0, done, time.monotonic() - began, 0, message=message))
+
+
 class Practice:
     """A frozen world model, its replay, and learners that practise in it."""
 
@@ -157,26 +174,38 @@ class Practice:
         each = imagined_steps(config)
         updates = max(self.rules.points, self.rules.steps // each)
         marks = {round(updates * i / self.rules.points) for i in range(1, self.rules.points + 1)}
-        points, spent, began = [self.judged(learner, 0, 0.0)], 0.0, time.monotonic()
+        points, spent, began, imagined = [self.judged(learner, 0, 0.0)], 0.0, time.monotonic(), torch.zeros(())
         for update in range(1, updates + 1):
             start = time.monotonic()
             belief = self.beliefs(generator)
-            metrics = learner.update(
-                self.model, belief, learner.noise(self.model, len(tree.leaves(belief)[0]), generator), optimisers
-            )
+            noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
+            imagined = learner.update(self.model, belief, noise, optimisers)["imagined/return"]
             spent += time.monotonic() - start
             if update in marks:
                 points.append(self.judged(learner, update * each, spent))
                 if update == min(marks):
                     torch.save(learner.state_dict(), weights)
             if update % 10 == 0 or update == updates:
-                took = time.monotonic() - began
-                message = f"{method}, seed {seed}"
-                on_progress(message, Progress("updates", update, updates, 0, update, took, 0, message=message))
-        return {"points": points, "imagined_return": float(metrics["imagined/return"]), "updates": updates}
+                tell(on_progress, f"{method}, seed {seed}", update, updates, began)
+        return {"points": points, "imagined_return": float(imagined), "updates": updates}
+
+    def play(self, seed: int, on_progress: OnProgress) -> dict[str, Any]:
+        """Returns by real frames of the learner that is scored by real episodes; no reward is imagined."""
+        learner, config = self.build("evolution", seed)
+        optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(seed)
+        environments = make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))
+        points, frames, began = [self.judged(learner, 0, 0.0)], 0, time.monotonic()
+        marks = {round(self.rules.played * i / self.rules.points) for i in range(1, self.rules.points + 1)}
+        for update in range(1, self.rules.played + 1):
+            frames += improve(learner, self.agent, environments, 1_000 * seed + update, generator, optimiser)[1]
+            if update in marks:
+                points.append(self.judged(learner, frames, time.monotonic() - began))
+            tell(on_progress, f"{PLAYED}, seed {seed}", update, self.rules.played, began)
+        environments.close()
+        return {"points": points, "updates": self.rules.played}
 
     def judged(self, learner: Any, steps: int, seconds: float) -> dict[str, Any]:
-        """The policy's mode in the real world, the same episodes for all."""
+        """The policy's mode in the real world, the same episodes for all. `steps`: imagined, or real frames."""
         config = AgentConfig(self.agent.config.spec, self.agent.config.model, learner.config.policy, self.config.env)
         agent = Agent(config, self.model, PolicyActor(learner.policy, self.model.dynamics.features))
         returns = evaluate(agent, self.config.env, self.rules.episodes, 0).returns

@@ -58,6 +58,14 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
         if all(run["points"][-1]["return"] > run["points"][0]["return"] for run in runs.values())
     ]
     parts.append(f"In the real environment every seed improved with: {', '.join(improved) or 'none'}.")
+    if played := numbers["played"]:
+        before, after = (float(np.mean([one["points"][i]["return"] for one in played.values()])) for i in (0, -1))
+        frames = np.mean([one["points"][-1]["steps"] for one in played.values()])
+        parts.append(
+            f"Scored by real episodes instead of imagined ones, evolution strategies go from {before:.0f} to "
+            f"{after:.0f} in {frames:,.0f} real frames, {frames / numbers['frames']:.0f} times those that the world "
+            "model learned from."
+        )
     return " ".join(parts)
 
 
@@ -74,6 +82,12 @@ def text(numbers: Mapping[str, Any]) -> str:
             f"| {NAMES[method]} | {next(iter(runs.values()))['updates']:,} | {last[0]['steps']:,} "
             f"| {np.mean([one['seconds'] for one in last]):.0f} | {', '.join(f'{x:.0f}' for x in final(runs))} "
             f"| {noise['noise_to_signal']:.3g} | {noise['of_one_update']:.3g} |"
+        )
+    for seed, one in numbers["played"].items():
+        last = one["points"][-1]
+        rows.append(
+            f"| the same by real episodes, seed {seed} | {one['updates']} | {last['steps']:,} real frames "
+            f"| {last['seconds']:.0f} | {last['return']:.0f} | | |"
         )
     table = "\n".join(rows)
     return f"""# Three ways to a policy in one world model

@@ -20,5 +20,6 @@ def test_every_other_channel_has_a_hue_of_its_own():
         assert len({tuple(pixel) for pixel in shown[0, 0].tolist()}) == channels
         assert (shown.max(-1) >= 254).all()
     nothing = as_colours(np.zeros((3, 5, 5, 4), np.uint8))
-    assert nothing.shape == (3, 5, 5, 3) and nothing.max() == 0
+    assert nothing.shape == (3, 5, 5, 3)
+    assert nothing.max() == 0
     assert as_colours(np.full((1, 1, 4), 255, np.uint8)).min() == 255  # overlaps add, and stay in range
