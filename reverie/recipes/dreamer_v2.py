@@ -141,45 +141,21 @@ def control(env_id: str) -> Config:
 
 
 def grid(env_id: str) -> Config:
-    """MinAtar: dense layers, for its images are no larger than vectors; REINFORCE, for its actions are discrete."""
-    dense = MLPConfig(2, 200)
-    model = network(dense, 200, 200, CategoricalConfig(16, 16), dense, continuation=5.0)
-    signals = model.signals | {"reconstruction": ReconstructionConfig(dense, dense, std=1.0)}
-    model = replace(
-        model,
-        encoder=replace(model.encoder, standardise=True),
-        signals=signals,
-        weights=model.weights | {"reward": 20.0},
-        optimiser=adam(1e-3),
-    )
+    """What `dreamer_v1` is for MinAtar, with V2's latent, cell, divergence and optimisers, and REINFORCE."""
+    base = cast(Config, v1.grid(env_id))
+    dynamics = RSSMConfig(v1.GRID.units, v1.GRID.units, CategoricalConfig(16, 8), gate_bias=1.0, cell="layer_norm")
+    signals = base.model.signals | {"divergence": DivergenceConfig(free=0.0, variant="mean", balance=0.8)}
     behavior = replace(
-        behaviour(dense),
+        behaviour(v1.GRID),
+        horizon=v1.GRID_HORIZON,
         gamma=0.99,
         entropy=3e-3,
         reinforce=1.0,
         actor_optimiser=adam(3e-4),
         value_optimiser=adam(3e-4),
     )
-    return Config(
-        recipe="dreamer_v2",
-        size="laptop",
-        env=EnvConfig(env_id, image_size=10, time_limit=2_500),
-        replay=ReplayConfig(capacity=200_000),
-        model=model,
-        behavior=behavior,
-        training=TrainingConfig(
-            frames=200_000,
-            prefill=5_000,
-            pretrain=200,
-            round=100,
-            updates=20,
-            batch=16,
-            length=32,
-            log_every=1_000,
-            checkpoint_every=5_000,
-        ),
-        evaluation=EvaluationConfig(every=20_000, episodes=10, final_episodes=100),
-    )
+    model = replace(base.model, dynamics=dynamics, signals=signals, optimiser=adam(1e-3))
+    return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
 def laptop(env_id: str) -> Config:
