@@ -9,8 +9,8 @@ Trajectories start at every posterior of the batch. `w_t` cumulates discount and
 after a likely end does not count.
 
 Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`), where the published code lets
-`v(s_t)` include `r_t`; so no imagined step is used without its consequence. An entropy bonus (Hafner 2021, Eq. 6)
-and a target value that follows slowly (Lillicrap 2016, Sec. 3) can be added; the published agent has neither.
+`v(s_t)` include `r_t`; so no imagined step is used without its consequence. An entropy bonus (Hafner 2021, Eq. 6) and
+a target value that follows slowly (Lillicrap 2016, Sec. 3) are options: Dreamer V1 has neither, DreamerV2 both.
 """
 
 import copy
