@@ -52,7 +52,8 @@ class MPPI:
         for noise_BNHA in noise:
             action_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
             score_BN = score(action_BNHA)
-            unit = score_BN.std(1, keepdim=True).clamp(min=1e-6)
+            correction = min(1, c.candidates - 1)  # of a single candidate, 0 and not the 0 / 0 of the sample's
+            unit = score_BN.std(1, keepdim=True, correction=correction).clamp(min=1e-6)
             weight = (score_BN / (c.temperature * unit)).softmax(1)[:, :, None, None]
             mean = (weight * action_BNHA).sum(1)
             std = plan.std

@@ -78,7 +78,7 @@ SEEDS = {"cfm": 3, "cfm_one_way": 3, "joint": 3}
 SLOW = ("autoencoder", "pixel_forward")
 """They draw images, which takes twice as long: at size `laptop` they get half the updates."""
 EPISODES = {"tiny": 2, "laptop": 100, "paper": 100}
-ORACLE_EPISODES = {"rope": 40, "cloth": 5}
+ORACLE_EPISODES = {"rope": 40, "cloth": 5, "rope-randomised": 10, "cloth-randomised": 5}
 """A hundred true simulations a decision are slow."""
 PIXEL_EPISODES = 25
 """So are a hundred images drawn a decision: at size `laptop`."""
@@ -184,8 +184,7 @@ def state_space(size: str, world: str) -> FitConfig:
 def bounds(condition: Condition, path: Path, size: str, on_progress: OnProgress) -> dict[str, Any]:
     """Acting at random and by the oracle, kept in `path`."""
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    thing = "rope" if "Rope" in condition.world else "cloth"
-    few = min(ORACLE_EPISODES[thing], EPISODES[size])
+    few = min(ORACLE_EPISODES[condition.name], EPISODES[size])
     for name, player, episodes in (("random", at_random, EPISODES[size]), ("oracle", by_oracle, few)):
         for goal in condition.goals:
             of_player = found.setdefault(name, {}).setdefault("0", {})

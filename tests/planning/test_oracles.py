@@ -143,3 +143,11 @@ def test_coloured_noise_has_unit_variance_and_its_spectrum(exponent, length):
 
 def test_populations_shrink_to_two_elites_each():
     assert ICEMConfig(candidates=64, elites=10, iterations=8).populations == [64, 51, 41, 33, 26, 21, 20, 20]
+
+
+def test_mppi_with_a_single_candidate_takes_it():
+    planner = MPPIConfig(horizon=2, candidates=1, iterations=1).build(1)
+    noise = planner.noise(3, torch.Generator().manual_seed(0))
+    plan = planner(lambda action: action.sum((2, 3)), planner.start(3, torch.device("cpu")), noise)
+    assert torch.equal(plan.mean, (0.5 * noise[0, :, 0]).clamp(-1, 1))
+    assert torch.isfinite(plan.std).all()
