@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.errors import UserError
 from reverie.math.distributions import gumbel, one_hot_sample
 from reverie.math.divergences import categorical_kl
 
@@ -23,6 +24,12 @@ class CategoricalConfig:
 
     groups: int = 32
     classes: int = 32
+
+    def __post_init__(self) -> None:
+        if self.groups < 1 or self.classes < 2:
+            raise UserError(
+                f"latent.groups is {self.groups} and latent.classes {self.classes}: take 1 group of 2 classes, or more."
+            )
 
     def build(self) -> "Categorical":
         return Categorical(self)

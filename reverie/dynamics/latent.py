@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.errors import UserError
 from reverie.math.divergences import gaussian_kl
 
 
@@ -48,6 +49,10 @@ class GaussianConfig:
 
     size: int = 30
     min_std: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UserError(f"latent.size is {self.size}: it must be 1 or more.")
 
     def build(self) -> "Gaussian":
         return Gaussian(self)
