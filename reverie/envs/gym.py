@@ -48,8 +48,8 @@ def ids() -> list[str]:
     """The registered ids that can be played here: installed, with a Box or Discrete action."""
     playable = []
     for env_id, spec in load().registry.items():
-        if env_id.startswith(CLAIMED):
-            continue
+        if env_id.startswith(CLAIMED) or str(spec.entry_point).startswith("ale_py"):
+            continue  # of another family, or one of Atari's several hundred older names
         limit = None if spec.max_episode_steps else 1
         try:
             with warnings.catch_warnings():  # being listed is no time to hear that an id is deprecated
