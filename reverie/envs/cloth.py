@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.envs.deformable import IMAGE, TABLE, Deformable, simulator
+from reverie.envs.deformable import IMAGE, TABLE, Deformable
 from reverie.envs.table import Canvas, Look, lit
 from reverie.errors import UserError
 
@@ -59,13 +59,12 @@ class Cloth(Deformable):
     }
 
     def __init__(self, **settings: Any) -> None:
-        self.mujoco = mujoco = simulator()
-        self.model = mujoco.MjModel.from_xml_string(_xml())
-        self.physics = mujoco.MjData(self.model)
-        self.nominal_mass = self.model.body_mass.copy()
         self._drawn: tuple[bytes, np.ndarray] = (b"", np.empty(0))
         """The points and the size of the last drawing, and what it was."""
         super().__init__(**settings)
+
+    def xml(self) -> str:
+        return _xml()
 
     @property
     def points(self) -> Float[np.ndarray, "n 3"]:
@@ -149,7 +148,7 @@ class Cloth(Deformable):
         self.slowed = {name: np.exp(-TIMESTEP * drag / mass) for name, drag in drags.items()}
         self.bend = TIMESTEP * BEND * factors["stiffness"] / mass
         self.smooth = np.linalg.inv(np.eye(PARTICLES) + TIMESTEP * self.bend * ROUGHNESS)
-        self.model.body_mass[:] = self.nominal_mass * factors["mass"]
+        self.model.body_mass[:] = self.nominal.body_mass * factors["mass"]
         self.mujoco.mj_setConst(self.model, self.mujoco.MjData(self.model))
 
     def picture(self, points: Float[np.ndarray, "n 3"], look: Look, size: int) -> UInt8[np.ndarray, "size size 3"]:

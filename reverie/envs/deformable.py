@@ -9,6 +9,7 @@ OpenGL (`envs.table`).
 
 from abc import abstractmethod
 from collections.abc import Callable
+from copy import copy
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -74,10 +75,6 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     """Metres that a displacement of 1 drags."""
     physics_space: ClassVar[dict[str, tuple[float, float]]]
     """Factors that randomisation draws between these bounds, log-uniformly."""
-    mujoco: Any
-    model: Any
-    physics: Any
-    """MuJoCo, and its model and data of the thing: what a subclass makes before it calls this class's `__init__`."""
 
     def __init__(
         self,
@@ -92,6 +89,11 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         if randomise not in RANDOMISE:
             raise UserError(f"`randomise` is '{randomise}': take none, trajectory or step.")
         self.render_mode, self.goal_name, self.randomise, self.render_size = render_mode, goal, randomise, render_size
+        self.mujoco = simulator()
+        self.model = self.mujoco.MjModel.from_xml_string(self.xml())
+        self.nominal = copy(self.model)
+        """The model as no randomisation has changed it."""
+        self.physics = self.mujoco.MjData(self.model)
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         most = 2 * TABLE
         state = spaces.Box(-most, most, (self.POINTS * self.COORDINATES,), np.float32)
@@ -111,6 +113,10 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         self.set_domain(None)
 
     # ---- physics: what a subclass gives
+
+    @abstractmethod
+    def xml(self) -> str:
+        """MuJoCo's model of the thing."""
 
     @property
     @abstractmethod

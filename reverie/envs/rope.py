@@ -8,12 +8,12 @@ Departures from Yan 2020: a planar chain in a viscous medium instead of a spatia
 the spring that drags is a soft constraint, so its stiffness does not limit the time step.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.envs.deformable import IMAGE, TABLE, Deformable, simulator
+from reverie.envs.deformable import IMAGE, TABLE, Deformable
 from reverie.envs.table import Canvas, Look, lit
 from reverie.errors import UserError
 
@@ -44,12 +44,8 @@ class Rope(Deformable):
     # Less damping than nominal would need a smaller time step wherever a light rope lies in a thick medium.
     physics_space: ClassVar = {"mass": (0.7, 1.5), "damping": (1.0, 4.0), "friction": (0.6, 1.6)}
 
-    def __init__(self, **settings: Any) -> None:
-        self.mujoco = mujoco = simulator()
-        self.model = mujoco.MjModel.from_xml_string(_xml())
-        self.physics = mujoco.MjData(self.model)
-        self.nominal = (self.model.body_mass.copy(), self.model.body_inertia.copy(), self.model.dof_damping.copy())
-        super().__init__(**settings)
+    def xml(self) -> str:
+        return _xml()
 
     @property
     def points(self) -> Float[np.ndarray, "n 2"]:
@@ -90,10 +86,9 @@ class Rope(Deformable):
         self.mujoco.mj_forward(self.model, self.physics)
 
     def set_physics(self, factors: dict[str, float]) -> None:
-        mass, inertia, damping = self.nominal
-        self.model.body_mass[:] = mass * factors["mass"]
-        self.model.body_inertia[:] = inertia * factors["mass"]
-        self.model.dof_damping[:] = damping * factors["damping"]
+        self.model.body_mass[:] = self.nominal.body_mass * factors["mass"]
+        self.model.body_inertia[:] = self.nominal.body_inertia * factors["mass"]
+        self.model.dof_damping[:] = self.nominal.dof_damping * factors["damping"]
         self.model.opt.viscosity = VISCOSITY * factors["friction"]
         self.mujoco.mj_setConst(self.model, self.mujoco.MjData(self.model))
 

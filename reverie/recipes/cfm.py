@@ -42,7 +42,7 @@ def cfm(size: str, env_id: str | None) -> FitConfig:
 
 def published(size: str, env_id: str | None) -> FitConfig:
     """CFM as published, but for the encoder and the budget: independent transitions, its negatives, `W(z, a) z`."""
-    signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=("current",))}
-    like, own = (latent_prediction("cfm", which, env_id, signals, {"contrastive": 1.0}) for which in ("paper", size))
-    model = replace(cast(WorldModelConfig, own.model), dynamics=cast(WorldModelConfig, like.model).dynamics)
+    paper, own = cfm("paper", env_id), cfm(size, env_id)
+    like, model = cast(WorldModelConfig, paper.model), cast(WorldModelConfig, own.model)
+    model = replace(model, dynamics=like.dynamics, signals=like.signals, weights=like.weights)
     return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))

@@ -41,6 +41,8 @@ NAMES = {
     "cfm_one_way": "CFM, hard negatives alone",
     "cfm": "CFM",
 }
+TIE = 0.04
+"""Shares of random's distance nearer than this are as near: the widest spread of three seeds of one method."""
 Found = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 """Method, seed, goal, measure."""
 
@@ -116,8 +118,14 @@ def conclusion(name: str, found: Found) -> str:
     ]
     if "cfm" in found:
         each = ", ".join(f"{goal} {100 * share(found, 'cfm', goal):.0f} %" for goal in goals)
-        beaten = [method for method in trained if method != "cfm" and mean[method] > mean["cfm"]]
-        parts.append(f"CFM by goal: {each}; it comes nearer than {_listed([NAMES[m] for m in beaten])}.")
+        behind = {method: mean[method] - mean["cfm"] for method in order if method != "cfm"}
+        verdicts = {
+            "comes nearer than": [method for method, by in behind.items() if by >= TIE],
+            f"ties with (within {100 * TIE:.0f} points)": [method for method, by in behind.items() if abs(by) < TIE],
+            "is beaten by": [method for method, by in behind.items() if by <= -TIE],
+        }
+        said = "; ".join(f"it {verb} {_listed([NAMES[m] for m in those])}" for verb, those in verdicts.items() if those)
+        parts.append(f"CFM by goal: {each}{'; ' if said else ''}{said}.")
     useless = [method for method in trained if mean[method] > 0.9]
     if useless:
         parts.append(f"No better than chance (above 90 %): {_listed([NAMES[m] for m in useless])}.")

@@ -48,7 +48,12 @@ def test_the_verdict_follows_from_the_numbers():
     worse = MADE_UP | {"cfm": {"0": {"horizontal": one(3.0), "random": one(4.5)}}}
     said = conclusion("rope", worse)
     assert "it comes nearer than naive forward" in said
+    assert "it is beaten by autoencoder" in said
     assert "not the published order" in said
+    tie = MADE_UP | {"cfm": {"0": {"horizontal": one(2.1), "random": one(2.9)}}}
+    said = conclusion("rope", tie)
+    assert "it comes nearer than naive forward; it ties with (within 4 points) autoencoder." in said
+    assert "beaten" not in said
 
 
 def test_every_method_is_a_run_of_its_own(monkeypatch):
