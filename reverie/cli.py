@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from reverie import commands
 from reverie.errors import UserError, nearest
+from reverie.studies import STUDIES
 
 
 @dataclass(frozen=True)
@@ -175,10 +176,10 @@ COMMANDS = {
     ),
     "study": Command(
         commands.study,
-        "answer a question by experiments: collapse, deformable, dynamics, generative, planners",
+        f"answer a question by experiments: {', '.join(STUDIES)}",
         "reverie study generative",
         (
-            Argument("NAME", "the study: collapse, deformable, dynamics, generative or planners", metavar="NAME"),
+            Argument("NAME", f"the study, one of {', '.join(STUDIES)}", metavar="NAME"),
             Argument("--size", "tiny or laptop; deformable also paper (default: laptop)", "SIZE", str, "laptop"),
             Argument("--parts", "some parts of it, such as rope,cloth (default: all)", "NAMES"),
             Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
