@@ -87,7 +87,7 @@ _OF_PLANNING = Settings(
     "  --planner.candidates 200     a setting of the planner by its dotted path; a wrong one is told which there are\n"
     "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value;\n"
     "                               Goal or PixelGoal towards goal images\n"
-    "  --objective.gamma 0.97       discount a decision; beside a value that of the run, `behavior.gamma`\n"
+    "  --objective.gamma 0.97       discount a decision (default: 1; beside a value, as that was learned)\n"
     "  --futures 4                  score the mean of so many sampled futures (default: 0, the mean transition)\n"
     "  --warm_start false           search anew at every decision, not from the last plan (default: true)",
     ("planner", "objective", "futures", "warm_start"),

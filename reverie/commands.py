@@ -277,17 +277,25 @@ def _built(arguments: Namespace, settings: Texts) -> "AnyConfig":
 
 
 def _with_planner(agent: "Agent", folder: Path, settings: Texts) -> "Agent":
-    """The agent of a run, acting by its own planner or the default one, with the settings that were typed."""
+    """The agent of a run, acting by its own planner or the default one, with the settings that were typed.
+
+    Beside a learned value rewards are discounted as that value was learned, unless typed otherwise.
+    """
     from reverie.agent import replan
     from reverie.agent_run import load_value
+    from reverie.config import read_config
     from reverie.config_io import override
     from reverie.planning.objectives import RewardAndValueConfig
     from reverie.planning.planning_actor import PlanningConfig
 
     own = agent.config.actor
     planning = override(own if isinstance(own, PlanningConfig) else PlanningConfig(), settings)
-    needed = isinstance(planning.objective, RewardAndValueConfig)
-    return replan(agent, planning, load_value(folder, agent) if needed else None)
+    if not isinstance(planning.objective, RewardAndValueConfig):
+        return replan(agent, planning)
+    gamma = getattr(getattr(read_config(folder), "behavior", None), "gamma", None)
+    if gamma is not None and "objective.gamma" not in settings:
+        planning = replace(planning, objective=replace(planning.objective, gamma=gamma))
+    return replan(agent, planning, load_value(folder, agent))
 
 
 def _free_folder(config: "AnyConfig") -> Path:

@@ -5,7 +5,7 @@ import pytest
 import small_run
 
 import reverie
-from reverie import cli, config_io, recipes
+from reverie import cli, commands, config_io, recipes
 from reverie.planning.cem import ICEMConfig
 from reverie.planning.planning_actor import PlanningConfig
 
@@ -77,21 +77,19 @@ def test_a_damaged_config_is_told(tmp_path, capsys):
 
 
 def test_default_run_folders_are_new(tmp_path, monkeypatch):
-    from reverie.commands import _free_folder
-
     monkeypatch.chdir(tmp_path)
     config = recipes.build("dreamer_v1", "tiny", "dm_control/walker-walk-v0")
-    first = _free_folder(config)
+    first = commands._free_folder(config)
     assert str(first) == "runs/dreamer_v1-dm_control-walker-walk-v0-0"
     first.mkdir(parents=True)
-    assert str(_free_folder(config)) == f"{first}-2"
+    assert str(commands._free_folder(config)) == f"{first}-2"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two tiny runs: one that learned a policy and a value, one that plans."""
-    folder = tmp_path_factory.mktemp("runs")
-    reverie.train(small_run.config(), folder / "policy")
+    folder, policy = tmp_path_factory.mktemp("runs"), small_run.config()
+    reverie.train(replace(policy, behavior=replace(policy.behavior, gamma=0.97)), folder / "policy")
     reverie.train(replace(small_run.config(), behavior=PlanningConfig(ICEMConfig(horizon=3))), folder / "planner")
     return folder
 
@@ -110,6 +108,19 @@ def test_a_planner_acts_in_the_model_of_a_policy(runs, capsys):
     code, valued = run(f"{line} {SMALL} --objective RewardAndValue --objective.gamma 0.9", capsys)
     assert code == 0
     assert len({plain.out, planned.out, valued.out}) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "gamma"),
+    [
+        ({"objective": "RewardAndValue"}, 0.97),
+        ({"objective": "RewardAndValue", "objective.gamma": "0.9"}, 0.9),
+        ({"objective": "RewardSum"}, 1.0),
+    ],
+)
+def test_beside_a_value_rewards_are_discounted_as_it_was_learned(runs, settings, gamma):
+    folder = runs / "policy"
+    assert commands._with_planner(reverie.load(folder), folder, settings).config.actor.objective.gamma == gamma
 
 
 def test_a_moment_is_drawn(runs, tmp_path, capsys):
