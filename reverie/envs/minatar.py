@@ -24,7 +24,9 @@ LONGEST = 10_000
 CELL = 32
 """Pixels of a cell in `render`, for people."""
 
-LABEL = "MinAtar" if importlib.util.find_spec("minatar") else "MinAtar (pip install reverie[minatar])"
+MISSING = "pip install 'reverie[minatar]'"
+INSTALLED = importlib.util.find_spec("minatar") is not None
+LABEL = "MinAtar" if INSTALLED else f"MinAtar ({MISSING})"
 
 
 def matches(env_id: str) -> bool:
@@ -35,7 +37,7 @@ def matches(env_id: str) -> bool:
 def ids() -> list[str]:
     """Both versions of every game, if the package is installed."""
     names = [game.title().replace("_", "") for game in GAMES]
-    return [f"{PREFIX}{name}-v{version}" for name in names for version in (0, 1)] if "pip" not in LABEL else []
+    return [f"{PREFIX}{name}-v{version}" for name in names for version in (0, 1)] if INSTALLED else []
 
 
 class MinAtarEnvironment:
@@ -113,8 +115,8 @@ def _named(env_id: str) -> tuple[str, bool]:
 
 
 def _open(game: str) -> Any:
-    if "pip" in LABEL:
-        raise UserError("MinAtar is not installed: pip install 'reverie[minatar]'.")
+    if not INSTALLED:
+        raise UserError(f"MinAtar is not installed: {MISSING}.")
     logging.disable(logging.WARNING)  # importing it says that it cannot draw without seaborn; it need not
     try:
         from minatar import Environment
