@@ -56,6 +56,10 @@ class ActorCriticConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.reinforce <= 1:
             raise UserError(f"behavior.reinforce is {self.reinforce}: it is a part, between 0 and 1.")
+        if not 0 < self.target_rate <= 1:
+            raise UserError(f"behavior.target_rate is {self.target_rate}: it must be above 0 and at most 1.")
+        if self.horizon < 1:
+            raise UserError(f"behavior.horizon is {self.horizon}: it must be 1 or more.")
         if self.target_every < 1:
             raise UserError(f"behavior.target_every is {self.target_every}: it must be 1 or more.")
 

@@ -44,8 +44,12 @@ class EvolutionConfig:
             raise UserError(
                 f"behavior.population is {self.population}: it must be even, for perturbations come in pairs."
             )
-        if self.sigma <= 0:
-            raise UserError(f"behavior.sigma is {self.sigma}: it must be positive.")
+        if not 0 < self.sigma < float("inf"):
+            raise UserError(f"behavior.sigma is {self.sigma}: it must be positive and finite.")
+        if self.starts < 1:
+            raise UserError(f"behavior.starts is {self.starts}: it must be 1 or more.")
+        if self.horizon < 1:
+            raise UserError(f"behavior.horizon is {self.horizon}: it must be 1 or more.")
 
     @property
     def actor(self) -> PolicyConfig:
@@ -100,6 +104,7 @@ class Evolution(nn.Module):
             fitness, action = imagined_returns(self.policy, members, model, start, noise, self.config)
         found = self.climb(fitness, noise.parameters, optimisers["actor"])
         return {
+            "loss/actor": -fitness.mean(),  # what is watched for not being finite: ranks always are
             "grad_norm/actor": found["grad_norm"],
             "imagined/return": fitness.mean(),
             "imagined/return_best": fitness.max(),
@@ -121,9 +126,13 @@ class Evolution(nn.Module):
 
 
 def shaped(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
-    """Centred ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1)."""
-    ranks = fitness.argsort().argsort().to(fitness.dtype)
-    return ranks / (len(fitness) - 1) - 0.5
+    """Centred ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
+
+    Equals share the mean of their ranks, so that a population of equals moves nothing.
+    """
+    better = (fitness[:, None] > fitness).sum(1)
+    equals = (fitness[:, None] == fitness).sum(1) - 1
+    return (better + equals / 2) / (len(fitness) - 1) - 0.5
 
 
 def imagined_returns(

@@ -31,8 +31,8 @@ from reverie.types import Batch
 from reverie.world_model import WorldModel, WorldModelConfig
 
 LATENTS = ("Gaussian", "categorical")
-CATEGORICAL = {"curtain": CategoricalConfig(8, 4), "pendulum": CategoricalConfig(10, 8)}
-"""Groups and classes: of about as many outputs as the Gaussian has, two for each of its 16 or 20 dimensions."""
+CATEGORICAL = {"curtain": CategoricalConfig(8, 4), "pendulum": CategoricalConfig(8, 5)}
+"""Groups and classes: as many outputs as the Gaussian has, two for each of its 16 or 20 dimensions."""
 CODES, VALUES = 6, 8
 """Rows and, at most, columns of the picture of codes."""
 
@@ -90,7 +90,7 @@ def values(model: WorldModel, batch: Batch) -> Float[Tensor, "N K V"]:
     """How much each of K codes takes each of V values at N moments, summing to 1 over values.
 
     A code is a group of a categorical latent, by its probabilities; of a Gaussian one it is a dimension, by which of
-    `VALUES` equal parts of its own range of means it lies in.
+    `VALUES` equally frequent parts of its means it lies in.
     """
     posterior: Any = model.trace(batch, None).posterior
     if hasattr(posterior.stats, "log_probability"):

@@ -73,7 +73,7 @@ def figures(world: str, found: Mapping[str, Any]) -> str:
 def _caption(name: str) -> str:
     if name == "categorical":
         return "Categorical: the mean image of each class, a row a group, the ones first that split the images best."
-    return "Gaussian: the mean image of each eighth of a dimension's range, a row a dimension, the same order."
+    return "Gaussian: the mean image of each eighth of the moments, by one dimension's value; a row a dimension."
 
 
 def conclusion(numbers: Mapping[str, Any]) -> str:
@@ -87,9 +87,16 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
         parts.append(
             f"On {world} the {_best(bound, True)} latent has the higher bound ({_told(bound, 2)}), the "
             f"{_best(ahead, False)} one the smaller open-loop error ({_told(ahead, 1)}), and the "
-            f"{_best(returns, True)} one the higher return ({_told(returns, 2)})."
+            f"{_best(returns, True)} one the higher return ({_told(returns, 2)}"
+            f"{', within what the episodes tell' if _alike(*(v['returns'] for v in found.values())) else ''})."
         )
     return " ".join(parts)
+
+
+def _alike(one: list[float], other: list[float]) -> bool:
+    """Whether two means of returns are nearer than twice the standard error of their difference."""
+    error = np.sqrt(np.var(one) / len(one) + np.var(other) / len(other))
+    return abs(np.mean(one) - np.mean(other)) < 2 * float(error)
 
 
 def _best(found: Mapping[str, float], most: bool) -> str:

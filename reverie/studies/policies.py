@@ -97,7 +97,7 @@ def world(size: str) -> Config:
 
 
 def learners(config: Config, size: str) -> dict[str, LearnerConfig]:
-    """The three, alike in all that they share; learning rates are each one's own."""
+    """The three, alike in all that they share; evolution has a learning rate of its own, REINFORCE was not tuned."""
     own = cast(ActorCriticConfig, config.behavior)
     actor_critic = replace(
         own,
@@ -120,11 +120,11 @@ def learners(config: Config, size: str) -> dict[str, LearnerConfig]:
     }
 
 
-def imagined_steps(learner: LearnerConfig) -> int:
-    """Steps that one update of a learner imagines."""
+def imagined_steps(learner: LearnerConfig, length: int = LENGTH) -> int:
+    """Steps that one update of a learner imagines, from `BATCH` sequences of `length` beliefs."""
     if isinstance(learner, EvolutionConfig):
         return learner.population * learner.starts * learner.horizon
-    return BATCH * LENGTH * cast(ActorCriticConfig, learner).horizon
+    return BATCH * length * cast(ActorCriticConfig, learner).horizon
 
 
 def kept(path: Path, measure: Callable[[], Any]) -> Any:
@@ -144,6 +144,7 @@ class Practice:
 
     def __init__(self, folder: Path, config: Config, size: str) -> None:
         self.folder, self.config, self.size, self.rules = folder, config, size, RULES[size]
+        self.length = min(LENGTH, config.training.length)
         self.agent = load(folder, "cpu")
         self.model: WorldModel = self.agent.model
         self.model.requires_grad_(False)
@@ -158,12 +159,11 @@ class Practice:
         return config.build(self.agent.config.spec, self.model.dynamics.feature_size), config
 
     def beliefs(self, generator: torch.Generator) -> Any:
-        """Detached beliefs of `BATCH * LENGTH` recorded moments."""
+        """Detached beliefs of `BATCH * length` recorded moments."""
         self.replay.generator = generator
-        length = min(LENGTH, self.config.training.length)
-        batch = self.replay.sample(BATCH, length)
+        batch = self.replay.sample(BATCH, self.length)
         with torch.no_grad():
-            trace = self.model.trace(batch, self.model.noise(BATCH, length, generator))
+            trace = self.model.trace(batch, self.model.noise(BATCH, self.length, generator))
         return tree.flatten_batch(trace.posterior)
 
     def learn(self, method: str, seed: int, weights: Path, on_progress: OnProgress) -> dict[str, Any]:
@@ -171,7 +171,7 @@ class Practice:
         learner, config = self.build(method, seed)
         optimisers = learner.optimisers()
         generator = torch.Generator().manual_seed(seed)
-        each = imagined_steps(config)
+        each = imagined_steps(config, self.length)
         updates = max(self.rules.points, self.rules.steps // each)
         marks = {round(updates * i / self.rules.points) for i in range(1, self.rules.points + 1)}
         points, spent, began, imagined = [self.judged(learner, 0, 0.0)], 0.0, time.monotonic(), torch.zeros(())
@@ -194,12 +194,14 @@ class Practice:
         learner, config = self.build("evolution", seed)
         optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(seed)
         environments = make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))
-        points, frames, began = [self.judged(learner, 0, 0.0)], 0, time.monotonic()
+        points, frames, spent, began = [self.judged(learner, 0, 0.0)], 0, 0.0, time.monotonic()
         marks = {round(self.rules.played * i / self.rules.points) for i in range(1, self.rules.points + 1)}
         for update in range(1, self.rules.played + 1):
+            start = time.monotonic()
             frames += improve(learner, self.agent, environments, 1_000 * seed + update, generator, optimiser)[1]
+            spent += time.monotonic() - start
             if update in marks:
-                points.append(self.judged(learner, frames, time.monotonic() - began))
+                points.append(self.judged(learner, frames, spent))
             tell(on_progress, f"{PLAYED}, seed {seed}", update, self.rules.played, began)
         environments.close()
         return {"points": points, "updates": self.rules.played}
@@ -211,13 +213,16 @@ class Practice:
         returns = evaluate(agent, self.config.env, self.rules.episodes, 0).returns
         return {"steps": steps, "seconds": seconds, "return": float(np.mean(returns)), "std": float(np.std(returns))}
 
-    def variance(self, method: str, at: Path) -> dict[str, float]:
+    def variance(self, method: str, at: Path) -> dict[str, float | None]:
         """Of the policy's gradient by one learner, at the policy and the value in `at`, over beliefs and noise.
 
         `noise_to_signal`: trace of its covariance over the squared norm of its mean, which is itself an estimate
-        from `repeats` gradients: what one gradient of a thousand imagined steps would have.
+        from `repeats` gradients: what one gradient of a thousand imagined steps would have. None where that mean is
+        not told from 0. Of the return alone: without the policy's entropy.
         """
         learner, config = self.build(method, 0)
+        if isinstance(config, ActorCriticConfig):
+            learner.config = replace(config, entropy=0.0)
         learner.load_state_dict(torch.load(at, weights_only=True), strict=False)
         optimisers = {
             name: type(one)(AdamConfig(lr=0.0, clip=float("inf")), one.parameters)
@@ -232,10 +237,10 @@ class Practice:
             gradients.append(torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()]))
         stacked = torch.stack(gradients)
         spread = float(stacked.var(0).sum())
-        signal = max(float(stacked.mean(0).square().sum()) - spread / len(stacked), 1e-12)
-        thousands = imagined_steps(config) / 1_000
+        signal = float(stacked.mean(0).square().sum()) - spread / len(stacked)
+        of_one = spread / signal if signal > 0 else None
         return {
-            "noise_to_signal": spread / signal * thousands,
-            "of_one_update": spread / signal,
-            "steps": imagined_steps(config),
+            "noise_to_signal": of_one and of_one * imagined_steps(config, self.length) / 1_000,
+            "of_one_update": of_one,
+            "steps": imagined_steps(config, self.length),
         }

@@ -49,9 +49,12 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
         )
         parts.append(f"Nine tenths of the best gain ({level:.0f}) take, in {unit}: {told}.")
     noise = {method: found["noise_to_signal"] for method, found in numbers["variance"].items()}
-    quiet = min(noise, key=noise.__getitem__)
-    told = ", ".join(f"{NAMES[m]} {x / noise[quiet]:,.3g}" for m, x in sorted(noise.items(), key=lambda item: item[1]))
-    parts.append(f"Noise over signal of a gradient for the same number of imagined steps, the least set to 1: {told}.")
+    measured = sorted((x, method) for method, x in noise.items() if x is not None)
+    if measured:
+        told = ", ".join(f"{NAMES[method]} {x / measured[0][0]:,.3g}" for x, method in measured)
+        parts.append(f"Noise over signal of a gradient for as many imagined steps, the least set to 1: {told}.")
+    if lost := [NAMES[method] for method, x in noise.items() if x is None]:
+        parts.append(f"Whose mean gradient the noise hides: {', '.join(lost)}.")
     improved = [
         NAMES[m]
         for m, runs in methods.items()
@@ -81,7 +84,7 @@ def text(numbers: Mapping[str, Any]) -> str:
         rows.append(
             f"| {NAMES[method]} | {next(iter(runs.values()))['updates']:,} | {last[0]['steps']:,} "
             f"| {np.mean([one['seconds'] for one in last]):.0f} | {', '.join(f'{x:.0f}' for x in final(runs))} "
-            f"| {noise['noise_to_signal']:.3g} | {noise['of_one_update']:.3g} |"
+            f"| {_number(noise['noise_to_signal'])} | {_number(noise['of_one_update'])} |"
         )
     for seed, one in numbers["played"].items():
         last = one["points"][-1]
@@ -94,6 +97,8 @@ def text(numbers: Mapping[str, Any]) -> str:
 
 `reverie study policies --size {numbers["size"]}`. {numbers["world"]}: a world model from {numbers["frames"]:,} frames,
 then frozen; policies from scratch, {numbers["steps"]:,} imagined steps each, from the same recorded beliefs.
+Gradients through the model and REINFORCE share everything else: a value beyond the horizon, a bonus for entropy, the
+demo's learning rate (not tuned for REINFORCE). Evolution has the discounted rewards of the horizon alone.
 Returns: mean of {numbers["episodes"]} real episodes, the same for all, by the policy's mode. Seconds are those of
 updates alone, on a shared machine: trust the ratios.
 
@@ -106,6 +111,10 @@ updates alone, on a shared machine: trust the ratios.
 Noise over signal: the trace of the gradient's covariance over the squared norm of its mean, at one policy and one
 value, over fresh beliefs and noise; per 1,000 imagined steps, as if a gradient had been made of that many.
 """
+
+
+def _number(value: float | None) -> str:
+    return "hidden by the noise" if value is None else f"{value:.3g}"
 
 
 def draw(out: Path, numbers: Mapping[str, Any]) -> None:

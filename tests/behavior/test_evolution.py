@@ -35,6 +35,11 @@ def test_ranks_are_centred_and_do_not_see_the_scale():
     assert torch.equal(shaped(torch.tensor([1.0, 2.0])), shaped(torch.tensor([-5.0, 1e6])))
 
 
+def test_equals_share_the_mean_of_their_ranks():
+    assert shaped(torch.zeros(8)).tolist() == [0.0] * 8
+    assert shaped(torch.tensor([1.0, 0.0, 0.0, 1.0, 2.0])).tolist() == [0.125, -0.375, -0.375, 0.125, 0.5]
+
+
 def test_a_population_dreams_as_each_of_its_members_alone():
     """Through a real model with a latent and a continuation head, against a loop over policies."""
     torch.manual_seed(0)
@@ -126,7 +131,16 @@ def test_the_world_model_is_read_and_never_changed():
     assert not all(torch.equal(a, b) for a, b in zip(policy, learner.parameters()))
 
 
-@pytest.mark.parametrize(("changed", "sentence"), [({"population": 7}, "even"), ({"sigma": 0.0}, "positive")])
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"population": 7}, "even"),
+        ({"sigma": 0.0}, "positive"),
+        ({"sigma": float("nan")}, "positive"),
+        ({"starts": 0}, "1 or more"),
+        ({"horizon": 0}, "1 or more"),
+    ],
+)
 def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
     with pytest.raises(UserError, match=sentence):
         config(**changed)
