@@ -131,7 +131,7 @@ class ActorCritic(nn.Module):
 
         gain = (1 - config.reinforce) * returns
         if config.reinforce > 0:
-            chosen = self.policy.log_prob(features[:, :-1].detach(), action.detach())
+            chosen = self.policy.log_prob(features[:, :-1].detach(), noise.policy)
             gain = gain + config.reinforce * chosen * (returns - value[:, :-1]).detach()
         if config.entropy > 0:
             entropy = self.policy.entropy(features[:, :-1].detach(), noise.policy)

@@ -77,9 +77,10 @@ class TanhNormalPolicy(BoxPolicy):
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.tanh_normal_sample(*self.stats(features), noise)
 
-    def log_prob(self, features: Float[Tensor, "*b F"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The log-density of an action, in nats."""
-        return distributions.tanh_normal_log_prob(action, *self.stats(features))
+    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-density of the action drawn by `noise`, itself a constant, in nats."""
+        mean, std = self.stats(features)
+        return distributions.tanh_normal_log_prob((mean + std * noise).detach(), mean, std)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
         """A one-sample estimate of the action's entropy, in nats: how undecided the policy is."""
@@ -100,9 +101,11 @@ class TruncatedNormalPolicy(BoxPolicy):
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.truncated_normal_sample(*self.stats(features), noise)
 
-    def log_prob(self, features: Float[Tensor, "*b F"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The log-density of an action, in nats."""
-        return distributions.truncated_normal_log_prob(action, *self.stats(features))
+    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-density of the action drawn by `noise`, itself a constant, in nats."""
+        stats = self.stats(features)
+        action = distributions.truncated_normal_sample(*stats, noise).detach()
+        return distributions.truncated_normal_log_prob(action, *stats)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
         """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
@@ -121,9 +124,10 @@ class OneHotPolicy(nn.Module):
     def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
         return distributions.one_hot_sample(self.net(features), noise)
 
-    def log_prob(self, features: Float[Tensor, "*b F"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The log-probability of a one-hot action, in nats."""
-        return (self.net(features).log_softmax(-1) * action).sum(-1)
+    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-probability of the action drawn by `noise`, itself a constant, in nats."""
+        logits = self.net(features)
+        return (logits.log_softmax(-1) * distributions.one_hot_sample(logits, noise).detach()).sum(-1)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
         """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""

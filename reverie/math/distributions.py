@@ -54,19 +54,25 @@ def tanh_normal_entropy(
 ) -> Float[Tensor, "*b"]:
     """Entropy of `tanh(u)`, `u = mean + std * noise`, in nats, estimated from one sample a distribution.
 
-    `H(tanh(u)) = H(u) + E sum_a ln(1 - tanh(u)^2)`, where `ln(1 - tanh(u)^2) = 2 (ln 2 - u - softplus(-2 u))` stays
-    finite; so its gradient pulls back a mean that has run into the flat part of the tanh (Haarnoja 2018, App. C).
+    `H(tanh(u)) = H(u) + E sum_a ln(1 - tanh(u)^2)`, which stays finite; so its gradient pulls back a mean that has run
+    into the flat part of the tanh (Haarnoja 2018, App. C).
     """
-    u = mean + std * noise
-    return normal_entropy(std) + 2 * (math.log(2) - u - F.softplus(-2 * u)).sum(-1)
+    return normal_entropy(std) + _log_slope(mean + std * noise).sum(-1)
+
+
+def _log_slope(u: Tensor) -> Tensor:
+    """`ln(1 - tanh(u)^2) = 2 (ln 2 - u - softplus(-2 u))`, finite where the tanh is flat."""
+    return 2 * (math.log(2) - u - F.softplus(-2 * u))
 
 
 def tanh_normal_log_prob(
-    action: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
+    before: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
 ) -> Float[Tensor, "*b"]:
-    """`ln p(a) = ln N(artanh a) - sum_a ln(1 - a^2)`, in nats, with actions kept a millionth off their bounds."""
-    action = action.clamp(-1 + 1e-6, 1 - 1e-6)
-    return diagonal_log_prob(action.atanh(), mean, std) - torch.log1p(-action.square()).sum(-1)
+    """`ln p(tanh(u)) = ln N(u) - sum_a ln(1 - tanh(u)^2)`, in nats, of `u`, what the action was before the tanh.
+
+    Of the action itself, which rounding takes to the bounds, it could not be told.
+    """
+    return diagonal_log_prob(before, mean, std) - _log_slope(before).sum(-1)
 
 
 def _kept(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -96,7 +96,7 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
 def _alike(one: list[float], other: list[float]) -> bool:
     """Whether two means of returns are nearer than twice the standard error of their difference."""
     error = np.sqrt(np.var(one) / len(one) + np.var(other) / len(other))
-    return abs(np.mean(one) - np.mean(other)) < 2 * float(error)
+    return bool(abs(np.mean(one) - np.mean(other)) < 2 * error)
 
 
 def _best(found: Mapping[str, float], most: bool) -> str:

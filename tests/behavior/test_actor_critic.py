@@ -141,7 +141,7 @@ def by_hand(learner, world, belief, noise):
     weight, actor, critic = goes_on[0].detach(), 0.0, 0.0
     for t in range(settings.horizon):
         entropy = learner.policy.entropy(states[t].detach(), noise.policy[:, t])
-        chosen = learner.policy.log_prob(states[t].detach(), actions[t].detach())
+        chosen = learner.policy.log_prob(states[t].detach(), noise.policy[:, t])
         advantage = (returns[t] - value[t]).detach()
         gain = (1 - settings.reinforce) * returns[t] + settings.reinforce * chosen * advantage
         actor = actor - (weight * (gain + settings.entropy * entropy)).mean() / settings.horizon

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
-from reverie.behavior.policies import PolicyConfig, TanhNormalPolicy
+from reverie.behavior.policies import PolicyConfig
 from reverie.encoders.mlp import MLPConfig
 from reverie.envs.adapter import ActionSpace
 
@@ -113,13 +113,22 @@ def test_probabilities_are_those_of_the_samples(build):
     """The score function has mean 0 under the policy's own samples, and REINFORCE rests on it."""
     torch.manual_seed(0)
     policy, features = build(), torch.randn(1, 4)
-    if isinstance(policy, TanhNormalPolicy):
-        policy.raw_init_std = 0.0
-    many = features.expand(40_000, 4)
-    with torch.no_grad():
-        action = policy(many, policy.noise(40_000, generator=torch.Generator().manual_seed(0)))
+    many, noise = features.expand(40_000, 4), policy.noise(40_000, generator=torch.Generator().manual_seed(0))
     bias = policy.net.net[-1].bias
-    (score,) = torch.autograd.grad(policy.log_prob(many, action).mean(), bias)
-    (one,) = torch.autograd.grad(policy.log_prob(many[:1], action[:1]).mean(), bias)
+    (score,) = torch.autograd.grad(policy.log_prob(many, noise).mean(), bias)
+    (one,) = torch.autograd.grad(policy.log_prob(many[:1], noise[:1]).mean(), bias)
     assert one.abs().max() > 0.1
     assert score.abs().max() < 0.03
+
+
+@pytest.mark.parametrize("std", [1.0, 5.0])
+def test_reinforce_and_the_path_through_the_action_agree(std):
+    """The gradient of E[-(a - 0.5)^2], also where most actions lie so near the bounds that they round to them."""
+    policy, features = continuous(init_std=std), torch.zeros(1, 4).expand(400_000, 4)
+    silence(policy)
+    noise, bias = policy.noise(400_000, generator=torch.Generator().manual_seed(0)), policy.net.net[-1].bias
+    gain = -(policy(features, noise) - 0.5).square().sum(-1)
+    (path,) = torch.autograd.grad(gain.mean(), bias, retain_graph=True)
+    baseline = gain.detach().mean()
+    (score,) = torch.autograd.grad((policy.log_prob(features, noise) * (gain.detach() - baseline)).mean(), bias)
+    torch.testing.assert_close(score, path, atol=6e-3, rtol=0)
