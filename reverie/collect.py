@@ -82,7 +82,8 @@ class Collector:
     def step(self, act: Act) -> list[Episode]:
         """One decision in every environment; returns the episodes that it finished.
 
-        Where a worker died, the episode it was in is discarded whole and a new one begins.
+        Where a worker died, the episode it was in is discarded whole and a new one begins; of the same seed if all
+        play alike.
         """
         self.begin()
         actions = act(*self.observations())
@@ -91,6 +92,7 @@ class Collector:
         for i, step in arrived.items():
             if step is None:
                 self.episodes[i] = Episode(0)
+                self.started[i] -= self.alike
                 continue
             self.episodes[i].actions.append(np.array(actions[i], np.float32))
             self.episodes[i].steps.append(step)

@@ -66,7 +66,7 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
     result = evaluate(agent, agent.config.world, arguments.episodes, arguments.seed, film, arguments.moment)
     for number, value in enumerate(result.returns):
         print(f"episode {number}: return {value:.1f} in {result.lengths_frames[number]} frames")
-    print(_mean_return(result.returns, agent.config.world.id))
+    print(_mean_return(result.returns, agent.config.world))
     if result.frames is not None:
         Path(arguments.video).parent.mkdir(parents=True, exist_ok=True)
         print(f"film: {report.write_video(Path(arguments.video), result.frames, outcome.FPS)}")
@@ -331,7 +331,7 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         from reverie.evaluate import outcome
 
         result, paths = outcome.write(folder, config)
-        print(_mean_return(result.returns, config.env.id))
+        print(_mean_return(result.returns, config.env))
     else:
         from reverie.envs.adapter import EnvConfig
         from reverie.evaluate import generation, prediction, representation
@@ -361,13 +361,13 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
     return 0
 
 
-def _mean_return(returns: list[float], env_id: str) -> str:
+def _mean_return(returns: list[float], env: "EnvConfig") -> str:
     """One line; games with a human reference also get 0 % for random play and 100 % for a human's."""
     from reverie.envs.atari_scores import normalised
 
     mean = statistics.fmean(returns)
     spread = f" (standard deviation {statistics.stdev(returns):.1f})" if len(returns) > 1 else ""
-    human = normalised(env_id, mean)
+    human = normalised(env, mean)
     beside = "" if human is None else f", human-normalised {human:.1%}"
     return f"mean return of {len(returns)} episodes: {mean:.1f}{spread}{beside}"
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics import DynamicsConfig
+from reverie.dynamics.base import Parted
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.encoders.merge import Encoder, EncoderConfig
 from reverie.encoders.standardise import Standardise
@@ -108,5 +109,7 @@ class WorldModel(nn.Module):
             for name, signal in self.signals.items():
                 if isinstance(signal, Measured):
                     found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
-            features = scale_metrics(trace.features.flatten(0, 1))
+            vectors = trace.features.flatten(0, 1)
+            parted = isinstance(trace.dynamics, Parted)
+            features = scale_metrics(vectors, trace.dynamics.spread(vectors) if parted else None)
             return found | {f"features/{name}": value for name, value in features.items()}

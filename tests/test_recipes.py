@@ -172,7 +172,7 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
     networks = [model.signals[name].mlp for name in ("reward", "continuation")] + [behavior.value, behavior.policy.mlp]
     assert [(n.layers, n.units, n.activation) for n in networks] == [(4, 400, "elu")] * 4
     assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 0.999, 0.95)
-    assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (1.0, 1e-3, 100, 1.0)
+    assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (None, 1e-3, 100, 1.0)
     assert behavior.policy.exploration == 0.0
     optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
     assert [(o.lr, o.eps, o.clip) for o in optimisers] == [
@@ -194,11 +194,25 @@ def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
     assert (divergence.free, divergence.balance, model.weights["divergence"]) == (1.0, 0.8, 1.0)
     assert "continuation" not in model.signals
     assert model.signals["reward"].squash == "none"
-    assert (behavior.gamma, behavior.entropy, behavior.reinforce, behavior.target_every) == (0.99, 1e-4, 0.0, 100)
+    assert (behavior.gamma, behavior.entropy, behavior.reinforce, behavior.target_every) == (0.99, 1e-4, None, 100)
     assert (behavior.policy.continuous, behavior.policy.min_std) == ("truncated_normal", 0.1)
     optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
     assert [o.lr for o in optimisers] == [3e-4, 8e-5, 8e-5]
     assert (training.round, training.updates, training.prefill, training.pretrain) == (5, 1, 2_000, 100)
+
+
+@pytest.mark.parametrize("size", ["laptop", "paper"])
+def test_discrete_actions_get_reinforce(size):
+    for discrete in (True, False):
+        behavior = reverie.recipe("dreamer_v2", size, "CartPole-v1").behavior
+        learner = behavior.build(EnvSpec({}, ActionSpace(3, discrete), 1), 4)
+        assert learner.reinforce == float(discrete)
+
+
+@pytest.mark.parametrize("name", ["dreamer_v1", "dreamer_v2", "planet"])
+@pytest.mark.parametrize("size", ["tiny", "laptop", "paper"])
+def test_atari_holds_an_action_for_four_frames(name, size):
+    assert reverie.recipe(name, size, "ALE/Boxing-v5").env.repeat == 4
 
 
 def test_dreamer_v2_has_the_published_size():

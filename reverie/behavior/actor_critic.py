@@ -44,8 +44,11 @@ class ActorCriticConfig:
     lambda_: float = 0.95
     entropy: float = 0.0
     """Weight of the policy's entropy beside the return; it keeps a policy out of the flat part of the tanh."""
-    reinforce: float = 0.0
-    """The part of REINFORCE in the actor's gradient; the rest comes through the dynamics (Hafner 2021, Eq. 6, rho)."""
+    reinforce: float | None = 0.0
+    """The part of REINFORCE in the actor's gradient; the rest comes through the dynamics (Hafner 2021, Eq. 6, rho).
+
+    None is DreamerV2's choice: all of it for discrete actions, nothing for others.
+    """
     target_rate: float = 1.0
     """How far the target value moves towards the value; 1 at every update bootstraps from the value itself."""
     target_every: int = 1
@@ -54,8 +57,8 @@ class ActorCriticConfig:
     value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
     def __post_init__(self) -> None:
-        if not 0 <= self.reinforce <= 1:
-            raise UserError(f"behavior.reinforce is {self.reinforce}: it is a part, between 0 and 1.")
+        if self.reinforce is not None and not 0 <= self.reinforce <= 1:
+            raise UserError(f"behavior.reinforce is {self.reinforce}: it is a part, between 0 and 1, or null.")
         if not 0 < self.target_rate <= 1:
             raise UserError(f"behavior.target_rate is {self.target_rate}: it must be above 0 and at most 1.")
         if self.horizon < 1:
@@ -91,6 +94,7 @@ class ActorCritic(nn.Module):
     def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
         self.config = config
+        self.reinforce = float(spec.action.discrete) if config.reinforce is None else config.reinforce
         self.policy = config.policy.build(spec.action, feature_size)
         self.value = MLP(config.value, feature_size, 1)
         if config.slow:
@@ -115,7 +119,7 @@ class ActorCritic(nn.Module):
     def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimisers: dict[str, Optimiser]) -> Metrics:
         """Improve policy and value from N detached beliefs. The world model is read, never changed."""
         config, dynamics = self.config, model.dynamics
-        with torch.set_grad_enabled(config.reinforce < 1):
+        with torch.set_grad_enabled(self.reinforce < 1):
             states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
             features = dynamics.features(states)
         reward = model.signals["reward"].predict(features[:, 1:])
@@ -129,10 +133,10 @@ class ActorCritic(nn.Module):
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
         weight = cumulated_weight(goes_on[:, 0], discount).detach()
 
-        gain = (1 - config.reinforce) * returns
-        if config.reinforce > 0:
+        gain = (1 - self.reinforce) * returns
+        if self.reinforce > 0:
             chosen = self.policy.log_prob(features[:, :-1].detach(), noise.policy)
-            gain = gain + config.reinforce * chosen * (returns - value[:, :-1]).detach()
+            gain = gain + self.reinforce * chosen * (returns - value[:, :-1]).detach()
         if config.entropy > 0:
             entropy = self.policy.entropy(features[:, :-1].detach(), noise.policy)
             gain = gain + config.entropy * entropy

@@ -16,6 +16,7 @@ from reverie.behavior.evolution import Evolution, Population
 from reverie.behavior.policies import Policy
 from reverie.collect import Collector
 from reverie.envs import Environments, Obs
+from reverie.errors import UserError
 from reverie.optimiser import Optimiser
 from reverie.types import Metrics
 
@@ -45,8 +46,14 @@ def real_returns(
 ) -> tuple[Float[Tensor, " P"], int]:
     """Each member's undiscounted return of one episode, all of the same `seed`, and the frames that they took.
 
-    `agent`: whose beliefs they act on. `policy`: what `members` are parameters of. `environments`: as many as members.
+    `agent`: whose beliefs they act on. `policy`: what `members` are parameters of. `environments`: as many as members,
+    else UserError.
     """
+    if environments.count != len(members):
+        raise UserError(
+            f"{environments.count} environments cannot play a population of {len(members)}: open as many, "
+            f"`make_many(replace(config.env, count={len(members)}))`."
+        )
     population = Population(policy, members)
     player = Agent(agent.config, agent.model, PopulationActor(population, agent.model.dynamics.features))
     collector = Collector(environments, seed, FITNESS_STREAM, alike=True)

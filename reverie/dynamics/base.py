@@ -43,3 +43,12 @@ class Dynamics(Protocol[S]):
     def noise(self, *shape: int, generator: torch.Generator) -> Float[Tensor, "*shape Z"]:
         """Standard noise for steps with leading axes `shape`, on the generator's device."""
         ...
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """Dynamics whose features are not all single numbers: of a one-hot group no class alone says what is alive."""
+
+    def spread(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
+        """The standard deviation over N features of each part of them."""
+        ...

@@ -64,3 +64,7 @@ class Categorical:
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return gumbel(*shape, self.noise_size, generator=generator)
+
+    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " G"]:
+        """Of each group, the root of its classes' summed variance: a class may rest, a group that rests is dead."""
+        return self.grouped(sample).var(0).sum(-1).sqrt()

@@ -34,6 +34,10 @@ class Latent(Protocol):
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor: ...
 
+    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
+        """The standard deviation over N samples of whatever may die by itself: each number, or each group of them."""
+        ...
+
 
 @dataclass(frozen=True)
 class GaussianStats:
@@ -84,6 +88,9 @@ class Gaussian:
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.randn(*shape, self.noise_size, generator=generator, device=generator.device)
 
+    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
+        return sample.std(0)
+
 
 @dataclass(frozen=True)
 class PointStats:
@@ -123,3 +130,6 @@ class Point:
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(*shape, 0, device=generator.device)
+
+    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
+        return sample.std(0)

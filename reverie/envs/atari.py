@@ -1,9 +1,9 @@
 """Atari 2600 games by the Arcade Learning Environment, as DreamerV2 and Machado et al. (2018) play them.
 
 Ids are Gymnasium's, `ALE/Boxing-v5`. Published protocol: sticky actions (0.25), all 18 actions, up to 30 no-ops at the
-start, each decision held for `repeat` frames (4), of which the last two are merged by their maximum, grayscale, no word
-of lives lost, an end after 108,000 frames. `--env.settings` changes it: `sticky=0.0`, `noops=0`, `full_actions=false`,
-`life_loss=true`, `grayscale=false`.
+start, each decision held for `repeat` frames (4 in every recipe), of which the last two are merged by their maximum,
+grayscale, no word of lives lost, an end after 108,000 frames. `--env.settings` changes it: `sticky=0.0`, `noops=0`,
+`full_actions=false`, `life_loss=true`, `grayscale=false`.
 """
 
 import importlib.util
@@ -86,6 +86,11 @@ def _settings(config: EnvConfig) -> dict[str, Any]:
             raise UserError(
                 f"--env.settings {name} of {config.id} cannot be {value!r}: it is {DEFAULTS[name]} by default."
             )
+    if not 0 <= given.get("sticky", 0) <= 1:
+        raise UserError(f"--env.settings sticky of {config.id} is {given['sticky']}: it is a probability, 0 to 1.")
+    noops = given.get("noops", 0)
+    if noops < 0 or noops != int(noops):
+        raise UserError(f"--env.settings noops of {config.id} is {noops}: it is a whole number, 0 or more.")
     return DEFAULTS | given
 
 

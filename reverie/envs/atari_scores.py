@@ -4,6 +4,9 @@ Wang et al. 2016 (Dueling Networks), no-op starts; the same numbers as in Badia 
 and Surround. Random play under sticky actions differs a little.
 """
 
+from reverie.envs.adapter import EnvConfig
+from reverie.envs.gym import own_settings
+
 SCORES: dict[str, tuple[float, float]] = {
     "Alien": (227.8, 7127.7),
     "Amidar": (5.8, 1719.5),
@@ -64,10 +67,13 @@ SCORES: dict[str, tuple[float, float]] = {
 """Game as in its id, `ALE/NAME-v5`: random, human."""
 
 
-def normalised(env_id: str, score: float) -> float | None:
-    """`(score - random) / (human - random)`: 0 as good as random, 1 as a human; None where no human score is known."""
-    game = env_id.removeprefix("ALE/").rpartition("-")[0]
-    if game not in SCORES:
+def normalised(env: EnvConfig, score: float) -> float | None:
+    """`(score - random) / (human - random)`: 0 as good as random, 1 as a human.
+
+    None where no human score is known, or less than a whole game is played (a time limit, an end at a lost life).
+    """
+    game = env.id.removeprefix("ALE/").rpartition("-")[0]
+    if game not in SCORES or env.time_limit is not None or own_settings(env.settings).get("life_loss"):
         return None
     random, human = SCORES[game]
     return (score - random) / (human - random)

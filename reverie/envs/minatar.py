@@ -7,6 +7,7 @@ something in the game, `-v0` all six.
 
 import importlib.util
 import logging
+import sys
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from reverie.errors import UserError, nearest
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 PREFIX = "MinAtar/"
 ACTIONS = 6
-LONGEST = 10_000
-"""Frames after which an episode is cut where `time_limit` says nothing; the games themselves know no limit."""
+LONGEST, FREEWAY = 10_000, 2_500
+"""Frames after which an episode is cut where `time_limit` says nothing. Only Freeway has a limit of its own, which it
+calls an end but does not show; it is cut just before."""
 CELL = 32
 """Pixels of a cell in `render`, for people."""
 
@@ -59,6 +61,7 @@ class MinAtarEnvironment:
         pixels = Space((config.image_size, config.image_size, channels), "uint8")
         self._spec = EnvSpec({"pixels": pixels}, ActionSpace(len(self._actions), discrete=True), config.repeat)
         self._left = 0
+        self._longest = min(config.time_limit or LONGEST, FREEWAY if game == "freeway" else sys.maxsize)
 
     @property
     def spec(self) -> EnvSpec:
@@ -68,7 +71,7 @@ class MinAtarEnvironment:
         self._game.seed(int(seed) % 2**32)
         self._game.last_action = 0  # a sticky action must not come from the last episode
         self._game.reset()
-        self._left = self._config.time_limit or LONGEST
+        self._left = self._longest
         return Step(self._observed(), 0.0, is_first=True, is_last=False, is_terminal=False)
 
     def step(self, action: np.ndarray) -> Step:

@@ -44,8 +44,9 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     """A uint8 `(height, width, channels)` image as a new `(size, size, channels)`, by area interpolation."""
     if image.shape[:2] == (size, size):
         return np.array(image, order="C")
-    small = cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=cv2.INTER_AREA)
-    return small.reshape(size, size, image.shape[2])  # OpenCV drops an axis of one channel
+    parts = [np.ascontiguousarray(image[..., i : i + 4]) for i in range(0, image.shape[2], 4)]  # OpenCV's most channels
+    small = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in parts]
+    return np.concatenate([one.reshape(size, size, -1) for one in small], -1)  # OpenCV drops an axis of one channel
 
 
 def vector(value: np.ndarray | float) -> np.ndarray:

@@ -43,7 +43,7 @@ def write(folder: Path, config: Config) -> tuple[Evaluation, dict[str, Path]]:
         "env": config.env.id,
         "seed": config.seed,
     }
-    human = normalised(config.env.id, float(np.mean(result.returns)))
+    human = normalised(config.env, float(np.mean(result.returns)))
     if human is not None:
         numbers["human_normalised"] = human
     atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())

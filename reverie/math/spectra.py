@@ -39,9 +39,12 @@ def rankme(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, ""]:
     return (-(p * p.log()).sum()).exp().to(vectors.dtype)
 
 
-def scale_metrics(vectors: Float[Tensor, "N D"]) -> dict[str, Tensor]:
-    """Scale and spread: mean, median and least standard deviation per dimension, participation ratio."""
-    std = vectors.std(0)
+def scale_metrics(vectors: Float[Tensor, "N D"], std: Float[Tensor, " K"] | None = None) -> dict[str, Tensor]:
+    """Scale and spread: mean, median and least standard deviation per dimension, participation ratio.
+
+    `std`: that of each part of the vectors, where parts are not single dimensions.
+    """
+    std = vectors.std(0) if std is None else std
     return {
         "std": std.mean(),
         "std_median": std.median(),

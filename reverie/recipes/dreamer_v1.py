@@ -74,8 +74,9 @@ def network(
 
 
 def family(env_id: str, image_size: int) -> EnvConfig:
-    """DeepMind Control as published (action repeat 2, no terminations); other environments one frame a decision."""
-    return EnvConfig(id=env_id, image_size=image_size, repeat=2 if env_id.startswith("dm_control/") else 1)
+    """DeepMind Control (action repeat 2, no terminations) and Atari (4) as published; others one frame a decision."""
+    repeats = {"dm_control": 2, "ALE": 4}
+    return EnvConfig(id=env_id, image_size=image_size, repeat=repeats.get(env_id.partition("/")[0], 1))
 
 
 def paper(env_id: str) -> Config:
@@ -244,7 +245,7 @@ def tiny(env_id: str) -> Config:
     return Config(
         recipe="dreamer_v1",
         size="tiny",
-        env=EnvConfig(id=env_id, image_size=16, repeat=2),
+        env=EnvConfig(id=env_id, image_size=16, repeat=max(2, family(env_id, 16).repeat)),
         replay=ReplayConfig(capacity=2_000),
         model=model,
         behavior=replace(behavior, horizon=4),

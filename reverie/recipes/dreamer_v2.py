@@ -6,12 +6,15 @@ Reading path: this recipe, `dynamics/rssm.py`, `dynamics/categorical.py`, `signa
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. `MinAtar/...` from its 10x10 images, `Pendulum-v1` from 32x32, others from 64x64.
+  But for MinAtar it keeps Dreamer V1's policy, value and optimisers.
 - `paper`: the published network and schedule, exactly: for `ALE/...` those of Atari (deter 600, REINFORCE, discount
   predicted, tanh of rewards), for everything else those of DeepMind Control (deter 200, gradients through the
   dynamics, a truncated normal), with a discount predicted and REINFORCE where the actions are discrete.
 
 Departures: a state's value is the return that follows it (`behavior/actor_critic.py`); sequences are drawn uniformly,
-where the published code draws the ends of Atari's episodes more often.
+where the published code draws the ends of Atari's episodes more often; the first imagined state counts by its predicted
+continuation, which the published code takes from the recording; evaluation acts on the most likely classes, where the
+published one samples them; the cell's matrix has no bias before the normalisation, which has one of its own.
 """
 
 from dataclasses import replace
@@ -27,7 +30,6 @@ from reverie.encoders.conv import ConvConfig
 from reverie.encoders.image import ImageConfig
 from reverie.encoders.merge import EncoderConfig
 from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import EnvConfig
 from reverie.optimiser import AdamConfig
 from reverie.recipes import dreamer_v1 as v1
 from reverie.signals import SignalConfig
@@ -81,7 +83,7 @@ def network(
 def behaviour(dense: MLPConfig) -> ActorCriticConfig:
     """What both published settings share; nothing but the policy's own samples explores."""
     policy = PolicyConfig(dense, min_std=0.1, exploration=0.0, continuous="truncated_normal")
-    return ActorCriticConfig(policy, dense, horizon=15, lambda_=0.95, target_every=100)
+    return ActorCriticConfig(policy, dense, horizon=15, lambda_=0.95, reinforce=None, target_every=100)
 
 
 PAPER_CONV, PAPER_DENSE = ConvConfig(48, "elu"), MLPConfig(4, 400)
@@ -96,14 +98,13 @@ def atari(env_id: str) -> Config:
         behaviour(PAPER_DENSE),
         gamma=0.999,
         entropy=1e-3,
-        reinforce=1.0,
         actor_optimiser=adam(4e-5),
         value_optimiser=adam(1e-4),
     )
     return Config(
         recipe="dreamer_v2",
         size="paper",
-        env=EnvConfig(env_id, repeat=4),
+        env=v1.family(env_id, 64),
         replay=ReplayConfig(capacity=2_000_000),
         model=model,
         behavior=behavior,
@@ -150,7 +151,6 @@ def grid(env_id: str) -> Config:
         horizon=v1.GRID_HORIZON,
         gamma=0.99,
         entropy=3e-3,
-        reinforce=1.0,
         actor_optimiser=adam(3e-4),
         value_optimiser=adam(3e-4),
     )
@@ -159,13 +159,15 @@ def grid(env_id: str) -> Config:
 
 
 def laptop(env_id: str) -> Config:
-    """What `dreamer_v1` at size `laptop` is for this environment, with a latent, a cell and a divergence of V2."""
+    """What `dreamer_v1` at size `laptop` is for this environment, with V2's latent, cell, divergence and REINFORCE."""
     base = cast(Config, v1.dreamer_v1("laptop", env_id))
     dynamics = cast(Any, base.model.dynamics)
     latent = CategoricalConfig(16, 16)
     dynamics = replace(dynamics, latent=latent, gate_bias=1.0, cell="layer_norm")
     signals = base.model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
-    return replace(base, recipe="dreamer_v2", model=replace(base.model, dynamics=dynamics, signals=signals))
+    model = replace(base.model, dynamics=dynamics, signals=signals)
+    behavior = replace(cast(ActorCriticConfig, base.behavior), reinforce=None)
+    return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
 def tiny(env_id: str) -> Config:

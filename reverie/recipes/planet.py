@@ -28,7 +28,7 @@ from reverie.envs.adapter import EnvConfig
 from reverie.optimiser import AdamConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.planning_actor import PlanningConfig
-from reverie.recipes.dreamer_v1 import dreamer_v1
+from reverie.recipes.dreamer_v1 import dreamer_v1, family
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
@@ -88,7 +88,7 @@ def paper(env_id: str) -> Config:
         weights=dict.fromkeys(signals, 1.0) | {"reward": 10.0},
         optimiser=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),
     )
-    frames = repeat(env_id, 1)
+    frames = repeat(env_id, family(env_id, 64).repeat)
     return Config(
         recipe="planet",
         size="paper",

@@ -10,6 +10,7 @@ Reading path: this file, `behavior/actor_critic.py`, `behavior/evolution.py`, `s
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -193,17 +194,16 @@ class Practice:
         """Returns by real frames of the learner that is scored by real episodes; no reward is imagined."""
         learner, config = self.build("evolution", seed)
         optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(seed)
-        environments = make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))
         points, frames, spent, began = [self.judged(learner, 0, 0.0)], 0, 0.0, time.monotonic()
         marks = {round(self.rules.played * i / self.rules.points) for i in range(1, self.rules.points + 1)}
-        for update in range(1, self.rules.played + 1):
-            start = time.monotonic()
-            frames += improve(learner, self.agent, environments, 1_000 * seed + update, generator, optimiser)[1]
-            spent += time.monotonic() - start
-            if update in marks:
-                points.append(self.judged(learner, frames, spent))
-            tell(on_progress, f"{PLAYED}, seed {seed}", update, self.rules.played, began)
-        environments.close()
+        with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
+            for update in range(1, self.rules.played + 1):
+                start = time.monotonic()
+                frames += improve(learner, self.agent, population, 1_000 * seed + update, generator, optimiser)[1]
+                spent += time.monotonic() - start
+                if update in marks:
+                    points.append(self.judged(learner, frames, spent))
+                tell(on_progress, f"{PLAYED}, seed {seed}", update, self.rules.played, began)
         return {"points": points, "updates": self.rules.played}
 
     def judged(self, learner: Any, steps: int, seconds: float) -> dict[str, Any]:

@@ -48,6 +48,7 @@ ATARI_CASES = {
 MINATAR_CASES = {
     "minatar": EnvConfig("MinAtar/Breakout-v1", image_size=10),
     "minatar, all actions": EnvConfig("MinAtar/Seaquest-v0", image_size=20, repeat=2),
+    "minatar, shrunk": EnvConfig("MinAtar/Seaquest-v1", image_size=8, time_limit=60),
     "minatar cut short": EnvConfig("MinAtar/Freeway-v1", image_size=16, time_limit=30),
 }
 
