@@ -113,6 +113,13 @@ def test_the_episode_of_a_dead_worker_is_discarded_whole():
     assert len(world.seeds) == 4  # both at first, the dead one anew, the one that finished anew
 
 
+def test_where_all_play_alike_a_dead_worker_plays_its_seed_again():
+    world = Counting(count=2, dies=[(0, 2)])
+    play(Collector(world, seed=0, alike=True), 5)
+    first, same, again, *_ = (seed for _, seed in world.seeds)
+    assert first == same == again
+
+
 def columns_of(episodes: list[Episode]) -> list[dict]:
     return [{name: column.tolist() for name, column in episode.columns().items()} for episode in episodes]
 

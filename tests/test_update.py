@@ -10,22 +10,36 @@ from mocks import behavior_config, model_config, random_batch, spec
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from reverie import tree
+from reverie import recipes, tree
+from reverie.behavior.evolution import EvolutionConfig
 from reverie.optimiser import AdamConfig, Optimiser
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.update import UpdateNoise, draw_noise, make_update
 from reverie.world_model import WorldModel
 
 
+def dreamer_v2():
+    config = recipes.build("dreamer_v2", "tiny")
+    return config.model, config.behavior
+
+
+METHODS = {
+    "dreamer_v1": lambda: (model_config(), behavior_config()),
+    "dreamer_v2": dreamer_v2,
+    "evolution": lambda: (model_config(), EvolutionConfig(population=4, horizon=3)),
+}
+everywhere = pytest.mark.parametrize("method", METHODS)
+
+
 class Setting:
     """A small model, its learner and everything that an update takes; equal for equal arguments."""
 
-    def __init__(self, discrete: bool = False, batch: int = 3, length: int = 6) -> None:
+    def __init__(self, discrete: bool = False, batch: int = 3, length: int = 6, method: str = "dreamer_v1") -> None:
         torch.manual_seed(0)
         self.spec = spec(image=16, vector=2, action=3, discrete=discrete)
-        config = model_config()
+        config, behavior = METHODS[method]()
         self.model = WorldModel(config, self.spec)
-        self.learner = behavior_config().build(self.spec, self.model.dynamics.feature_size)
+        self.learner = behavior.build(self.spec, self.model.dynamics.feature_size)
         self.optimisers = {
             "model": Optimiser(config.optimiser, self.model.parameters()),
             **self.learner.optimisers(),
@@ -57,21 +71,23 @@ def test_the_mode_does_notice(read):
         read(torch.randn(3))
 
 
+@everywhere
 @pytest.mark.parametrize("discrete", [False, True])
-def test_an_update_never_reads_a_value(discrete):
-    setting = Setting(discrete)
+def test_an_update_never_reads_a_value(discrete, method):
+    setting = Setting(discrete, method=method)
     with NoHostReads():
         metrics = setting.update(setting.batch, setting.noise)
     assert metrics["loss/model"].isfinite()
 
 
+@everywhere
 @pytest.mark.parametrize("discrete", [False, True])
-def test_an_update_runs_on_tensors_that_have_no_values(discrete):
+def test_an_update_runs_on_tensors_that_have_no_values(discrete, method):
     """Nor can `.tolist()`, `.numpy()` and the like be hidden in it, which no operator shows."""
-    setting, mode = Setting(discrete), FakeTensorMode()
+    setting, mode = Setting(discrete, method=method), FakeTensorMode()
     learner = setting.learner
     for module in [*setting.model.modules(), *learner.modules()]:
-        for name, parameter in module._parameters.items():
+        for name, parameter in list(module.named_parameters(recurse=False)):
             module._parameters[name] = nn.Parameter(mode.from_tensor(parameter.detach()))
         module._buffers |= tree.map(mode.from_tensor, module._buffers)
     batch, noise = tree.map(mode.from_tensor, (setting.batch, setting.noise))
@@ -95,9 +111,10 @@ def test_noise_comes_from_the_generator_alone():
     assert not torch.equal(draws[0], draws[2])
 
 
+@everywhere
 @pytest.mark.parametrize("discrete", [False, True])
-def test_same_noise_batch_and_weights_give_the_same_bits(discrete):
-    one, two = Setting(discrete), Setting(discrete)
+def test_same_noise_batch_and_weights_give_the_same_bits(discrete, method):
+    one, two = Setting(discrete, method=method), Setting(discrete, method=method)
     first = one.update(one.batch, one.noise)
     torch.manual_seed(99)  # nothing is drawn from the global generator
     torch.rand(7)

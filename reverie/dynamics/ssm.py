@@ -71,9 +71,6 @@ class SSM(nn.Module):
     def features(self, state: SSMState) -> Float[Tensor, "*b F"]:
         return state.stoch
 
-    def spread(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
-        return self.latent.spread(features)
-
     def divergence(self, posterior: SSMState, prior: SSMState) -> Float[Tensor, "*b"]:
         return self.latent.divergence(posterior.stats, prior.stats)
 

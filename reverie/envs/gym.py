@@ -35,8 +35,6 @@ OWN = {
     "reverie/Cloth-v0": ("reverie.envs.cloth:Cloth", 40),
 }
 """Worlds that come with Reverie, with the steps of an episode, registered with Gymnasium when it is first needed."""
-CLAIMED = ("ALE/",)
-"""What a family of its own plays, though Gymnasium has it."""
 
 
 def matches(env_id: str) -> bool:
@@ -48,8 +46,8 @@ def ids() -> list[str]:
     """The registered ids that can be played here: installed, with a Box or Discrete action."""
     playable = []
     for env_id, spec in load().registry.items():
-        if env_id.startswith(CLAIMED) or str(spec.entry_point).startswith("ale_py"):
-            continue  # of another family, or one of Atari's several hundred older names
+        if str(spec.entry_point).startswith("ale_py"):
+            continue  # several hundred games, of which a family of its own lists the newest
         limit = None if spec.max_episode_steps else 1
         try:
             with warnings.catch_warnings():  # being listed is no time to hear that an id is deprecated

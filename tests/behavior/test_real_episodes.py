@@ -15,6 +15,7 @@ from reverie.behavior.real_episodes import improve, real_returns
 from reverie.collect import Collector
 from reverie.encoders.mlp import MLPConfig
 from reverie.envs import make_many
+from reverie.errors import UserError
 from reverie.optimiser import AdamConfig
 
 POPULATION = 16
@@ -55,6 +56,13 @@ def test_each_member_plays_as_it_would_alone(learner_and_agent):
     torch.testing.assert_close(together, torch.tensor(alone), rtol=1e-4, atol=1e-4)
     assert frames == played
     assert together.std() > 0
+
+
+def test_there_must_be_an_environment_for_each_member(learner_and_agent):
+    learner, agent, environments = learner_and_agent
+    members = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().expand(4, -1)
+    with pytest.raises(UserError, match="16 environments cannot play a population of 4"):
+        real_returns(agent, learner.policy, members, environments, 0)
 
 
 def test_real_episodes_improve_the_policy(learner_and_agent):

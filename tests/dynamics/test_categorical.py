@@ -11,6 +11,7 @@ from reverie import tree
 from reverie.dynamics.categorical import CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
+from reverie.math.spectra import scale_metrics
 from reverie.rollout import observe
 from reverie.signals.divergence import DivergenceConfig
 from reverie.types import Trace
@@ -113,3 +114,16 @@ def test_a_balance_is_a_part():
 def test_a_latent_of_nothing_is_one_sentence(groups, classes):
     with pytest.raises(UserError, match="take 1 group of 2 classes, or more"):
         CategoricalConfig(groups, classes)
+
+
+def test_a_class_may_rest_and_a_group_may_not():
+    """Classes that a batch does not draw are no sign of collapse; a group that never changes is."""
+    dynamics = RSSMConfig(latent=CategoricalConfig(GROUPS, CLASSES)).build(7, 2)
+    moving = torch.eye(CLASSES)[torch.arange(12) % 3]  # of four classes one rests
+    features = torch.randn(12, dynamics.feature_size, generator=torch.Generator().manual_seed(0))
+    features[:, -GROUPS * CLASSES :] = torch.cat([moving, moving, moving.roll(1, 1)], 1)
+    assert features.std(0).min() == 0
+    healthy = scale_metrics(features, dynamics.spread(features))
+    assert healthy["dead_dimensions"] == 0
+    features[:, -CLASSES:] = torch.eye(CLASSES)[0]
+    assert scale_metrics(features, dynamics.spread(features))["std_min"] == 0
