@@ -121,7 +121,7 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
             line, last = f"{label}, seed {seed['seed']}", (seed["frames"], seed["mean"])
             shown = seed["evaluations"] or smooth(seed["episodes"])
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
-            training[line] = [tuple(pair) for pair in seed["episodes"]]
+            training[line] = thinned(seed["episodes"])
     longest, published = max(seed["frames"] for seed in found["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
         points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(found["env"]), {}).items()]
@@ -129,6 +129,13 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
             published[f"{method}, published"] = near
     path, title = HERE.parent / "docs" / "images" / f"{name}_curves.png", f"{found['env']}: evaluations, training faint"
     curve(path, evaluations, title, training=training, published=published)
+
+
+def thinned(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:
+    """Means of so many neighbouring episodes that at most `most` points are left."""
+    many = -(-len(episodes) // most)
+    groups = [episodes[i : i + many] for i in range(0, len(episodes), many)]
+    return [(group[-1][0], float(np.mean([value for _, value in group]))) for group in groups]
 
 
 def smooth(episodes: list[list[float]], count: int = 5) -> list[tuple[float, float]]:

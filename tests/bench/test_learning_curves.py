@@ -38,4 +38,6 @@ def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
 
 def test_tasks_and_means(learning):
     assert learning.task("dm_control/walker-stand-v0") == "walker_stand"
+    assert learning.thinned([[i, float(i)] for i in range(1, 8)], most=3) == [(3, 2.0), (6, 5.0), (7, 7.0)]
+    assert learning.thinned([[4, 1.0], [9, 2.0]]) == [(4, 1.0), (9, 2.0)]
     assert learning.smooth([[10, 1.0], [20, 3.0], [30, 5.0]], count=2) == [(20, 2.0), (30, 4.0)]
