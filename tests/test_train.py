@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ import worlds
 import reverie
 from reverie import checkpoint
 from reverie.agent_run import AgentRun
+from reverie.behavior.evolution import EvolutionConfig
+from reverie.config import Config
 from reverie.envs import vector
 from reverie.errors import UserError
 from reverie.logger import read_metrics
@@ -176,6 +179,25 @@ def test_the_newest_two_checkpoints_are_kept(half):
         "decision-000000000060.pt",
         "decision-000000000080.pt",
     ]
+
+
+def learners() -> dict[str, Config]:
+    """The small run with other learners: one with a slow value, one with a population."""
+    base, second = small_run.config(), reverie.recipe("dreamer_v2", "tiny")
+    evolution = EvolutionConfig(base.behavior.policy, population=4, starts=4, horizon=3)
+    return {
+        "dreamer_v2": replace(base, model=second.model, behavior=second.behavior),
+        "evolution": replace(base, behavior=evolution),
+    }
+
+
+@pytest.mark.parametrize("method", learners())
+def test_every_learner_goes_on_as_if_nothing_had_been(folder, method):
+    reverie.train(learners()[method], folder)
+    expected = result(folder)
+    checkpoint.paths(folder / "checkpoints")[-1].unlink()
+    reverie.resume(folder)
+    assert result(folder) == expected
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(half, peace):
