@@ -64,10 +64,11 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
     if played := numbers["played"]:
         before, after = (float(np.mean([one["points"][i]["return"] for one in played.values()])) for i in (0, -1))
         frames = np.mean([one["points"][-1]["steps"] for one in played.values()])
+        updates, times = next(iter(played.values()))["updates"], frames / numbers["frames"]
         parts.append(
-            f"Scored by real episodes instead of imagined ones, {next(iter(played.values()))['updates']} updates of "
-            f"evolution strategies go from {before:.0f} to {after:.0f} in {frames:,.0f} real frames, {frames / numbers['frames']:.0f} times those that the world "
-            "model learned from."
+            f"Scored by real episodes instead of imagined ones, {updates} updates of evolution strategies go from "
+            f"{before:.0f} to {after:.0f} in {frames:,.0f} real frames, {times:.0f} times those that the world model "
+            "learned from."
         )
     return " ".join(parts)
 
