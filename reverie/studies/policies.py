@@ -55,13 +55,17 @@ class Rules:
 
 RULES = {"tiny": Rules(4_000, 2, 1, 1, 3, 1), "laptop": Rules(6_000_000, 10, 10, 3, 32, 10)}
 METHODS = ("backpropagation", "reinforce", "evolution")
+PARTS = (*METHODS, "played")
 PLAYED = "evolution_played"
 """Evolution strategies scored by real episodes instead of imagined ones."""
 BATCH, LENGTH = 16, 24
 
 
-def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Train the world model, then every learner in it; what is in `out` already is not trained or judged again."""
+def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Findings:
+    """Train the world model, then every learner in it, or those of `parts` and what is in `out` already.
+
+    What is in `out` is not trained or judged again.
+    """
     rules = RULES[size]
     config = world(size)
     folder = trained(config, out / "world", on_progress)
@@ -79,11 +83,15 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     for method in METHODS:
         for seed in range(rules.seeds):
             path = out / f"{method}-{seed}.json"
+            if parts and method not in parts and not path.exists():
+                continue
             found = kept(path, lambda m=method, s=seed, p=path: practice.learn(m, s, p.with_suffix(".pt"), on_progress))
             numbers["methods"].setdefault(method, {})[str(seed)] = found
-    numbers["played"]["0"] = kept(out / f"{PLAYED}-0.json", lambda: practice.play(0, on_progress))
+    played = out / f"{PLAYED}-0.json"
+    if not parts or "played" in parts or played.exists():
+        numbers["played"]["0"] = kept(played, lambda: practice.play(0, on_progress))
     at = out / f"{METHODS[0]}-0.pt"
-    for method in METHODS:
+    for method in numbers["methods"] if at.exists() else ():
         numbers["variance"][method] = kept(out / f"variance-{method}.json", lambda m=method: practice.variance(m, at))
     draw(out, numbers)
     return Findings(numbers, text(numbers))

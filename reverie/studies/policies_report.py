@@ -41,7 +41,7 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
     first = float(np.mean([run["points"][0]["return"] for runs in methods.values() for run in runs.values()]))
     level = first + CLOSE * (max(y for runs in methods.values() for _, y in curve(runs, "steps")) - first)
     listed = ", ".join(f"{NAMES[method]} {means[method]:.0f}" for method in order)
-    parts = [f"From {first:.0f} the three come to: {listed} (mean of seeds, real episodes)."]
+    parts = [f"From {first:.0f} they come to: {listed} (mean of seeds, real episodes)."]
     for over, unit, digits in (("steps", "thousand imagined steps", 1_000), ("seconds", "seconds", 1)):
         arrived = {method: arrival(runs, over, level) for method, runs in methods.items()}
         told = ", ".join(
@@ -81,7 +81,7 @@ def text(numbers: Mapping[str, Any]) -> str:
     ]
     for method, runs in numbers["methods"].items():
         last = [run["points"][-1] for run in runs.values()]
-        noise = numbers["variance"][method]
+        noise = numbers["variance"].get(method, {"noise_to_signal": "", "of_one_update": ""})
         rows.append(
             f"| {NAMES[method]} | {next(iter(runs.values()))['updates']:,} | {last[0]['steps']:,} "
             f"| {np.mean([one['seconds'] for one in last]):.0f} | {', '.join(f'{x:.0f}' for x in final(runs))} "
@@ -114,8 +114,8 @@ value, over fresh beliefs and noise; per 1,000 imagined steps, as if a gradient 
 """
 
 
-def _number(value: float | None) -> str:
-    return "hidden by the noise" if value is None else f"{value:.3g}"
+def _number(value: float | str | None) -> str:
+    return "hidden by the noise" if value is None else value if isinstance(value, str) else f"{value:.3g}"
 
 
 def draw(out: Path, numbers: Mapping[str, Any]) -> None:

@@ -79,6 +79,13 @@ def test_the_tiny_study_runs_and_goes_on_where_it_stood(tmp_path):
     for name in ("policies_steps.png", "policies_seconds.png"):
         with Image.open(tmp_path / name) as image:
             assert image.size[0] > 300
+    for path in tmp_path.glob("evolution*"):
+        path.unlink()
+    some = run("policies", tmp_path, "tiny", lambda what, progress: None, parts=("reinforce",))
+    assert set(some.numbers["methods"]) == {"backpropagation", "reinforce"}
+    assert not some.numbers["played"]
+    assert "| evolution strategies |" not in some.report
+    found = run("policies", tmp_path, "tiny", lambda what, progress: None)
     told: list[str] = []
     assert run("policies", tmp_path, "tiny", lambda what, progress: told.append(what)).numbers == found.numbers
     assert not any("seed" in what for what in told)
