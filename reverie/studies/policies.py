@@ -35,6 +35,7 @@ from reverie.optimiser import AdamConfig
 from reverie.studies import Findings, OnProgress
 from reverie.studies.policies_report import draw, text
 from reverie.studies.trained import trained
+from reverie.types import Metrics
 from reverie.world_model import WorldModel
 
 
@@ -43,6 +44,7 @@ class Rules:
     """`steps` imagined in all, judged `points` times by `episodes` real ones; `repeats` gradients for the variance.
 
     `played`: updates of evolution strategies by real episodes, of one seed: each costs as many frames as 64 episodes.
+    `turns`: updates of each learner whose core time is taken.
     """
 
     steps: int
@@ -51,9 +53,10 @@ class Rules:
     seeds: int
     repeats: int
     played: int
+    turns: int
 
 
-RULES = {"tiny": Rules(4_000, 2, 1, 1, 3, 1), "laptop": Rules(6_000_000, 10, 10, 3, 32, 10)}
+RULES = {"tiny": Rules(4_000, 2, 1, 1, 3, 1, 2), "laptop": Rules(6_000_000, 10, 10, 3, 32, 10, 9)}
 METHODS = ("backpropagation", "reinforce", "evolution")
 PARTS = (*METHODS, "played")
 PLAYED = "evolution_played"
@@ -87,6 +90,10 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
                 continue
             found = kept(path, lambda m=method, s=seed, p=path: practice.learn(m, s, p.with_suffix(".pt"), on_progress))
             numbers["methods"].setdefault(method, {})[str(seed)] = found
+    pace = kept(out / "pace.json", practice.pace)
+    for method, runs in numbers["methods"].items():
+        for point in (point for run in runs.values() for point in run["points"]):
+            point["seconds"] = pace[method] * point["steps"]
     played = out / f"{PLAYED}-0.json"
     if not parts or "played" in parts or played.exists():
         numbers["played"]["0"] = kept(played, lambda: practice.play(0, on_progress))
@@ -174,50 +181,64 @@ class Practice:
         return tree.flatten_batch(trace.posterior)
 
     def learn(self, method: str, seed: int, weights: Path, on_progress: OnProgress) -> dict[str, Any]:
-        """Returns and seconds by imagined steps. The learner at a tenth of the way is left in `weights`."""
+        """Returns by imagined steps. The learner at a tenth of the way is left in `weights`."""
         learner, config = self.build(method, seed)
         optimisers = learner.optimisers()
         generator = torch.Generator().manual_seed(seed)
         each = imagined_steps(config, self.length)
         updates = max(self.rules.points, self.rules.steps // each)
         marks = {round(updates * i / self.rules.points) for i in range(1, self.rules.points + 1)}
-        points, spent, began, imagined = [self.judged(learner, 0, 0.0)], 0.0, time.monotonic(), torch.zeros(())
+        points, began, imagined = [self.judged(learner, 0)], time.monotonic(), torch.zeros(())
         for update in range(1, updates + 1):
-            start = time.monotonic()
-            belief = self.beliefs(generator)
-            noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
-            imagined = learner.update(self.model, belief, noise, optimisers)["imagined/return"]
-            spent += time.monotonic() - start
+            imagined = self.update(learner, generator, optimisers)["imagined/return"]
             if update in marks:
-                points.append(self.judged(learner, update * each, spent))
+                points.append(self.judged(learner, update * each))
                 if update == min(marks):
                     torch.save(learner.state_dict(), weights)
             if update % 10 == 0 or update == updates:
                 tell(on_progress, f"{method}, seed {seed}", update, updates, began)
         return {"points": points, "imagined_return": float(imagined), "updates": updates}
 
+    def update(self, learner: Any, generator: torch.Generator, optimisers: dict[str, Any]) -> Metrics:
+        """One update from fresh beliefs and noise."""
+        belief = self.beliefs(generator)
+        noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
+        return learner.update(self.model, belief, noise, optimisers)
+
+    def pace(self) -> dict[str, float]:
+        """Core seconds an imagined step of each learner: the median of updates made in turns, on a shared machine."""
+        field = {method: self.build(method, 0) for method in METHODS}
+        optimisers = {method: learner.optimisers() for method, (learner, _) in field.items()}
+        spent: dict[str, list[float]] = {method: [] for method in METHODS}
+        for turn in range(1 + self.rules.turns):
+            for method, (learner, config) in field.items():
+                start = time.process_time()
+                self.update(learner, torch.Generator().manual_seed(turn), optimisers[method])
+                spent[method].append((time.process_time() - start) / imagined_steps(config, self.length))
+        return {method: float(np.median(times[1:])) for method, times in spent.items()}
+
     def play(self, seed: int, on_progress: OnProgress) -> dict[str, Any]:
         """Returns by real frames of the learner that is scored by real episodes; no reward is imagined."""
         learner, config = self.build("evolution", seed)
         optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(seed)
-        points, frames, spent, began = [self.judged(learner, 0, 0.0)], 0, 0.0, time.monotonic()
+        points, frames, spent, began = [self.judged(learner, 0) | {"seconds": 0.0}], 0, 0.0, time.monotonic()
         marks = {round(self.rules.played * i / self.rules.points) for i in range(1, self.rules.points + 1)}
         with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
             for update in range(1, self.rules.played + 1):
-                start = time.monotonic()
+                start = time.process_time()
                 frames += improve(learner, self.agent, population, 1_000 * seed + update, generator, optimiser)[1]
-                spent += time.monotonic() - start
+                spent += time.process_time() - start
                 if update in marks:
-                    points.append(self.judged(learner, frames, spent))
+                    points.append(self.judged(learner, frames) | {"seconds": spent})
                 tell(on_progress, f"{PLAYED}, seed {seed}", update, self.rules.played, began)
         return {"points": points, "updates": self.rules.played}
 
-    def judged(self, learner: Any, steps: int, seconds: float) -> dict[str, Any]:
+    def judged(self, learner: Any, steps: int) -> dict[str, Any]:
         """The policy's mode in the real world, the same episodes for all. `steps`: imagined, or real frames."""
         config = AgentConfig(self.agent.config.spec, self.agent.config.model, learner.config.policy, self.config.env)
         agent = Agent(config, self.model, PolicyActor(learner.policy, self.model.dynamics.features))
         returns = evaluate(agent, self.config.env, self.rules.episodes, 0).returns
-        return {"steps": steps, "seconds": seconds, "return": float(np.mean(returns)), "std": float(np.std(returns))}
+        return {"steps": steps, "return": float(np.mean(returns)), "std": float(np.std(returns))}
 
     def variance(self, method: str, at: Path) -> dict[str, float | None]:
         """Of the policy's gradient by one learner, at the policy and the value in `at`, over beliefs and noise.
@@ -237,9 +258,7 @@ class Practice:
         gradients = []
         for repeat in range(self.rules.repeats):
             generator = torch.Generator().manual_seed(1_000 + repeat)
-            belief = self.beliefs(generator)
-            noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
-            learner.update(self.model, belief, noise, optimisers)
+            self.update(learner, generator, optimisers)
             gradients.append(torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()]))
         stacked = torch.stack(gradients)
         spread = float(stacked.var(0).sum())

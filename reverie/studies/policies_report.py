@@ -100,8 +100,8 @@ def text(numbers: Mapping[str, Any]) -> str:
 then frozen; policies from scratch, {numbers["steps"]:,} imagined steps each, from the same recorded beliefs.
 Gradients through the model and REINFORCE share everything else: a value beyond the horizon, a bonus for entropy, the
 demo's learning rate (not tuned for REINFORCE). Evolution has the discounted rewards of the horizon alone.
-Returns: mean of {numbers["episodes"]} real episodes, the same for all, by the policy's mode. Seconds are those of
-updates alone, on a shared machine: trust the ratios.
+Returns: mean of {numbers["episodes"]} real episodes, the same for all, by the policy's mode. Seconds are those of one
+core in updates alone, by the median of updates that all three made in turns.
 
 {conclusion(numbers)}
 
