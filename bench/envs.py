@@ -297,7 +297,7 @@ def corners(kind: type, actions: int) -> list[dict]:
 def changing(kind: type, actions: int) -> dict:
     """Uniform actions, look and physics anew at each."""
     from reverie.envs.cloth import GRID, TRIANGLES
-    from reverie.envs.rope import SEGMENT
+    from reverie.envs.rope import SEGMENT, Rope
 
     edges = np.unique(np.sort(np.concatenate([TRIANGLES[:, two] for two in ([0, 1], [1, 2], [0, 2])]), 1), axis=0)
     lengths = np.linalg.norm(GRID[edges[:, 0]] - GRID[edges[:, 1]], axis=1)
@@ -312,7 +312,7 @@ def changing(kind: type, actions: int) -> dict:
         failures += warnings_of(world) > before
         points = world.points
         strays.append(np.abs(points[:, :2]).max())
-        if kind.__name__ == "Rope":  # the middles of two segments are as far apart as the bend between them says
+        if kind is Rope:  # the middles of two segments are as far apart as the bend between them says
             bends = world.physics.qpos[3:]
             length = np.linalg.norm(np.diff(points, axis=0), axis=1) / (SEGMENT * np.cos(bends / 2))
         else:

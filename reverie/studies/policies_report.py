@@ -81,11 +81,11 @@ def text(numbers: Mapping[str, Any]) -> str:
     ]
     for method, runs in numbers["methods"].items():
         last = [run["points"][-1] for run in runs.values()]
-        noise = numbers["variance"].get(method, {"noise_to_signal": "", "of_one_update": ""})
+        noise = numbers["variance"].get(method, {})
         rows.append(
             f"| {NAMES[method]} | {next(iter(runs.values()))['updates']:,} | {last[0]['steps']:,} "
             f"| {np.mean([one['seconds'] for one in last]):.0f} | {', '.join(f'{x:.0f}' for x in final(runs))} "
-            f"| {_number(noise['noise_to_signal'])} | {_number(noise['of_one_update'])} |"
+            f"| {' | '.join(_number(noise, measure) for measure in ('noise_to_signal', 'of_one_update'))} |"
         )
     for seed, one in numbers["played"].items():
         last = one["points"][-1]
@@ -114,8 +114,12 @@ value, over fresh beliefs and noise; per 1,000 imagined steps, as if a gradient 
 """
 
 
-def _number(value: float | str | None) -> str:
-    return "hidden by the noise" if value is None else value if isinstance(value, str) else f"{value:.3g}"
+def _number(noise: Mapping[str, float | None], measure: str) -> str:
+    """Empty where it was not measured."""
+    if measure not in noise:
+        return ""
+    value = noise[measure]
+    return "hidden by the noise" if value is None else f"{value:.3g}"
 
 
 def draw(out: Path, numbers: Mapping[str, Any]) -> None:
