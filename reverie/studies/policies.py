@@ -2,7 +2,8 @@
 
 One world model, trained once and then frozen; the same beliefs from its replay; the same policy network from the same
 first weights; the same budget of imagined steps. What is compared is who turns them into a better policy: the real
-return against imagined steps and against seconds, and how noisy each one's gradient is at one and the same policy.
+return against imagined steps and against seconds, and how noisy each one's gradient is at one and the same policy, for
+a few policies on their way.
 
 Reading path: this file, `behavior/actor_critic.py`, `behavior/evolution.py`, `studies/policies_report.py`.
 """
@@ -97,9 +98,10 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
     played = out / f"{PLAYED}-0.json"
     if not parts or "played" in parts or played.exists():
         numbers["played"]["0"] = kept(played, lambda: practice.play(0, on_progress))
-    at = out / f"{METHODS[0]}-0.pt"
-    for method in numbers["methods"] if at.exists() else ():
-        numbers["variance"][method] = kept(out / f"variance-{method}.json", lambda m=method: practice.variance(m, at))
+    for method in numbers["methods"]:
+        for at in (at for seed in range(rules.seeds) if (at := out / f"{METHODS[0]}-{seed}.pt").exists()):
+            found = kept(out / f"variance-{method}-at-{at.stem}.json", lambda m=method, a=at: practice.variance(m, a))
+            numbers["variance"].setdefault(method, []).append(found)
     draw(out, numbers)
     return Findings(numbers, text(numbers))
 

@@ -1,6 +1,6 @@
 """What the study of policies found, in words and figures: every figure and every verdict is made of its numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,11 @@ def conclusion(numbers: Mapping[str, Any]) -> str:
             f"{NAMES[m]} {'not at all' if x is None else f'{x / digits:,.0f}'}" for m, x in arrived.items()
         )
         parts.append(f"Nine tenths of the best gain ({level:.0f}) take, in {unit}: {told}.")
-    noise = {method: found["noise_to_signal"] for method, found in numbers["variance"].items()}
-    measured = sorted((x, method) for method, x in noise.items() if x is not None)
-    if measured:
-        told = ", ".join(f"{NAMES[method]} {x / measured[0][0]:,.3g}" for x, method in measured)
-        parts.append(f"Noise over signal of a gradient for as many imagined steps, the least set to 1: {told}.")
-    if lost := [NAMES[method] for method, x in noise.items() if x is None]:
-        parts.append(f"Whose mean gradient the noise hides: {', '.join(lost)}.")
+    if noise := numbers["variance"]:
+        told = "; ".join(f"{NAMES[method]} {measured(found, 'noise_to_signal')}" for method, found in noise.items())
+        count = len(next(iter(noise.values())))
+        at = "one policy" if count == 1 else f"{count} policies"
+        parts.append(f"Noise over signal of a gradient for as many imagined steps, at {at}: {told}.")
     improved = [
         NAMES[m]
         for m, runs in methods.items()
@@ -81,11 +79,11 @@ def text(numbers: Mapping[str, Any]) -> str:
     ]
     for method, runs in numbers["methods"].items():
         last = [run["points"][-1] for run in runs.values()]
-        noise = numbers["variance"].get(method, {})
+        noise = numbers["variance"].get(method, [])
         rows.append(
             f"| {NAMES[method]} | {next(iter(runs.values()))['updates']:,} | {last[0]['steps']:,} "
             f"| {np.mean([one['seconds'] for one in last]):.0f} | {', '.join(f'{x:.0f}' for x in final(runs))} "
-            f"| {' | '.join(_number(noise, measure) for measure in ('noise_to_signal', 'of_one_update'))} |"
+            f"| {' | '.join(measured(noise, measure) for measure in ('noise_to_signal', 'of_one_update'))} |"
         )
     for seed, one in numbers["played"].items():
         last = one["points"][-1]
@@ -109,17 +107,20 @@ core in updates alone, by the median of updates that all three made in turns.
 
 {table}
 
-Noise over signal: the trace of the gradient's covariance over the squared norm of its mean, at one policy and one
-value, over fresh beliefs and noise; per 1,000 imagined steps, as if a gradient had been made of that many.
+Noise over signal: the trace of the gradient's covariance over the squared norm of its mean, over fresh beliefs and noise;
+per 1,000 imagined steps, as if a gradient had been made of that many. All at the same policies and values: those that
+each seed of the gradients through the model had at a tenth of its way.
 """
 
 
-def _number(noise: Mapping[str, float | None], measure: str) -> str:
-    """Empty where it was not measured."""
-    if measure not in noise:
-        return ""
-    value = noise[measure]
-    return "hidden by the noise" if value is None else f"{value:.3g}"
+def measured(noise: Sequence[Mapping[str, float | None]], measure: str) -> str:
+    """At each policy; empty where it was not measured."""
+    values = [found[measure] for found in noise]
+    return ", ".join("hidden by the noise" if value is None else _number(value) for value in values)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def draw(out: Path, numbers: Mapping[str, Any]) -> None:
