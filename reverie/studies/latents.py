@@ -1,13 +1,17 @@
 """Gaussian or categorical latents: the same RSSM, the same data, another stochastic part.
 
 The two worlds of the study of dynamics: a ball that forks at random and falls behind a curtain, and Pendulum from
-pixels. In each, both models learn from the same recorded random interaction, and as PlaNet agents from what they
-collect. What a latent codes is shown as the mean of the held-out images for which it took a value.
+pixels. In each, all models learn from the same recorded random interaction, and as PlaNet agents from what they
+collect. Two categorical latents: one of as many numbers as the Gaussian has, and a wider one, as DreamerV2 takes it.
+What a latent codes is shown as the mean of the held-out images for which it took a value.
 
-Reading path: this file, `dynamics/latent.py`, `dynamics/categorical.py`, `studies/dynamics.py`.
+A planner without noise imagines one future: of a Gaussian its mean, of classes the likeliest. On Pendulum both are
+tried, that one and the mean over sampled futures, and how well either orders plans near the top (`studies/balance.py`).
+
+Reading path: this file, `dynamics/latent.py`, `dynamics/categorical.py`, `studies/dynamics.py`, `studies/balance.py`.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,30 +22,38 @@ from torch import Tensor
 
 from reverie import agent as agents
 from reverie.config import Config, FitConfig
-from reverie.dynamics.categorical import CategoricalConfig
+from reverie.data.replayed import ReplayedConfig
+from reverie.dynamics.categorical import Categorical, CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.evaluate import report
 from reverie.evaluate.returns import evaluate
 from reverie.fit_run import load
+from reverie.planning.planning_actor import PlanningConfig
 from reverie.studies import Findings, OnProgress, dynamics
-from reverie.studies.dynamics import CONTEXT, WORLDS, data, draw, futures, judged, remembered
+from reverie.studies.balance import balanced, trust
+from reverie.studies.dynamics import CONTEXT, WORLDS, data, draw, env, futures, judged, remembered
 from reverie.studies.latents_report import text
 from reverie.studies.trained import trained
 from reverie.types import Batch
 from reverie.world_model import WorldModel, WorldModelConfig
 
-LATENTS = ("Gaussian", "categorical")
+LATENTS = ("Gaussian", "categorical", "wide")
 CATEGORICAL = {"curtain": CategoricalConfig(8, 4), "pendulum": CategoricalConfig(8, 5)}
 """Groups and classes: as many outputs as the Gaussian has, two for each of its 16 or 20 dimensions."""
+WIDE = CategoricalConfig(16, 16)
+"""As the laptop size of DreamerV2 has it; not matched to anything."""
+FUTURES = 4
+"""Sampled for every plan, where plans are scored by samples."""
+EPISODES, MOMENTS = {"tiny": 2, "laptop": 16}, {"tiny": 10, "laptop": 200}
+"""Of balanced poles: what is played, and the moments near the top in which scores are judged."""
 CODES, VALUES = 6, 8
 """Rows and, at most, columns of the picture of codes."""
 
 
 def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Both worlds, into `out`; the curtain alone at size `tiny`."""
-    worlds = WORLDS[:1] if size == "tiny" else WORLDS
+    """Both worlds, into `out`."""
     numbers: dict[str, Any] = {"size": size}
-    for world in worlds:
+    for world in WORLDS:
         fits = {name: trained(fit(world, name, size), out / f"{world}-{name}-fit", on_progress) for name in LATENTS}
         models = {name: cast(WorldModel, load(folder, "cpu")) for name, folder in fits.items()}
         seen, batch = data(fit(world, "Gaussian", size), fits["Gaussian"], world)
@@ -52,37 +64,72 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
             with torch.no_grad():
                 posterior: Any = model.trace(batch, None).posterior
             numbers[world][name]["bits"] = bits(posterior.stats, model.dynamics.latent)
+            numbers[world][name]["latent"] = size_of(model.dynamics.latent)
             report.image(out / f"{world}_{name}_codes.png", report.mosaic(codes(model, batch)))
         draw(out, world, numbers[world])
         report.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
-    for world in worlds:
-        for name in LATENTS:
-            config = agent(world, name, size)
-            folder = trained(config, out / f"{world}-{name}-agent", on_progress)
-            returns = evaluate(
-                agents.load(folder, "cpu"), config.env, config.evaluation.final_episodes, config.seed
-            ).returns
-            numbers[world][name]["returns"] = returns
+    for world, name in ((world, name) for world in WORLDS for name in LATENTS):
+        numbers[world][name]["returns"] = played(out, world, name, size, on_progress)
+    planned(out, size, numbers["pendulum"], on_progress)
     return Findings(numbers, text(numbers))
+
+
+def played(out: Path, world: str, name: str, size: str, on_progress: OnProgress, sampled: bool = False) -> list[float]:
+    """Final returns of a PlaNet agent, trained for it; `sampled`: it plans by sampled futures wherever it plans."""
+    config = agent(world, name, size, sampled)
+    folder = trained(config, agent_folder(out, world, name, sampled), on_progress)
+    return evaluate(agents.load(folder, "cpu"), config.env, config.evaluation.final_episodes, config.seed).returns
+
+
+def planned(out: Path, size: str, found: dict[str, Any], on_progress: OnProgress) -> None:
+    """What plans by sampled futures return on Pendulum, and how far the scores of either can be trusted.
+
+    The trusted models are three that have learned from the same data with balanced poles in it: the replay of the
+    Gaussian agent.
+    """
+    config = env("pendulum", size)
+    seen = balanced(config, EPISODES[size], seed=0)
+    data = ReplayedConfig(str(agent_folder(out, "pendulum", "Gaussian")))
+    for name in LATENTS:
+        found[name]["returns_sampled"] = played(out, "pendulum", name, size, on_progress, sampled=True)
+        base = replace(fit("pendulum", name, size), data=data)
+        model = cast(WorldModel, load(trained(base, out / f"pendulum-{name}-replayed", on_progress), "cpu"))
+        found[name]["trust"] = {
+            str(count): asdict(trust(model, seen, config, count, MOMENTS[size], seed=0)) for count in (0, FUTURES)
+        }
+
+
+def agent_folder(out: Path, world: str, name: str, sampled: bool = False) -> Path:
+    """Where the run of an agent is."""
+    return out / f"{world}-{name}-agent{'-sampled' if sampled else ''}"
 
 
 def with_latent(model: WorldModelConfig, world: str, name: str) -> WorldModelConfig:
     """The RSSM of the study of dynamics, with the latent asked for."""
     if name == "Gaussian":
         return model
-    return replace(model, dynamics=replace(cast(RSSMConfig, model.dynamics), latent=CATEGORICAL[world]))
+    latent = WIDE if name == "wide" else CATEGORICAL[world]
+    return replace(model, dynamics=replace(cast(RSSMConfig, model.dynamics), latent=latent))
+
+
+def size_of(latent: Any) -> str:
+    """In words."""
+    if isinstance(latent, Categorical):
+        return f"{latent.groups} groups of {latent.classes} classes"
+    return f"{latent.sample_size} dimensions"
 
 
 def fit(world: str, name: str, size: str) -> FitConfig:
-    """One model on recorded random interaction, the same for both."""
+    """One model on recorded random interaction, the same for all."""
     base = dynamics.fit(world, "RSSM", size)
     return replace(base, model=with_latent(cast(WorldModelConfig, base.model), world, name))
 
 
-def agent(world: str, name: str, size: str) -> Config:
-    """One model as a PlaNet agent."""
+def agent(world: str, name: str, size: str, sampled: bool = False) -> Config:
+    """One model as a PlaNet agent. On the curtain, which forks, it plans by sampled futures in any case."""
     base = dynamics.agent(world, "RSSM", size)
-    return replace(base, model=with_latent(base.model, world, name))
+    behavior = replace(cast(PlanningConfig, base.behavior), futures=FUTURES) if sampled else base.behavior
+    return replace(base, model=with_latent(base.model, world, name), behavior=behavior)
 
 
 @torch.no_grad()

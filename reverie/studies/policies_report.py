@@ -107,9 +107,9 @@ core in updates alone, by the median of updates that all three made in turns.
 
 {table}
 
-Noise over signal: the trace of the gradient's covariance over the squared norm of its mean, over fresh beliefs and noise;
-per 1,000 imagined steps, as if a gradient had been made of that many. All at the same policies and values: those that
-each seed of the gradients through the model had at a tenth of its way.
+Noise over signal: the trace of the gradient's covariance over the squared norm of its mean, over fresh beliefs and
+noise; per 1,000 imagined steps, as if a gradient had been made of that many. All at the same policies and values: those
+that each seed of the gradients through the model had at a tenth of its way.
 """
 
 

@@ -27,23 +27,31 @@ def test_the_conclusion_follows_from_the_numbers():
         "pendulum": {"Gaussian": judged(1.0, 3.0, -150.0), "categorical": judged(0.5, 2.0, -300.0)},
     }
     said = conclusion(numbers)
-    assert "On curtain the categorical latent has the higher bound (Gaussian 1.00, categorical 2.00)" in said
-    assert "the Gaussian one the smaller open-loop error (Gaussian 3.0, categorical 4.0)" in said
-    assert "On pendulum the Gaussian latent has the higher bound" in said
-    assert "the Gaussian one the higher return (Gaussian -150.00, categorical -300.00)" in said
+    assert "On curtain the categorical latent has the highest bound (Gaussian 1.00, categorical 2.00)" in said
+    assert "the Gaussian one the smallest open-loop error (Gaussian 3.0, categorical 4.0)" in said
+    assert "On pendulum the Gaussian latent has the highest bound" in said
+    assert "the Gaussian one the highest return (Gaussian -150.00, categorical -300.00)" in said
     numbers["pendulum"]["categorical"]["returns"] = [-300.0, 10.0]
-    assert "(Gaussian -150.00, categorical -145.00, within what the episodes tell)" in conclusion(numbers)
+    assert "(Gaussian -150.00, categorical -145.00; Gaussian within what the episodes tell)" in conclusion(numbers)
+    numbers["pendulum"]["wide"] = judged(2.0, 3.0, -900.0)
+    assert (
+        "On pendulum the wide latent has the highest bound (Gaussian 1.00, categorical 0.50, wide 2.00)"
+        in conclusion(numbers)
+    )
+    assert "wide -900.00; Gaussian within what the episodes tell)" in conclusion(numbers)
 
 
 @pytest.mark.parametrize("world", latents.WORLDS)
 def test_only_the_latent_differs(world):
     for build in (latents.fit, latents.agent):
-        one, other = (build(world, name, "laptop") for name in latents.LATENTS)
-        assert one.model.dynamics.latent != other.model.dynamics.latent
+        one, *others = (build(world, name, "laptop") for name in latents.LATENTS)
         latent = one.model.dynamics.latent
-        same = replace(other.model, dynamics=replace(other.model.dynamics, latent=latent))
-        assert replace(other, model=same) == one
-        assert other.model.dynamics.latent.build().output_size == 2 * latent.size
+        for other in others:
+            assert other.model.dynamics.latent != latent
+            same = replace(other.model, dynamics=replace(other.model.dynamics, latent=latent))
+            assert replace(other, model=same) == one
+        assert others[0].model.dynamics.latent.build().output_size == 2 * latent.size
+        assert others[1].model.dynamics.latent.build().output_size > 2 * latent.size
 
 
 def test_bits_are_counted():
