@@ -92,7 +92,12 @@ def test_the_study_runs(tmp_path, capsys):
     assert "# Gaussian and categorical latents" in capsys.readouterr().out
     numbers = json.loads((tmp_path / "study" / "study.json").read_text())
     report = (tmp_path / "study" / "study.md").read_text()
-    for name in latents.LATENTS:
-        assert numbers["curtain"][name]["bits"] >= 0
-        assert f"(curtain_{name}_codes.png)" in report
-        assert (tmp_path / "study" / f"curtain_{name}_codes.png").stat().st_size > 500
+    for world in latents.WORLDS:
+        for name, found in numbers[world].items():
+            assert found["bits"] >= 0
+            assert f"({world}_{name}_codes.png)" in report
+            assert (tmp_path / "study" / f"{world}_{name}_codes.png").stat().st_size > 500
+    for found in numbers["pendulum"].values():
+        assert set(found["trust"]) == {"0", str(latents.FUTURES)}
+        assert all(-1 <= one["order"] <= 1 for one in found["trust"].values())
+        assert len(found["returns_sampled"]) == len(found["returns"])
