@@ -149,10 +149,11 @@ def lines(
     logarithmic: bool = False,
     y_logarithmic: bool = False,
     references: Mapping[str, float] | None = None,
+    seeds: Mapping[str, Sequence[Sequence[tuple[float, float]]]] | None = None,
 ) -> Path:
     """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels.
 
-    From the eleventh on, lines are dotted, for there are ten colours.
+    `seeds`: by label, the lines that its own is the mean of, drawn faintly. From the eleventh on, lines are dotted, for there are ten colours.
     """
     figure = _figure(7, 4.2 if len(series) <= 8 else 5.2)
     axes = figure.add_subplot()
@@ -160,6 +161,8 @@ def lines(
         marker, style = "o" if len(points) <= _MOST_MARKERS else None, "-" if number < 10 else ":"
         pairs = zip(*sorted(points)) if points else ((), ())
         axes.plot(*pairs, marker=marker, markersize=3, linestyle=style, color=f"C{number % 10}", label=label)
+        for one in (seeds or {}).get(label, ()):
+            axes.plot(*zip(*sorted(one)), linewidth=0.8, alpha=0.5, linestyle=style, color=f"C{number % 10}")
     for label, level in (references or {}).items():
         axes.axhline(level, linestyle="--", linewidth=1.2, color="grey", label=label)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if logarithmic else "linear")

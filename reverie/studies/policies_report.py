@@ -19,8 +19,12 @@ CLOSE = 0.9
 
 def curve(runs: Mapping[str, Any], over: str) -> list[tuple[float, float]]:
     """The mean over seeds of the real return, by imagined `steps` or by `seconds`."""
-    points = [[(one[over], one["return"]) for one in run["points"]] for run in runs.values()]
-    return [(float(x), float(y)) for x, y in np.mean(points, 0)]
+    return [(float(x), float(y)) for x, y in np.mean(curves(runs, over), 0)]
+
+
+def curves(runs: Mapping[str, Any], over: str) -> list[list[tuple[float, float]]]:
+    """Of each seed."""
+    return [[(one[over], one["return"]) for one in run["points"]] for run in runs.values()]
 
 
 def final(runs: Mapping[str, Any]) -> list[float]:
@@ -124,12 +128,13 @@ def _number(value: float) -> str:
 
 
 def draw(out: Path, numbers: Mapping[str, Any]) -> None:
-    """`policies_steps.png`, `policies_seconds.png`: the mean over seeds."""
+    """`policies_steps.png`, `policies_seconds.png`: the mean over seeds, and each seed."""
     for over, label in (("steps", "imagined steps"), ("seconds", "seconds of updates")):
         report.lines(
             out / f"policies_{over}.png",
             {NAMES[method]: curve(runs, over) for method, runs in numbers["methods"].items()},
-            title=f"{numbers['world']}: practising in one world model",
+            title=f"{numbers['world']}: practising in one world model (thin: each seed)",
             xlabel=label,
             ylabel="real return",
+            seeds={NAMES[method]: curves(runs, over) for method, runs in numbers["methods"].items()},
         )

@@ -90,3 +90,12 @@ def test_many_labels_stand_beside_the_picture(tmp_path):
         points = report.agreement(tmp_path / f"{name}-points.png", series, **words)
         width[name] = [cv2.imread(str(path)).shape[1] for path in (drawn, points)]
     assert all(one < other for one, other in zip(width["few"], width["many"]))
+
+
+def test_seeds_are_drawn_behind_their_mean(tmp_path):
+    mean, words = {"mean": [(0.0, 1.0), (1.0, 1.0)]}, {"title": "t", "xlabel": "x", "ylabel": "y"}
+    seeds = {"mean": [[(0.0, 0.0), (1.0, 2.0)], [(1.0, 0.0), (0.0, 2.0)]]}
+    alone = cv2.imread(str(report.lines(tmp_path / "alone.png", mean, **words)))
+    with_seeds = cv2.imread(str(report.lines(tmp_path / "seeds.png", mean, **words, seeds=seeds)))
+    coloured = [(picture.std(axis=2) > 20).sum() for picture in (alone, with_seeds)]
+    assert coloured[1] > coloured[0]
