@@ -153,7 +153,8 @@ def lines(
 ) -> Path:
     """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels.
 
-    `seeds`: by label, the lines that its own is the mean of, drawn faintly. From the eleventh on, lines are dotted, for there are ten colours.
+    `seeds`: by label, the lines that its own is the mean of, drawn faintly.
+    From the eleventh on, lines are dotted, for there are ten colours.
     """
     figure = _figure(7, 4.2 if len(series) <= 8 else 5.2)
     axes = figure.add_subplot()
