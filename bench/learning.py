@@ -26,6 +26,7 @@ import torch
 from reverie import checkpoint, config_io, recipes
 from reverie.agent import load
 from reverie.display import Progress
+from reverie.errors import UserError
 from reverie.evaluate import outcome
 from reverie.evaluate.report import curve
 from reverie.evaluate.returns import evaluate
@@ -44,11 +45,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--beside", nargs="*", default=[], metavar="NAME")
-    parser.add_argument("--set", nargs="*", default=[], metavar="LEAF=VALUE")
+    parser.add_argument("--set", nargs="*", default=[], metavar="LEAF=VALUE", type=setting)
     asked = parser.parse_args()
-    base = recipes.build(asked.recipe, asked.size, asked.env)
-    base = config_io.override(base, dict(pair.split("=", 1) for pair in asked.set))
-    seeds = [learn(asked, replace(base, seed=seed)) for seed in asked.seeds]
+    for name in asked.beside:
+        if not results(name).exists():
+            parser.error(f"--beside {name}: there is no {results(name)}; measure it first")
+    try:
+        base = config_io.override(recipes.build(asked.recipe, asked.size, asked.env), dict(asked.set))
+        seeds = [learn(asked, replace(base, seed=seed)) for seed in asked.seeds]
+    except UserError as error:
+        parser.error(str(error))
     found = {
         "command": "python bench/learning.py " + " ".join(sys.argv[1:]),
         "env": base.env.id,
@@ -57,9 +63,17 @@ def main() -> None:
         "seeds": seeds,
         "config": config_io.encode(base),
     }
-    (HERE / "results" / f"{asked.name}.json").write_text(json.dumps(found, indent=1))
+    results(asked.name).write_text(json.dumps(found, indent=1))
     draw(asked.name, found, asked.beside)
     print(f"{asked.name}: mean {found['mean']:.1f}, by seed {[round(seed['mean'], 1) for seed in seeds]}")
+
+
+def setting(text: str) -> tuple[str, str]:
+    """`LEAF=VALUE` in its two parts."""
+    leaf, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form LEAF=VALUE, such as threads=1")
+    return leaf, value
 
 
 def learn(asked: argparse.Namespace, config) -> dict:
@@ -146,7 +160,12 @@ def smooth(episodes: list[list[float]], count: int = 5) -> list[tuple[float, flo
 
 def read(name: str) -> dict:
     """Earlier results."""
-    return json.loads((HERE / "results" / f"{name}.json").read_text())
+    return json.loads(results(name).read_text())
+
+
+def results(name: str) -> Path:
+    """Where they are."""
+    return HERE / "results" / f"{name}.json"
 
 
 def task(env_id: str) -> str:

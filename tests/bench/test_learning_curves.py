@@ -36,6 +36,22 @@ def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "docs" / "images" / "second_curves.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--set foo=1", "There is no setting `foo`"),
+        ("--set threads", "'threads' is not of the form LEAF=VALUE"),
+        ("--beside nothing", "--beside nothing: there is no "),
+        ("--env NoSuch-v0", "NoSuch-v0"),
+    ],
+)
+def test_mistakes_get_one_sentence_before_anything_is_trained(learning, monkeypatch, capsys, line, said):
+    monkeypatch.setattr(sys, "argv", ["learning.py", "first", "--size", "tiny", *line.split()])
+    with pytest.raises(SystemExit, match="2"):
+        learning.main()
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_tasks_and_means(learning):
     assert learning.task("dm_control/walker-stand-v0") == "walker_stand"
     assert learning.thinned([[i, float(i)] for i in range(1, 8)], most=3) == [(3, 2.0), (6, 5.0), (7, 7.0)]
