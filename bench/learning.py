@@ -126,9 +126,13 @@ def learn(asked: argparse.Namespace, config) -> dict:
 def draw(name: str, found: dict, beside: list[str]) -> None:
     """Evaluations, the final one last, before training episodes; other results and published points of the task.
 
-    Where only the final one was made, the mean of the last five training episodes stands for the others.
+    Where only the final one was made, the mean of the last five training episodes stands for the others. Results are
+    called by their recipes, or by their names where two have the same recipe.
     """
-    results = {found["config"]["recipe"]: found} | {read(other)["config"]["recipe"]: read(other) for other in beside}
+    by_name = {name: found} | {other: read(other) for other in beside}
+    recipe = {one: result["config"]["recipe"] for one, result in by_name.items()}
+    plain = len(set(recipe.values())) == len(recipe)
+    results = {recipe[one] if plain else one: result for one, result in by_name.items()}
     evaluations, training = {}, {}
     for label, result in results.items():
         for seed in result["seeds"]:

@@ -36,6 +36,20 @@ def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "docs" / "images" / "second_curves.png").stat().st_size > 1000
 
 
+def test_results_of_one_recipe_are_told_apart(learning, tmp_path, monkeypatch):
+    seed = {"seed": 0, "frames": 10, "mean": 1.0, "episodes": [[10, 1.0]], "evaluations": [[5, 0.5]]}
+    found = {"config": {"recipe": "dreamer_v2"}, "env": "Some-v0", "seeds": [seed]}
+    drawn = []
+    monkeypatch.setattr(learning, "curve", lambda path, lines, *_, **__: drawn.append(list(lines)))
+    for other, recipe in (("wide", "dreamer_v2"), ("old", "dreamer_v1")):
+        beside = found | {"config": {"recipe": recipe}}
+        (tmp_path / "bench" / "results" / f"{other}.json").write_text(json.dumps(beside))
+    learning.draw("narrow", found, ["old"])
+    learning.draw("narrow", found, ["wide", "old"])
+    assert drawn[0] == ["dreamer_v2, seed 0", "dreamer_v1, seed 0"]
+    assert drawn[1] == ["narrow, seed 0", "wide, seed 0", "old, seed 0"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
