@@ -19,8 +19,9 @@ from reverie.envs import EnvConfig, Obs, make_many
 from reverie.evaluate.returns import EVALUATION_STREAM
 from reverie.planning.objectives import RewardSumConfig
 from reverie.planning.planning_actor import score_of
+from reverie.studies.dynamics import CONTEXT
 from reverie.studies.planning_trials import planning
-from reverie.studies.true_pendulum import Pendulum, PendulumState, true_agent
+from reverie.studies.true_pendulum import true_agent
 from reverie.types import Batch
 from reverie.world_model import WorldModel
 
@@ -28,8 +29,6 @@ DISTURBANCE = 0.5
 """Standard deviation of the noise added to the planner's actions."""
 TOP = (0.5, 2.0)
 """What counts as near the top: radians from upright, rad/s."""
-CONTEXT = 5
-"""Columns of an episode that a belief has seen, at least."""
 CANDIDATES, HORIZON = 64, 12
 
 
@@ -87,7 +86,7 @@ def near_the_top(seen: Batch) -> Int[Tensor, " M"]:
     """Indices of columns, all episodes end to end, that are near the top and have a past."""
     cos, sin, speed = seen.obs["state"].unbind(-1)
     near = (torch.atan2(sin, cos).abs() < TOP[0]) & (speed.abs() < TOP[1])
-    near[:, :CONTEXT] = False
+    near[:, : CONTEXT["pendulum"]] = False
     return near.flatten().nonzero()[:, 0]
 
 
@@ -100,10 +99,9 @@ def candidates(moments: int, generator: torch.Generator) -> Float[Tensor, "M N H
 
 def true_returns(state: Float[Tensor, "M 3"], action: Float[Tensor, "M N H 1"], env: EnvConfig) -> Float[Tensor, "M N"]:
     """Undiscounted, over the horizon."""
-    world = Pendulum(env.repeat)
-    truth = planning(true_agent(replace(env, observe=("state",))))
-    start: PendulumState = world.correct(world.initial(len(state)), state, None)
-    return truth.score(start)(action)
+    truth = true_agent(env)
+    world = truth.model.dynamics
+    return planning(truth).score(world.correct(world.initial(len(state)), state, None))(action)
 
 
 def correlation(one: Float[Tensor, "M N"], other: Float[Tensor, "M N"]) -> Float[Tensor, " M"]:

@@ -56,7 +56,7 @@ def table(world: str, found: Mapping[str, Any]) -> str:
         if behind:
             cells += [f"{v['surprise'][FORK - 1]:.2f}", f"{v['memory'][LANDING - 1]:.2f}"]
         digits = 2 if behind else 1
-        cells.append(f"{np.mean(v['returns']):.{digits}f} ± {np.std(v['returns']):.{digits}f}")
+        cells.append(_returned(v["returns"], digits))
         rows.append(f"| {name}, {v['latent']} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -84,8 +84,8 @@ themselves.
 """
 
 
-def _returned(returns: list[float]) -> str:
-    return f"{np.mean(returns):.1f} ± {np.std(returns):.1f}"
+def _returned(returns: list[float], digits: int = 1) -> str:
+    return f"{np.mean(returns):.{digits}f} ± {np.std(returns):.{digits}f}"
 
 
 def figures(world: str, found: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ def test_the_pole_is_held_and_disturbed(seen):
     assert len(where) > 10
     assert (torch.atan2(sin, cos).abs() < balance.TOP[0]).all()
     assert (speed.abs() < balance.TOP[1]).all()
-    assert (where % 31 >= balance.CONTEXT).all()
+    assert (where % 31 >= balance.CONTEXT["pendulum"]).all()
     assert speed.std() > 0.1
 
 
