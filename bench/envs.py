@@ -31,7 +31,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from reverie.envs import EnvConfig, make  # noqa: E402
-from reverie.envs.dmc import PUBLISHED_TASKS  # noqa: E402
+from reverie.envs.dm_control import PUBLISHED_TASKS  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SIZE = 64
@@ -225,8 +225,8 @@ def draw_picture(path: Path, enlarged: int = 4) -> None:
 
 def draw_deformables(folder: Path, columns: int = 6, size: int = 160) -> None:
     """Rows of moments of one action each, as they lie when it is over at the right, with its arrow."""
-    from reverie.envs.cloth import Cloth
-    from reverie.envs.rope import Rope
+    from reverie_worlds.cloth import Cloth
+    from reverie_worlds.rope import Rope
 
     shown = {
         "rope": (Rope, "horizontal", [[0, 0, 0, 1], [0, 0.75, -1, 0.7], [0, -0.4, 0.5, -1]]),
@@ -261,8 +261,8 @@ def endure(actions: int = 10_000, in_a_corner: int = 1_000) -> dict:
 
 
 def things() -> dict[str, type]:
-    from reverie.envs.cloth import Cloth
-    from reverie.envs.rope import Rope
+    from reverie_worlds.cloth import Cloth
+    from reverie_worlds.rope import Rope
 
     return {"rope": Rope, "cloth": Cloth}
 
@@ -296,8 +296,8 @@ def corners(kind: type, actions: int) -> list[dict]:
 
 def changing(kind: type, actions: int) -> dict:
     """Uniform actions, look and physics anew at each."""
-    from reverie.envs.cloth import GRID, TRIANGLES
-    from reverie.envs.rope import SEGMENT, Rope
+    from reverie_worlds.cloth import GRID, TRIANGLES
+    from reverie_worlds.rope import SEGMENT, Rope
 
     edges = np.unique(np.sort(np.concatenate([TRIANGLES[:, two] for two in ([0, 1], [1, 2], [0, 2])]), 1), axis=0)
     lengths = np.linalg.norm(GRID[edges[:, 0]] - GRID[edges[:, 1]], axis=1)

@@ -23,15 +23,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reverie import checkpoint, config_io, recipes
-from reverie.agent import load
-from reverie.display import Progress
+from reverie import recipes
+from reverie.agents.agent import load
+from reverie.config.files import encode
+from reverie.config.overrides import override
 from reverie.errors import UserError
-from reverie.evaluate import outcome
-from reverie.evaluate.report import curve
+from reverie.evaluate.figures import curve
 from reverie.evaluate.returns import evaluate
-from reverie.logger import read_metrics
-from reverie.train import Interrupted, resume, train
+from reverie.progress import Progress
+from reverie.runs import checkpoint, outcome
+from reverie.runs.interrupt import Interrupted
+from reverie.runs.logger import read_metrics
+from reverie.runs.loop import resume, train
 
 HERE = Path(__file__).parent
 
@@ -51,7 +54,7 @@ def main() -> None:
         if not results(name).exists():
             parser.error(f"--beside {name}: there is no {results(name)}; measure it first")
     try:
-        base = config_io.override(recipes.build(asked.recipe, asked.size, asked.env), dict(asked.set))
+        base = override(recipes.build(asked.recipe, asked.size, asked.env), dict(asked.set))
         seeds = [learn(asked, replace(base, seed=seed)) for seed in asked.seeds]
     except UserError as error:
         parser.error(str(error))
@@ -61,7 +64,7 @@ def main() -> None:
         "machine": {"cores": torch.get_num_threads(), "platform": platform.platform(), "torch": torch.__version__},
         "mean": float(np.mean([seed["mean"] for seed in seeds])),
         "seeds": seeds,
-        "config": config_io.encode(base),
+        "config": encode(base),
     }
     results(asked.name).write_text(json.dumps(found, indent=1))
     draw(asked.name, found, asked.beside)

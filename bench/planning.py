@@ -26,22 +26,23 @@ from torch.utils.flop_counter import FlopCounterMode
 from update import matmul_peak, processor, timed
 
 from reverie import tree
-from reverie.agent import ActNoise, choose_device
-from reverie.dynamics.latent import GaussianConfig
+from reverie.agents.actors import ActNoise
+from reverie.agents.agent import choose_device
+from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import ActionSpace, EnvSpec, Space
+from reverie.models.world_model import WorldModel, WorldModelConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.planning import PlannerConfig
+from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.cem import CEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.planning_actor import PlanningActor, PlanningConfig
-from reverie.planning.rank import RankConfig
+from reverie.planning.random_shooting import RankConfig
 from reverie.planning.refined import RefinedConfig
 from reverie.recipes.planet import planet
 from reverie.signals.reward import RewardConfig
-from reverie.studies.planning_budgets import evaluations
-from reverie.world_model import WorldModel, WorldModelConfig
+from reverie.spaces import ActionSpace, EnvSpec, Space
+from studies.planners.budgets import evaluations
 
 PLANET, LAPTOP = "PlaNet's CEM", "laptop's iCEM"
 HORIZON, DETER, STOCH, HIDDEN, UNITS = 12, 200, 30, 200, 200

@@ -12,8 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from reverie.cli import main as reverie
-from reverie.studies import names
+from reverie.cli.main import main as reverie
+from studies import names
 
 ROOT = Path(__file__).parent.parent
 

@@ -28,13 +28,13 @@ from plain_step import Sizes
 from torch.distributions import normal
 from torch.utils.flop_counter import FlopCounterMode
 
-from reverie.agent import choose_device
-from reverie.envs.adapter import ActionSpace, EnvSpec, Space
-from reverie.optimiser import Optimiser
+from reverie.agents.agent import choose_device
+from reverie.models.world_model import WorldModel
+from reverie.nn.optimizer import Optimiser
 from reverie.recipes.dreamer_v1 import network
+from reverie.runs.update import draw_noise, make_update
+from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.types import Batch
-from reverie.update import draw_noise, make_update
-from reverie.world_model import WorldModel
 
 SIZES = {
     "demo": (Sizes(32, 8, 64, 20, 64, 64, 16, 24, 1), (2, 2, 2)),

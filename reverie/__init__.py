@@ -10,24 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reverie.agent import Agent, load, replan, towards
-    from reverie.config import Config
+    from reverie.agents.agent import Agent, load, replan, towards
     from reverie.errors import UserError
     from reverie.recipes import build as recipe
-    from reverie.train import resume, train
+    from reverie.runs.config import Config
+    from reverie.runs.loop import resume, train
 
 __all__ = ["Agent", "Config", "UserError", "load", "recipe", "replan", "resume", "towards", "train"]
 
 _PLACES = {
-    "Agent": ("reverie.agent", "Agent"),
-    "Config": ("reverie.config", "Config"),
+    "Agent": ("reverie.agents.agent", "Agent"),
+    "Config": ("reverie.runs.config", "Config"),
     "UserError": ("reverie.errors", "UserError"),
-    "load": ("reverie.agent", "load"),
+    "load": ("reverie.agents.agent", "load"),
     "recipe": ("reverie.recipes", "build"),
-    "replan": ("reverie.agent", "replan"),
-    "towards": ("reverie.agent", "towards"),
-    "resume": ("reverie.train", "resume"),
-    "train": ("reverie.train", "train"),
+    "replan": ("reverie.agents.agent", "replan"),
+    "towards": ("reverie.agents.agent", "towards"),
+    "resume": ("reverie.runs.loop", "resume"),
+    "train": ("reverie.runs.loop", "train"),
 }
 
 

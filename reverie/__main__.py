@@ -2,6 +2,6 @@
 
 import sys
 
-from reverie.cli import main
+from reverie.cli.main import main
 
 sys.exit(main())

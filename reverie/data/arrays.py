@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.recorded import Say, visible
-from reverie.data.recordings import Bounds, Trajectory, check_actions, split
-from reverie.envs.adapter import ActionSpace, EnvSpec, Space
-from reverie.envs.normal_form import resized
+from reverie.data.base import Say, visible
+from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
+from reverie.envs.conversions import resized
 from reverie.errors import UserError
+from reverie.spaces import ActionSpace, EnvSpec, Space
 
 NEEDED, OPTIONAL = ("images", "actions", "episode"), ("state", "rewards", "low", "high")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from reverie.data import validation
-from reverie.data.collection import Manifest, read_manifest
-from reverie.data.recorded import Say, visible
+from reverie.data.base import Say, visible
+from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
-from reverie.envs.adapter import EnvConfig
+from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 
 

@@ -10,10 +10,10 @@ from typing import cast
 import numpy as np
 import torch
 
-from reverie.data.recorded import Say
+from reverie.data.base import Say
 from reverie.data.replay import Replay, ReplayConfig
-from reverie.envs.adapter import ActionSpace, EnvSpec, Space
 from reverie.errors import UserError
+from reverie.spaces import ActionSpace, EnvSpec, Space
 
 HELD_OUT = 297
 """The last ones, which other people wrote."""

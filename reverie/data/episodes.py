@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reverie.envs.adapter import Obs, Step
+from reverie.envs.base import Obs, Step
 
 
 @dataclass

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from reverie import envs
-from reverie.collect import Collector, random_actions
-from reverie.data.recorded import Say, visible, with_privileged
+from reverie.data.base import Say, visible, with_privileged
+from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay, ReplayConfig
-from reverie.envs.adapter import EnvConfig
+from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 
 

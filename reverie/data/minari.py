@@ -11,14 +11,13 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.collection import Manifest, read_manifest
-from reverie.data.recorded import Say, visible
-from reverie.data.recordings import Bounds, Trajectory, check_actions, split
+from reverie.data.base import Say, visible
+from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, chunks, columns, read_chunk
-from reverie.envs.adapter import ActionSpace, EnvSpec, Space
-from reverie.envs.normal_form import resized, vector
-from reverie.envs.observations import channels_last, described, leaf, leaves
+from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
+from reverie.envs.conversions import channels_last, described, leaf, leaves, resized, vector
 from reverie.errors import UserError, nearest
+from reverie.spaces import ActionSpace, EnvSpec, Space
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from reverie.data.memory import available_memory, gigabytes
-from reverie.disk import atomic_write
-from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
+from reverie.files import atomic_write
+from reverie.spaces import EnvSpec
 from reverie.types import Batch
 
 CHUNK = re.compile(r"(\d{12})-(\d{12})\.safetensors")

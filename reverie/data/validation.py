@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from reverie.data import replay as replays
-from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
+from reverie.spaces import EnvSpec
 
 BEYOND = 1e-4
 """By which an action may exceed [-1, 1]: the rounding of whoever scaled it."""

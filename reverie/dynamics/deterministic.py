@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.forward import ForwardConfig, ForwardModel, MLPForwardConfig
-from reverie.encoders.mlp import initialise
+from reverie.dynamics.forward_models import ForwardConfig, ForwardModel, MLPForwardConfig
+from reverie.nn.mlp import initialise
 
 
 @dataclass(frozen=True)

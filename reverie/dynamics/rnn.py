@@ -7,9 +7,9 @@ Hafner et al. 2019 (PlaNet), Fig. 2a: it remembers, but holds one future at a ti
 
 from dataclasses import dataclass
 
-from reverie.dynamics.latent import PointConfig
+from reverie.dynamics.latents import PointConfig
 from reverie.dynamics.rssm import RSSM, RSSMConfig
-from reverie.encoders.mlp import Activation
+from reverie.nn.mlp import Activation
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
-from reverie.dynamics.latent import GaussianConfig, GaussianStats, Latent, PointConfig, PointStats
-from reverie.dynamics.layer_norm_gru import LayerNormGRUCell
-from reverie.encoders.mlp import ACTIVATIONS, Activation, initialise
+from reverie.dynamics.latents import GaussianConfig, GaussianStats, Latent, PointConfig, PointStats
+from reverie.nn.gru import LayerNormGRUCell
+from reverie.nn.mlp import ACTIVATIONS, Activation, initialise
 
 LatentConfig = GaussianConfig | CategoricalConfig | PointConfig
 """The parts beside the memory to choose from."""

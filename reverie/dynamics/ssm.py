@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.latent import GaussianConfig, GaussianStats
-from reverie.encoders.mlp import ACTIVATIONS, Activation, initialise
+from reverie.dynamics.latents import GaussianConfig, GaussianStats
+from reverie.nn.mlp import ACTIVATIONS, Activation, initialise
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ A family is one module with `LABEL`, `matches(id)`, `ids()` and one class; addin
 in `FAMILIES`. Importing this package imports no simulator: a family loads what it needs when it is used.
 """
 
-from reverie.envs import atari, dmc, gym, minatar
-from reverie.envs.adapter import ActionSpace, EnvConfig, Environment, Environments, EnvSpec, Obs, Space, Step
+from reverie.envs import atari, dm_control, gymnasium, minatar
+from reverie.envs.base import EnvConfig, Environment, Environments, Obs, Step
+from reverie.spaces import ActionSpace, EnvSpec, Space
 
 FAMILIES = {
-    dmc: dmc.DMCEnvironment,
+    dm_control: dm_control.DMCEnvironment,
     atari: atari.AtariEnvironment,
     minatar: minatar.MinAtarEnvironment,
-    gym: gym.GymEnvironment,
+    gymnasium: gymnasium.GymEnvironment,
 }
 """Asked in this order; Gymnasium takes what no other family claims."""
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reverie.envs import gym
-from reverie.envs.adapter import EnvConfig, Step
-from reverie.envs.gym import GymEnvironment, own_settings
+from reverie.envs.base import EnvConfig, Step
+from reverie.envs.gymnasium import GymEnvironment, load, own_settings
 from reverie.errors import UserError, nearest
 
 PREFIX = "ALE/"
@@ -97,7 +96,7 @@ def _settings(config: EnvConfig) -> dict[str, Any]:
 def _gymnasium() -> Any:
     if not INSTALLED:
         raise UserError(f"Atari is not installed: {MISSING}.")
-    gymnasium = gym.load()
+    gymnasium = load()
     import ale_py
 
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)

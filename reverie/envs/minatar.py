@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from reverie.envs.adapter import ActionSpace, EnvConfig, EnvSpec, Space, Step
-from reverie.envs.colours import as_colours
-from reverie.envs.normal_form import checked_action, over, resized, uniform_actions
+from reverie.envs.base import EnvConfig, Step
+from reverie.envs.conversions import as_colours, checked_action, over, resized, uniform_actions
 from reverie.errors import UserError, nearest
+from reverie.spaces import ActionSpace, EnvSpec, Space
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 PREFIX = "MinAtar/"

@@ -18,8 +18,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from reverie.envs.adapter import EnvConfig, Environment, EnvSpec, Step
+from reverie.envs.base import EnvConfig, Environment, Step
 from reverie.errors import UserError
+from reverie.spaces import EnvSpec
 
 Make = Callable[[EnvConfig], Environment]
 

@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from reverie.data.recorded import Recorded
-from reverie.disk import atomic_write
+from reverie.data.base import Recorded
 from reverie.errors import UserError
-from reverie.evaluate import report
-from reverie.generative.base import GenerativeModel
-from reverie.generative.cvae import CVAE
-from reverie.logger import read_metrics
+from reverie.evaluate import figures
+from reverie.files import atomic_write
 from reverie.math.bounds import active_units
+from reverie.models.cvae import CVAE
+from reverie.models.generative import GenerativeModel
+from reverie.runs.logger import read_metrics
 from reverie.types import Batch
 
 if TYPE_CHECKING:
-    from reverie.config import FitConfig
+    from reverie.runs.config import FitConfig
 
 MOST_IMAGES, SAMPLES = 512, 100
 """Held-out sequences that are looked at, and samples of the posterior for the importance-weighted estimate."""
@@ -95,7 +95,7 @@ def picture(model: GenerativeModel, batch: Batch, columns: int = 8, seed: int = 
         known = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
         known += [question.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
         tiles.append([(255 * image).round().to(torch.uint8).cpu().numpy() for image in [*known, *drawn]])
-    return report.mosaic(tiles, gap_after=len(tiles[0]) - columns)
+    return figures.mosaic(tiles, gap_after=len(tiles[0]) - columns)
 
 
 def examine(model: GenerativeModel, recorded: Recorded, length: int) -> tuple[dict[str, float], np.ndarray]:
@@ -112,14 +112,14 @@ def manifold(model: GenerativeModel, columns: int = 20) -> UInt8[np.ndarray, "H 
     place = torch.special.ndtri(quantiles)
     sample = torch.stack(torch.meshgrid(place, place, indexing="xy"), dim=-1).flip(0)
     images = model.likelihood.mean(model.decode(sample, sample[..., :0])).clamp(0, 1)
-    return report.mosaic([list(row) for row in (255 * images).round().to(torch.uint8).cpu().numpy()], gap=0)
+    return figures.mosaic([list(row) for row in (255 * images).round().to(torch.uint8).cpu().numpy()], gap=0)
 
 
 @torch.no_grad()
 def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     """A PNG of `count` pictures by the model of a run; a conditional model's have held-out conditions, a row each."""
-    from reverie.config import read_config
-    from reverie.fit_run import load
+    from reverie.runs.config import read_config
+    from reverie.runs.offline import load
 
     model, config = load(folder), cast("FitConfig", read_config(folder))  # `load` refuses others
     if not isinstance(model, GenerativeModel):
@@ -139,12 +139,12 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     images = model.imagine(condition[:, None].expand(-1, columns, -1), noise)
     pixels = (255 * images).round().to(torch.uint8).cpu().numpy()
     pixels[-1, count - (rows - 1) * columns :] = 255
-    return report.image(path, report.mosaic([list(row) for row in pixels]))
+    return figures.image(path, figures.mosaic([list(row) for row in pixels]))
 
 
 def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str, Path]]:
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
-    from reverie.fit_run import load
+    from reverie.runs.offline import load
 
     model = cast(GenerativeModel, load(folder, config.device))
     device = next(model.parameters()).device
@@ -154,8 +154,8 @@ def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str
     paths = {"evaluation": folder / "evaluation.json"}
     numbers = values | {"samples": SAMPLES, "world": config.world, "seed": config.seed}
     atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
-    paths["pictures"] = report.image(folder / "generation.png", drawn)
-    paths["bound"] = report.lines(
+    paths["pictures"] = figures.image(folder / "generation.png", drawn)
+    paths["bound"] = figures.lines(
         folder / "bound.png",
         {
             "training": [(line["updates"], line["bound"]) for line in read_metrics(folder, "train")],
@@ -169,5 +169,5 @@ def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str
         ylabel="bound on the log-likelihood (nats an image)",
     )
     if model.latent.sample_size == 2 and not isinstance(model, CVAE):
-        paths["manifold"] = report.image(folder / "manifold.png", manifold(model))
+        paths["manifold"] = figures.image(folder / "manifold.png", manifold(model))
     return values, paths

@@ -16,17 +16,18 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from reverie.agent import ActNoise, Agent, towards
-from reverie.collect import Collector
+from reverie.agents.actors import ActNoise
+from reverie.agents.agent import Agent, towards
+from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
-from reverie.disk import atomic_write
 from reverie.envs import EnvConfig, Environment, Obs, make
-from reverie.envs.gym import GymEnvironment
+from reverie.envs.gymnasium import GymEnvironment
 from reverie.envs.vector import SerialEnvironments
 from reverie.errors import UserError
-from reverie.evaluate import report
-from reverie.planning.planning_actor import PlanningActor, PlanningNoise
-from reverie.planning.rank import RankConfig
+from reverie.evaluate import figures
+from reverie.files import atomic_write
+from reverie.planning.actor import PlanningActor, PlanningNoise
+from reverie.planning.random_shooting import RankConfig
 
 GOAL_STREAM = 2
 """Of seeds: neither training (0) nor the evaluation of returns (1)."""
@@ -149,7 +150,7 @@ def filmstrip(path: Path, pursuit: Pursuit, columns: int = 6) -> Path:
         [*(episode.steps[moment].obs["pixels"] for moment in moments), episode.steps[0].obs["goal"]]
         for episode in pursuit.episodes[:SHOWN]
     ]
-    return report.image(path, report.mosaic(rows, gap_after=len(moments)))
+    return figures.image(path, figures.mosaic(rows, gap_after=len(moments)))
 
 
 def write(

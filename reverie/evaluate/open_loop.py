@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from reverie import tree
+from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.errors import UserError
-from reverie.rollout import imagine, observe, prev_action
+from reverie.models.world_model import WorldModel
 from reverie.types import Batch
-from reverie.world_model import WorldModel
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,18 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from reverie import tree
-from reverie.data.recorded import Recorded
-from reverie.evaluate import report, representation
+from reverie.data.base import Recorded
+from reverie.dynamics.rollout import imagine, observe, prev_action
+from reverie.evaluate import figures, representation
 from reverie.evaluate.open_loop import OpenLoop, predict
-from reverie.logger import read_metrics
 from reverie.math.bounds import importance_weighted
 from reverie.math.distributions import isotropic_log_prob
-from reverie.rollout import imagine, observe, prev_action
+from reverie.models.world_model import WorldModel
+from reverie.runs.logger import read_metrics
 from reverie.types import Batch
-from reverie.world_model import WorldModel
 
 if TYPE_CHECKING:
-    from reverie.config import FitConfig
+    from reverie.runs.config import FitConfig
 
 MOST_SEQUENCES, SAMPLES, SHOWN = 128, 50, 6
 """Held-out sequences that are looked at, samples of the latent, and sequences in a picture."""
@@ -119,7 +119,7 @@ def picture(model: WorldModel, batch: Batch, context: int, columns: int = 12) ->
     for number in range(min(SHOWN, batch.action.shape[0])):
         loop = predict(model, _sequences(batch, number), context)
         rows += [[film[step] for step in steps] for film in (loop.real, loop.imagined)]
-    return report.mosaic(rows, gap_after=min(context, 3))
+    return figures.mosaic(rows, gap_after=min(context, 3))
 
 
 def sentence(values: dict[str, float]) -> str:
@@ -142,17 +142,17 @@ def warning(values: dict[str, float]) -> str | None:
 
 def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str, Path]]:
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
-    from reverie.fit_run import load
+    from reverie.runs.offline import load
 
     model = cast(WorldModel, load(folder, config.device))
     recorded = config.data.build(folder, config.seed, next(model.parameters()).device, torch.Generator())
     recorded.load(lambda text: None)
     values, drawn = examine(model, recorded, config.training.length)
     values, paths = representation.add(folder, config, model, recorded, values)
-    paths["pictures"] = report.image(folder / "prediction.png", drawn)
+    paths["pictures"] = figures.image(folder / "prediction.png", drawn)
     lines = [line for line in read_metrics(folder, "evaluation") if "reconstruction" in line]
     shown = [name for name in ("bound", "reconstruction") if lines and name in lines[0]]
-    paths["bound"] = report.lines(
+    paths["bound"] = figures.lines(
         folder / "bound.png",
         {f"{name}, held out": [(line["updates"], line[name]) for line in lines] for name in shown},
         title=f"{config.recipe} on {config.world}, seed {config.seed}",

@@ -33,18 +33,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.data.recorded import Recorded
-from reverie.disk import atomic_write
-from reverie.envs.truth import Truth, truth
-from reverie.evaluate import report
+from reverie.data.base import Recorded
+from reverie.evaluate import figures
+from reverie.evaluate.ground_truth import Truth, truth
 from reverie.evaluate.probes import linear_probes, rank_correlation
-from reverie.logger import read_metrics
+from reverie.files import atomic_write
 from reverie.math.spectra import rankme, scale_metrics, singular_values
+from reverie.models.world_model import WorldModel
+from reverie.runs.logger import read_metrics
 from reverie.types import Batch
-from reverie.world_model import WorldModel
 
 if TYPE_CHECKING:
-    from reverie.config import FitConfig
+    from reverie.runs.config import FitConfig
 
 MOST_FRAMES, PAIRS = 2048, 2000
 """Frames of each part that are looked at, and pairs of them whose distances are compared."""
@@ -143,7 +143,7 @@ def neighbourhoods(judge: Truth, seen: Seen, seed: int = 0) -> float:
 def draw(path: Path, found: Representation) -> Path:
     """Write a PNG of standard deviation and singular value by dimension, both sorted and on logarithmic axes."""
     panels = {"standard deviation of a dimension": found.std, "singular value (of √N)": found.spectrum}
-    with report.picture(path, 8.4, 3.6) as figure:
+    with figures.picture(path, 8.4, 3.6) as figure:
         for number, (title, values) in enumerate(panels.items(), start=1):
             axes = figure.add_subplot(1, 2, number)
             kept = np.maximum(np.sort(values)[::-1], 1e-8)
@@ -176,7 +176,7 @@ def warning(values: dict[str, float]) -> str | None:
 
 def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str, Path]]:
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
-    from reverie.fit_run import load
+    from reverie.runs.offline import load
 
     model = cast(WorldModel, load(folder, config.device))
     recorded = config.data.build(folder, config.seed, next(model.parameters()).device, torch.Generator())

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from reverie.agent import Agent
-from reverie.collect import Collector
+from reverie.agents.agent import Agent
+from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Obs, make
 from reverie.envs.vector import SerialEnvironments

@@ -7,7 +7,7 @@ from reverie.planning.base import Objective, Planner, Score
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.rank import RankConfig
+from reverie.planning.random_shooting import RankConfig
 from reverie.planning.refined import RefinedConfig
 
 PlannerConfig = CEMConfig | ICEMConfig | MPPIConfig | GradientConfig | RefinedConfig | RankConfig

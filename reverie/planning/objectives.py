@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.errors import UserError
+from reverie.models.world_model import WorldModel
 from reverie.planning.base import Objective
-from reverie.world_model import WorldModel
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from reverie.config import AnyConfig
 from reverie.errors import UserError, nearest
+from reverie.runs.config import AnyConfig
 
 RECIPES = {
     "autoencoder": "reverie.recipes.autoencoder",

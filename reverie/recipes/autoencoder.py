@@ -3,14 +3,14 @@
 The two weigh as in the published code, where both are means: over pixels in [-1, 1], and over dimensions.
 
 Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/reconstruction.py`,
-`signals/forward.py`, `planning/rank.py`.
+`signals/latent_prediction.py`, `planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
-from reverie.encoders.conv import ConvConfig
+from reverie.nn.conv import ConvConfig
 from reverie.recipes.latent_prediction import DEPTH, DIMENSIONS, latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
-from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 
 

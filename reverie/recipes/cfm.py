@@ -1,7 +1,7 @@
 """CFM, the contrastive forward model: tell what an action leads to from other frames, by distance (Yan et al. 2020).
 
 Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/contrastive.py`,
-`planning/rank.py`.
+`planning/random_shooting.py`.
 
 Sizes: those of `latent_prediction`. `paper` is as published: each prediction is told from the current frames of the
 rest of the batch. `tiny` and `laptop` learn more from a tenth of the data by three changes, each measured in
@@ -17,12 +17,12 @@ docs/log.md:
 from dataclasses import replace
 from typing import cast
 
-from reverie.config import FitConfig
+from reverie.models.world_model import WorldModelConfig
 from reverie.recipes.latent_prediction import PAIRS, latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.signals.forward import ForwardPredictionConfig
-from reverie.world_model import WorldModelConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 
 PREDICTION = 0.1
 """The weight of the squared error."""

@@ -3,12 +3,12 @@
 `--model.signals.contrastive.similarity dot` or `distance` compares otherwise.
 
 Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/contrastive.py`,
-`planning/rank.py`.
+`planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
 from reverie.planning.objectives import GoalConfig
 from reverie.recipes.latent_prediction import latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
 

@@ -6,22 +6,22 @@ interaction with that environment.
 
 Reading path:
     reverie/recipes/cvae.py         this file: what is put together
-    reverie/generative/base.py      the bound in its two halves, and the estimate that checks it
-    reverie/generative/cvae.py      the condition, and the three distributions that it enters
-    reverie/update.py               one update
-    reverie/train.py                the training loop
+    reverie/models/generative.py      the bound in its two halves, and the estimate that checks it
+    reverie/models/cvae.py      the condition, and the three distributions that it enters
+    reverie/runs/update.py               one update
+    reverie/runs/loop.py                the training loop
 
 Sizes as in `vae`.
 """
 
-from reverie.config import FitConfig
 from reverie.data.digits import DigitsConfig
-from reverie.dynamics.latent import GaussianConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.generative.cvae import CVAEConfig
-from reverie.generative.likelihood import GaussianPixelsConfig
+from reverie.dynamics.latents import GaussianConfig
+from reverie.models.cvae import CVAEConfig
+from reverie.models.likelihoods import GaussianPixelsConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, budget, digit_budget, digit_optimiser, frames
+from reverie.runs.config import FitConfig
 
 
 def cvae(size: str, env_id: str | None) -> FitConfig:

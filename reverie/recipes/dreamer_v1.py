@@ -1,6 +1,6 @@
 """Dreamer V1: a Gaussian RSSM, and a policy trained by gradients through its imagination (Hafner et al. 2020).
 
-Reading path: this recipe, `dynamics/rssm.py`, `signals/divergence.py`, `behavior/actor_critic.py`, `train.py`.
+Reading path: this recipe, `dynamics/rssm.py`, `signals/divergence.py`, `learners/actor_critic.py`, `runs/loop.py`.
 
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
@@ -12,23 +12,23 @@ Sizes:
 
 from dataclasses import replace
 
-from reverie.behavior.actor_critic import ActorCriticConfig
-from reverie.behavior.policies import PolicyConfig
-from reverie.config import Config, EvaluationConfig, TrainingConfig
+from reverie.agents.policies import PolicyConfig
 from reverie.data.replay import ReplayConfig
-from reverie.dynamics.latent import GaussianConfig
+from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.merge import EncoderConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import EnvConfig
-from reverie.optimiser import AdamConfig
+from reverie.envs.base import EnvConfig
+from reverie.learners.actor_critic import ActorCriticConfig
+from reverie.models.world_model import WorldModelConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.encoder import EncoderConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.runs.config import Config, EvaluationConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
-from reverie.world_model import WorldModelConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
 

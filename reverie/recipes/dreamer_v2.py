@@ -1,7 +1,7 @@
 """DreamerV2: categorical latents, balanced divergence, and a policy for discrete actions too (Hafner et al. 2021).
 
 Reading path: this recipe, `dynamics/rssm.py`, `dynamics/categorical.py`, `signals/divergence.py`,
-`behavior/actor_critic.py`.
+`learners/actor_critic.py`.
 
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
@@ -11,7 +11,7 @@ Sizes:
   predicted, tanh of rewards), for everything else those of DeepMind Control (deter 200, gradients through the
   dynamics, a truncated normal), with a discount predicted and REINFORCE where the actions are discrete.
 
-Departures: a state's value is the return that follows it (`behavior/actor_critic.py`); sequences are drawn uniformly,
+Departures: a state's value is the return that follows it (`learners/actor_critic.py`); sequences are drawn uniformly,
 where the published code draws the ends of Atari's episodes more often; the first imagined state counts by its predicted
 continuation, which the published code takes from the recording; evaluation acts on the most likely classes, where the
 published one samples them; the cell's matrix has no bias before the normalisation, which has one of its own.
@@ -20,24 +20,24 @@ published one samples them; the cell's matrix has no bias before the normalisati
 from dataclasses import replace
 from typing import Any, cast
 
-from reverie.behavior.actor_critic import ActorCriticConfig
-from reverie.behavior.policies import PolicyConfig
-from reverie.config import Config, EvaluationConfig, TrainingConfig
+from reverie.agents.policies import PolicyConfig
 from reverie.data.replay import ReplayConfig
 from reverie.dynamics.categorical import CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.image import ImageConfig
-from reverie.encoders.merge import EncoderConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.optimiser import AdamConfig
+from reverie.learners.actor_critic import ActorCriticConfig
+from reverie.models.world_model import WorldModelConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.encoder import EncoderConfig
+from reverie.nn.image import ImageConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
 from reverie.recipes import dreamer_v1 as v1
+from reverie.runs.config import Config, EvaluationConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
-from reverie.world_model import WorldModelConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
 DECAY = 1e-6

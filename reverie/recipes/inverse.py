@@ -1,15 +1,15 @@
 """Inverse model: two encodings must tell the action between them; the forward model counts a tenth (Agrawal 2016).
 
 Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/inverse.py`,
-`signals/forward.py`, `planning/rank.py`.
+`signals/latent_prediction.py`, `planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
-from reverie.encoders.mlp import MLPConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
-from reverie.signals.forward import ForwardPredictionConfig
 from reverie.signals.inverse import InverseConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 
 
 def inverse(size: str, env_id: str | None) -> FitConfig:

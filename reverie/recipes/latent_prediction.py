@@ -16,21 +16,21 @@ actions.
 
 from dataclasses import replace
 
-from reverie.config import FitConfig, FittingConfig
 from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.deterministic import DeterministicConfig
-from reverie.dynamics.forward import ForwardConfig, MatrixForwardConfig, MLPForwardConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.merge import EncoderConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import EnvConfig
-from reverie.optimiser import AdamConfig
+from reverie.dynamics.forward_models import ForwardConfig, MatrixForwardConfig, MLPForwardConfig
+from reverie.envs.base import EnvConfig
+from reverie.models.world_model import WorldModelConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.encoder import EncoderConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import GoalConfig, ObjectiveConfig
-from reverie.planning.planning_actor import PlanningConfig
-from reverie.planning.rank import RankConfig
+from reverie.planning.random_shooting import RankConfig
 from reverie.recipes.vae import frames
+from reverie.runs.config import FitConfig, FittingConfig
 from reverie.signals import SignalConfig
-from reverie.world_model import WorldModelConfig
 
 GOALS = {"reverie/Rope-v0": ("horizontal", "random"), "reverie/Cloth-v0": ("flat", "random")}
 """Environments that give goals, and the ones that a finished model is sent to."""

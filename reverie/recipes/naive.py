@@ -3,14 +3,14 @@
 A constant encoding predicts itself without error. With `--model.dynamics.residual true` the change is predicted, which
 collapses too.
 
-Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/forward.py`,
-`planning/rank.py`.
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/latent_prediction.py`,
+`planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
 from reverie.recipes.latent_prediction import latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
-from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 
 
 def naive(size: str, env_id: str | None) -> FitConfig:

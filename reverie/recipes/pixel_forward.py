@@ -2,18 +2,18 @@
 
 Departure: the image is drawn from the code alone, without the published network's shortcuts from encoder to decoder.
 
-Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/pixel_forward.py`,
-`planning/rank.py`.
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/pixel_prediction.py`,
+`planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
-from reverie.dynamics.forward import MLPForwardConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.mlp import MLPConfig
+from reverie.dynamics.forward_models import MLPForwardConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.planning.objectives import PixelGoalConfig
 from reverie.recipes.latent_prediction import DEPTH, DIMENSIONS, latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
-from reverie.signals.pixel_forward import PixelForwardConfig
+from reverie.signals.pixel_prediction import PixelForwardConfig
 
 
 def pixel_forward(size: str, env_id: str | None) -> FitConfig:

@@ -7,8 +7,8 @@ Reading path:
     reverie/recipes/planet.py               this file: what is put together
     reverie/dynamics/rssm.py                the latent model (rnn.py, ssm.py, deterministic.py: its ablations)
     reverie/signals/                        what it learns from
-    reverie/planning/planning_actor.py      planner, objective and model joined (cem.py: the planner itself)
-    reverie/train.py                        the training loop
+    reverie/planning/actor.py      planner, objective and model joined (cem.py: the planner itself)
+    reverie/runs/loop.py                        the training loop
 
 Sizes: `tiny` for tests; `laptop` has the model of Dreamer V1's laptop size and a planner with a tenth of PlaNet's
 evaluations; `paper` is the published network and schedule, but for its images of 5 bits (8 here), its learning rate's
@@ -18,23 +18,23 @@ Another planner or model is one `replace`: `replace(config, behavior=PlanningCon
 
 from dataclasses import replace
 
-from reverie.config import Config, EvaluationConfig, TrainingConfig
-from reverie.dynamics.latent import GaussianConfig
+from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.merge import EncoderConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import EnvConfig
-from reverie.optimiser import AdamConfig
+from reverie.envs.base import EnvConfig
+from reverie.models.world_model import WorldModelConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.encoder import EncoderConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
-from reverie.planning.planning_actor import PlanningConfig
 from reverie.recipes.dreamer_v1 import dreamer_v1, family
+from reverie.runs.config import Config, EvaluationConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
-from reverie.world_model import WorldModelConfig
 
 REPEATS = {"cartpole": 8, "reacher": 4, "cheetah": 4, "ball_in_cup": 4, "cup": 4, "finger": 2, "walker": 2}
 """Hafner 2019, Tab. 2; other domains get 2."""

@@ -1,13 +1,13 @@
 """Forward prediction whose encodings are kept an isotropic Gaussian (SIGReg; LeJEPA, Balestriero & LeCun 2025).
 
-Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/forward.py`,
-`signals/sigreg.py`, `planning/rank.py`.
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/latent_prediction.py`,
+`signals/sigreg.py`, `planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
 from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
-from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 from reverie.signals.sigreg import SIGRegConfig
 
 

@@ -9,14 +9,14 @@ Reading path:
     reverie/dynamics/rssm.py                the latent model
     reverie/signals/                        what it learns from
     reverie/evaluate/prediction.py          how its predictions are judged
-    reverie/train.py                        the training loop
+    reverie/runs/loop.py                        the training loop
 
 Sizes: the models of Dreamer V1's sizes.
 """
 
-from reverie.config import FitConfig, FittingConfig
 from reverie.recipes.dreamer_v1 import DEFAULT_ENV, dreamer_v1
 from reverie.recipes.vae import frames
+from reverie.runs.config import FitConfig, FittingConfig
 
 
 def state_space(size: str, env_id: str | None) -> FitConfig:

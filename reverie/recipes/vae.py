@@ -6,26 +6,26 @@ learned manifold.
 
 Reading path:
     reverie/recipes/vae.py          this file: what is put together
-    reverie/generative/base.py      the bound in its two halves, and the estimate that checks it
-    reverie/generative/vae.py       encoder, prior, decoder
-    reverie/update.py               one update
-    reverie/train.py                the training loop
+    reverie/models/generative.py      the bound in its two halves, and the estimate that checks it
+    reverie/models/vae.py       encoder, prior, decoder
+    reverie/runs/update.py               one update
+    reverie/runs/loop.py                the training loop
 
 Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. The pixels of
 digits have a Gaussian whose std is learned (Rybkin 2021), those of frames a fixed one; it decides what is worth a nat
 (`docs/log.md`).
 """
 
-from reverie.config import FitConfig, FittingConfig
 from reverie.data.digits import DigitsConfig
 from reverie.data.interaction import InteractionConfig
-from reverie.dynamics.latent import GaussianConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import EnvConfig
-from reverie.generative.likelihood import GaussianPixelsConfig
-from reverie.generative.vae import VAEConfig
-from reverie.optimiser import AdamConfig
+from reverie.dynamics.latents import GaussianConfig
+from reverie.envs.base import EnvConfig
+from reverie.models.likelihoods import GaussianPixelsConfig
+from reverie.models.vae import VAEConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.runs.config import FitConfig, FittingConfig
 
 
 def vae(size: str, env_id: str | None) -> FitConfig:

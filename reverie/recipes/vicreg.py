@@ -1,13 +1,13 @@
 """Forward prediction kept from collapse by variance and covariance (VICReg, Bardes 2022; PLDM, Sobal 2025).
 
-Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/forward.py`,
-`signals/vicreg.py`, `planning/rank.py`.
+Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/deterministic.py`, `signals/latent_prediction.py`,
+`signals/vicreg.py`, `planning/random_shooting.py`.
 """
 
-from reverie.config import FitConfig
 from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
+from reverie.runs.config import FitConfig
 from reverie.signals import SignalConfig
-from reverie.signals.forward import ForwardPredictionConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 from reverie.signals.vicreg import VICRegConfig
 
 

@@ -4,10 +4,10 @@ from reverie.signals.base import Measured, Signal
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.divergence import DivergenceConfig
-from reverie.signals.forward import ForwardPredictionConfig
 from reverie.signals.inverse import InverseConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
 from reverie.signals.overshooting import OvershootingConfig
-from reverie.signals.pixel_forward import PixelForwardConfig
+from reverie.signals.pixel_prediction import PixelForwardConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 from reverie.signals.sigreg import SIGRegConfig

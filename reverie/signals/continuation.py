@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.encoders.mlp import MLP, MLPConfig
-from reverie.envs.adapter import EnvSpec
 from reverie.math.distributions import bernoulli_log_prob
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

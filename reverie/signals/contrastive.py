@@ -24,10 +24,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
 from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieved
-from reverie.signals.ahead import Ahead, check_steps, following, per_column, predict_ahead
+from reverie.signals.multi_step import Ahead, check_steps, following, per_column, predict_ahead
+from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
 Negatives = Literal["next", "current", "trajectory"]

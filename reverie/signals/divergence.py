@@ -6,9 +6,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.encoders.mlp import MLP, MLPConfig
-from reverie.envs.adapter import EnvSpec
 from reverie.math.distributions import isotropic_log_prob
-from reverie.signals.ahead import following, per_column, reaches
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.signals.multi_step import following, per_column, reaches
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
-from reverie.signals.ahead import arrived, following, predict_ahead
+from reverie.signals.multi_step import arrived, following, predict_ahead
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.image import ImageConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import EnvSpec
-from reverie.signals.decoder import Decoder
+from reverie.nn.conv import ConvConfig
+from reverie.nn.decoder import Decoder
+from reverie.nn.image import ImageConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

@@ -6,9 +6,9 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.encoders.mlp import MLP, MLPConfig
-from reverie.envs.adapter import EnvSpec
 from reverie.math.distributions import normal_log_prob
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.envs.adapter import EnvSpec
 from reverie.errors import UserError
 from reverie.math.normality import epps_pulley
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

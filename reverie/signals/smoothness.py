@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.envs.adapter import EnvSpec
-from reverie.signals.ahead import following, per_column, reaches
+from reverie.signals.multi_step import following, per_column, reaches
+from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.envs.adapter import EnvSpec
 from reverie.math.spectra import covariance
+from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
 

@@ -11,12 +11,12 @@ from mocks import KnownWorld
 from reverie import tree
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.deterministic import DeterministicConfig
-from reverie.dynamics.forward import ForwardConfig
+from reverie.dynamics.forward_models import ForwardConfig
+from reverie.dynamics.rollout import imagine, observe
 from reverie.dynamics.rssm import LatentConfig, RSSMConfig
-from reverie.encoders.mlp import MLP, MLPConfig
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig
-from reverie.planning.planning_actor import score_of
-from reverie.rollout import imagine, observe
 
 FORWARD = [
     DeterministicConfig(forward=forward(), residual=residual)

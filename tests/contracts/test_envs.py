@@ -1,15 +1,10 @@
 """Every family of environments keeps the contract, in the words of `reverie check-env`."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from dmc_needed import needs_dmc, needs_mujoco
 
 from reverie.envs import FAMILIES, EnvConfig
-from reverie.envs.check import REMARK, check
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "envs"))
-from dmc_needed import needs_dmc, needs_mujoco
+from reverie.testing.environments import REMARK, check
 
 CASES = {
     "pendulum pixels": EnvConfig("Pendulum-v1", time_limit=9, repeat=2),

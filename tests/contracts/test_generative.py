@@ -8,15 +8,15 @@ import torch
 from pictures import SPEC, A, B, T, batch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from reverie.dynamics.latent import GaussianConfig
-from reverie.encoders.conv import ConvConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.envs.adapter import ActionSpace, EnvSpec, Space
+from reverie.dynamics.latents import GaussianConfig
 from reverie.errors import UserError
-from reverie.generative import GenerativeConfig
-from reverie.generative.likelihood import BernoulliPixelsConfig, GaussianPixelsConfig
-from reverie.optimiser import AdamConfig, Optimiser
-from reverie.update import UpdateNoise, make_update
+from reverie.models import GenerativeConfig
+from reverie.models.likelihoods import BernoulliPixelsConfig, GaussianPixelsConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.runs.update import UpdateNoise, make_update
+from reverie.spaces import ActionSpace, EnvSpec, Space
 
 Z = 4
 IMAGES = {"dense": MLPConfig(1, 12), "conv": ConvConfig(2)}

@@ -6,10 +6,11 @@ import pytest
 import torch
 from mocks import model_config, spec
 
-from reverie import config_io, tree
-from reverie.behavior import LearnerConfig
-from reverie.planning.planning_actor import PlanningConfig
-from reverie.world_model import WorldModel
+from reverie import tree
+from reverie.config.files import decode, encode
+from reverie.learners import LearnerConfig
+from reverie.models.world_model import WorldModel
+from reverie.planning.actor import PlanningConfig
 
 CONFIGS = [config() for config in get_args(LearnerConfig) if config is not PlanningConfig]
 """A planner acts without learning anything of its own; its tests are those of actors."""
@@ -95,4 +96,4 @@ def test_its_value_says_whether_it_has_one(learner, model):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: type(config).__name__)
 def test_a_config_survives_being_saved(config):
-    assert config_io.decode(LearnerConfig, config_io.encode(config)) == config
+    assert decode(LearnerConfig, encode(config)) == config

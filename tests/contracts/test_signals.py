@@ -10,9 +10,9 @@ from mocks import random_batch, spec
 from torch.distributions import Bernoulli, Normal
 
 from reverie import tree
+from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
-from reverie.rollout import imagine, observe, prev_action
 from reverie.signals import Measured, SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig

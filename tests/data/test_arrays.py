@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie import cli
+from reverie.cli import main
 from reverie.data.arrays import ArraysConfig
 from reverie.errors import UserError
 
@@ -114,7 +114,7 @@ def test_a_model_is_trained_from_a_log(tmp_path, capsys):
     np.savez(tmp_path / "log.npz", **log(episodes=5, length=12))
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / 'log.npz'}"
     settings = "--data.image_size 16 --training.updates 3 --training.length 6 --data.privileged state"
-    assert cli.main(f"{line} {settings}".split()) == 0
+    assert main.main(f"{line} {settings}".split()) == 0
     assert "held-out sequences" in capsys.readouterr().out
     assert (tmp_path / "run" / "actions.json").exists()
 
@@ -126,10 +126,10 @@ def test_files_that_are_none(tmp_path, capsys):
         ("missing.npz", "cannot be read as an .npz of plain arrays"),
     ):
         line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / file}"
-        assert cli.main(line.split()) == 2
+        assert main.main(line.split()) == 2
         told = capsys.readouterr().err
         assert sentence in told
         assert len(told.splitlines()) == 1
-    assert cli.main(f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays".split()) == 2
+    assert main.main(f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays".split()) == 2
     assert "give their .npz file with --data.file" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -14,11 +14,11 @@ pytest.importorskip("h5py")
 import minari
 from minari.data_collector import EpisodeBuffer
 
-from reverie import cli
-from reverie.data.collection import collect
+from reverie.cli import main
 from reverie.data.dataset import DatasetConfig
 from reverie.data.minari import MinariConfig
-from reverie.envs.adapter import EnvConfig
+from reverie.data.recording import collect
+from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 
 
@@ -97,7 +97,7 @@ def test_choices_are_one_hot(tmp_path):
 def test_ours_comes_back_as_it_was(tmp_path):
     env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=8)
     line = f"collect {env.id} --workers 1 --env.observe picture --env.image_size 8 --privileged place --held-out 0.3"
-    assert cli.main(f"{line} --transitions 90 --out {tmp_path / 'data'} --minari slide/random-v0".split()) == 0
+    assert main.main(f"{line} --transitions 90 --out {tmp_path / 'data'} --minari slide/random-v0".split()) == 0
     ours = DatasetConfig(str(tmp_path / "data")).build(tmp_path, 0, torch.device("cpu"), torch.Generator())
     ours.load(lambda text: None)
     theirs = read(tmp_path, "slide/random-v0", held_out=0.3, privileged=("place",))
@@ -113,7 +113,7 @@ def test_a_name_that_is_taken_or_none_is_told_before_anything_is_played(tmp_path
         ("robot/push-v0", "Minari has a dataset robot/push-v0 already"),
         ("a?b", "Minari has no such name as 'a?b'"),
     ):
-        assert cli.main(f"collect worlds:Slide-v0 --out {tmp_path / 'data'} --minari {name}".split()) == 2
+        assert main.main(f"collect worlds:Slide-v0 --out {tmp_path / 'data'} --minari {name}".split()) == 2
         assert sentence in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
@@ -178,5 +178,5 @@ def test_a_dataset_that_is_not_there(tmp_path):
 def test_a_model_is_trained_from_it(tmp_path, capsys):
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Minari --data.id {robot(episodes=8)}"
     settings = "--data.image_size 16 --data.observe camera/rgb --training.updates 3 --training.length 5"
-    assert cli.main(f"{line} {settings}".split()) == 0
+    assert main.main(f"{line} {settings}".split()) == 0
     assert "held-out sequences" in capsys.readouterr().out

@@ -9,10 +9,10 @@ from torch.distributions import Independent, OneHotCategorical, kl_divergence
 
 from reverie import tree
 from reverie.dynamics.categorical import CategoricalConfig
+from reverie.dynamics.rollout import observe
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
 from reverie.math.spectra import scale_metrics
-from reverie.rollout import observe
 from reverie.signals.divergence import DivergenceConfig
 from reverie.types import Trace
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from reverie.dynamics.latent import Gaussian, GaussianConfig, GaussianStats
+from reverie.dynamics.latents import Gaussian, GaussianConfig, GaussianStats
+from reverie.dynamics.rollout import observe
 from reverie.dynamics.ssm import SSMState
 from reverie.math.distributions import diagonal_log_prob
-from reverie.rollout import observe
 
 A, Q, R, T, PATHS = 0.9, 0.7, 0.5, 6, 20_000
 

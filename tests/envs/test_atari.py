@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reverie import cli
-from reverie.commands import _mean_return
-from reverie.envs import EnvConfig, gym, make
-from reverie.envs.atari_scores import SCORES, normalised
+from reverie.cli import main
+from reverie.cli.commands import _mean_return
+from reverie.envs import EnvConfig, gymnasium, make
 from reverie.errors import UserError
+from reverie.evaluate.human_scores import SCORES, normalised
 
 
 def choice(env, number: int) -> np.ndarray:
@@ -134,7 +134,7 @@ def test_a_run_on_atari(tmp_path, capsys):
         "--training.prefill 320 --training.frames 400 --training.round 10 --training.updates 1 --training.length 10 "
         "--evaluation.final_episodes 1 --device cpu"
     )
-    assert cli.main([*line.split(), "--run", str(tmp_path / "boxing")]) == 0
+    assert main.main([*line.split(), "--run", str(tmp_path / "boxing")]) == 0
     assert "human-normalised" not in capsys.readouterr().out  # 160 frames are not a game
     assert "human_normalised" not in json.loads((tmp_path / "boxing" / "evaluation.json").read_text())
 
@@ -147,7 +147,7 @@ def test_a_run_on_minatar_draws_its_four_channels(tmp_path):
         "--evaluation.every 100 --evaluation.episodes 1 --evaluation.final_episodes 1 --device cpu"
     )
     run = tmp_path / "breakout"
-    assert cli.main([*line.split(), "--run", str(run)]) == 0
+    assert main.main([*line.split(), "--run", str(run)]) == 0
     assert {"curve.png", "evaluation.mp4"} <= {path.name for path in run.iterdir()}
 
 
@@ -155,8 +155,8 @@ def test_the_list_of_environments_opens_no_atari_game(monkeypatch):
     """Several hundred older names are registered with the games: opening each took minutes."""
     ale_py = pytest.importorskip("ale_py")
     monkeypatch.setattr(ale_py, "ALEInterface", None)  # whoever opens one fails
-    gym.load().register_envs(ale_py)
-    listed = gym.ids()
+    gymnasium.load().register_envs(ale_py)
+    listed = gymnasium.ids()
     assert "CartPole-v1" in listed
     assert not any("Breakout" in name for name in listed)
 

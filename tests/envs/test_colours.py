@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reverie.envs.colours import as_colours
+from reverie.envs.conversions import as_colours
 
 
 def test_one_channel_is_grey_and_three_are_themselves():

@@ -10,15 +10,15 @@ from PIL import Image
 from torch import nn
 
 import reverie
-from reverie import agent as agents
-from reverie.agent import Agent, AgentConfig
+from reverie.agents import agent as agents
+from reverie.agents.agent import Agent, AgentConfig
 from reverie.envs import EnvConfig
 from reverie.errors import UserError
 from reverie.evaluate.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences, write
+from reverie.models.world_model import WorldModelConfig
+from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GoalConfig, PixelGoalConfig
-from reverie.planning.planning_actor import PlanningActor, PlanningConfig
-from reverie.planning.rank import RankConfig
-from reverie.world_model import WorldModelConfig
+from reverie.planning.random_shooting import RankConfig
 
 WORLD = EnvConfig("worlds:Square-v0", image_size=16, time_limit=50)
 EPISODES = 12

@@ -9,8 +9,8 @@ from torch import nn
 
 from reverie.dynamics.rnn import RNNConfig
 from reverie.evaluate import prediction
+from reverie.models.world_model import WorldModel
 from reverie.types import Batch
-from reverie.world_model import WorldModel
 
 STD = 0.1
 

@@ -8,15 +8,16 @@ import torch
 from mocks import AddAction, Value, spec
 from torch import nn
 
-from reverie import cli
+from reverie.cli import main
 from reverie.data.replay import Replay, ReplayConfig
-from reverie.envs.adapter import EnvConfig, EnvSpec, Space
-from reverie.envs.deformable import invariants, symmetric_distance
-from reverie.envs.truth import Truth, directions, of_points, truth
+from reverie.envs.base import EnvConfig
 from reverie.evaluate import representation
+from reverie.evaluate.ground_truth import Truth, directions, of_points, truth
 from reverie.evaluate.probes import linear_probe, linear_probes, rank_correlation
+from reverie.models.world_model import WorldModel
+from reverie.spaces import EnvSpec, Space
 from reverie.types import Trace
-from reverie.world_model import WorldModel
+from reverie_worlds.deformable import invariants, symmetric_distance
 
 TRUE = Truth("true")
 
@@ -169,7 +170,7 @@ def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
     folder = tmp_path / "run"
     line = f"train state_space --size tiny --run {folder} --data.privileged state --data.train 100 --data.test 30"
     line += " --training.updates 4"
-    assert cli.main(line.split()) == 0
+    assert main.main(line.split()) == 0
     said = capsys.readouterr().out
     assert "open loop, image error" in said
     assert "linear probe of the true state" in said

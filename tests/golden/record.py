@@ -50,7 +50,11 @@ FILE = Path(__file__).parent / "numbers.json"
 def machine() -> dict[str, str]:
     """What the bits of a float may depend on beside the code."""
     flags = Path("/proc/cpuinfo")
-    cpu = next((line for line in flags.read_text().splitlines() if line.startswith("flags")), "") if flags.exists() else ""
+    cpu = (
+        next((line for line in flags.read_text().splitlines() if line.startswith("flags")), "")
+        if flags.exists()
+        else ""
+    )
     names = ("torch", "numpy", "gymnasium", "scikit-learn", "mujoco", "opencv-python-headless")
     versions = {name: metadata.version(name) for name in names}
     return versions | {
@@ -67,7 +71,11 @@ def checksum(tree: Any) -> str:
 
     def visit(node: Any) -> None:
         if isinstance(node, torch.Tensor):
-            content = node.detach().cpu().contiguous().view(torch.uint8) if node.ndim else node.detach().cpu()[None].view(torch.uint8)
+            content = (
+                node.detach().cpu().contiguous().view(torch.uint8)
+                if node.ndim
+                else node.detach().cpu()[None].view(torch.uint8)
+            )
             found.append(hashlib.sha256(f"{tuple(node.shape)}".encode() + content.numpy().tobytes()).hexdigest())
         elif isinstance(node, dict):
             for part in node.values():
@@ -106,7 +114,7 @@ def numbers(folder: Path) -> dict[str, Any]:
 
 def record(case: str, folder: Path) -> dict[str, Any]:
     """Train one case into `folder`."""
-    from reverie.cli import main
+    from reverie.cli.main import main
 
     words = [*CASES[case], "--size", "tiny", "--threads", "1", "--device", "cpu", "--run", str(folder)]
     code = main(["train", *words])

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from reverie.dynamics.rollout import imagine
 from reverie.planning.cem import CEMConfig, ICEMConfig, coloured
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.rank import RankConfig
+from reverie.planning.random_shooting import RankConfig
 from reverie.planning.refined import RefinedConfig
-from reverie.rollout import imagine
 from reverie.types import Plan
 
 H = 8

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.envs import EnvConfig
-from reverie.studies import balance
-from reverie.studies.true_pendulum import Arrived, TrueModel
 from reverie.types import Batch
+from studies.latents import balance
+from studies.planners.true_pendulum import Arrived, TrueModel
 
 ENV = EnvConfig("Pendulum-v1", image_size=8, repeat=2, time_limit=60)
 

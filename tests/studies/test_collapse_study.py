@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from reverie.data.dataset import DatasetConfig
-from reverie.studies import collapse, run
-from reverie.studies.collapse_report import conclusion, control, curve, lost, scale, table, verdict
+from studies import run
+from studies.collapse import run as collapse
+from studies.collapse.report import conclusion, control, curve, lost, scale, table, verdict
 
 RANDOM = {"horizontal": {"distance": 4.0}, "random": {"distance": 5.0}}
 

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from reverie.errors import UserError
-from reverie.studies import deformable, run
-from reverie.studies.deformable_report import conclusion, share, table
+from studies import run
+from studies.deformable import run as deformable
+from studies.deformable.report import conclusion, share, table
 
 
 def one(distance: float, success: float = 0.0, deviation: float = 0.1, episodes: int = 100) -> dict:

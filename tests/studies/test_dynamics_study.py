@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from reverie import cli
-from reverie.studies.dynamics import FORK, LANDING, MODELS, STEPS_AHEAD, WORLDS, agent, fit
-from reverie.studies.dynamics_report import conclusion
+from reverie.cli import main
+from studies.dynamics.report import conclusion
+from studies.dynamics.run import FORK, LANDING, MODELS, STEPS_AHEAD, WORLDS, agent, fit
 
 
 def judged(fork: float, known: float, returns: list[float]) -> dict:
@@ -44,7 +44,7 @@ def test_only_the_dynamics_differ(world):
 
 
 def test_the_study_runs(tmp_path, capsys):
-    assert cli.main(f"study dynamics --size tiny --out {tmp_path / 'study'}".split()) == 0
+    assert main.main(f"study dynamics --size tiny --out {tmp_path / 'study'}".split()) == 0
     assert "# Four latent models" in capsys.readouterr().out
     numbers = json.loads((tmp_path / "study" / "study.json").read_text())
     report = (tmp_path / "study" / "study.md").read_text()

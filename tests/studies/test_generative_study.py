@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from reverie import cli
-from reverie.envs.fork import GO, SIZE, WAIT, Fork, ball
+from reverie.cli import main
 from reverie.errors import UserError
-from reverie.studies import futures, run
-from reverie.studies.generative import conclusion
+from reverie_worlds.fork import GO, SIZE, WAIT, Fork, ball
+from studies import run
+from studies.generative import fork
+from studies.generative.run import conclusion
 
 
 def test_the_fork_goes_both_ways_and_waits_surely():
@@ -51,7 +52,7 @@ class Sure:
         return torch.tensor([[[0.0, 0.0], [row, action]]])
 
     def imagine(self, condition: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        truth = futures.possible(int(condition[0, 0]), int(condition[0, 1]))
+        truth = fork.possible(int(condition[0, 0]), int(condition[0, 1]))
         if self.mean:
             return truth.mean(0).expand(len(noise), -1, -1, -1)
         return truth[(noise[:, 0] > 0).long() % len(truth)]
@@ -59,10 +60,10 @@ class Sure:
 
 def test_the_measures_of_futures():
     """A model that is always right in one of the two ways, and one that is the mean: the numbers by hand."""
-    sure, mean = futures.examine(Sure(False)), futures.examine(Sure(True))
+    sure, mean = fork.examine(Sure(False)), fork.examine(Sure(True))
     assert (sure.error_go, sure.error_wait, sure.spread_wait) == pytest.approx((0, 0, 0), abs=1e-6)
     assert 0.4 < sure.left < 0.6
-    left, right = futures.possible(5, GO)
+    left, right = fork.possible(5, GO)
     apart = float((left - right).square().mean().sqrt())
     assert mean.error_go == pytest.approx(apart / 2, rel=0.05)
     assert sure.spread_go == pytest.approx(apart / 2, rel=0.05)
@@ -96,7 +97,7 @@ def test_the_conclusion_follows_the_numbers():
 
 def test_the_study_runs_and_goes_on_where_it_stopped(tmp_path, capsys):
     line = f"study generative --size tiny --out {tmp_path / 'study'}"
-    assert cli.main(line.split()) == 0
+    assert main.main(line.split()) == 0
     first = capsys.readouterr().out
     assert "ln p(x) = 9.1348 and its bound is 9.1348" in " ".join(first.split())
     report = (tmp_path / "study" / "study.md").read_text()
@@ -105,11 +106,11 @@ def test_the_study_runs_and_goes_on_where_it_stopped(tmp_path, capsys):
         assert (tmp_path / "study" / f"{name}.png").stat().st_size > 1000
     numbers = json.loads((tmp_path / "study" / "study.json").read_text())
     (tmp_path / "study" / "study.json").unlink()
-    assert cli.main(line.split()) == 0
+    assert main.main(line.split()) == 0
     assert json.loads((tmp_path / "study" / "study.json").read_text()) == numbers
     other = tmp_path / "study" / "digits" / "config.json"
     other.write_text(other.read_text().replace('"seed": 0', '"seed": 1'))
-    assert cli.main(line.split()) == 2
+    assert main.main(line.split()) == 2
     assert "holds a run with other settings" in capsys.readouterr().err
 
 

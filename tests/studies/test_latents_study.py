@@ -8,13 +8,13 @@ import pytest
 import torch
 from mocks import model_config, random_batch, spec
 
-from reverie import cli
+from reverie.cli import main
 from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
-from reverie.dynamics.latent import GaussianStats
+from reverie.dynamics.latents import GaussianStats
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.studies import latents
-from reverie.studies.latents_report import conclusion
-from reverie.world_model import WorldModel
+from reverie.models.world_model import WorldModel
+from studies.latents import run
+from studies.latents.report import conclusion
 
 
 def judged(bound: float, error: float, back: float) -> dict:
@@ -41,10 +41,10 @@ def test_the_conclusion_follows_from_the_numbers():
     assert "wide -900.00; Gaussian within what the episodes tell)" in conclusion(numbers)
 
 
-@pytest.mark.parametrize("world", latents.WORLDS)
+@pytest.mark.parametrize("world", run.WORLDS)
 def test_only_the_latent_differs(world):
-    for build in (latents.fit, latents.agent):
-        one, *others = (build(world, name, "laptop") for name in latents.LATENTS)
+    for build in (run.fit, run.agent):
+        one, *others = (build(world, name, "laptop") for name in run.LATENTS)
         latent = one.model.dynamics.latent
         for other in others:
             assert other.model.dynamics.latent != latent
@@ -59,11 +59,11 @@ def test_bits_are_counted():
     sure = torch.eye(4)[torch.arange(8) % 4]
     vague = torch.full((8, 4), 0.25)
     stats = CategoricalStats(torch.cat([sure, vague], 1).clamp(min=1e-30).log()[None])
-    assert latents.bits(stats, CategoricalConfig(2, 4).build()) == pytest.approx(2.0, abs=1e-5)
+    assert run.bits(stats, CategoricalConfig(2, 4).build()) == pytest.approx(2.0, abs=1e-5)
     mean = torch.randn(1, 4000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.0, 0.0])
     stats = GaussianStats(mean, torch.ones_like(mean))
     # ln sqrt(1 + 9) in bits, for the one dimension that moves
-    assert latents.bits(stats, None) == pytest.approx(0.5 * np.log2(10), abs=0.05)
+    assert run.bits(stats, None) == pytest.approx(0.5 * np.log2(10), abs=0.05)
 
 
 @pytest.mark.parametrize("latent", [None, CategoricalConfig(5, 3)])
@@ -73,9 +73,9 @@ def test_codes_are_means_of_the_images(latent):
     if latent:
         config = replace(config, dynamics=RSSMConfig(12, 16, latent))
     model, batch = WorldModel(config, seen), random_batch(seen, 4, 8)
-    weight = latents.values(model, batch)
+    weight = run.values(model, batch)
     torch.testing.assert_close(weight.sum(2), torch.ones(weight.shape[:2]))
-    rows = latents.codes(model, batch)
+    rows = run.codes(model, batch)
     assert len(rows) == 5
     images = batch.obs["pixels"].flatten(0, 1).double()
     every = [
@@ -88,16 +88,16 @@ def test_codes_are_means_of_the_images(latent):
 
 
 def test_the_study_runs(tmp_path, capsys):
-    assert cli.main(f"study latents --size tiny --out {tmp_path / 'study'}".split()) == 0
+    assert main.main(f"study latents --size tiny --out {tmp_path / 'study'}".split()) == 0
     assert "# Gaussian and categorical latents" in capsys.readouterr().out
     numbers = json.loads((tmp_path / "study" / "study.json").read_text())
     report = (tmp_path / "study" / "study.md").read_text()
-    for world in latents.WORLDS:
+    for world in run.WORLDS:
         for name, found in numbers[world].items():
             assert found["bits"] >= 0
             assert f"({world}_{name}_codes.png)" in report
             assert (tmp_path / "study" / f"{world}_{name}_codes.png").stat().st_size > 500
     for found in numbers["pendulum"].values():
-        assert set(found["trust"]) == {"0", str(latents.FUTURES)}
+        assert set(found["trust"]) == {"0", str(run.FUTURES)}
         assert all(-1 <= one["order"] <= 1 for one in found["trust"].values())
         assert len(found["returns_sampled"]) == len(found["returns"])

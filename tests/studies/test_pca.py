@@ -6,12 +6,12 @@ from pictures import batch
 from torch.distributions import MultivariateNormal
 
 from reverie.data.digits import Digits
-from reverie.dynamics.latent import GaussianConfig
-from reverie.encoders.mlp import MLPConfig
-from reverie.generative.likelihood import GaussianPixelsConfig
-from reverie.generative.vae import VAEConfig
-from reverie.studies import pca
-from reverie.studies.generative import linear_gaussian
+from reverie.dynamics.latents import GaussianConfig
+from reverie.models.likelihoods import GaussianPixelsConfig
+from reverie.models.vae import VAEConfig
+from reverie.nn.mlp import MLPConfig
+from studies.generative import pca
+from studies.generative.run import linear_gaussian
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from reverie import cli
+from reverie.cli import main
+from reverie.dynamics.rollout import imagine
 from reverie.envs import EnvConfig, make
-from reverie.rollout import imagine
-from reverie.studies import planning_trials
-from reverie.studies.planning_budgets import PLANET, contenders
-from reverie.studies.planning_report import conclusion
-from reverie.studies.planning_trials import Moments, in_parts, planned_promise, play, promise, with_planner
-from reverie.studies.true_pendulum import Pendulum, PendulumState, true_agent
+from studies.planners import trials
+from studies.planners.budgets import PLANET, contenders
+from studies.planners.report import conclusion
+from studies.planners.trials import Moments, in_parts, planned_promise, play, promise, with_planner
+from studies.planners.true_pendulum import Pendulum, PendulumState, true_agent
 
 ENV = EnvConfig("Pendulum-v1", observe=("state",), repeat=2, time_limit=20)
 
@@ -92,7 +92,7 @@ def test_scores_in_parts_are_the_same(monkeypatch):
     belief = state(3.0, 0.5, torch.float32)
     action = torch.rand(1, 11, 5, 1) * 2 - 1
     whole = agent.actor.score(belief)(action)
-    monkeypatch.setattr(planning_trials, "AT_ONCE", 4)
+    monkeypatch.setattr(trials, "AT_ONCE", 4)
     torch.testing.assert_close(in_parts(agent.actor.score)(belief)(action), whole)
 
 
@@ -101,7 +101,7 @@ def test_the_truth_keeps_its_promises_and_a_planner_swings_up():
     episodes, carries = play(truth, truth.config.env, 2, seed=0)
     assert len(carries) == 60
     assert all(step.reward > -0.1 for episode in episodes for step in episode.steps[-5:])
-    moments = planning_trials.moments_of(episodes, carries, (3, 10))
+    moments = trials.moments_of(episodes, carries, (3, 10))
     torch.testing.assert_close(moments.truth.theta_dot, moments.beliefs[-1].theta_dot)
     found = planned_promise(truth, truth, moments, seed=0)
     assert found.excess == pytest.approx(0, abs=1e-5)
@@ -172,7 +172,7 @@ def test_the_conclusion_follows_the_numbers():
 
 def test_the_study_runs_and_measures_nothing_twice(tmp_path, capsys, monkeypatch):
     line = f"study planners --size tiny --out {tmp_path / 'study'}"
-    assert cli.main(line.split()) == 0
+    assert main.main(line.split()) == 0
     assert "PlaNet's CEM returns" in capsys.readouterr().out
     report = (tmp_path / "study" / "study.md").read_text()
     figures = sorted(path.name for path in (tmp_path / "study").glob("*.png"))
@@ -188,7 +188,7 @@ def test_the_study_runs_and_measures_nothing_twice(tmp_path, capsys, monkeypatch
     assert numbers["trained"]["rows"].keys() == numbers["true"]["rows"].keys() == names
     saved.unlink()
     with monkeypatch.context() as patched:
-        patched.setattr("reverie.studies.planners.play", None)
-        patched.setattr("reverie.studies.planning_report.figures", lambda out, numbers: None)
-        assert cli.main(line.split()) == 0
+        patched.setattr("studies.planners.run.play", None)
+        patched.setattr("studies.planners.report.draw", lambda out, numbers: None)
+        assert main.main(line.split()) == 0
     assert json.loads(saved.read_text()) == numbers

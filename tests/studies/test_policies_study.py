@@ -5,8 +5,9 @@ import json
 import pytest
 from PIL import Image
 
-from reverie.studies import policies, run
-from reverie.studies.policies_report import arrival, conclusion, curve
+from studies import run
+from studies.policies import run as policies
+from studies.policies.report import arrival, conclusion, curve
 
 
 def made_up(*returns: float, scale: int = 1) -> dict:

@@ -1,0 +1,210 @@
+"""An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie import tree
+from reverie.agents.actors import ActNoise, Actor, PolicyActor
+from reverie.agents.policies import PolicyConfig
+from reverie.config.files import encode, read_file
+from reverie.dynamics.rollout import observe
+from reverie.envs.base import EnvConfig
+from reverie.errors import UserError
+from reverie.files import atomic_write
+from reverie.models.world_model import WorldModel, WorldModelConfig
+from reverie.nn.weights import read_weights, write_weights
+from reverie.planning.actor import PlanningActor, PlanningConfig
+from reverie.planning.objectives import GOALS
+from reverie.spaces import EnvSpec
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What the agent remembers between decisions: its belief, the action it took, the actor's own memory."""
+
+    belief: Any
+    action: Float[Tensor, "B A"]
+    memory: Any
+
+
+ActorConfig = PolicyConfig | PlanningConfig
+"""How to act: by a policy network, or by planning."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """All that an agent is rebuilt from, without the training config."""
+
+    spec: EnvSpec
+    model: WorldModelConfig
+    actor: ActorConfig
+    env: EnvConfig | None = None
+    """The environment that it learned in; None where that is not known, as for recordings."""
+
+    @property
+    def world(self) -> EnvConfig:
+        """`env`. UserError where there is none."""
+        if self.env is None:
+            raise UserError(
+                "This agent learned from recordings, so there is no environment to play in: act with it by "
+                "`reverie.load` and `agent.act`."
+            )
+        return self.env
+
+
+class Agent(nn.Module):
+    """`act` works on one observation or a batch, on numpy arrays or tensors. State goes in and comes out."""
+
+    def __init__(self, config: AgentConfig, model: WorldModel, actor: Actor) -> None:
+        super().__init__()
+        self.config, self.model, self.actor = config, model, actor
+
+    def initial(self, batch: int = 1) -> Carry:
+        """The carry before the first observation of an episode."""
+        belief = self.model.dynamics.initial(batch)
+        action = tree.leaves(belief)[0].new_zeros(batch, self.config.spec.action.size)
+        return Carry(belief, action, self.actor.initial(batch))
+
+    def noise(self, batch: int, generator: torch.Generator, explore: bool = True) -> ActNoise:
+        """Standard noise of one decision: sampled beliefs and actions, and exploration if asked for."""
+        actor, exploration = self.actor.noise(batch, generator)
+        belief = self.model.dynamics.noise(batch, generator=generator)
+        return ActNoise(belief, actor, exploration if explore else None)
+
+    @torch.no_grad()
+    def act(
+        self,
+        carry: Carry | None,
+        obs: dict[str, Any],
+        is_first: np.ndarray | Tensor | None = None,
+        noise: ActNoise | None = None,
+    ) -> tuple[Carry, Any]:
+        """Update the belief by `obs` and choose an action in the normal form.
+
+        `obs`: by the names in `config.spec.obs`, one observation or a batch of them with a leading axis B.
+        `carry`: what the last call gave; None at the first step. `is_first` (B,) restarts single beliefs.
+        `noise`: None for mean beliefs and the mode of the policy. Returns the action as the observation came:
+        `(A,)` or `(B, A)`, numpy or tensor. Raises UserError where the observation does not fit the agent.
+        """
+        name, space = next(iter(self.config.spec.obs.items()))
+        single = len(obs[name].shape) == len(space.shape) if name in obs else False
+        tensors = self.tensors(obs, single)
+        device = tensors[name].device
+        batch = tensors[name].shape[0]
+        carry = self.initial(batch) if carry is None else carry
+        first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
+        embed = self.model.encoder(self.model.standardise(tensors))
+        _, posterior = observe(
+            self.model.dynamics,
+            carry.belief,
+            carry.action[:, None],
+            embed[:, None],
+            first.to(device)[:, None],
+            None if noise is None or noise.belief is None else noise.belief[:, None],
+        )
+        belief = tree.map(lambda x: x[:, 0], posterior)
+        fresh = self.actor.initial(batch)
+        memory = carry.memory if fresh is None else tree.where(first.to(device), fresh, carry.memory)
+        action, memory = self.actor.act(belief, memory, noise)
+        carry = Carry(belief, action, memory)
+        given = action[0] if single else action
+        return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
+
+    def tensors(self, obs: dict[str, Any], single: bool) -> dict[str, Tensor]:
+        """What the agent sees of an observation, as a batch on its device. UserError where it does not fit."""
+        device = next(self.parameters()).device
+        if missing := self.config.spec.obs.keys() - obs.keys():
+            raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
+        found = {}
+        for key, expected in self.config.spec.obs.items():
+            value = torch.as_tensor(obs[key], device=device)
+            value = value[None] if single else value
+            if tuple(value.shape[1:]) != expected.shape or value.dtype != getattr(torch, expected.dtype):
+                raise UserError(
+                    f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
+                    f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
+                )
+            found[key] = value
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
+        atomic_write(folder / "agent.json", json.dumps(encode(self.config), indent=1).encode())
+        write_weights(folder / "agent.safetensors", self)
+
+
+def build(config: AgentConfig) -> Agent:
+    """A new agent; one that trains shares its learner's policy (`agent_run`)."""
+    model = WorldModel(config.model, config.spec)
+    if isinstance(config.actor, PlanningConfig):
+        return Agent(config, model, PlanningActor(config.actor, model, config.spec.action))
+    policy = config.actor.build(config.spec.action, model.dynamics.feature_size)
+    return Agent(config, model, PolicyActor(policy, model.dynamics.features))
+
+
+def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
+    """An agent with the same world model, shared and not copied, that acts by planning; `agent` stays as it is.
+
+    `value` predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward, where the
+    objective asks for one (`agent_run.load_value`); it is not saved with the agent. UserError where the actions are
+    discrete, or what the objective needs is missing.
+    """
+    config = replace(agent.config, actor=planning)
+    return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
+
+
+def after_goals(agent: Agent) -> bool:
+    """Whether the agent acts towards a goal that it must be given (`towards`)."""
+    planning = agent.config.actor
+    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GOALS)
+
+
+@torch.no_grad()
+def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
+    """The same agent on its way to a goal: an observation such as it acts on, or a batch of them, one an episode.
+
+    The world model is shared and not copied; `agent` stays as it is. UserError where the agent does not plan for
+    similarity to a goal, or the goal does not fit what it sees.
+    """
+    planning: Any = agent.config.actor
+    if not after_goals(agent):
+        raise UserError("This agent acts towards no goal: `replan` it with the objective GoalConfig first.")
+    name, space = next(iter(agent.config.spec.obs.items()))
+    tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
+    wanted: Any = planning.objective.represent(agent.model, agent.model.standardise(tensors))
+    objective = planning.objective.towards(agent.model, wanted)
+    actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
+    return Agent(agent.config, agent.model, actor)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes a GPU when there is one; `cuda` without one is a UserError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("No CUDA device is usable here: take --device cpu, or ask `reverie doctor`.")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"'{name}' is not a device: take auto, cpu or cuda.") from error
+
+
+def load(folder: str | Path, device: str = "auto") -> Agent:
+    """The agent of a run's folder, ready to act. UserError where there is none."""
+    folder = Path(folder)
+    if not (folder / "agent.safetensors").exists():
+        raise UserError(
+            f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint"
+            " (of a generative model, `reverie sample` draws pictures)."
+        )
+    config = read_file(AgentConfig, folder / "agent.json")
+    agent = build(config)
+    read_weights(folder / "agent.safetensors", agent)
+    return agent.to(choose_device(device)).eval()

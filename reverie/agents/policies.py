@@ -1,0 +1,151 @@
+"""Policies: features and noise to an action in the normal form, as a differentiable function."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.math import distributions
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.spaces import ActionSpace
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """The network, the spread it starts from, and how training episodes explore.
+
+    `continuous`: how actions in a box are distributed; discrete ones are always one-hot. `init_std` and `mean_scale`
+    are for `tanh_normal` alone, the truncated normal starts with a standard deviation of `1 + min_std`.
+    `exploration`: standard deviation of the normal noise added to a continuous action, or the probability
+    of a random discrete one.
+    """
+
+    mlp: MLPConfig = field(default_factory=lambda: MLPConfig(layers=4))
+    init_std: float = 5.0
+    min_std: float = 1e-4
+    mean_scale: float = 5.0
+    exploration: float = 0.3
+    continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
+
+    def build(self, action: ActionSpace, feature_size: int) -> "Policy":
+        if action.discrete:
+            return OneHotPolicy(self, action.size, feature_size)
+        policy = TanhNormalPolicy if self.continuous == "tanh_normal" else TruncatedNormalPolicy
+        return policy(self, action.size, feature_size)
+
+
+class BoxPolicy(nn.Module):
+    """What policies in [-1, 1]^A share: a network that gives two numbers an action, and their noise."""
+
+    def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.action_size = action_size
+        self.net = MLP(config.mlp, feature_size, 2 * action_size)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        """Standard noise for actions with leading axes `shape`."""
+        return torch.randn(*shape, self.action_size, generator=generator, device=generator.device)
+
+    def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b A"]:
+        """`clip(action + exploration * noise, -1, 1)`, `noise` from `exploration_noise`."""
+        return (action + self.config.exploration * noise).clamp(-1, 1)
+
+    exploration_noise = noise
+
+
+class TanhNormalPolicy(BoxPolicy):
+    """`tanh(N(m tanh(mean / m), softplus(raw + c) + min_std))` in (-1, 1) (Hafner 2020, App. A: m = 5).
+
+    `c` is chosen so that a raw output of 0 gives `init_std`.
+    Departures: the mode is `tanh(mean)`, not the best of 100 samples.
+    """
+
+    def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
+        super().__init__(config, action_size, feature_size)
+        self.raw_init_std = float(torch.tensor(config.init_std).expm1().log())
+
+    def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
+        """Mean and standard deviation of the Gaussian before the tanh."""
+        mean, raw = self.net(features).chunk(2, dim=-1)
+        scale = self.config.mean_scale
+        return scale * torch.tanh(mean / scale), F.softplus(raw + self.raw_init_std) + self.config.min_std
+
+    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
+        return distributions.tanh_normal_sample(*self.stats(features), noise)
+
+    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-density of the action drawn by `noise`, itself a constant, in nats."""
+        mean, std = self.stats(features)
+        return distributions.tanh_normal_log_prob((mean + std * noise).detach(), mean, std)
+
+    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """A one-sample estimate of the action's entropy, in nats: how undecided the policy is."""
+        return distributions.tanh_normal_entropy(*self.stats(features), noise)
+
+
+class TruncatedNormalPolicy(BoxPolicy):
+    """A normal cut to [-1, 1]: `mean = tanh(raw)`, `std = 2 sigmoid(raw / 2) + min_std` (DreamerV2's code).
+
+    Near the bounds it keeps its spread, where a tanh would flatten it; its mode is its mean.
+    """
+
+    def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
+        """Mean and standard deviation before the cut."""
+        mean, raw = self.net(features).chunk(2, dim=-1)
+        return torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std
+
+    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
+        return distributions.truncated_normal_sample(*self.stats(features), noise)
+
+    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-density of the action drawn by `noise`, itself a constant, in nats."""
+        stats = self.stats(features)
+        action = distributions.truncated_normal_sample(*stats, noise).detach()
+        return distributions.truncated_normal_log_prob(action, *stats)
+
+    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
+        return distributions.truncated_normal_entropy(*self.stats(features))
+
+
+class OneHotPolicy(nn.Module):
+    """A categorical policy; its one-hot sample carries the gradient of the probabilities (straight-through)."""
+
+    def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.action_size = action_size
+        self.net = MLP(config.mlp, feature_size, action_size)
+
+    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
+        return distributions.one_hot_sample(self.net(features), noise)
+
+    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The log-probability of the action drawn by `noise`, itself a constant, in nats."""
+        logits = self.net(features)
+        return (logits.log_softmax(-1) * distributions.one_hot_sample(logits, noise).detach()).sum(-1)
+
+    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
+        """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
+        log_probability = self.net(features).log_softmax(-1)
+        return -(log_probability.exp() * log_probability).sum(-1)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        """Standard Gumbel noise for actions with leading axes `shape`."""
+        return distributions.gumbel(*shape, self.action_size, generator=generator)
+
+    def exploration_noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        """Uniform noise, one number more than there are actions: a score for each, and whether to explore."""
+        return torch.rand(*shape, self.action_size + 1, generator=generator, device=generator.device)
+
+    def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b N"]) -> Float[Tensor, "*b A"]:
+        """Epsilon-greedy: a uniformly drawn action with probability `exploration`."""
+        uniform = F.one_hot(noise[..., 1:].argmax(-1), self.action_size).to(action.dtype)
+        return torch.where(noise[..., :1] < self.config.exploration, uniform, action)
+
+
+Policy = TanhNormalPolicy | TruncatedNormalPolicy | OneHotPolicy

@@ -1,0 +1,106 @@
+"""A tree of frozen config dataclasses as JSON, there and back, strictly.
+
+A config field may hold a scalar, a `Literal`, `X | None`, a tuple, another config, one of a union of
+configs, or a dict of any of these by name. The declared types alone say what is legal: `decode` turns every other key
+or value into a `UserError` that names the dotted path. Where a union declares several configs, JSON carries the one
+chosen as the key `type`.
+"""
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from reverie.config.declared import (
+    alternatives,
+    chosen,
+    configs_of,
+    declared_types,
+    in_words,
+    item_types,
+    join,
+    value_type,
+)
+from reverie.errors import UserError, nearest
+
+C = TypeVar("C")
+
+
+def encode(config: Any) -> dict[str, Any]:
+    """The config as a JSON-able dict; `decode(type(config), encode(config))` gives it back."""
+    return _encoded(type(config), config)
+
+
+def decode(cls: type[C] | types.UnionType, source: Mapping[str, Any]) -> C:
+    """The `cls`, or the one of a union, that `source` (from `encode`, by way of JSON) describes.
+
+    Raises `UserError` for an unknown, missing or ill-typed key; defaults are not filled in, because a
+    stored config that leaves something open would change its meaning with the library's version.
+    """
+    return _decoded(cls, source, "")
+
+
+def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
+    """`decode` the JSON file at `path`. Raises `UserError` where it is not JSON or does not describe a `cls`."""
+    try:
+        source = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
+    try:
+        return decode(cls, source)
+    except UserError as error:
+        raise UserError(f"{path} does not fit this version of Reverie: {error}") from None
+
+
+def _encoded(declared: Any, value: Any) -> Any:
+    if is_dataclass(value):
+        # Always, also where there is only one to choose from: a later version may have more, and reads this too.
+        tree: dict[str, Any] = {"type": type(value).__name__}
+        for name, field_type in declared_types(type(value)).items():
+            tree[name] = _encoded(field_type, getattr(value, name))
+        return tree
+    if isinstance(value, dict):
+        return {key: _encoded(value_type(declared), item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _decoded(declared: Any, source: Any, path: str) -> Any:
+    if isinstance(source, Mapping):
+        configs = configs_of(declared)
+        if configs:
+            return _decoded_config(configs, dict(source), path)
+        if any(get_origin(member) is dict for member in alternatives(declared)):
+            values = value_type(declared)
+            return {key: _decoded(values, item, join(path, key)) for key, item in source.items()}
+    for member in alternatives(declared):
+        if get_origin(member) is tuple and isinstance(source, list | tuple):
+            items = item_types(member, len(source))
+            if len(items) == len(source):
+                return tuple(_decoded(item, part, path) for item, part in zip(items, source))
+        elif get_origin(member) is Literal:
+            if any(source == choice and type(source) is type(choice) for choice in get_args(member)):
+                return source
+        elif type(source) is member:
+            return source
+        elif member is float and type(source) is int:
+            return float(source)
+    raise UserError(f"The config's `{path}` should be {in_words(declared)}, but it is {source!r}.")
+
+
+def _decoded_config(configs: list[type], source: dict[str, Any], path: str) -> Any:
+    cls = configs[0]
+    if "type" in source:
+        cls = chosen(configs, str(source.pop("type")), path)
+    elif len(configs) > 1:
+        choices = " or ".join(cls.__name__ for cls in configs)
+        raise UserError(f"The config lacks the key `{join(path, 'type')}`, which says {choices}.")
+    declared = declared_types(cls)
+    for key in source:
+        if key not in declared:
+            raise UserError(f"The config has an unknown key `{join(path, key)}`.{nearest(key, declared)}")
+    for key in declared:
+        if key not in source:
+            raise UserError(f"The config lacks the key `{join(path, key)}`, which {cls.__name__} needs.")
+    return cls(**{key: _decoded(kind, source[key], join(path, key)) for key, kind in declared.items()})

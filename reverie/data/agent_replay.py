@@ -1,0 +1,65 @@
+"""What an agent's run has collected, to learn another model from: its replay, read and never changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from reverie.config.files import read_file
+from reverie.data.base import Say
+from reverie.data.replay import Replay, ReplayConfig, chunks
+from reverie.errors import UserError
+
+
+@dataclass(frozen=True)
+class ReplayedConfig:
+    """`run`: the folder of an agent's run. `held_out`: the share of its decisions, the newest, that is held out."""
+
+    run: str = ""
+    held_out: float = 0.1
+
+    @property
+    def world(self) -> str:
+        """For titles and folders."""
+        return Path(self.run).name
+
+    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Replayed":
+        return Replayed(self, device, generator)
+
+
+class Replayed:
+    """Implements `Recorded`; the held-out part begins with an episode."""
+
+    def __init__(self, config: ReplayedConfig, device: torch.device, generator: torch.Generator) -> None:
+        from reverie.agents.agent import AgentConfig
+
+        folder = Path(config.run)
+        self.folder, self.held_out = folder / "replay", config.held_out
+        self.chunks = chunks(self.folder)
+        if not config.run or not self.chunks or not (folder / "agent.json").exists():
+            raise UserError(f"'{config.run}' holds no replay: name the folder of an agent's run with --data.run.")
+        self.spec = read_file(AgentConfig, folder / "agent.json").spec
+        self.device, self.generator = device, generator
+        self.train: Replay
+        self.test: Replay
+
+    def load(self, say: Say) -> None:
+        oldest, newest = self.chunks[0][0], self.chunks[-1][1]
+        everything = Replay(ReplayConfig(newest - oldest), self.spec, torch.device("cpu"), self.generator)
+        everything.read(self.folder, newest)
+        order = torch.arange(oldest, newest) % everything.capacity
+        columns = {name: ring[order] for name, ring in everything.ring.items()}
+        starts = columns["is_first"].nonzero()[:, 0]
+        early = starts[starts <= (1 - self.held_out) * len(order)]
+        border = int(early[-1]) if len(early) else 0
+        if border == 0:
+            raise UserError(f"The replay in {self.folder} has too few episodes to hold some out: let that run go on.")
+        self.train, self.test = (
+            self._part({name: column[where] for name, column in columns.items()})
+            for where in (slice(border), slice(border, None))
+        )
+
+    def _part(self, columns: dict[str, torch.Tensor]) -> Replay:
+        part = Replay(ReplayConfig(len(columns["reward"])), self.spec, self.device, self.generator)
+        part.add(columns)
+        return part

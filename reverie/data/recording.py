@@ -1,0 +1,200 @@
+"""Collecting a dataset: random interaction in many processes, resumable, the same bits however it was done.
+
+folder/
+  dataset.json          what it is, and how much of it there is (`Manifest`)
+  train/ test/          chunks as the replay writes them; whole trajectories are held out for `test`
+
+Trajectory number n is a function of environment, seed and n (`players.py`), and n alone says where it goes, so an
+interrupted collection goes on after the last trajectory that `dataset.json` counts.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reverie import envs
+from reverie.config.files import encode, read_file
+from reverie.config.overrides import as_text, leaves
+from reverie.data import validation
+from reverie.data.base import visible, with_privileged
+from reverie.data.recording_workers import Columns, played
+from reverie.data.replay import chunks, write_chunk
+from reverie.envs.base import EnvConfig
+from reverie.errors import UserError
+from reverie.files import atomic_write, remove_partial
+from reverie.progress import Progress
+from reverie.spaces import EnvSpec
+
+FORMAT = 1
+CHUNK = 1_000
+"""Columns after which, at the end of a trajectory, what was collected is written down."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """How much there is. A trajectory has one column (an observation) more than transitions."""
+
+    trajectories: int = 0
+    transitions: int = 0
+    columns: int = 0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that `dataset.json` says."""
+
+    format: int
+    env: EnvConfig
+    privileged: tuple[str, ...]
+    seed: int
+    held_out: float
+    transitions: int
+    """That were asked for, in both parts together."""
+    spec: EnvSpec
+    """Of everything recorded, what is privileged included."""
+    train: Part
+    test: Part
+
+    @property
+    def complete(self) -> bool:
+        return self.train.transitions + self.test.transitions >= self.transitions
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The `dataset.json` of a folder. UserError where there is none, or one of another format."""
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise UserError(f"{folder} is no dataset, for it has no dataset.json: make one with `reverie collect`.")
+    manifest = read_file(Manifest, path)
+    if manifest.format != FORMAT:
+        raise UserError(f"{folder} has the format {manifest.format}, and this version of Reverie reads {FORMAT}.")
+    return manifest
+
+
+def collect(
+    env: EnvConfig,
+    folder: Path,
+    transitions: int,
+    seed: int = 0,
+    held_out: float = 0.1,
+    privileged: tuple[str, ...] = (),
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Manifest:
+    """Play whole trajectories of random (legal) actions until there are `transitions`, and write them to `folder`.
+
+    A folder that holds a part of the same dataset is gone on with, one that holds all of it is left as it is; a larger
+    number of transitions than it has makes it longer. `workers` processes play at once.
+
+    Raises UserError for settings other than the folder's, and for whatever the environment gives that is no data.
+    """
+    manifest = _begun(folder, _asked(env, transitions, seed, held_out, privileged))
+    if manifest.complete:
+        return manifest
+    recorded = with_privileged(env, privileged)
+    done, first = _transitions(manifest), manifest.train.trajectories + manifest.test.trajectories
+    began, started_at = time.monotonic(), done
+    waiting: dict[str, list[Columns]] = {"train": [], "test": []}
+    with closing(played(recorded, seed, first, workers)) as trajectories:
+        for number, columns in enumerate(trajectories, start=first):
+            stretch = {name: torch.from_numpy(column) for name, column in columns.items()}
+            validation.check(stretch, manifest.spec, f"Trajectory {number} of {env.id}")
+            waiting["test" if validation.held_out(number, held_out) else "train"].append(columns)
+            done += len(columns["reward"]) - 1
+            if done >= transitions:
+                validation.check_held_out(number + 1, f"A dataset of {transitions} transitions of {env.id}")
+            if done >= transitions or sum(len(x["reward"]) for part in waiting.values() for x in part) >= CHUNK:
+                manifest = _written(folder, manifest, waiting)
+                waiting = {"train": [], "test": []}
+            if on_progress is not None:
+                seconds = time.monotonic() - began
+                on_progress(Progress("transitions", done, transitions, done, 0, seconds, started_at))
+            if done >= transitions:
+                return manifest
+    raise AssertionError("there is always another trajectory")
+
+
+def _asked(env: EnvConfig, transitions: int, seed: int, held_out: float, privileged: tuple[str, ...]) -> Manifest:
+    """What will be collected, before anything has been."""
+    validation.check_share(held_out)
+    if transitions < 1:
+        raise UserError(f"{transitions} transitions were asked for: take --transitions 1 or more.")
+    if env.workers or env.count > 1:
+        raise UserError("--env.count and --env.workers are for training: say how many play here with --workers.")
+    with closing(envs.make(with_privileged(env, privileged))) as environment:
+        spec = environment.spec
+    visible(spec, privileged)
+    return Manifest(FORMAT, env, privileged, seed, held_out, transitions, spec, Part(), Part())
+
+
+def _begun(folder: Path, asked: Manifest) -> Manifest:
+    """Where the collection in `folder` stands: what was written after its last entry is deleted."""
+    if not (folder / "dataset.json").exists():
+        if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
+            raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
+        return asked
+    before = read_manifest(folder)
+    for name in ("env", "privileged", "seed", "held_out", "spec"):
+        if (old := getattr(before, name)) != (new := getattr(asked, name)):
+            raise UserError(f"{folder} was begun {_difference(name, old, new)}: take the same, or another --out.")
+    if asked.transitions < before.transitions:
+        raise UserError(
+            f"{folder} was begun for {before.transitions:,} transitions: take that many or more here, or another --out,"
+            " and learn from fewer with --data.train."
+        )
+    manifest = replace(asked, train=before.train, test=before.test)
+    remove_partial(folder)
+    for name in ("train", "test"):
+        for start, _, path in chunks(folder / name):
+            if start >= getattr(manifest, name).columns:
+                path.unlink()
+    return manifest
+
+
+def _difference(name: str, old: object, new: object) -> str:
+    """Where two settings differ, in words."""
+    if isinstance(old, EnvConfig) and isinstance(new, EnvConfig):
+        before, after = leaves(old), leaves(new)
+        key = next(key for key in before if before[key] != after[key])
+        return f"with env.{key} {as_text(before[key])}, not {as_text(after[key])}"
+    if name == "spec":
+        return "with an environment that observed or did other things than this one"
+    return f"with {name} {as_text(old) or 'nothing'}, not {as_text(new) or 'nothing'}"
+
+
+def _written(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) -> Manifest:
+    """Write what waits, a chunk for each part, then the manifest that counts it."""
+    parts = {"train": manifest.train, "test": manifest.test}
+    try:
+        if not (folder / "dataset.json").exists():
+            _write_manifest(folder, manifest)  # chunks without one would not be known for ours
+        for name, trajectories in waiting.items():
+            if trajectories:
+                joined = {key: np.concatenate([each[key] for each in trajectories]) for key in trajectories[0]}
+                stretch = {key: torch.from_numpy(column) for key, column in joined.items()}
+                write_chunk(folder / name, parts[name].columns, stretch)
+                length = len(joined["reward"])
+                parts[name] = Part(
+                    parts[name].trajectories + len(trajectories),
+                    parts[name].transitions + length - len(trajectories),
+                    parts[name].columns + length,
+                )
+        manifest = replace(manifest, train=parts["train"], test=parts["test"])
+        _write_manifest(folder, manifest)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}): take another --out.") from error
+    return manifest
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    atomic_write(folder / "dataset.json", json.dumps(encode(manifest), indent=1).encode())
+
+
+def _transitions(manifest: Manifest) -> int:
+    return manifest.train.transitions + manifest.test.transitions

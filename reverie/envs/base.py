@@ -1,0 +1,130 @@
+"""The environment contract: what an agent may know of any world, and the values that cross to it.
+
+Every family (Gymnasium, DeepMind Control, ...) is one file with one `Environment`. An environment speaks
+to the agent in one normal form:
+
+- observations are a dict of arrays: images uint8 `(height, width, channels)`, vectors float32 `(n,)`;
+- actions are float32 `(A,)`: in [-1, 1], scaled by the adapter to the real bounds, or one-hot if discrete;
+- one `step` is one agent *decision*: `repeat` environment *frames* with the reward summed, drawn once;
+- `is_last` says that the episode is over, `is_terminal` that no return follows (not so at a time limit);
+- `reset(seed)` makes the episode reproducible: same seed and actions, same bits, whatever came before.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from reverie.errors import UserError
+from reverie.spaces import EnvSpec
+
+Obs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """Which world, and how the agent sees and touches it."""
+
+    id: str = "Pendulum-v1"
+    """A Gymnasium id, or a DeepMind Control one: `dm_control/cartpole-swingup-v0`."""
+    observe: tuple[str, ...] = ("pixels",)
+    """What the agent sees: `pixels` (the rendered frame), `state` (a Box observation, image or vector),
+    a key of a dict observation, or `all` (everything the environment itself observes)."""
+    image_size: int = 64
+    """Height and width, in pixels, to which every image is resized by area interpolation."""
+    repeat: int = 1
+    """Environment frames that each decision is held for."""
+    time_limit: int | None = None
+    """Frames after which an episode is cut (truncated, not terminal); None keeps the environment's own."""
+    rendering: Literal["stock", "fast"] = "stock"
+    """`stock`: pixels as the environment draws them. `fast` (DeepMind Control only): no shadows, no
+    reflections, coarse round bodies; some twenty times as fast without a GPU."""
+    camera: int | None = None
+    """Camera number (DeepMind Control only); None takes the published one for the task."""
+    settings: tuple[str, ...] = ()
+    """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomise=step`."""
+    count: int = 1
+    """Environments that are played at once."""
+    workers: bool = False
+    """Play each in a process of its own, restarted when it dies; else in turn in this process."""
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "repeat", "time_limit", "count"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"--env.{name} is {value}: it must be 1 or more.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What arrived together after one decision (or a reset): one column of an episode."""
+
+    obs: Obs
+    reward: float
+    is_first: bool
+    is_last: bool
+    is_terminal: bool
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """One world. The contract tests (`reverie check-env ID`) say in words what each method owes."""
+
+    @property
+    def spec(self) -> EnvSpec: ...
+
+    def reset(self, seed: int) -> Step: ...
+
+    def step(self, action: np.ndarray) -> Step:
+        """Play one decision; `action` is float32 (A,) in the normal form. After `is_last` it is an error."""
+        ...
+
+    @property
+    def restricts_actions(self) -> bool:
+        """Whether `legal_actions` are a choice of the environment's own, not any action at all."""
+        ...
+
+    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+        """`count` random actions worth trying in the present state, float32 (count, A) in the normal form.
+
+        The same state and seed give the same bits, and asking changes nothing. Outside an episode it is an error.
+        """
+        ...
+
+    def render(self) -> np.ndarray:
+        """The present frame for people, uint8 (height, width, 3), at the environment's own size."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Environments(Protocol):
+    """Several of one world, addressed by index; `None` for a step means that its worker died.
+
+    After a None the environment has been restarted and waits for `reset`; the episode it was in is void.
+    """
+
+    @property
+    def spec(self) -> EnvSpec: ...
+
+    @property
+    def count(self) -> int: ...
+
+    def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
+        """Start an episode in each environment named: index -> seed."""
+        ...
+
+    def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...
+
+    @property
+    def restricts_actions(self) -> bool: ...
+
+    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
+        """`count` actions (count, A) from each environment named: index -> seed.
+
+        After a None, the next step of that environment is None as well.
+        """
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,266 @@
+"""DeepMind Control (Tassa et al. 2018): the suite's tasks, as published agents see them.
+
+An episode is dm_control's: its substeps, its limit of 1000 frames. A discount of 0 ends it for good
+(`is_terminal`); the time limit only ends it (`is_last`). `reset(seed)` starts the very episode that
+`suite.load(..., task_kwargs={"random": seed})` starts, so published seeds mean the same here.
+"""
+
+import importlib.util
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reverie.envs.base import EnvConfig, Obs, Step
+from reverie.envs.conversions import checked_action, over, scaled_action, uniform_actions, vector
+from reverie.envs.mujoco_rendering import FastCamera, PeopleCamera, StockCamera, choose_gl, require_gl
+from reverie.errors import UserError, nearest
+from reverie.spaces import ActionSpace, EnvSpec, Space
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task and how it is played. `grid`: rows and columns that `fast` draws for each pixel, as its parts need."""
+
+    domain: str
+    task: str
+    camera: int = 0
+    repeat: int = 2
+    grid: tuple[int, int] = (1, 1)
+
+    @property
+    def id(self) -> str:
+        return f"dm_control/{self.domain}-{self.task}-v0"
+
+
+RAIL, STRING = (2, 1), (2, 2)
+PUBLISHED_TASKS = {
+    "acrobot_swingup": Task("acrobot", "swingup"),
+    "cartpole_balance": Task("cartpole", "balance", grid=RAIL),
+    "cartpole_balance_sparse": Task("cartpole", "balance_sparse", grid=RAIL),
+    "cartpole_swingup": Task("cartpole", "swingup", grid=RAIL),
+    "cartpole_swingup_sparse": Task("cartpole", "swingup_sparse", grid=RAIL),
+    "cheetah_run": Task("cheetah", "run"),
+    "cup_catch": Task("ball_in_cup", "catch", grid=STRING),
+    "finger_spin": Task("finger", "spin"),
+    "finger_turn_easy": Task("finger", "turn_easy"),
+    "finger_turn_hard": Task("finger", "turn_hard"),
+    "hopper_hop": Task("hopper", "hop"),
+    "hopper_stand": Task("hopper", "stand"),
+    "pendulum_swingup": Task("pendulum", "swingup"),
+    "quadruped_run": Task("quadruped", "run", camera=2),
+    "quadruped_walk": Task("quadruped", "walk", camera=2),
+    "reacher_easy": Task("reacher", "easy"),
+    "reacher_hard": Task("reacher", "hard"),
+    "walker_run": Task("walker", "run"),
+    "walker_stand": Task("walker", "stand"),
+    "walker_walk": Task("walker", "walk"),
+}
+"""The 20 tasks of Dreamer's tables (Hafner et al. 2020), by their names there and as they were played there."""
+
+_INSTALLED = all(importlib.util.find_spec(name) for name in ("mujoco", "dm_control"))
+LABEL = "dm_control" if _INSTALLED else "dm_control (not installed: pip install 'reverie[dmc]')"
+
+
+def matches(env_id: str) -> bool:
+    return env_id.startswith("dm_control/")
+
+
+def ids() -> list[str]:
+    """Every task of the suite, or the published ones where the extra is missing."""
+    if not _INSTALLED:
+        return [task.id for task in PUBLISHED_TASKS.values()]
+    choose_gl()  # importing the suite fixes the choice
+    return [f"dm_control/{domain}-{task}-v0" for domain, task in _suite().ALL_TASKS]
+
+
+class DMCEnvironment:
+    """One task of the DeepMind Control suite, `dm_control/<domain>-<task>-v0`.
+
+    Observations by name: `pixels` is the camera's image, `state` all of the task's numbers as one vector
+    in the task's order, and single ones go by dm_control's keys (`position`, `velocity`, ...).
+    `config.time_limit`, in frames, can only shorten an episode.
+
+    Raises UserError for a missing extra or OpenGL, an unknown task, observation or camera.
+    """
+
+    def __init__(self, config: EnvConfig) -> None:
+        self._task = _parsed(config.id)
+        self._config = config
+        if config.settings:
+            raise UserError(f"--env.settings are for Gymnasium's environments: leave them out for {config.id}.")
+        drawn = "pixels" in config.observe
+        require_gl() if drawn else choose_gl()
+        self._env = _loaded(self._task, config.id)
+        self._physics = self._env.physics
+        self._people: PeopleCamera | None = None
+        self._running = False
+        try:
+            self._camera_number = self._checked_camera(self._task.camera if config.camera is None else config.camera)
+            self._limit = self._checked_limit()
+            self._observed = self._chosen()
+            self._camera = self._made_camera() if drawn else None
+        except BaseException:
+            self.close()
+            raise
+        own = self._env.observation_spec()
+        sizes = {name: int(np.prod(part.shape)) for name, part in own.items()}
+        sizes["state"] = sum(sizes.values())
+        obs = {name: Space((sizes[name],), "float32") for name in self._observed if name != "pixels"}
+        if drawn:
+            obs["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
+        action = self._env.action_spec()
+        self._low, self._high = (np.broadcast_to(end, action.shape) for end in (action.minimum, action.maximum))
+        self._spec = EnvSpec(obs, ActionSpace(int(np.prod(action.shape)), discrete=False), config.repeat)
+
+    @property
+    def spec(self) -> EnvSpec:
+        return self._spec
+
+    def reset(self, seed: int) -> Step:
+        self._env.task.random.seed(int(seed))
+        timestep = self._env.reset()
+        self._running, self._frames = True, 0
+        return Step(self._normal(timestep.observation), 0.0, is_first=True, is_last=False, is_terminal=False)
+
+    def step(self, action: np.ndarray) -> Step:
+        if not self._running:
+            raise over()
+        own_action = scaled_action(checked_action(action, self._spec.action), self._low, self._high)
+        reward = 0.0
+        for _ in range(self._config.repeat):
+            timestep = self._env.step(own_action)
+            reward += float(timestep.reward)
+            self._frames += 1
+            if timestep.last() or self._frames >= self._limit:
+                self._running = False
+                break
+        terminal = timestep.last() and timestep.discount == 0
+        return Step(self._normal(timestep.observation), reward, False, not self._running, terminal)
+
+    restricts_actions = False
+
+    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+        if not self._running:
+            raise over()
+        return uniform_actions(self._spec.action, count, np.random.default_rng(seed))
+
+    def render(self) -> np.ndarray:
+        """The present frame for people, as dm_control draws it whatever `rendering` is: (240, 320, 3)."""
+        if self._people is None:
+            require_gl()
+            self._people = PeopleCamera(self._physics, self._camera_number)
+        return self._people.draw()
+
+    def close(self) -> None:
+        if self._people is not None:
+            self._people.close()
+            self._people = None
+        self._env.close()
+
+    def _normal(self, observation: dict[str, Any]) -> Obs:
+        """What the agent sees of a task's observation, with the image drawn now."""
+        normal = {}
+        for name in self._observed:
+            if name == "pixels" and self._camera is not None:
+                normal[name] = self._camera.draw()
+            elif name == "state":
+                normal[name] = np.concatenate([vector(part) for part in observation.values()])
+            else:
+                normal[name] = vector(observation[name])
+        return normal
+
+    def _made_camera(self) -> StockCamera | FastCamera:
+        size = self._config.image_size
+        if self._config.rendering == "fast":
+            return FastCamera(self._physics, self._camera_number, size, self._task.grid)
+        return StockCamera(self._physics, self._camera_number, size, size)
+
+    def _chosen(self) -> list[str]:
+        """The names to observe, each checked."""
+        own = list(self._env.observation_spec())
+        known = [*own, "state", "pixels"]
+        names = [name for word in self._config.observe for name in (own if word == "all" else [word])]
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"{self._config.id} has no observation {name!r}, only {', '.join(known)}:"
+                    f" choose with --env.observe.{nearest(name, known)}"
+                )
+        if not names:
+            raise UserError("Nothing is observed: name at least one of --env.observe pixels, state, all.")
+        return list(dict.fromkeys(names))
+
+    def _checked_camera(self, camera: int) -> int:
+        count = self._physics.model.ncam
+        if not -1 <= camera < count:
+            raise UserError(f"{self._config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera.")
+        return camera
+
+    def _checked_limit(self) -> float:
+        """Frames in an episode."""
+        own = round(self._env._step_limit, 6)  # dm_control tells it nowhere else; infinite for a few tasks
+        limit = self._config.time_limit
+        if limit is None and own == float("inf"):
+            raise UserError(f"{self._config.id} has no time limit: give one in frames with --env.time_limit 1000.")
+        if limit is not None and limit > own:
+            raise UserError(f"{self._config.id} ends after {own:g} frames: --env.time_limit can only shorten it.")
+        return own if limit is None else limit
+
+
+def _parsed(env_id: str) -> Task:
+    """The task of an id; the tables' own names (`dm_control/cup_catch`) will do.
+
+    Nobody has looked at the thin parts of tasks that are not in the tables: `fast` draws those at twice the size.
+    """
+    name = env_id.removeprefix("dm_control/").removesuffix("-v0")
+    if name in PUBLISHED_TASKS:
+        return PUBLISHED_TASKS[name]
+    match = re.fullmatch(r"(\w+)-(\w+)", name)
+    if match is None:
+        raise UserError(f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}")
+    domain, task = match.groups()
+    domain = {"cup": "ball_in_cup"}.get(domain, domain)
+    published = [known for known in PUBLISHED_TASKS.values() if (known.domain, known.task) == (domain, task)]
+    return published[0] if published else Task(domain, task, camera=2 if domain == "quadruped" else 0, grid=(2, 2))
+
+
+def _suite() -> Any:
+    """dm_control's suite, imported when first needed (1.5 s); `choose_gl` must have been called."""
+    if not _INSTALLED:
+        raise UserError("DeepMind Control needs mujoco and dm_control: pip install 'reverie[dmc]'.")
+    try:
+        from dm_control import suite
+    except (ImportError, RuntimeError, AttributeError) as error:  # how its OpenGL loaders fail
+        raise UserError(
+            f"DeepMind Control cannot be imported ({error}): mind MUJOCO_GL (egl, osmesa or glfw) and the"
+            " packages libegl1 libgl1-mesa-dri libopengl0."
+        ) from error
+    return suite
+
+
+def _loaded(task: Task, env_id: str) -> Any:
+    suite = _suite()
+    if (task.domain, task.task) not in suite.ALL_TASKS:
+        raise UserError(f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them.")
+    with _known_deprecation_unsaid():
+        return suite.load(task.domain, task.task, task_kwargs={"random": 0})
+
+
+@contextmanager
+def _known_deprecation_unsaid() -> Iterator[None]:
+    """Keep MuJoCo from logging that dm_control's cheetah uses `settotalmass`: no user can mend that."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return "settotalmass" not in record.getMessage()
+
+    log = logging.getLogger("absl")
+    log.addFilter(other)
+    try:
+        yield
+    finally:
+        log.removeFilter(other)

@@ -1,0 +1,176 @@
+"""Dreamer's behaviour: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3; 2021, Sec. 2).
+
+    actor   max  E sum_t w_t V_lambda(s_t)       by analytic gradients through the learned dynamics (V1)
+            or   E sum_t w_t ln pi(a_t | s_t) sg(V_lambda(s_t) - v(s_t))     REINFORCE (V2, discrete actions)
+            or   a mixture of both; with the policy's entropy as a bonus
+    value   min  E sum_t w_t (v(s_t) - sg V_lambda(s_t))^2 / 2
+
+Trajectories start at every posterior of the batch. `w_t` cumulates discount and continuation, so what is imagined
+after a likely end does not count.
+
+Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`), where the published code lets
+`v(s_t)` include `r_t`; so no imagined step is used without its consequence. An entropy bonus (Hafner 2021, Eq. 6) and
+a target value that follows slowly (Lillicrap 2016, Sec. 3) are options: Dreamer V1 has neither, DreamerV2 both.
+"""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reverie import tree
+from reverie.agents.policies import PolicyConfig
+from reverie.dynamics.rollout import imagine_policy
+from reverie.errors import UserError
+from reverie.math.distributions import normal_log_prob
+from reverie.math.returns import cumulated_weight, lambda_return
+from reverie.models.world_model import WorldModel
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.spaces import EnvSpec
+from reverie.types import Metrics
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """The defaults are Dreamer V1's. `gamma` and `lambda_` are per agent decision."""
+
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
+    horizon: int = 15
+    gamma: float = 0.99
+    lambda_: float = 0.95
+    entropy: float = 0.0
+    """Weight of the policy's entropy beside the return; it keeps a policy out of the flat part of the tanh."""
+    reinforce: float | None = 0.0
+    """The part of REINFORCE in the actor's gradient; the rest comes through the dynamics (Hafner 2021, Eq. 6, rho).
+
+    None is DreamerV2's choice: all of it for discrete actions, nothing for others.
+    """
+    target_rate: float = 1.0
+    """How far the target value moves towards the value; 1 at every update bootstraps from the value itself."""
+    target_every: int = 1
+    """Updates between two moves of the target value; DreamerV2 copies it, rate 1, every 100."""
+    actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+
+    def __post_init__(self) -> None:
+        if self.reinforce is not None and not 0 <= self.reinforce <= 1:
+            raise UserError(f"behavior.reinforce is {self.reinforce}: it is a part, between 0 and 1, or null.")
+        if not 0 < self.target_rate <= 1:
+            raise UserError(f"behavior.target_rate is {self.target_rate}: it must be above 0 and at most 1.")
+        if self.horizon < 1:
+            raise UserError(f"behavior.horizon is {self.horizon}: it must be 1 or more.")
+        if self.target_every < 1:
+            raise UserError(f"behavior.target_every is {self.target_every}: it must be 1 or more.")
+
+    @property
+    def slow(self) -> bool:
+        """Whether returns are bootstrapped from a target value of their own."""
+        return self.target_rate < 1 or self.target_every > 1
+
+    @property
+    def actor(self) -> PolicyConfig:
+        """What an agent that acts by this policy is rebuilt from."""
+        return self.policy
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "ActorCritic":
+        return ActorCritic(self, spec, feature_size)
+
+
+@dataclass(frozen=True)
+class DreamNoise:
+    """Standard noise of N imagined trajectories: `dynamics` (N, H, Z) and `policy` (N, H, A)."""
+
+    dynamics: Tensor
+    policy: Tensor
+
+
+class ActorCritic(nn.Module):
+    """Implements `Learner`: owns the policy, the value and their optimisers."""
+
+    def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.reinforce = float(spec.action.discrete) if config.reinforce is None else config.reinforce
+        self.policy = config.policy.build(spec.action, feature_size)
+        self.value = MLP(config.value, feature_size, 1)
+        if config.slow:
+            self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+            self.target = copy.deepcopy(self.value).requires_grad_(False)
+
+    def optimisers(self) -> dict[str, Optimiser]:
+        """Fresh optimisers by name, made once the parameters are on their device."""
+        return {
+            "actor": Optimiser(self.config.actor_optimiser, self.policy.parameters()),
+            "value": Optimiser(self.config.value_optimiser, self.value.parameters()),
+        }
+
+    def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
+        """All the noise of one update from `batch` beliefs."""
+        horizon = self.config.horizon
+        return DreamNoise(
+            model.dynamics.noise(batch, horizon, generator=generator),
+            self.policy.noise(batch, horizon, generator=generator),
+        )
+
+    def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimisers: dict[str, Optimiser]) -> Metrics:
+        """Improve policy and value from N detached beliefs. The world model is read, never changed."""
+        config, dynamics = self.config, model.dynamics
+        with torch.set_grad_enabled(self.reinforce < 1):
+            states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
+            features = dynamics.features(states)
+        reward = model.signals["reward"].predict(features[:, 1:])
+        if "continuation" in model.signals:
+            goes_on = model.signals["continuation"].predict(features)
+        else:
+            goes_on = torch.ones_like(features[..., 0])
+        discount = config.gamma * goes_on[:, 1:]
+        bootstrap = self.target if config.slow else self.value
+        value = bootstrap(features)[..., 0]
+        returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
+        weight = cumulated_weight(goes_on[:, 0], discount).detach()
+
+        gain = (1 - self.reinforce) * returns
+        if self.reinforce > 0:
+            chosen = self.policy.log_prob(features[:, :-1].detach(), noise.policy)
+            gain = gain + self.reinforce * chosen * (returns - value[:, :-1]).detach()
+        if config.entropy > 0:
+            entropy = self.policy.entropy(features[:, :-1].detach(), noise.policy)
+            gain = gain + config.entropy * entropy
+        else:  # only to be reported: over all steps it would cost a quarter of this method's time
+            with torch.no_grad():
+                entropy = self.policy.entropy(features[:, 0], noise.policy[:, 0])
+        actor_loss = -(weight * gain).mean()
+        actor = optimisers["actor"].step(actor_loss)
+
+        predicted = self.value(features[:, :-1].detach())[..., 0]
+        value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
+        critic = optimisers["value"].step(value_loss)
+        self._follow()
+
+        metrics = {
+            "loss/actor": actor_loss,
+            "loss/value": value_loss,
+            "grad_norm/actor": actor["grad_norm"],
+            "grad_norm/value": critic["grad_norm"],
+            "imagined/reward": reward.mean(),
+            "imagined/return": returns.mean(),
+            "imagined/return_std": returns.std(),
+            "imagined/value": value.mean(),
+            "imagined/weight": weight.mean(),
+            "policy/entropy": entropy.mean(),
+            "policy/action_abs": action.abs().mean(),
+        }
+        return tree.detach(metrics)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Every `target_every` updates the target value goes `target_rate` of the way to the value."""
+        if self.config.slow:
+            self.updates += 1
+            rate = self.config.target_rate * (self.updates % self.config.target_every == 0)
+            for slow, fast in zip(self.target.parameters(), self.value.parameters()):
+                slow.lerp_(fast, rate.to(fast.dtype))

@@ -1,0 +1,93 @@
+"""Evolution strategies without a dream: every member of the population plays in the real environment.
+
+Salimans et al. 2017, Alg. 1, on the beliefs of a world model: all members play at once, one environment each, episodes
+that begin alike. It needs no model of rewards and is fooled by none, and pays for that in real frames.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.agents.actors import ActNoise
+from reverie.agents.agent import Agent
+from reverie.agents.policies import Policy
+from reverie.data.collector import Collector
+from reverie.envs import Environments, Obs
+from reverie.errors import UserError
+from reverie.learners.evolution import Evolution, Population
+from reverie.nn.optimizer import Optimiser
+from reverie.types import Metrics
+
+FITNESS_STREAM = 2
+"""Keeps the seeds of these episodes apart from those of training and evaluation."""
+
+
+class PopulationActor(nn.Module):
+    """Implements `Actor`: the i-th belief is acted on by the i-th member's mode."""
+
+    def __init__(self, population: Population, features: Any) -> None:
+        super().__init__()
+        self.population, self.features = population, features
+
+    def initial(self, batch: int) -> None:
+        return None
+
+    def act(self, belief: Any, memory: Any, noise: ActNoise | None) -> tuple[Tensor, None]:
+        return self.population(self.features(belief), None), None
+
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[None, Tensor]:
+        return None, torch.empty(batch, 0)
+
+
+def real_returns(
+    agent: Agent, policy: Policy, members: Float[Tensor, "P n"], environments: Environments, seed: int
+) -> tuple[Float[Tensor, " P"], int]:
+    """Each member's undiscounted return of one episode, all of the same `seed`, and the frames that they took.
+
+    `agent`: whose beliefs they act on. `policy`: what `members` are parameters of. `environments`: as many as members,
+    else UserError.
+    """
+    if environments.count != len(members):
+        raise UserError(
+            f"{environments.count} environments cannot play a population of {len(members)}: open as many, "
+            f"`make_many(replace(config.env, count={len(members)}))`."
+        )
+    population = Population(policy, members)
+    player = Agent(agent.config, agent.model, PopulationActor(population, agent.model.dynamics.features))
+    collector = Collector(environments, seed, FITNESS_STREAM, alike=True)
+    returns: dict[int, float] = {}
+    frames, carry = 0, None
+
+    def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
+        nonlocal carry
+        carry, action = player.act(carry, obs, is_first)
+        return action
+
+    while len(returns) < len(members):
+        collector.step(act)
+        frames += environments.spec.repeat * (len(members) - len(returns))
+        over = {i: episode for i, episode in enumerate(collector.episodes) if episode.finished}
+        returns = {i: episode.undiscounted_return for i, episode in over.items()} | returns  # the first one counts
+    return torch.tensor([returns[i] for i in range(len(members))]), frames
+
+
+def improve(
+    learner: Evolution,
+    agent: Agent,
+    environments: Environments,
+    seed: int,
+    generator: torch.Generator,
+    optimiser: Optimiser,
+) -> tuple[Metrics, int]:
+    """One step of `learner` by real episodes. Returns metrics, and the frames that were played.
+
+    `agent`: whose beliefs the policy acts on. `environments`: as many as the population has members.
+    """
+    size = sum(parameter.numel() for parameter in learner.policy.parameters())
+    epsilon = torch.randn(learner.config.population // 2, size, generator=generator, device=generator.device)
+    fitness, frames = real_returns(agent, learner.policy, learner.members(epsilon), environments, seed)
+    found = learner.climb(fitness.to(epsilon), epsilon, optimiser)
+    return {"grad_norm/actor": found["grad_norm"], "real/return": fitness.mean()}, frames

@@ -1,0 +1,102 @@
+"""The conditional variational autoencoder: several pictures that one condition may lead to.
+
+    ln p(y | x) >= E_{q(z | x, y)} ln p(y | x, z) - KL(q(z | x, y) || p(z | x))
+
+Sohn 2015, Eq. 4; the prior N(0, I) or learned. With the frame before and the action between as the condition it is a
+stochastic forward model in pixels: what a state-space model does with a memory in place of the last frame.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.dynamics.latents import GaussianConfig, GaussianStats
+from reverie.dynamics.rollout import prev_action
+from reverie.errors import UserError
+from reverie.models.generative import GenerativeModel, Question
+from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
+from reverie.nn.encoder import Encoder, EncoderConfig
+from reverie.nn.image import ImageConfig, image_decoder, image_encoder
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.spaces import EnvSpec, Space
+from reverie.types import Batch
+
+
+@dataclass(frozen=True)
+class CVAEConfig:
+    """`given`: the `past` (the frame before and the action between) or the `vectors` that come with the image.
+
+    `hidden`: the layers between what was read and the latent, of posterior and prior.
+    """
+
+    given: Literal["past", "vectors"] = "past"
+    image: ImageConfig = field(default_factory=lambda: MLPConfig(2, 256))
+    hidden: MLPConfig = field(default_factory=lambda: MLPConfig(1, 256))
+    latent: GaussianConfig = field(default_factory=lambda: GaussianConfig(size=16, min_std=1e-3))
+    prior: Literal["standard", "learned"] = "standard"
+    likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
+    beta: float = 1.0
+    free: float = 0.0
+    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+
+    def build(self, spec: EnvSpec) -> "CVAE":
+        return CVAE(self, spec)
+
+
+class CVAE(GenerativeModel):
+    """`q(z | x, y)`, `p(z | x)` and `p(y | x, z)`, where x is the condition and y the image."""
+
+    def __init__(self, config: CVAEConfig, spec: EnvSpec) -> None:
+        super().__init__(spec, config.beta, config.free)
+        self.given = config.given
+        self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
+        self.reader = Encoder(EncoderConfig(config.image, config.hidden), self._condition_spec(spec))
+        self.encoder = image_encoder(config.image, self.shape)
+        known = self.reader.size_out
+        self.head = MLP(config.hidden, self.encoder.size_out + known, self.latent.output_size)
+        self.guess = MLP(config.hidden, known, self.latent.output_size) if config.prior == "learned" else None
+        self.decoder = image_decoder(config.image, self.latent.sample_size + known, self.shape)
+
+    def _condition_spec(self, spec: EnvSpec) -> EnvSpec:
+        if self.given == "past":
+            action = Space((spec.action.size,), "float32")
+            obs = {self.name: spec.obs[self.name]} | ({"action": action} if spec.action.size else {})
+        else:
+            obs = {name: space for name, space in spec.obs.items() if not space.is_image}
+            if not obs:
+                raise UserError("These data have no vector beside the image: take --model.given past.")
+        return EnvSpec(obs, spec.action, spec.repeat)
+
+    def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
+        """What is known of each step's image: from the step before (its first is void), or from the same step."""
+        obs = self.standardise(batch.obs)
+        if self.given == "vectors":
+            return self.reader({name: obs[name] for name in self.reader.vectors})
+        image = obs[self.name]
+        before = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
+        return self.reader({self.name: before, "action": prev_action(batch.action)})
+
+    def question(self, batch: Batch) -> Question:
+        """Every image of the batch; given the past, the first of a sequence or of an episode does not count."""
+        image = self.standardise(batch.obs)[self.name]
+        counts = image.new_ones(image.shape[:2])
+        if self.given == "past":
+            counts = (~batch.is_first).to(image.dtype)
+            counts = torch.cat([torch.zeros_like(counts[:, :1]), counts[:, 1:]], dim=1)
+        return Question(batch.obs[self.name].float() / 255, image, self.condition(batch), counts)
+
+    def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
+        if self.guess is not None:
+            return self.latent.stats(self.guess(condition))
+        mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
+        return GaussianStats(mean, torch.ones_like(mean))
+
+    def posterior(self, image: Float[Tensor, "*b h w c"], condition: Float[Tensor, "*b C"]) -> GaussianStats:
+        return self.latent.stats(self.head(torch.cat([self.encoder(image), condition], dim=-1)))
+
+    def decode(self, sample: Float[Tensor, "*b Z"], condition: Float[Tensor, "*b C"]) -> Float[Tensor, "*b h w c"]:
+        return self.placed(self.decoder(torch.cat([sample, condition], dim=-1)))

@@ -1,0 +1,62 @@
+"""The variational autoencoder: a simple noise becomes a complex shape, `x = f(z) + noise`, z ~ N(0, I).
+
+Kingma & Welling 2014. `base.py` has the bound; here are its three distributions.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.dynamics.latents import GaussianConfig, GaussianStats
+from reverie.models.generative import GenerativeModel, Question
+from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
+from reverie.nn.image import ImageConfig, image_decoder, image_encoder
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.spaces import EnvSpec
+from reverie.types import Batch
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """`image`: the networks that read and draw. `beta` weighs the complexity (1 is the bound), `free` nats of it."""
+
+    image: ImageConfig = field(default_factory=lambda: MLPConfig(2, 256))
+    latent: GaussianConfig = field(default_factory=lambda: GaussianConfig(size=16, min_std=1e-3))
+    likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
+    beta: float = 1.0
+    free: float = 0.0
+    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+
+    def build(self, spec: EnvSpec) -> "VAE":
+        return VAE(self, spec)
+
+
+class VAE(GenerativeModel):
+    """`q(z | x)` by an encoder, `p(z) = N(0, I)`, `p(x | z)` by a decoder. There is no condition (C = 0)."""
+
+    def __init__(self, config: VAEConfig, spec: EnvSpec) -> None:
+        super().__init__(spec, config.beta, config.free)
+        self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
+        self.encoder = image_encoder(config.image, self.shape)
+        self.head = MLP(MLPConfig(layers=0), self.encoder.size_out, self.latent.output_size)
+        self.decoder = image_decoder(config.image, self.latent.sample_size, self.shape)
+
+    def question(self, batch: Batch) -> Question:
+        """Every image of the batch, by itself."""
+        image = self.standardise(batch.obs)[self.name]
+        leading = image.shape[:2]
+        pixels = batch.obs[self.name].float() / 255
+        return Question(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))
+
+    def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
+        mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
+        return GaussianStats(mean, torch.ones_like(mean))
+
+    def posterior(self, image: Float[Tensor, "*b h w c"], condition: Float[Tensor, "*b C"]) -> GaussianStats:
+        return self.latent.stats(self.head(self.encoder(image)))
+
+    def decode(self, sample: Float[Tensor, "*b Z"], condition: Float[Tensor, "*b C"]) -> Float[Tensor, "*b h w c"]:
+        return self.placed(self.decoder(sample))

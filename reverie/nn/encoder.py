@@ -1,0 +1,45 @@
+"""Observation dict -> one embedding: every image through a network of its own, all vectors through one together."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.nn.conv import ConvConfig
+from reverie.nn.image import ImageConfig, image_encoder
+from reverie.nn.mlp import MLP, MLPConfig
+from reverie.spaces import EnvSpec
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One network a kind of observation; only those that the environment has are built."""
+
+    image: ImageConfig = field(default_factory=ConvConfig)
+    vector: MLPConfig = field(default_factory=MLPConfig)
+    standardise: bool = False
+    """Set the images' mean and scale from the prefill (`encoders.standardise`); the published agents do not."""
+
+
+class Encoder(nn.Module):
+    """A prepared observation dict with leading axes `*b` to embeddings `(*b, size_out)`, keys in sorted order."""
+
+    def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
+        super().__init__()
+        images = {
+            name: image_encoder(config.image, space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
+        }
+        self.images = nn.ModuleDict(images)
+        self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)
+        self.size_out = sum(net.size_out for net in images.values())
+        if self.vectors:
+            size_in = sum(spec.obs[name].shape[0] for name in self.vectors)
+            self.dense = MLP(config.vector, size_in, config.vector.units)
+            self.size_out += config.vector.units
+
+    def forward(self, obs: dict[str, Tensor]) -> Float[Tensor, "*b E"]:
+        parts = [net(obs[name]) for name, net in self.images.items()]
+        if self.vectors:
+            parts.append(self.dense(torch.cat([obs[name] for name in self.vectors], dim=-1)))
+        return torch.cat(parts, dim=-1)

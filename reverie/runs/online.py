@@ -1,0 +1,181 @@
+"""The run of an agent: play environments, learn from the replay, in turns."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from reverie.agents import agent as agents
+from reverie.runs import checkpoint
+from reverie import envs, tree
+from reverie.agents.actors import ActNoise, PolicyActor
+from reverie.agents.agent import Agent, AgentConfig, Carry
+from reverie.data.collector import Collector, random_actions
+from reverie.runs.config import Config, read_config
+from reverie.data import replay as replays
+from reverie.data.replay import Replay
+from reverie.envs.base import Obs
+from reverie.errors import UserError
+from reverie.runs import outcome
+from reverie.evaluate.returns import evaluate
+from reverie.nn.optimizer import Optimiser
+from reverie.runs.base import Run
+from reverie.types import Batch
+from reverie.runs.update import UpdateNoise, draw_noise, make_update
+
+if TYPE_CHECKING:
+    from reverie.runs.reporter import Reporter
+
+
+class AgentRun(Run):
+    """All state of an agent that trains. Intervals are counted in decisions; `close` it."""
+
+    unit = "frames"
+    config: Config
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        super().__init__(config, folder)
+        self.environments = envs.make_many(config.env)
+        try:
+            self.spec = self.environments.spec
+            self.replay = Replay(config.replay, self.spec, self.device, self.generators["host"])
+            with torch.random.fork_rng():
+                torch.manual_seed(config.seed)
+                self._build()
+        except BaseException:
+            self.environments.close()
+            raise
+        self.modules = {"agent": self.agent, "learner": self.learner}
+        self.optimisers = {
+            "model": Optimiser(config.model.optimiser, self.agent.model.parameters()),
+            **self.learner.optimisers(),
+        }
+        self.update = make_update(self.agent.model, self.learner, self.optimisers, config.training.execution)
+        self.collector = Collector(self.environments, config.seed)
+        self.carry: Carry = self.agent.initial(self.environments.count)
+        self.stored = 0
+        """Replay columns that are safe on disk."""
+        self.no_longer_needed = 0
+        """The columns before this one are needed by neither of the two checkpoints that are kept."""
+        self.learning_since = -1
+        """Decisions at the end of the prefill; -1 during it."""
+
+    def _build(self) -> None:
+        config = self.config
+        self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
+        self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
+        if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
+            self.agent.actor.policy = self.learner.policy
+        self.agent, self.learner = self.agent.to(self.device), self.learner.to(self.device)
+
+    @property
+    def ticks(self) -> int:
+        return self.clock.decisions
+
+    @property
+    def done(self) -> tuple[int, int]:
+        return self.clock.frames, self.config.training.frames
+
+    def updates_due(self) -> int:
+        config = self.config.training
+        if self.learning_since < 0:
+            return 0
+        rounds = (self.clock.decisions - self.learning_since) // config.round
+        return config.pretrain + rounds * config.updates - self.clock.updates
+
+    def draw(self) -> tuple[Batch, UpdateNoise]:
+        config = self.config.training
+        noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
+        return self.replay.sample(config.batch, config.length), noise
+
+    def advance(self, report: "Reporter") -> None:
+        """One decision in every environment: random during the prefill, then the exploring policy."""
+        config, generator = self.config.training, self.generators["device"]
+        random = self.clock.frames < config.prefill
+
+        def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
+            count = is_first.shape[0]
+            if random:
+                return random_actions(self.environments, self.generators["host"])
+            noise: ActNoise = self.agent.noise(count, generator)
+            self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
+            return action
+
+        for episode in self.collector.step(act):
+            self.replay.add({name: torch.from_numpy(x) for name, x in episode.columns().items()})
+            report.episode(episode.undiscounted_return, len(episode.actions))
+        self.clock.decisions += self.environments.count
+        self.clock.frames += self.environments.count * self.spec.repeat
+        if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) > 0:
+            self.learning_since = self.clock.decisions
+            self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
+
+    def evaluation_due(self, due: Any) -> bool:
+        return due(self.config.evaluation.every // self.spec.repeat)
+
+    def evaluate(self, report: "Reporter") -> None:
+        config = self.config
+        result = evaluate(self.agent, config.env, config.evaluation.episodes, self.clock.frames)
+        report.evaluation({"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
+        for name, film in outcome.films(self.agent, result.episodes[0]).items():
+            self.logger.video(name, film, self.clock.frames, outcome.FPS)
+
+    def message(self) -> str | None:
+        return "collecting random episodes" if self.learning_since < 0 else None
+
+    def save_result(self) -> None:
+        self.agent.save(self.folder)
+
+    def save_data(self) -> None:
+        """The replay's new columns."""
+        self.replay.write(self.folder / "replay", since=self.stored)
+        # The older of the two checkpoints that are kept needs the ring as it was then.
+        self.no_longer_needed = self.stored - self.replay.capacity
+        self.stored = self.replay.total
+
+    def tidy_data(self) -> None:
+        replays.prune(self.folder / "replay", self.no_longer_needed)
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {
+            "learning_since": self.learning_since,
+            "replay_total": self.replay.total,
+            "collector": self.collector.state(),
+            "carry": tree.leaves(self.carry),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self.learning_since = state["learning_since"]
+        self.replay.read(self.folder / "replay", state["replay_total"])
+        self.stored = self.replay.total
+        self.collector.restore(state["collector"])
+        saved = iter(state["carry"])
+        self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)
+
+    def close(self) -> None:
+        """End the environments and the log."""
+        self.environments.close()
+        super().close()
+
+
+def load_value(folder: Path, agent: Agent) -> nn.Module | None:
+    """The value that the run of `folder` has learned with its `agent`, from its newest checkpoint; None if it has none.
+
+    It predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward. UserError where
+    the run has kept no checkpoint.
+    """
+    config = read_config(folder)
+    assert isinstance(config, Config)
+    learner = config.behavior.build(agent.config.spec, agent.model.dynamics.feature_size)
+    if learner.value is None:
+        return None
+    if not checkpoint.paths(folder / "checkpoints"):
+        raise UserError(
+            f"{folder} has no checkpoint, where the value that was learned is kept: take --objective RewardSum, or "
+            "bring the run's checkpoints/ here."
+        )
+    learner.load_state_dict(checkpoint.newest(folder / "checkpoints")["learner"])
+    return learner.value.to(next(agent.parameters()).device)

@@ -1,0 +1,44 @@
+"""Latent forward prediction: what was predicted must be what is then encoded.
+
+    || f(phi(o_t), a_t) - phi(o_{t+1}) ||^2
+
+On its own it is solved by a constant phi, with a residual f too: the encodings collapse. Something else must be
+learned from them (`signals.inverse`, `contrastive`, `reconstruction`), or keep them apart (`vicreg`, `sigreg`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reverie.signals.multi_step import check_steps, per_column, predict_ahead
+from reverie.spaces import EnvSpec
+from reverie.types import Trace
+
+
+@dataclass(frozen=True)
+class ForwardPredictionConfig:
+    """Predictions of 1..`steps` decisions, each with a loss; `target` stops the gradient into what is predicted."""
+
+    steps: int = 1
+    stop_gradient: Literal["none", "target"] = "none"
+
+    def __post_init__(self) -> None:
+        check_steps("prediction", self.steps)
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "ForwardPrediction":
+        return ForwardPrediction(self)
+
+
+class ForwardPrediction(nn.Module):
+    """`||zhat - z||^2`, summed over features, in the column of z (`signals.ahead.per_column`)."""
+
+    def __init__(self, config: ForwardPredictionConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        ahead = predict_ahead(trace, self.config.steps)
+        target = ahead.target.detach() if self.config.stop_gradient == "target" else ahead.target
+        return per_column((ahead.features - target).square().sum(-1), ahead.valid)

@@ -1,0 +1,79 @@
+"""What a trace's posteriors foresee, and how losses about it become one number a step.
+
+In everything here entry [b, t, d - 1] belongs to the prediction of column t + d, made from the posterior of column t by
+the actions that were taken. It is valid where that column exists and is of the same episode.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+from reverie import tree
+from reverie.dynamics.rollout import imagine, prev_action
+from reverie.errors import UserError
+from reverie.types import Trace
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Predicted `states` (leading axes B, T, D) and their `features`; `target`: the features of what then came."""
+
+    states: Any
+    features: Float[Tensor, "B T D F"]
+    target: Float[Tensor, "B T D F"]
+    valid: Bool[Tensor, "B T D"]
+
+
+def predict_ahead(trace: Trace, steps: int) -> Ahead:
+    """Unroll the dynamics 1..D = `steps` steps from every posterior, without seeing.
+
+    States are drawn with the noise that drew the posteriors of the same columns (common random numbers).
+    """
+    size = trace.features.shape[:2]
+    action = following(prev_action(trace.batch.action), steps).flatten(0, 1)
+    noise = None if trace.noise is None else following(trace.noise, steps).flatten(0, 1)
+    states = imagine(trace.dynamics, tree.flatten_batch(trace.posterior), action, noise)
+    states = tree.map(lambda x: x.unflatten(0, size), states)
+    target = following(trace.features, steps)
+    return Ahead(states, trace.dynamics.features(states), target, reaches(trace.batch.is_first, steps))
+
+
+def following(x: Shaped[Tensor, "B T *e"], steps: int) -> Shaped[Tensor, "B T D *e"]:
+    """The values of the next 1..D columns; beyond the last, the last."""
+    columns = torch.arange(x.shape[1], device=x.device)[:, None] + torch.arange(1, steps + 1, device=x.device)
+    return x[:, columns.clamp(max=x.shape[1] - 1)]
+
+
+def reaches(is_first: Bool[Tensor, "B T"], steps: int) -> Bool[Tensor, "B T D"]:
+    """Whether the column 1..D steps on exists and is of the same episode."""
+    length = is_first.shape[1]
+    columns = torch.arange(length, device=is_first.device)
+    exists = columns[:, None] + torch.arange(1, steps + 1, device=is_first.device) < length
+    return (exists & ~following(is_first, steps)).cumprod(2).bool()
+
+
+def arrived(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+    """From the column where a prediction was made to the one that it is about; 0 where there was none."""
+    length = x.shape[1]
+    return torch.stack([F.pad(x[:, :, d], (d + 1, 0))[:, :length] for d in range(x.shape[2])], dim=2)
+
+
+def per_column(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
+    """Each prediction's loss in the column that it is about, scaled so that the mean tells of valid ones alone.
+
+    A column that nothing predicted is 0 and the others make up for it: `.mean()` of the result is
+    `(1/D) sum_d` of the mean over the valid predictions d steps ahead. A d that reaches nowhere counts as 0.
+    """
+    columns = valid.shape[0] * valid.shape[1]
+    share = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))
+    return arrived(share).mean(2)
+
+
+def check_steps(signal: str, steps: int) -> None:
+    """A `UserError` unless a prediction goes at least one step."""
+    if steps < 1:
+        raise UserError(f"{signal}.steps is {steps}: it must be 1 or more.")

@@ -1,0 +1,61 @@
+"""Pixel-space forward model: decode what was predicted, and compare it with what was then seen.
+
+    -ln N(o_{t+1}; decode(f(phi(o_t), a_t)), std)
+
+The next image has to be foreseen, and everything needed for that lies in the encoding; what would need no foresight
+(a background) is drawn all the same. The baseline "visual forward model" of Yan 2020.
+
+Departures: theirs passes the encoder's layers to the decoder by skip connections; here all goes through the latent.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from reverie.nn.conv import ConvConfig
+from reverie.nn.decoder import Decoder
+from reverie.nn.image import ImageConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.signals.multi_step import check_steps, per_column, predict_ahead
+from reverie.spaces import EnvSpec
+from reverie.types import Trace
+
+
+@dataclass(frozen=True)
+class PixelForwardConfig:
+    """Decoders and `std` as in `reconstruction.ReconstructionConfig`; predictions of 1..`steps` decisions."""
+
+    image: ImageConfig = field(default_factory=ConvConfig)
+    vector: MLPConfig = field(default_factory=MLPConfig)
+    std: float = 1.0
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        check_steps("pixel_forward", self.steps)
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "PixelForward":
+        return PixelForward(self, spec, feature_size)
+
+
+class PixelForward(Decoder):
+    """The likelihood of each observation given what was predicted for it, in nats, in its column.
+
+    `decode` of predicted features is the pixel-space forward model.
+    """
+
+    def __init__(self, config: PixelForwardConfig, spec: EnvSpec, feature_size: int) -> None:
+        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        self.steps = config.steps
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        ahead = predict_ahead(trace, self.steps)
+        length = ahead.valid.shape[1]
+        nats = []
+        for d in range(1, min(self.steps, length - 1) + 1):  # what lies beyond the last column is not worth drawing
+            obs = {name: value[:, d:] for name, value in trace.obs.items()}
+            nats.append(F.pad(self.nats(ahead.features[:, : length - d, d - 1], obs), (0, d)))
+        beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(nats))
+        return per_column(torch.stack(nats + beyond, dim=2), ahead.valid)

@@ -1,0 +1,293 @@
+"""What rope and cloth have in common: a thing on a table that is picked up, dragged and let go, towards a goal image.
+
+The world of the contrastive forward model (Yan, Vangipuram, Abbeel, Pinto 2020, Sec. 5): pick a pixel, drag by a
+displacement, look; twenty or forty times, until what is seen looks like the goal.
+
+Departures: MuJoCo 3 bodies of our own instead of MuJoCo 2's composites; the observation is drawn from above without
+OpenGL (`envs.table`).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from copy import copy
+from importlib import import_module
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Bool, Float, UInt8
+
+from reverie.errors import UserError, nearest
+from reverie_worlds.drawing import Look, overlap, with_arrow
+
+IMAGE = 64
+"""Pixels of an observation, in height and width."""
+TABLE = 0.6
+"""Metres of the table in the picture, in width and depth; walls stand at its edges."""
+SUCCESS = 4 * TABLE / IMAGE
+"""A mean distance to the goal below that of four pixels counts as success."""
+
+RANDOMISE = ("none", "trajectory", "step")
+Domain = dict[str, Any]
+"""A sample of `Deformable.domain_space`: how the world looks and feels."""
+
+
+def simulator() -> Any:
+    """MuJoCo, imported when first needed. UserError where it is not installed."""
+    try:
+        return import_module("mujoco")
+    except ImportError as error:
+        raise UserError("Rope and cloth need MuJoCo: pip install 'reverie[rope]'.") from error
+
+
+def look_space() -> dict[str, spaces.Space]:
+    """What randomisation may draw of a scene's look."""
+    return {
+        "thing": spaces.Box(0.45, 1.0, (3,), np.float64),
+        "table": spaces.Box(0.0, 0.4, (3,), np.float64),
+        "light": spaces.Box(0.7, 1.2, (), np.float64),
+        "slope": spaces.Box(-0.3, 0.3, (), np.float64),
+        "grain": spaces.Box(0.0, 0.08, (), np.float64),
+        "grain_seed": spaces.Discrete(2**16),
+    }
+
+
+class Deformable(gymnasium.Env[Any, np.ndarray]):
+    """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
+
+    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
+    is picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
+    to the goal, in metres.
+
+    `progress` is what a judge sees and an agent should not: distance to the goal (summed over points, in metres, the
+    paper's measure), overlap of the masks (0 to 1), success (0 or 1).
+
+    `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each
+    step. A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
+    GOALS: ClassVar[tuple[str, ...]]
+    POINTS: ClassVar[int]
+    COORDINATES: ClassVar[int]
+    reach: ClassVar[float]
+    """Metres that a displacement of 1 drags."""
+    physics_space: ClassVar[dict[str, tuple[float, float]]]
+    """Factors that randomisation draws between these bounds, log-uniformly."""
+
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        goal: str | int = "random",
+        randomise: str = "none",
+        render_size: int = 480,
+    ) -> None:
+        goal = str(goal)  # 45 comes as a number from the command line
+        if goal not in self.GOALS:
+            raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")
+        if randomise not in RANDOMISE:
+            raise UserError(f"`randomise` is '{randomise}': take none, trajectory or step.")
+        self.render_mode, self.goal_name, self.randomise, self.render_size = render_mode, goal, randomise, render_size
+        self.mujoco = simulator()
+        self.model = self.mujoco.MjModel.from_xml_string(self.xml())
+        self.nominal = copy(self.model)
+        """The model as no randomisation has changed it."""
+        self.physics = self.mujoco.MjData(self.model)
+        image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
+        most = 2 * TABLE
+        state = spaces.Box(-most, most, (self.POINTS * self.COORDINATES,), np.float32)
+        progress = spaces.Box(np.float32(0), np.array([self.POINTS * most, 1, 1], np.float32), dtype=np.float32)
+        self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
+        self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
+        low_high = {
+            name: spaces.Box(float(np.log(low)), float(np.log(high)), (), np.float64)
+            for name, (low, high) in self.physics_space.items()
+        }
+        self.domain_space = spaces.Dict(look_space() | low_high)
+        self.look = Look()
+        self.dragged: tuple[np.ndarray, np.ndarray] | None = None
+        """Where the last action picked and where it let go, in metres, for `render`."""
+        self.watch: Callable[[], None] | None = None
+        """Called after every pull of an action, for who wants to film it."""
+        self.set_domain(None)
+
+    # ---- physics: what a subclass gives
+
+    @abstractmethod
+    def xml(self) -> str:
+        """MuJoCo's model of the thing."""
+
+    @property
+    @abstractmethod
+    def points(self) -> Float[np.ndarray, "n c"]:
+        """Where the thing is, in metres; the first two coordinates are those of the table."""
+
+    @property
+    @abstractmethod
+    def symmetries(self) -> np.ndarray:
+        """`(S, n)`: orders of the points that look the same, the identity first."""
+
+    @abstractmethod
+    def place(self, name: str, rng: np.random.Generator) -> None:
+        """Lay the thing down at rest as the goal `name` says; "random" is also how episodes start."""
+
+    @abstractmethod
+    def drag(self, point: int, displacement: Float[np.ndarray, " c"]) -> None:
+        """Pick a point, drag it by metres, let go and come to rest."""
+
+    @abstractmethod
+    def set_physics(self, factors: dict[str, float]) -> None:
+        """Multiply the quantities of `physics_space` by these, of their nominal values."""
+
+    @abstractmethod
+    def picture(self, points: Float[np.ndarray, "n c"], look: Look, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        """The scene from above."""
+
+    @abstractmethod
+    def mask(self, points: Float[np.ndarray, "n c"], size: int = IMAGE) -> Bool[np.ndarray, "size size"]:
+        """The pixels of which the thing covers more than half."""
+
+    # ---- what the physics goes on from
+
+    def get_state(self) -> np.ndarray:
+        """Everything that the physics goes on from, as one vector."""
+        kept = self.mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(self.mujoco.mj_stateSize(self.model, kept))
+        self.mujoco.mj_getState(self.model, self.physics, state, kept)
+        return state
+
+    def set_state(self, state: np.ndarray) -> None:
+        """Go on from what `get_state` gave."""
+        self.mujoco.mj_setState(self.model, self.physics, state, self.mujoco.mjtState.mjSTATE_INTEGRATION)
+        self.mujoco.mj_forward(self.model, self.physics)
+
+    # ---- the episode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """`options` may name another `goal` for this episode."""
+        super().reset(seed=seed)
+        goal = (options or {}).get("goal", self.goal_name)
+        self.set_domain(None if self.randomise == "none" else self.sample_domain())
+        self.place(goal, self.np_random)
+        self.goal_points = self.points
+        self.goal_image = self.picture(self.goal_points, self.look, IMAGE)
+        self.goal_mask = self.mask(self.goal_points)
+        self.place("random", self.np_random)
+        self.dragged = None
+        measures = self.measures()
+        return self.observe(measures), measures
+
+    def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
+        if self.randomise == "step":
+            self.set_domain(self.sample_domain())
+        action = np.clip(np.asarray(action, np.float64), -1, 1)
+        point, displacement = self.picked(action[:2]), action[2:] * self.reach
+        begin = self.points[point]
+        self.drag(point, displacement)
+        self.dragged = (begin[:2], np.clip(begin[:2] + displacement[:2], -TABLE / 2, TABLE / 2))
+        measures = self.measures()
+        return self.observe(measures), -measures["distance"] / self.POINTS, False, False, measures
+
+    def observe(self, measures: dict[str, Any]) -> dict[str, np.ndarray]:
+        """The present observation."""
+        points = self.points
+        return {
+            "pixels": self.picture(points, self.look, IMAGE),
+            "goal": self.goal_image.copy(),
+            "state": points.astype(np.float32).ravel(),
+            "progress": np.array([measures[name] for name in ("distance", "iou", "success")], np.float32),
+        }
+
+    def render(self) -> np.ndarray | None:
+        """The scene at `render_size` pixels, an arrow from where the last action picked to where it let go."""
+        if self.render_mode != "rgb_array":
+            return None
+        frame = self.picture(self.points, self.look, self.render_size)
+        return frame if self.dragged is None else with_arrow(frame, *self.dragged, TABLE)
+
+    # ---- acting
+
+    def picked(self, pixel: Float[np.ndarray, " 2"]) -> int:
+        """The number of the point nearest to (row, column), each in [-1, 1]."""
+        place = np.array([pixel[1], -pixel[0]]) * TABLE / 2
+        return int(np.square(self.points[:, :2] - place).sum(-1).argmin())
+
+    def legal_actions(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count a"]:
+        """Actions that pick on the thing: a uniformly drawn pixel of its mask and a uniformly drawn displacement."""
+        pixels = np.argwhere(self.mask(self.points))
+        if not len(pixels):  # all of it beyond the picture: the pixels nearest to the points
+            pixels = np.clip(np.floor((self.points[:, [1, 0]] * [-1, 1] / TABLE + 0.5) * IMAGE), 0, IMAGE - 1)
+        chosen = pixels[rng.integers(len(pixels), size=count)]
+        pick = (chosen + 0.5) / IMAGE * 2 - 1
+        return np.concatenate([pick, rng.uniform(-1, 1, (count, self.COORDINATES))], 1).astype(np.float32)
+
+    def foresee(self, actions: Float[np.ndarray, "count a"]) -> Float[np.ndarray, " count"]:
+        """The distance to the goal that each action would lead to; the state stays as it is."""
+        state, found = self.get_state(), []
+        for action in np.asarray(actions, np.float64):
+            self.drag(self.picked(action[:2]), action[2:] * self.reach)
+            found.append(self.distance(self.points, self.goal_points))
+            self.set_state(state)
+        return np.array(found)
+
+    # ---- judging
+
+    def distance(self, points: Float[np.ndarray, "n c"], goal: Float[np.ndarray, "n c"]) -> float:
+        """The sum over points of the distance on the table, in metres, in the order of points that makes it least."""
+        return float(symmetric_distance(points, goal, self.symmetries))
+
+    def measures(self) -> dict[str, Any]:
+        """How far from the goal: `distance` summed over points in metres, `iou` of the masks, `success`."""
+        points = self.points
+        distance = self.distance(points, self.goal_points)
+        iou = overlap(self.mask(points), self.goal_mask)
+        return {"distance": distance, "iou": iou, "success": distance / self.POINTS < SUCCESS}
+
+    # ---- randomisation
+
+    def sample_domain(self) -> Domain:
+        """A look and physics, uniform in `domain_space`, from the environment's own generator."""
+        rng = self.np_random
+        found: Domain = {}
+        for name, space in self.domain_space.spaces.items():
+            if isinstance(space, spaces.Box):
+                found[name] = rng.uniform(space.low, space.high)
+            else:
+                found[name] = int(rng.integers(2**16))
+        return found
+
+    def set_domain(self, domain: Domain | None) -> None:
+        """Take on a look and physics (logarithms of the factors); None is the nominal one."""
+        looks = look_space().keys()
+        if domain is None:
+            self.look = Look()
+        else:
+            look = {name: domain[name] for name in looks}
+            colours = {name: tuple(map(float, look[name])) for name in ("thing", "table")}
+            rest = {name: float(look[name]) for name in ("light", "slope", "grain")}
+            self.look = Look(**colours, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
+        self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
+
+
+def symmetric_distance(
+    points: Float[np.ndarray, "*b n c"], goal: Float[np.ndarray, "*b n c"], symmetries: np.ndarray
+) -> Float[np.ndarray, "*b"]:
+    """The sum over points of the distance on the table, minimised over the orders of points that look the same."""
+    ways = goal[..., symmetries, :2]
+    return np.asarray(np.linalg.norm(points[..., None, :, :2] - ways, axis=-1).sum(-1).min(-1))
+
+
+def invariants(points: Float[np.ndarray, "*b n c"], symmetries: np.ndarray) -> Float[np.ndarray, "*b k"]:
+    """What of the points can be told from an image, in which their order cannot be seen: the target of probes.
+
+    Their mean over the orders that look the same (each once), and the second moments about their centre.
+    """
+    planar = points[..., :2]
+    mean = planar[..., symmetries, :].mean(-3)
+    _, once = np.unique(np.sort(symmetries, 0), axis=1, return_index=True)
+    about = planar - planar.mean(-2, keepdims=True)
+    moments = np.einsum("...ni,...nj->...ij", about, about) / planar.shape[-2]
+    return np.concatenate(
+        [mean[..., np.sort(once), :].reshape(*points.shape[:-2], -1), moments[..., [0, 0, 1], [0, 1, 1]]], -1
+    )

@@ -1,0 +1,161 @@
+"""A rope on a table: 25 capsules in a chain, dragged by one of them, `reverie/Rope-v0`.
+
+The chain moves in the plane of the table and every segment is slowed by a viscous drag, which is large against its
+inertia: what is not pulled stands still, as on a table with friction, and no time is spent on contacts with it. Joints
+cannot stretch, so the rope keeps its length exactly. It may lie over itself: segments do not collide with each other.
+
+Departures from Yan 2020: a planar chain in a viscous medium instead of a spatial one on a table (26 times as fast);
+the spring that drags is a soft constraint, so its stiffness does not limit the time step.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from reverie.errors import UserError
+from reverie_worlds.deformable import IMAGE, TABLE, Deformable
+from reverie_worlds.drawing import Canvas, Look, lit
+
+SEGMENTS, LENGTH, RADIUS = 25, 0.5, 0.009
+"""Number, metres in all, and metres of half its width."""
+SEGMENT = LENGTH / SEGMENTS
+MASS, DAMPING, VISCOSITY = 0.008, 5e-5, 1.2
+"""Of a segment in kg, of a joint in N m s, of the medium in Pa s (nominal values)."""
+STIFFNESS = 6e-3
+"""Of a joint against being bent away from how it lay, in N m."""
+TIMESTEP = 0.01
+PULLS, STEPS_A_PULL, REST = 10, 3, 10
+"""An action drags in so many equal pulls of so many steps each, and lets the rope rest for so many: 40 in all."""
+MOST_BEND = 60
+"""Degrees between neighbouring segments."""
+MOST_CURVED = 0.13
+"""Radians by which the bend from joint to joint changes, at most (standard deviation), in random shapes."""
+ANGLES = {"horizontal": 0, "vertical": 90, "45": 45, "135": 135}
+
+
+class Rope(Deformable):
+    """Goals: a straight rope through the middle at 0 (`horizontal`), 90 (`vertical`), 45, 135 degrees, or `random`."""
+
+    GOALS: ClassVar = (*ANGLES, "random")
+    POINTS: ClassVar = SEGMENTS
+    COORDINATES: ClassVar = 2
+    reach: ClassVar = 0.075
+    # Less damping than nominal would need a smaller time step wherever a light rope lies in a thick medium.
+    physics_space: ClassVar = {"mass": (0.7, 1.5), "damping": (1.0, 4.0), "friction": (0.6, 1.6)}
+
+    def xml(self) -> str:
+        return _xml()
+
+    @property
+    def points(self) -> Float[np.ndarray, "n 2"]:
+        return self.physics.xpos[1 : SEGMENTS + 1, :2].copy()
+
+    @property
+    def symmetries(self) -> np.ndarray:
+        order = np.arange(SEGMENTS)
+        return np.stack([order, order[::-1]])
+
+    def place(self, name: str, rng: np.random.Generator) -> None:
+        if name == "random":
+            points, angles = _random_shape(rng)
+        elif name in ANGLES:
+            angles = np.full(SEGMENTS, np.deg2rad(ANGLES[name]))
+            points = _chain(np.zeros(2), angles)
+            points -= points.mean(0)
+        else:
+            raise UserError(f"There is no goal '{name}' here: take {', '.join(self.GOALS)}.")
+        self.mujoco.mj_resetData(self.model, self.physics)
+        self.physics.qpos[:] = [*points[0], angles[0], *np.diff(angles)]
+        self.mujoco.mj_forward(self.model, self.physics)
+
+    def drag(self, point: int, displacement: Float[np.ndarray, " 2"]) -> None:
+        begin = self.physics.xpos[point + 1, :2].copy()
+        edge = TABLE / 2 - RADIUS
+        end = np.clip(begin + displacement, -edge, edge)
+        self.model.qpos_spring[:] = self.physics.qpos  # a rope keeps the shape that it lies in
+        self.physics.eq_active[point] = 1
+        for pull in range(1, PULLS + 1):
+            self.physics.mocap_pos[0, :2] = begin + (end - begin) * pull / PULLS
+            self.mujoco.mj_step(self.model, self.physics, STEPS_A_PULL)
+            if self.watch is not None:
+                self.watch()
+        self.physics.eq_active[point] = 0
+        self.mujoco.mj_step(self.model, self.physics, REST)
+        self.physics.qvel[:] = 0
+        self.mujoco.mj_forward(self.model, self.physics)
+
+    def set_physics(self, factors: dict[str, float]) -> None:
+        self.model.body_mass[:] = self.nominal.body_mass * factors["mass"]
+        self.model.body_inertia[:] = self.nominal.body_inertia * factors["mass"]
+        self.model.dof_damping[:] = self.nominal.dof_damping * factors["damping"]
+        self.model.opt.viscosity = VISCOSITY * factors["friction"]
+        self.mujoco.mj_setConst(self.model, self.mujoco.MjData(self.model))
+
+    def picture(self, points: Float[np.ndarray, "n 2"], look: Look, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        return lit(self._coverage(points, size), look)
+
+    def mask(self, points: Float[np.ndarray, "n 2"], size: int = IMAGE) -> Bool[np.ndarray, "size size"]:
+        return self._coverage(points, size) > 0.5
+
+    def _coverage(self, points: Float[np.ndarray, "n 2"], size: int) -> Float[np.ndarray, "size size"]:
+        canvas = Canvas(size, TABLE)
+        return canvas.averaged(canvas.line(points, 2 * RADIUS))
+
+
+def _chain(begin: np.ndarray, angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """The middles of segments with those directions, joined end to end; the first begins half a segment before."""
+    ways = SEGMENT * np.stack([np.cos(angles), np.sin(angles)], -1)
+    return begin + np.concatenate([np.zeros((1, 2)), np.cumsum((ways[:-1] + ways[1:]) / 2, 0)])
+
+
+def _random_shape(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Middles and directions of a rope anywhere on the table, bent smoothly: hardly at all up to coiled."""
+    edge = TABLE / 2 - SEGMENT
+    while True:
+        strength = rng.uniform(0, MOST_CURVED)
+        bend, bends = 0.0, [rng.uniform(-np.pi, np.pi)]
+        for _ in range(SEGMENTS - 1):
+            bend = 0.85 * bend + rng.normal(0, strength)
+            bends.append(float(np.clip(bend, -0.9, 0.9)))
+        angles = np.cumsum(bends)
+        points = _chain(np.zeros(2), angles)
+        points += rng.uniform(-edge, edge, 2) - points.mean(0)
+        if np.abs(points).max() < edge:
+            return points, angles
+
+
+def _xml() -> str:
+    """The chain, its walls, and a gripper that any segment can be tied to."""
+    half = SEGMENT / 2
+    opened = closed = ""
+    for i in range(SEGMENTS):
+        place = 'pos="0 0 0"' if i == 0 else f'pos="{SEGMENT} 0 0"'
+        joints = (
+            '<joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 1 0"/><joint type="hinge" axis="0 0 1"/>'
+        )
+        if i:
+            joints = (
+                f'<joint type="hinge" pos="{-half} 0 0" axis="0 0 1" damping="{DAMPING}" stiffness="{STIFFNESS}"'
+                f' limited="true" range="{-MOST_BEND} {MOST_BEND}"/>'
+            )
+        opened += (
+            f'<body {place}>{joints}<geom type="capsule" fromto="{-half} 0 0 {half} 0 0" size="{RADIUS}" mass="{MASS}"'
+            f' contype="1" conaffinity="0"/><site name="s{i}"/>'
+        )
+        closed += "</body>"
+    edge = TABLE / 2
+    walls = "".join(
+        f'<geom type="plane" size="1 1 1" pos="{-edge * x} {-edge * y} 0" zaxis="{x} {y} 0"'
+        ' contype="0" conaffinity="1"/>'
+        for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    )
+    ties = "".join(f'<connect site1="gripper" site2="s{i}" active="false" solref="0.02 1"/>' for i in range(SEGMENTS))
+    return f"""<mujoco>
+      <option timestep="{TIMESTEP}" integrator="Euler" gravity="0 0 0" viscosity="{VISCOSITY}"/>
+      <default><geom condim="1"/></default>
+      <worldbody>{opened}{closed}{walls}
+        <body name="hand" mocap="true"><site name="gripper"/></body>
+      </worldbody>
+      <equality>{ties}</equality>
+    </mujoco>"""

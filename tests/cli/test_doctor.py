@@ -1,0 +1,85 @@
+import importlib.metadata
+from collections import namedtuple
+
+import pytest
+
+from reverie.cli import doctor
+from reverie.cli.doctor import Finding
+
+
+def found(findings, name):
+    return next(finding for finding in findings if finding.name == name)
+
+
+def test_versions_name_what_is_missing(monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "mujoco" else "1.0")
+    findings = list(doctor._versions())
+    assert found(findings, "torch") == Finding("versions", "torch", "1.0", True)
+    assert found(findings, "mujoco") == Finding("versions", "mujoco", "not installed", False)
+
+
+def test_devices_name_the_cpu_cores():
+    assert "cores" in found(doctor._devices(), "cpu").text
+
+
+@pytest.mark.parametrize(
+    ("probe", "text", "good"),
+    [
+        ("import os; assert os.environ['MUJOCO_GL'] == 'egl'", "draws", True),
+        ("import os; os.abort()", "does not draw: exit code -6", False),
+        ("raise RuntimeError('no display')", "does not draw: RuntimeError: no display", False),
+    ],
+)
+def test_rendering_survives_any_driver(monkeypatch, probe, text, good):
+    monkeypatch.setattr(doctor, "_version", lambda name: "3.17")
+    assert found(doctor._rendering(probe), "egl") == Finding("rendering", "egl", text, good)
+
+
+def test_rendering_gives_up_on_a_driver_that_hangs_and_names_the_fix(monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: "3.17")
+    findings = list(doctor._rendering("import time; time.sleep(600)", seconds=0.1))
+    assert "gave no picture" in found(findings, "egl").text
+    assert "apt-get install libegl1" in found(findings, "fix").text
+
+
+def test_rendering_without_mujoco_starts_nothing(monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    assert [finding.name for finding in doctor._rendering("not python")] == ["mujoco"]
+
+
+def test_room_is_judged(monkeypatch, tmp_path):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(free=2**30))
+    monkeypatch.setattr(doctor, "_free_memory", lambda: 8 * 2**30)
+    findings = list(doctor._room(tmp_path))
+    assert [(finding.name, finding.good) for finding in findings] == [("memory", True), ("disk", False)]
+
+
+def test_a_missing_extra_tells_what_it_gives_and_the_command(monkeypatch):
+    class Metadata:
+        def get_all(self, key):
+            return {
+                "Provides-Extra": ["dmc", "dev"],
+                "Requires-Dist": [
+                    "torch>=2",
+                    'mujoco<4; extra == "dmc"',
+                    'dm_control; extra == "dmc"',
+                    'pytest; extra == "dev"',
+                ],
+            }[key]
+
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: Metadata())
+    monkeypatch.setattr(doctor, "_version", lambda name: {"mujoco": "4.0.0", "pytest": "9.0"}.get(name))
+    dmc, dev = doctor._extras()
+    assert dmc.text == (
+        "the DeepMind Control tasks (`dm_control/walker-walk-v0`); mujoco is 4.0.0, not <4, "
+        "dm_control is missing: run `pip install 'reverie[dmc]'`"
+    )
+    assert (dmc.good, dev.good) == (False, True)
+
+
+def test_report_has_a_heading_a_section(capsys):
+    doctor.report(iter([Finding("versions", "torch", "2.13", True), Finding("room", "disk", "1 GiB free", False)]))
+    assert capsys.readouterr().out == (
+        "versions\n  ok torch                    2.13\n\nroom\n  -- disk                     1 GiB free\n"
+    )

@@ -1,0 +1,160 @@
+import os
+import re
+import subprocess
+import sys
+from argparse import Namespace
+from dataclasses import fields
+from typing import get_args
+
+import pytest
+
+from reverie.cli import commands, main
+from reverie.config.declared import short_name
+from reverie.errors import UserError
+from reverie.planning import PlannerConfig
+from reverie.planning.actor import PlanningConfig
+from reverie.planning.objectives import ObjectiveConfig
+from studies import STUDIES
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Every command records what it was called with instead of working."""
+    calls = []
+    for name, command in main.COMMANDS.items():
+
+        def record(arguments: Namespace, settings: dict[str, str], name: str = name) -> int:
+            calls.append((name, vars(arguments), settings))
+            return 0
+
+        replaced = {**vars(command), "run": record}
+        monkeypatch.setitem(main.COMMANDS, name, main.Command(**replaced))
+    return calls
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ["torch", "gymnasium", "matplotlib", "numpy", "tensorboard", "cv2", "rich", "av"]
+    code = (
+        "import sys; from reverie.cli import main, COMMANDS\n"
+        "codes = [main(['--help'])] + [main([name, '--help']) for name in COMMANDS] + [main(['trian'])]\n"
+        f"print('EXIT', codes, 'HEAVY', [name for name in {heavy} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == f"EXIT {[0] * (len(main.COMMANDS) + 1) + [2]} HEAVY []"
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_help_has_an_example_that_parses(name, called, capsys):
+    assert main.main([name, "--help"]) == 0
+    assert main.COMMANDS[name].example in capsys.readouterr().out
+    assert main.main(main.COMMANDS[name].example.split()[1:]) == 0
+    assert [call[0] for call in called] == [name]
+
+
+def test_without_a_command_the_overview_is_shown(capsys):
+    assert main.main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name} " in shown for name in main.COMMANDS)
+
+
+def test_settings_are_told_from_options(called):
+    line = (
+        "train --model.dynamics.deter 40 dreamer_v1 --env.id Pendulum-v1 --threads=2 "
+        "--env.image-size 32 --behavior.x -1 --run a=b"
+    )
+    assert main.main(line.split()) == 0
+    (_, arguments, settings) = called[0]
+    assert (arguments["recipe"], arguments["env.id"], arguments["run"]) == ("dreamer_v1", "Pendulum-v1", "a=b")
+    assert settings == {
+        "model.dynamics.deter": "40",
+        "threads": "2",
+        "env.image_size": "32",
+        "behavior.x": "-1",
+    }
+
+
+def test_evaluate_takes_the_settings_of_planning(called):
+    line = "evaluate runs/x --planner CEM --planner.candidates=200 --warm-start false --moment 30 --out plans.png"
+    assert main.main(line.split()) == 0
+    (_, arguments, settings) = called[0]
+    assert (arguments["run"], arguments["moment"], arguments["out"]) == ("runs/x", 30, "plans.png")
+    assert settings == {"planner": "CEM", "planner.candidates": "200", "warm_start": "false"}
+
+
+def test_evaluate_helps_with_what_there_is(capsys):
+    """Help is written without loading torch; so what it lists is compared here."""
+    assert main.main(["evaluate", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for union in (PlannerConfig, ObjectiveConfig):
+        assert all(re.search(rf"\b{short_name(config)}\b", shown) for config in get_args(union))
+    leaves = {field.name for field in fields(PlanningConfig)} - {"exploration"}  # evaluations do not explore
+    assert set(main.COMMANDS["evaluate"].settings.first_words) == leaves
+    defaults = PlanningConfig()
+    assert f"(default: {short_name(type(defaults.planner))})" in shown
+    assert f"{short_name(type(defaults.objective))} (default)" in shown
+    assert (defaults.futures, defaults.warm_start) == (0, True)
+    assert "reverie show" not in shown
+
+
+def test_the_help_names_every_study(capsys):
+    assert main.main(["study", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"\b{name}\b", shown) for name in STUDIES)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("trian", "There is no command `trian`. Did you mean train?"),
+        ("train", "the following arguments are required: RECIPE"),
+        ("train dreamer_v1 --seed", "The option `--seed` needs a value"),
+        ("train dreamer_v1 --env.workers --seed 1", "The option `--env.workers` needs a value"),
+        ("train dreamer_v1 extra", "unrecognized arguments: extra"),
+        ("evaluate runs/x --epsiodes 3", "has no option `--epsiodes`. Did you mean --episodes?"),
+        ("evaluate runs/x --planer CEM", "has no option `--planer`. Did you mean --planner?"),
+        ("evaluate runs/x --exploration 0.1", "has no option `--exploration`."),
+        ("evaluate runs/x --planner", "The option `--planner` needs a value"),
+        ("evaluate runs/x --moment -1", "argument --moment: must be at least 0, and -1 was given"),
+        ("evaluate runs/x --episodes many", "argument --episodes: invalid"),
+        ("evaluate runs/x --episodes 0", "must be at least 1, and 0 was given"),
+        ("resume no/such/run", "no/such/run is not the folder of a run"),
+        ("imagine no/such/run", "no/such/run is not the folder of a run"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(words, sentence, capsys):
+    assert main.main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert printed.err.startswith("reverie: ")
+    assert len(printed.err.splitlines()) == 1
+    assert printed.out == ""
+
+
+def test_interruption_has_its_own_exit_code(monkeypatch, capsys):
+    def interrupted(arguments: Namespace, settings: dict[str, str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(main.COMMANDS, "doctor", main.Command(interrupted, "stop", "reverie doctor"))
+    assert main.main(["doctor"]) == 130
+    assert capsys.readouterr().err == "reverie: Interrupted.\n"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "reverie", "--help"]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_version(capsys):
+    assert main.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("reverie 0.")
+
+
+def test_a_run_folder_near_the_typed_one_is_named(tmp_path):
+    (tmp_path / "dreamer_v1-0").mkdir()
+    (tmp_path / "dreamer_v1-0" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"Did you mean .*dreamer_v1-0\?"):
+        commands._run_folder(str(tmp_path / "dreamer_v-0"))

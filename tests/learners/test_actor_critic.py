@@ -1,0 +1,251 @@
+"""Learning in imagination, in worlds that are known: states are sums of actions, rewards a function of them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from mocks import AddAction, KnownWorld, Value, behavior_config, model_config, spec
+
+from reverie import tree
+from reverie.agents.policies import PolicyConfig
+from reverie.dynamics.rollout import imagine, imagine_policy
+from reverie.errors import UserError
+from reverie.learners.actor_critic import ActorCriticConfig, DreamNoise
+from reverie.math.returns import lambda_return
+from reverie.models.world_model import WorldModel
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+
+TARGET = 0.5
+MLP = MLPConfig(layers=2, units=32)
+LEARN = AdamConfig(lr=3e-3)
+
+
+def near(features):
+    """Reward `-(s - target)^2`."""
+    return -(features[..., 0] - TARGET).square()
+
+
+def config(**changed) -> ActorCriticConfig:
+    return ActorCriticConfig(
+        policy=PolicyConfig(MLP, init_std=1.0, min_std=1e-2),
+        value=MLP,
+        actor_optimiser=LEARN,
+        value_optimiser=LEARN,
+        **{"horizon": 5, "gamma": 0.9, **changed},
+    )
+
+
+def train(learner, world, updates: int, seed: int = 0):
+    """Updates from states drawn in [-1, 1], as a world model's beliefs would be."""
+    optimisers = learner.optimisers()
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(updates):
+        belief = Value(2 * torch.rand(64, 1, generator=generator) - 1)
+        noise = learner.noise(world, 64, generator)
+        metrics = learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimisers)
+    return metrics
+
+
+@pytest.mark.parametrize("changed", [{}, {"reinforce": 1.0, "entropy": 0.01}], ids=["dynamics", "reinforce"])
+@pytest.mark.parametrize("continuous", ["tanh_normal", "truncated_normal"])
+def test_the_policy_finds_the_target(changed, continuous):
+    torch.manual_seed(0)
+    world = KnownWorld(AddAction(1), reward=near)
+    settings = config(**changed)
+    settings = replace(settings, policy=replace(settings.policy, continuous=continuous))
+    learner = settings.build(spec(action=1), 1)
+    start = Value(torch.linspace(-1, 1, 9)[:, None])
+    metrics = train(learner, world, 200 if continuous == "tanh_normal" else 400)
+    with torch.no_grad():
+        states, _ = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
+    # every start ends at the target; the farthest needs two steps of at most 1
+    assert (states.value[:, -3:, 0] - TARGET).abs().max() < 0.15
+    assert metrics["imagined/reward"] > -0.2
+
+
+class Walk(AddAction):
+    """Left, stay, right: the one-hot action moves the state by -0.5, 0 or 0.5."""
+
+    def predict(self, state, action, noise):
+        return Value(state.value + (action @ torch.tensor([-0.5, 0.0, 0.5]))[..., None])
+
+
+@pytest.mark.parametrize("reinforce", [0.0, 0.5, 1.0])
+def test_a_discrete_policy_finds_the_target(reinforce):
+    torch.manual_seed(0)
+    world = KnownWorld(Walk(1), reward=near)
+    learner = config(reinforce=reinforce, entropy=0.01 * reinforce).build(spec(action=3, discrete=True), 1)
+    train(learner, world, 500 if reinforce == 1 else 200)
+    start = Value(torch.tensor([[-2.0], [-1.0], [0.0], [0.5], [1.0], [2.0]]))
+    with torch.no_grad():
+        states, action = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
+    # within one step: the straight-through gradient is 0 at the top of a parabola, so it may hop about it
+    assert (states.value[:, -2:, 0] - TARGET).abs().max() < 0.5 + 1e-5
+    torch.testing.assert_close(action.sum(-1), torch.ones(6, 6))
+
+
+def test_the_value_learns_the_return_that_follows_a_state():
+    """Where nothing moves and the reward is 1, the value of a state is `1 / (1 - gamma)`, here 2."""
+    torch.manual_seed(0)
+    still = KnownWorld(AddAction(1), reward=lambda features: torch.ones_like(features[..., 0]))
+    learner = config(gamma=0.5).build(spec(action=1), 1)
+    train(learner, still, 300)
+    with torch.no_grad():
+        value = learner.value(torch.linspace(-1, 1, 5)[:, None])[..., 0]
+    torch.testing.assert_close(value, torch.full((5,), 2.0), atol=0.1, rtol=0)
+
+
+def test_the_gradient_by_actions_agrees_with_finite_differences():
+    """Of the imagined return through a real model, in float64 with fixed noise."""
+    torch.manual_seed(0)
+    seen = spec(image=16, action=2)
+    model = WorldModel(model_config(), seen).double()
+    learner = behavior_config().build(seen, model.dynamics.feature_size).double()
+    start = tree.map(lambda x: torch.randn_like(x).abs(), model.dynamics.initial(2))
+    noise, action = torch.randn(2, 4, model.dynamics.noise_size).double(), torch.rand(2, 4, 2).double()
+
+    def score(actions):
+        features = model.dynamics.features(imagine(model.dynamics, start, actions, noise))
+        discount = 0.99 * model.signals["continuation"].predict(features)
+        reward, value = model.signals["reward"].predict(features), learner.value(features)[..., 0]
+        return lambda_return(reward, value, discount, 0.95)[:, 0].sum()
+
+    action.requires_grad_()
+    (gradient,) = torch.autograd.grad(score(action), action)
+    with torch.no_grad():
+        for place in [(0, 0, 0), (0, 0, 1), (1, 1, 0), (1, 3, 1)]:
+            nudge = torch.zeros_like(action)
+            nudge[place] = 1e-5
+            slope = (score(action + nudge) - score(action - nudge)) / 2e-5
+            torch.testing.assert_close(gradient[place], slope, rtol=1e-5, atol=1e-8)
+
+
+def by_hand(learner, world, belief, noise):
+    """The two losses, written out step by step for one-dimensional sums."""
+    settings, state = learner.config, belief.value
+    states, actions = [state], []
+    for t in range(settings.horizon):
+        action = learner.policy(state.detach(), noise.policy[:, t])
+        state = state + action + noise.dynamics[:, t]
+        states.append(state)
+        actions.append(action)
+    goes_on = [world.signals["continuation"].predict(s) for s in states]
+    reward = [world.signals["reward"].predict(s) for s in states]
+    value = [learner.value(s)[:, 0] for s in states]
+    returns, following = [], value[-1]
+    for t in reversed(range(settings.horizon)):
+        mixed = (1 - settings.lambda_) * value[t + 1] + settings.lambda_ * following
+        following = reward[t + 1] + settings.gamma * goes_on[t + 1] * mixed
+        returns.insert(0, following)
+    weight, actor, critic = goes_on[0].detach(), 0.0, 0.0
+    for t in range(settings.horizon):
+        entropy = learner.policy.entropy(states[t].detach(), noise.policy[:, t])
+        chosen = learner.policy.log_prob(states[t].detach(), noise.policy[:, t])
+        advantage = (returns[t] - value[t]).detach()
+        gain = (1 - settings.reinforce) * returns[t] + settings.reinforce * chosen * advantage
+        actor = actor - (weight * (gain + settings.entropy * entropy)).mean() / settings.horizon
+        error = learner.value(states[t].detach())[:, 0] - returns[t].detach()
+        constant = 0.5 * torch.log(torch.tensor(2 * torch.pi))
+        critic = critic + (weight * (0.5 * error.square() + constant)).mean() / settings.horizon
+        weight = weight * settings.gamma * goes_on[t + 1].detach()
+    return actor, critic
+
+
+@pytest.fixture(
+    params=[{}, {"entropy": 0.3}, {"reinforce": 1.0, "entropy": 0.3}, {"reinforce": 0.4}],
+    ids=["dynamics", "entropy bonus", "reinforce", "mixed"],
+)
+def dream(request):
+    """A learner, a world that may end, beliefs and noise."""
+    torch.manual_seed(0)
+    world = KnownWorld(
+        AddAction(1), reward=near, continuation=lambda features: torch.sigmoid(2 - features[..., 0].square())
+    )
+    learner = config(**request.param).build(spec(action=1), 1)
+    belief = Value(torch.randn(7, 1))
+    return learner, world, belief, DreamNoise(torch.randn(7, 5, 1), torch.randn(7, 5, 1))
+
+
+def test_both_gradients_against_the_losses_written_out(dream):
+    """Weighted by the cumulated discount; every imagined step with its consequence; policy features detached."""
+    learner, world, belief, noise = dream
+    policy, value = list(learner.policy.parameters()), list(learner.value.parameters())
+    actor, critic = by_hand(learner, world, belief, noise)
+    expected = [*torch.autograd.grad(actor, policy, retain_graph=True), *torch.autograd.grad(critic, value)]
+    still = {
+        name: type(optimiser)(AdamConfig(lr=0.0, clip=1e9), optimiser.parameters)
+        for name, optimiser in learner.optimisers().items()
+    }
+    metrics = learner.update(world, belief, noise, still)
+    torch.testing.assert_close(metrics["loss/actor"], actor.detach())
+    torch.testing.assert_close(metrics["loss/value"], critic.detach())
+    torch.testing.assert_close([p.grad for p in policy + value], expected, rtol=1e-4, atol=1e-7)
+
+
+def test_what_follows_a_certain_end_teaches_nothing(dream):
+    """Beliefs at an end weigh nothing: neither network gets a gradient from them."""
+    learner, _, belief, noise = dream
+    ended = KnownWorld(AddAction(1), reward=near, continuation=lambda features: torch.zeros_like(features[..., 0]))
+    learner.update(ended, belief, noise, learner.optimisers())
+    assert not any(parameter.grad.any() for parameter in learner.parameters())
+
+
+def test_the_world_model_is_read_and_never_changed():
+    torch.manual_seed(0)
+    seen = spec(image=16, action=2)
+    model = WorldModel(model_config(), seen)
+    learner = behavior_config().build(seen, model.dynamics.feature_size)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    policy = [parameter.detach().clone() for parameter in learner.parameters()]
+    noise = learner.noise(model, 6, torch.Generator().manual_seed(0))
+    learner.update(model, model.dynamics.initial(6), noise, learner.optimisers())
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(torch.equal(a, b) for a, b in zip(policy, learner.parameters()))
+
+
+def test_noise_has_a_row_for_each_dream():
+    learner = config(horizon=3).build(spec(action=2), 1)
+    noise = learner.noise(KnownWorld(AddAction(1)), 6, torch.Generator().manual_seed(0))
+    assert noise.dynamics.shape == (6, 3, 1)
+    assert noise.policy.shape == (6, 3, 2)
+
+
+def test_the_target_value_follows_slowly_and_is_what_returns_are_bootstrapped_from():
+    torch.manual_seed(0)
+    world = KnownWorld(AddAction(1), reward=lambda features: 0 * features[..., 0])
+    learner = config(target_rate=0.25, gamma=1.0).build(spec(action=1), 1)
+    for bias, constant in ((learner.value.net[-1].bias, 1.0), (learner.target.net[-1].bias, 3.0)):
+        torch.nn.init.constant_(bias, constant)
+    for net in (learner.value, learner.target):
+        torch.nn.init.zeros_(net.net[-1].weight)
+    optimisers = learner.optimisers()
+    noise = learner.noise(world, 4, torch.Generator().manual_seed(0))
+    metrics = learner.update(world, Value(torch.zeros(4, 1)), noise, optimisers)
+    assert metrics["imagined/return"].item() == pytest.approx(3.0)  # no reward, no discount: the target's value
+    moved = learner.value.net[-1].bias.item()
+    assert moved > 1.0
+    assert learner.target.net[-1].bias.item() == pytest.approx(3.0 + 0.25 * (moved - 3.0))
+    assert all(not x.requires_grad for x in learner.target.parameters())
+
+
+def test_the_target_value_is_copied_every_so_many_updates():
+    torch.manual_seed(0)
+    still = KnownWorld(AddAction(1), reward=lambda features: torch.ones_like(features[..., 0]))
+    learner = config(target_every=3).build(spec(action=1), 1)
+    begin = [parameter.clone() for parameter in learner.value.parameters()]
+    for updates in range(1, 7):
+        train(learner, still, 1, seed=updates)
+        same = all(torch.equal(a, b) for a, b in zip(learner.target.parameters(), learner.value.parameters()))
+        assert same == (updates % 3 == 0)
+        if updates < 3:
+            assert all(torch.equal(a, b) for a, b in zip(learner.target.parameters(), begin))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"), [({"reinforce": 1.5}, "between 0 and 1"), ({"target_every": 0}, "1 or")]
+)
+def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
+    with pytest.raises(UserError, match=sentence):
+        config(**changed)

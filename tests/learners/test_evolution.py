@@ -1,0 +1,146 @@
+"""Evolution strategies: the estimate against slow loops and known slopes, in worlds that are known."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from mocks import AddAction, KnownWorld, Value, model_config, spec
+from torch import nn
+
+from reverie import tree
+from reverie.agents.policies import PolicyConfig
+from reverie.dynamics.rollout import imagine_policy
+from reverie.errors import UserError
+from reverie.learners.evolution import Evolution, EvolutionConfig, imagined_returns, shaped, unpacked
+from reverie.models.world_model import WorldModel
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+
+TARGET = 0.5
+MLP = MLPConfig(layers=1, units=8)
+
+
+def near(features):
+    """Reward `-(s - target)^2`."""
+    return -(features[..., 0] - TARGET).square()
+
+
+def config(**changed) -> EvolutionConfig:
+    settings = {"population": 32, "starts": 16, "horizon": 4, "gamma": 0.9, "optimiser": AdamConfig(lr=5e-2)} | changed
+    return EvolutionConfig(PolicyConfig(MLP, init_std=0.1, min_std=1e-2), **settings)
+
+
+def test_ranks_are_centred_and_do_not_see_the_scale():
+    assert shaped(torch.tensor([3.0, -1.0, 1e9, 0.0, 7.0])).tolist() == [0.0, -0.5, 0.5, -0.25, 0.25]
+    assert torch.equal(shaped(torch.tensor([1.0, 2.0])), shaped(torch.tensor([-5.0, 1e6])))
+
+
+def test_equals_share_the_mean_of_their_ranks():
+    assert shaped(torch.zeros(8)).tolist() == [0.0] * 8
+    assert shaped(torch.tensor([1.0, 0.0, 0.0, 1.0, 2.0])).tolist() == [0.125, -0.375, -0.375, 0.125, 0.5]
+
+
+def test_a_population_dreams_as_each_of_its_members_alone():
+    """Through a real model with a latent and a continuation head, against a loop over policies."""
+    torch.manual_seed(0)
+    seen = spec(action=2)
+    model = WorldModel(model_config(), seen)
+    settings = config(population=6, starts=3)
+    learner = settings.build(seen, model.dynamics.feature_size)
+    noise = learner.noise(model, 5, torch.Generator().manual_seed(0))
+    start = tree.map(lambda x: x[noise.starts] + 0.1, model.dynamics.initial(5))
+    members = torch.randn(6, noise.parameters.shape[1]) * 0.3
+    with torch.no_grad():
+        found, _ = imagined_returns(learner.policy, members, model, start, noise, settings)
+        for member, fitness in zip(members, found):
+            nn.utils.vector_to_parameters(member, learner.policy.parameters())
+            states, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
+            features = model.dynamics.features(states)
+            total = torch.zeros(3)
+            weight = model.signals["continuation"].predict(features[:, 0])
+            for t in range(1, 5):
+                total += weight * model.signals["reward"].predict(features[:, t])
+                weight = weight * 0.9 * model.signals["continuation"].predict(features[:, t])
+            torch.testing.assert_close(total.mean(), fitness, rtol=1e-4, atol=1e-5)
+
+
+def test_parameters_are_unpacked_as_torch_packs_them():
+    learner = config().build(spec(action=1), 1)
+    vector = torch.arange(sum(x.numel() for x in learner.parameters()), dtype=torch.float32)
+    nn.utils.vector_to_parameters(vector, learner.policy.parameters())
+    for name, value in unpacked(learner.policy, vector).items():
+        assert torch.equal(value, dict(learner.policy.named_parameters())[name])
+
+
+def test_the_step_is_the_published_sum_over_perturbations():
+    torch.manual_seed(0)
+    world = KnownWorld(AddAction(1), reward=near)
+    learner = config(population=8, sigma=0.1).build(spec(action=1), 1)
+    belief = Value(torch.randn(20, 1))
+    noise = learner.noise(world, 20, torch.Generator().manual_seed(0))
+    before = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().clone()
+    start = Value(belief.value[noise.starts])
+    scores = []
+    for sign in (1, -1):
+        for epsilon in noise.parameters:
+            member = (before + sign * 0.1 * epsilon)[None]
+            with torch.no_grad():
+                fitness = imagined_returns(learner.policy, member, world, start, noise, learner.config)[0]
+            scores.append((fitness.item(), sign * epsilon))
+    order = sorted(range(8), key=lambda i: scores[i][0])
+    expected = sum((rank / 7 - 0.5) * scores[i][1] for rank, i in enumerate(order)) / (8 * 0.1)
+
+    optimisers = learner.optimisers()
+    optimisers["actor"].config = replace(optimisers["actor"].config, clip=1e9)
+    learner.update(world, belief, noise, optimisers)
+    gradient = torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()])
+    torch.testing.assert_close(-gradient, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_the_policy_finds_the_target(discrete):
+    torch.manual_seed(0)
+
+    class Walk(AddAction):
+        def predict(self, state, action, noise):
+            return Value(state.value + (action @ torch.tensor([-0.5, 0.0, 0.5]))[..., None])
+
+    world = KnownWorld(Walk(1) if discrete else AddAction(1), reward=near)
+    learner = config().build(spec(action=3 if discrete else 1, discrete=discrete), 1)
+    optimisers, generator = learner.optimisers(), torch.Generator().manual_seed(0)
+    for _ in range(200):
+        belief = Value(3 * torch.rand(64, 1, generator=generator) - 1.5)
+        noise = learner.noise(world, 64, generator)
+        learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimisers)
+    start = Value(torch.tensor([[-1.0], [0.0], [0.5], [1.0]]))
+    with torch.no_grad():
+        states, _ = imagine_policy(world.dynamics, learner.policy, start, 5, None, None)
+    assert (states.value[:, -2:, 0] - TARGET).abs().max() < (0.5 + 1e-5 if discrete else 0.2)
+
+
+def test_the_world_model_is_read_and_never_changed():
+    torch.manual_seed(0)
+    model = WorldModel(model_config(), spec())
+    learner: Evolution = config(population=4).build(spec(), model.dynamics.feature_size)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    policy = [parameter.detach().clone() for parameter in learner.parameters()]
+    noise = learner.noise(model, 6, torch.Generator().manual_seed(0))
+    learner.update(model, model.dynamics.initial(6), noise, learner.optimisers())
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not all(torch.equal(a, b) for a, b in zip(policy, learner.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"population": 7}, "even"),
+        ({"sigma": 0.0}, "positive"),
+        ({"sigma": float("nan")}, "positive"),
+        ({"starts": 0}, "1 or more"),
+        ({"horizon": 0}, "1 or more"),
+    ],
+)
+def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
+    with pytest.raises(UserError, match=sentence):
+        config(**changed)

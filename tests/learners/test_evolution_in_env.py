@@ -1,0 +1,84 @@
+"""Evolution strategies by real episodes: each member plays as it would alone, and the population improves."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_run import config as run_config
+from torch import nn
+
+from reverie.agents.actors import PolicyActor
+from reverie.agents.agent import Agent, AgentConfig
+from reverie.agents.agent import build as build_agent
+from reverie.agents.policies import PolicyConfig
+from reverie.data.collector import Collector
+from reverie.envs import make_many
+from reverie.errors import UserError
+from reverie.learners.evolution import EvolutionConfig
+from reverie.learners.evolution_in_env import improve, real_returns
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+
+POPULATION = 16
+
+
+@pytest.fixture
+def learner_and_agent():
+    """A learner whose policy an agent with an untrained model acts by, in a world that ends early or is cut."""
+    torch.manual_seed(0)
+    run = run_config("Aside")
+    settings = EvolutionConfig(
+        PolicyConfig(MLPConfig(layers=1, units=8)), population=POPULATION, sigma=0.3, optimiser=AdamConfig(lr=0.1)
+    )
+    environments = make_many(replace(run.env, count=POPULATION))
+    agent = build_agent(AgentConfig(environments.spec, run.model, settings.actor, run.env))
+    learner = settings.build(environments.spec, agent.model.dynamics.feature_size)
+    acting = Agent(agent.config, agent.model, PolicyActor(learner.policy, agent.model.dynamics.features))
+    yield learner, acting, environments
+    environments.close()
+
+
+def test_each_member_plays_as_it_would_alone(learner_and_agent):
+    learner, agent, environments = learner_and_agent
+    members = learner.members(torch.randn(POPULATION // 2, sum(x.numel() for x in learner.parameters())))
+    together, frames = real_returns(agent, learner.policy, members, environments, seed=3)
+    alone, played = [], 0
+    for member in members:
+        nn.utils.vector_to_parameters(member, learner.policy.parameters())
+        single = make_many(replace(agent.config.world, count=1))
+        collector, carry, finished = Collector(single, 3, stream=2), None, []
+        while not finished:
+            collector.begin()
+            carry, action = agent.act(carry, *collector.observations())
+            finished = collector.step(lambda obs, is_first, chosen=action: chosen)
+            played += single.spec.repeat
+        alone.append(finished[0].undiscounted_return)
+        single.close()
+    torch.testing.assert_close(together, torch.tensor(alone), rtol=1e-4, atol=1e-4)
+    assert frames == played
+    assert together.std() > 0
+
+
+def test_there_must_be_an_environment_for_each_member(learner_and_agent):
+    learner, agent, environments = learner_and_agent
+    members = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().expand(4, -1)
+    with pytest.raises(UserError, match="16 environments cannot play a population of 4"):
+        real_returns(agent, learner.policy, members, environments, 0)
+
+
+def test_real_episodes_improve_the_policy(learner_and_agent):
+    learner, agent, environments = learner_and_agent
+    optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(0)
+    before = [parameter.detach().clone() for parameter in agent.model.parameters()]
+
+    def score() -> float:
+        centre = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().expand(POPULATION, -1)
+        return torch.stack(
+            [real_returns(agent, learner.policy, centre, environments, 100 + i)[0].mean() for i in range(8)]
+        ).mean()
+
+    first = score()
+    for update in range(20):
+        improve(learner, agent, environments, update, generator, optimiser)
+    assert score() > first + 2
+    assert all(torch.equal(a, b) for a, b in zip(before, agent.model.parameters()))

@@ -1,0 +1,188 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from mocks import model_config, random_batch, spec
+
+from reverie.dynamics.rollout import observe
+from reverie.errors import UserError
+from reverie.models.world_model import WorldModel
+from reverie.nn.normalize import Standardise
+from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.signals.contrastive import ContrastiveConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.spaces import ActionSpace, EnvSpec, Space
+
+SPEC = spec(image=16, vector=2)
+
+
+def make(**config) -> WorldModel:
+    torch.manual_seed(0)
+    return WorldModel(model_config(**config), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "extra", "named"), [("reward", None, "reward"), (None, "curiosity", "curiosity")]
+)
+def test_signals_and_weights_must_have_the_same_names(forgotten, extra, named):
+    config = model_config()
+    weights = {name: weight for name, weight in config.weights.items() if name != forgotten}
+    weights |= {extra: 1.0} if extra else {}
+    with pytest.raises(UserError, match=rf"differ in \['{named}'\]"):
+        WorldModel(replace(config, weights=weights), SPEC)
+
+
+def test_a_signal_cannot_have_a_name_that_modules_have():
+    signals = {"forward": ForwardPredictionConfig()}
+    with pytest.raises(UserError, match="cannot be named forward"):
+        WorldModel(replace(model_config(), signals=signals, weights={"forward": 1.0}), SPEC)
+
+
+def test_losses_are_named_and_a_number_a_step():
+    model, batch = make(), random_batch(SPEC)
+    losses = model.losses(model.trace(batch, None))
+    assert {name: tuple(loss.shape) for name, loss in losses.items()} == dict.fromkeys(model_config().signals, (3, 6))
+
+
+def test_total_is_the_weighted_sum_of_means():
+    model = WorldModel(
+        replace(model_config(continuation=False), weights={"reconstruction": 1.0, "reward": 10.0, "divergence": 0.5}),
+        SPEC,
+    )
+    losses = {
+        "reconstruction": torch.tensor([[1.0, 3.0]]),
+        "reward": torch.tensor([[0.5, 0.0]]),
+        "divergence": torch.tensor([[4.0, 4.0]]),
+    }
+    assert model.total(losses).item() == 2 + 2.5 + 2
+
+
+def test_observations_as_networks_see_them():
+    spec = EnvSpec({"i": Space((1, 3, 1), "uint8"), "v": Space((3,), "float32")}, ActionSpace(1, False), 1)
+    stored = {"i": torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1), "v": torch.tensor([0.0, -1.0, 1e6])}
+    found = Standardise(spec)(stored)
+    torch.testing.assert_close(found["i"].flatten(), torch.tensor([-0.5, -0.3, 0.5]))
+    torch.testing.assert_close(found["v"], torch.tensor([0.0, -math.log(2), math.log(1 + 1e6)]))
+
+
+def test_calibrated_images_have_mean_0_and_rms_1_and_come_back_as_pixels():
+    spec = EnvSpec({"i": Space((4, 4, 3), "uint8")}, ActionSpace(1, False), 1)
+    images = torch.randint(0, 256, (5, 7, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    standardise = Standardise(spec)
+    standardise.calibrate({"i": images})
+    found = standardise({"i": images})["i"]
+    torch.testing.assert_close(found.mean((0, 1)), torch.zeros(4, 4, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.square().mean().sqrt(), torch.tensor(1.0))
+    torch.testing.assert_close(standardise.pixels("i", found), images.float(), atol=1e-2, rtol=0)
+    standardise.calibrate({"i": torch.full_like(images, 7)})
+    assert standardise({"i": torch.full_like(images, 7)})["i"].abs().max() < 1e-5
+
+
+def test_the_trace_filters_by_the_action_that_led_to_each_step():
+    """Against the same by hand: column t's prior has seen `action[t - 1]`, column 0's a zero action."""
+    model, batch = make(), random_batch(SPEC)
+    noise = torch.randn(3, 6, model.dynamics.noise_size)
+    trace = model.trace(batch, noise)
+    dynamics, state = model.dynamics, model.dynamics.initial(3)
+    for t in range(6):
+        action = batch.action[:, t - 1] if t else torch.zeros(3, 2)
+        first = batch.is_first[:, t, None]
+        action = torch.where(first, 0.0, action)
+        fresh = dynamics.initial(3)
+        state = replace(
+            state,
+            deter=torch.where(first, fresh.deter, state.deter),
+            stoch=torch.where(first, fresh.stoch, state.stoch),
+        )
+        prior = dynamics.predict(state, action, None)
+        state = dynamics.correct(prior, trace.embed[:, t], noise[:, t])
+        torch.testing.assert_close(trace.features[:, t], dynamics.features(state))
+        torch.testing.assert_close(dynamics.features(trace.prior)[:, t], dynamics.features(prior))
+
+
+def test_a_window_that_begins_in_mid_episode_knows_no_action_before_it():
+    """The action of the last column leads out of the window, and the one before it is unknown."""
+    model, batch = make(), random_batch(SPEC)
+    action = batch.action.clone()
+    action[:, -1] = 0.7
+    found = model.trace(replace(batch, action=action), None)
+    assert torch.equal(found.features, model.trace(batch, None).features)
+
+
+def test_the_terminal_reward_is_the_final_observations():
+    """It lies on the column that ended the episode, not on the first of the next, and its gradient goes there."""
+    model, batch = make(), random_batch(SPEC)
+    assert batch.is_last[1, 2]
+    assert batch.is_first[1, 3]
+    trace = model.trace(batch, None)
+    reward = batch.reward.clone()
+    reward[1, 2] += 10
+    signal = model.signals["reward"]
+    changed = signal.loss(replace(trace, batch=replace(batch, reward=reward))) - signal.loss(trace)
+    assert changed.nonzero().tolist() == [[1, 2]]
+    (by_features,) = torch.autograd.grad(changed[1, 2], trace.features)
+    assert by_features.flatten(2).any(-1).nonzero().tolist() == [[1, 2]]
+
+
+def test_the_next_episode_hears_nothing_of_the_last():
+    """No gradient crosses `is_first`, neither through the belief nor through the action."""
+    model, batch = make(), random_batch(SPEC)
+    action = batch.action.clone().requires_grad_()
+    trace = model.trace(replace(batch, action=action), None)
+    by_action, by_embed = torch.autograd.grad(trace.features[1, 3:].sum(), [action, trace.embed])
+    assert by_action.any(-1).nonzero().tolist() == [[1, 3], [1, 4]]
+    assert by_embed.any(-1).nonzero().tolist() == [[1, 3], [1, 4], [1, 5]]
+
+
+def test_overfitting_one_batch():
+    model, batch = make(), random_batch(SPEC, batch=2)
+    black_or_white = 255 * (batch.obs["pixels"][:, :, :1, :1, :1] // 128)
+    batch = replace(batch, obs=batch.obs | {"pixels": black_or_white.expand(-1, -1, 16, 16, 3)})
+    optimiser = Optimiser(AdamConfig(lr=1e-2), model.parameters())
+    noise = torch.randn(2, 6, model.dynamics.noise_size)
+    found = []
+    for _ in range(150):
+        trace = model.trace(batch, noise)
+        losses = model.losses(trace)
+        found.append({name: loss.mean().item() for name, loss in losses.items()})
+        optimiser.step(model.total(losses))
+    constant = 0.5 * math.log(2 * math.pi)
+    pixels, numbers = 16 * 16 * 3, 2
+    first, last = found[0], found[-1]
+    # what is left above the likelihood's constant is a small part of what there was
+    floor = constant * (pixels + numbers)
+    assert last["reconstruction"] - floor < 0.2 * (first["reconstruction"] - floor)
+    assert last["reward"] - constant < 0.1 * (first["reward"] - constant)
+    assert last["continuation"] < 0.2
+
+
+def test_metrics_tell_of_collapse():
+    model, batch = make(), random_batch(SPEC)
+    trace = model.trace(batch, None)
+    metrics = model.metrics(trace, model.losses(trace))
+    features = trace.features.flatten(0, 1)
+    torch.testing.assert_close(metrics["features/std"], features.std(0).mean())
+    torch.testing.assert_close(metrics["divergence"], model.dynamics.divergence(trace.posterior, trace.prior).mean())
+    assert not any(x.requires_grad for x in metrics.values())
+
+
+def test_observe_gives_the_trace_its_states():
+    """The trace is `observe` from the initial belief, whoever calls it."""
+    model, batch = make(), random_batch(SPEC, batch=2, length=2)
+    trace = model.trace(batch, None)
+    led_here = torch.cat([torch.zeros(2, 1, 2), batch.action[:, :1]], 1)
+    _, posterior = observe(model.dynamics, model.dynamics.initial(2), led_here, trace.embed, batch.is_first, None)
+    assert torch.equal(model.dynamics.features(posterior), trace.features)
+
+
+def test_what_signals_measure_is_logged_by_their_names():
+    config = model_config()
+    signals = config.signals | {"tell_apart": ContrastiveConfig()}
+    model = WorldModel(replace(config, signals=signals, weights=dict.fromkeys(signals, 1.0)), SPEC)
+    trace = model.trace(random_batch(SPEC), None)
+    metrics = model.metrics(trace, model.losses(trace))
+    expected = model.signals["tell_apart"].metrics(trace)
+    assert {"bound", "cap", "accuracy"} == expected.keys()
+    assert all(torch.equal(metrics[f"tell_apart/{name}"], value) for name, value in expected.items())
+    assert not any(x.requires_grad for x in metrics.values())

@@ -1,0 +1,41 @@
+"""DreamerV2's memory cell against a step written out number by number."""
+
+import math
+
+import pytest
+import torch
+
+from reverie.nn.gru import LayerNormGRUCell
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_a_step_written_out():
+    torch.manual_seed(0)
+    cell = LayerNormGRUCell(2, 3, keep=1.0)
+    with torch.no_grad():
+        cell.norm.weight.uniform_(0.5, 2)
+        cell.norm.bias.uniform_(-1, 1)
+    inputs, state = [0.3, -0.8], [0.5, -0.2, 0.9]
+    found = cell(torch.tensor([inputs]), torch.tensor([state]))[0].tolist()
+
+    both = inputs + state
+    raw = [sum(w * x for w, x in zip(row, both)) for row in cell.linear.weight.tolist()]
+    mean = sum(raw) / 9
+    variance = sum((x - mean) ** 2 for x in raw) / 9
+    scale, shift = cell.norm.weight.tolist(), cell.norm.bias.tolist()
+    parts = [(x - mean) / math.sqrt(variance + 1e-3) * a + b for x, a, b in zip(raw, scale, shift)]
+    for i in range(3):
+        candidate = math.tanh(sigmoid(parts[i]) * parts[3 + i])
+        gate = sigmoid(parts[6 + i] - 1)
+        assert found[i] == pytest.approx(gate * candidate + (1 - gate) * state[i], abs=1e-6)
+
+
+def test_a_memory_begins_by_being_kept():
+    """With nothing to read, a step overwrites sigmoid(-1) of it, by 0."""
+    cell = LayerNormGRUCell(2, 3, keep=1.0)
+    torch.nn.init.zeros_(cell.linear.weight)
+    state = torch.randn(4, 3)
+    torch.testing.assert_close(cell(torch.zeros(4, 2), state), state * (1 - sigmoid(-1)))

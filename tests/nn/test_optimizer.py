@@ -1,0 +1,84 @@
+"""Every number of the optimiser's config reaches the step that is taken."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn, tensor
+
+from reverie.nn.optimizer import AdamConfig, Optimiser
+
+
+def first_step(config: AdamConfig, gradient: list[float]) -> tuple[list[float], float]:
+    """How far a first step moves parameters at 2.0, and the norm that is reported."""
+    parameter = nn.Parameter(torch.full((len(gradient),), 2.0))
+    found = Optimiser(config, [parameter]).step((parameter * tensor(gradient)).sum())
+    return (parameter.detach() - 2.0).tolist(), found["grad_norm"].item()
+
+
+def test_learning_rate_and_norm():
+    moved, norm = first_step(AdamConfig(lr=0.1), [3.0, -4.0])
+    assert moved == pytest.approx([-0.1, 0.1], rel=1e-4)  # the first step of Adam is the sign
+    assert norm == 5
+
+
+def test_epsilon():
+    """Step 1: `lr g / (|g| + eps)`."""
+    moved, _ = first_step(AdamConfig(lr=0.1, eps=9.0, clip=100.0), [1.0])
+    assert moved == pytest.approx([-0.1 * 1 / (1 + 9)])
+
+
+def test_clip():
+    """(30, 40) has norm 50 and is cut to (6, 8) at 10, which an epsilon of 2 shows; the norm reported is uncut."""
+    moved, norm = first_step(AdamConfig(lr=0.1, eps=2.0, clip=10.0), [30.0, 40.0])
+    assert moved == pytest.approx([-0.1 * 6 / 8, -0.1 * 8 / 10])
+    assert norm == 50
+    assert first_step(AdamConfig(lr=0.1, eps=2.0, clip=100.0), [30.0, 40.0])[0] == pytest.approx(
+        [-0.1 * 30 / 32, -0.1 * 40 / 42]
+    )
+
+
+def test_weight_decay_is_decoupled():
+    moved, _ = first_step(AdamConfig(lr=0.1, weight_decay=0.5), [0.0])
+    assert moved == pytest.approx([-0.1 * 0.5 * 2.0])
+
+
+def test_only_the_parameters_given_are_touched():
+    mine, others = nn.Parameter(tensor([1.0])), nn.Parameter(tensor([1.0]))
+    unused = nn.Parameter(tensor([1.0]))
+    Optimiser(AdamConfig(lr=0.1), [mine, unused]).step((mine * others).sum())
+    assert mine.item() == pytest.approx(0.9)
+    assert others.item() == 1
+    assert others.grad is None
+    assert unused.item() == 1
+
+
+def test_a_gradient_of_another_memory_layout_than_its_parameter_steps_the_right_elements():
+    """The fused step walks through memory: it would give each element of a channels-last kernel another's gradient."""
+    torch.manual_seed(0)
+    kernel = torch.nn.Parameter(torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last))
+    plain = torch.nn.Parameter(kernel.detach().clone(memory_format=torch.contiguous_format))
+    target = torch.randn(4, 3, 5, 5)
+    for parameter in (kernel, plain):
+        optimiser = Optimiser(AdamConfig(lr=0.1), [parameter])
+        for _ in range(3):
+            loss = (parameter.contiguous() - target).square().sum()
+            optimiser.step(loss)
+    assert kernel.stride() != plain.stride()
+    torch.testing.assert_close(kernel, plain, check_stride=False)
+
+
+def test_the_rate_falls_linearly_to_a_twentieth_and_a_restored_optimiser_goes_on():
+    """Under a constant gradient every step of Adam has the size of the rate."""
+    parameter = nn.Parameter(torch.zeros(1))
+    config, moves = AdamConfig(lr=1.0, decay=4), []
+    optimiser = Optimiser(config, [parameter])
+    for i in range(6):
+        if i == 2:
+            saved = copy.deepcopy(optimiser.adam.state_dict())
+            optimiser = Optimiser(config, [parameter])
+            optimiser.adam.load_state_dict(saved)
+        before = parameter.item()
+        optimiser.step(-parameter.sum())
+        moves.append(parameter.item() - before)
+    assert moves == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.05, 0.05], rel=1e-4)

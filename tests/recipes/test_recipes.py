@@ -1,0 +1,241 @@
+"""Recipes against the papers: numbers of record, counted and written out."""
+
+import inspect
+from itertools import pairwise
+
+import pytest
+import torch
+from mocks import spec
+
+import reverie
+from reverie import recipes
+from reverie.config.files import decode, encode
+from reverie.data.digits import Digits
+from reverie.errors import UserError
+from reverie.models.world_model import WorldModel
+from reverie.runs.config import AnyConfig, Config
+from reverie.spaces import ActionSpace, EnvSpec, Space
+
+EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
+
+
+@pytest.mark.parametrize(("name", "size"), EVERY)
+def test_every_recipe_survives_being_saved(name, size):
+    config = reverie.recipe(name, size)
+    assert (config.recipe, config.size) == (name, size)
+    assert decode(AnyConfig, encode(config)) == config
+
+
+@pytest.mark.parametrize(("name", "size"), EVERY)
+@pytest.mark.parametrize("env_id", ["dm_control/cartpole-swingup-v0", "CartPole-v1"])
+def test_every_recipe_builds_for_every_kind_of_world(name, size, env_id):
+    config = reverie.recipe(name, size, env_id)
+    assert config.world == env_id
+    env = config.env if isinstance(config, Config) else config.data.env
+    seen = spec(image=env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
+    if not isinstance(config, Config):
+        with torch.device("meta"):
+            config.model.build(seen)
+        return
+    with torch.device("meta"):
+        model = WorldModel(config.model, seen)
+    config.behavior.build(seen, model.dynamics.feature_size)
+    assert ("continuation" in config.model.signals) == (env_id == "CartPole-v1" or size == "tiny")
+
+
+@pytest.mark.parametrize("size", recipes.SIZES)
+@pytest.mark.parametrize("name", ["vae", "cvae"])
+def test_generative_recipes_learn_digits_where_no_environment_is_named(name, size):
+    config = reverie.recipe(name, size)
+    assert config.world == "digits"
+    assert config.model.build(Digits.spec).shape == (8, 8, 1)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_names_its_reading_path(name):
+    text = recipes.document(name)
+    assert "Reading path:" in text
+    assert recipes.describe(name) == text.splitlines()[0]
+
+
+def test_unknown_names_are_one_sentence():
+    with pytest.raises(UserError, match="Did you mean dreamer_v1"):
+        reverie.recipe("dreamer_v11")
+    with pytest.raises(UserError, match="tiny, laptop, paper"):
+        reverie.recipe("dreamer_v1", "huge")
+
+
+def test_dreamer_v1_has_the_published_numbers():
+    """Hafner 2020, App. A, and the published code."""
+    config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.rendering) == (2, 64, "stock")
+    assert (model.encoder.image.depth, model.encoder.image.activation, model.encoder.standardise) == (32, "relu", False)
+    assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
+    assert model.dynamics.latent.min_std == 0.1
+    assert model.signals["reconstruction"].std == 1.0
+    assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "mean")
+    assert set(model.weights.values()) == {1.0}
+    networks = (model.signals["reward"].mlp, behavior.value, behavior.policy.mlp)
+    assert [(n.layers, n.units, n.activation) for n in networks] == [(2, 400, "elu"), (3, 400, "elu"), (4, 400, "elu")]
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_, behavior.entropy) == (15, 0.99, 0.95, 0.0)
+    policy = behavior.policy
+    assert (policy.init_std, policy.min_std, policy.mean_scale, policy.exploration) == (5.0, 1e-4, 5.0, 0.3)
+    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
+    assert [(o.lr, o.eps, o.clip, o.weight_decay) for o in optimisers] == [
+        (6e-4, 1e-7, 100.0, 0.0),
+        (8e-5, 1e-7, 100.0, 0.0),
+        (8e-5, 1e-7, 100.0, 0.0),
+    ]
+    assert (training.batch, training.length, training.prefill) == (50, 50, 5_000)
+    # 100 updates per 1000 frames, which are 500 decisions
+    assert training.updates / (training.round * config.env.repeat) == 0.1
+
+
+def test_dreamer_v1_has_the_published_size():
+    """Parameters, counted layer by layer for 6 actions."""
+    config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
+    seen = EnvSpec({"pixels": Space((64, 64, 3), "uint8")}, ActionSpace(6, False), 2)
+    model = WorldModel(config.model, seen)
+
+    def conv(a, b, k):
+        return a * b * k * k + b
+
+    def dense(*sizes):
+        return sum(a * b + b for a, b in pairwise(sizes))
+
+    encoder = conv(3, 32, 4) + conv(32, 64, 4) + conv(64, 128, 4) + conv(128, 256, 4)
+    gru = 3 * 200 * (200 + 200 + 2)
+    dynamics = dense(30 + 6, 200) + gru + dense(200, 200, 60) + dense(200 + 1024, 200, 60)
+    decoder = dense(230, 1024) + conv(1024, 128, 5) + conv(128, 64, 5) + conv(64, 32, 6) + conv(32, 3, 6)
+    reward = dense(230, 400, 400, 1)
+    assert sum(p.numel() for p in model.parameters()) == encoder + dynamics + decoder + reward
+    learner = config.behavior.build(seen, model.dynamics.feature_size)
+    assert sum(p.numel() for p in learner.policy.parameters()) == dense(230, 400, 400, 400, 400, 12)
+    assert sum(p.numel() for p in learner.value.parameters()) == dense(230, 400, 400, 400, 1)
+
+
+def test_a_config_is_frozen():
+    config = reverie.recipe("dreamer_v1", "tiny")
+    with pytest.raises(AttributeError):
+        config.seed = 1
+    assert inspect.signature(reverie.recipe).parameters["size"].default == "laptop"
+
+
+def test_planet_has_the_published_numbers():
+    """Hafner 2019, Sec. 4, App. A and Tab. 2, and the published code."""
+    config = reverie.recipe("planet", "paper", "dm_control/cartpole-swingup-v0")
+    model, planning, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.rendering) == (8, 64, "stock")
+    assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
+    assert model.dynamics.gate_bias == 1
+    assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "element")
+    assert model.weights == {"reconstruction": 1.0, "reward": 10.0, "divergence": 1.0}
+    assert (model.optimiser.lr, model.optimiser.eps, model.optimiser.clip) == (1e-3, 1e-4, 1000.0)
+    planner = planning.planner
+    assert (planner.horizon, planner.candidates, planner.elites, planner.iterations) == (12, 1000, 100, 10)
+    assert (planner.min_std, planning.warm_start, planning.exploration) == (0, False, 0.3)
+    # 5 random episodes, then 100 updates after each
+    assert (training.prefill, training.round * config.env.repeat, training.updates) == (5000, 1000, 100)
+    assert (training.batch, training.length) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "frames"),
+    [
+        ("dm_control/cartpole-balance-v0", 8),
+        ("dm_control/reacher-easy-v0", 4),
+        ("dm_control/cheetah-run-v0", 4),
+        ("dm_control/ball_in_cup-catch-v0", 4),
+        ("dm_control/cup_catch", 4),
+        ("dm_control/finger-spin-v0", 2),
+        ("dm_control/walker-walk-v0", 2),
+        ("dm_control/hopper-hop-v0", 2),
+    ],
+)
+def test_planets_action_repeat_is_the_published_one(env_id, frames):
+    assert {reverie.recipe("planet", size, env_id).env.repeat for size in ("laptop", "paper")} == {frames}
+
+
+def test_dreamer_v2_has_the_published_numbers_for_atari():
+    """Hafner 2021, App. D, and the published code; a decision is four frames."""
+    config = reverie.recipe("dreamer_v2", "paper", "ALE/Boxing-v5")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.image_size, config.env.settings) == (4, 64, ())
+    assert (model.encoder.image.depth, model.encoder.image.activation) == (48, "elu")
+    dynamics = model.dynamics
+    assert (dynamics.deter, dynamics.hidden, dynamics.cell, dynamics.gate_bias) == (600, 600, "layer_norm", 1.0)
+    assert (dynamics.latent.groups, dynamics.latent.classes) == (32, 32)
+    divergence = model.signals["divergence"]
+    assert (divergence.free, divergence.variant, divergence.balance) == (0.0, "mean", 0.8)
+    assert model.signals["reward"].squash == "tanh"
+    assert model.weights == {"reconstruction": 1.0, "reward": 1.0, "divergence": 0.1, "continuation": 5.0}
+    networks = [model.signals[name].mlp for name in ("reward", "continuation")] + [behavior.value, behavior.policy.mlp]
+    assert [(n.layers, n.units, n.activation) for n in networks] == [(4, 400, "elu")] * 4
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 0.999, 0.95)
+    assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (None, 1e-3, 100, 1.0)
+    assert behavior.policy.exploration == 0.0
+    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
+    assert [(o.lr, o.eps, o.clip) for o in optimisers] == [
+        (2e-4, 1e-5, 100.0),
+        (4e-5, 1e-5, 100.0),
+        (1e-4, 1e-5, 100.0),
+    ]
+    assert [o.lr * o.weight_decay for o in optimisers] == pytest.approx([1e-6] * 3)
+    assert (training.batch, training.length, training.round, training.updates) == (16, 50, 16, 1)
+    assert (training.frames, training.prefill) == (200_000_000, 4 * 50_000)
+    assert config.replay.capacity == 2_000_000
+
+
+def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
+    config = reverie.recipe("dreamer_v2", "paper", "dm_control/walker-walk-v0")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, model.dynamics.deter, model.dynamics.hidden) == (2, 200, 200)
+    divergence = model.signals["divergence"]
+    assert (divergence.free, divergence.balance, model.weights["divergence"]) == (1.0, 0.8, 1.0)
+    assert "continuation" not in model.signals
+    assert model.signals["reward"].squash == "none"
+    assert (behavior.gamma, behavior.entropy, behavior.reinforce, behavior.target_every) == (0.99, 1e-4, None, 100)
+    assert (behavior.policy.continuous, behavior.policy.min_std) == ("truncated_normal", 0.1)
+    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
+    assert [o.lr for o in optimisers] == [3e-4, 8e-5, 8e-5]
+    assert (training.round, training.updates, training.prefill, training.pretrain) == (5, 1, 2_000, 100)
+
+
+@pytest.mark.parametrize("size", ["laptop", "paper"])
+def test_discrete_actions_get_reinforce(size):
+    for discrete in (True, False):
+        behavior = reverie.recipe("dreamer_v2", size, "CartPole-v1").behavior
+        learner = behavior.build(EnvSpec({}, ActionSpace(3, discrete), 1), 4)
+        assert learner.reinforce == float(discrete)
+
+
+@pytest.mark.parametrize("name", ["dreamer_v1", "dreamer_v2", "planet"])
+@pytest.mark.parametrize("size", ["tiny", "laptop", "paper"])
+def test_atari_holds_an_action_for_four_frames(name, size):
+    assert reverie.recipe(name, size, "ALE/Boxing-v5").env.repeat == 4
+
+
+def test_dreamer_v2_has_the_published_size():
+    """Parameters of the Atari model, counted layer by layer: the published 20 million with its policy and value."""
+    config = reverie.recipe("dreamer_v2", "paper", "ALE/Boxing-v5")
+    seen = EnvSpec({"pixels": Space((64, 64, 1), "uint8")}, ActionSpace(18, True), 4)
+    with torch.device("meta"):
+        model = WorldModel(config.model, seen)
+        learner = config.behavior.build(seen, model.dynamics.feature_size)
+
+    def conv(a, b, k):
+        return a * b * k * k + b
+
+    def dense(*sizes):
+        return sum(a * b + b for a, b in pairwise(sizes))
+
+    features, embed = 600 + 1024, 4 * 8 * 48
+    encoder = conv(1, 48, 4) + conv(48, 96, 4) + conv(96, 192, 4) + conv(192, 384, 4)
+    gru = (600 + 600) * 1800 + 2 * 1800
+    dynamics = dense(1024 + 18, 600) + gru + dense(600, 600, 1024) + dense(600 + embed, 600, 1024)
+    decoder = dense(features, 1536) + conv(1536, 192, 5) + conv(192, 96, 5) + conv(96, 48, 6) + conv(48, 1, 6)
+    head = dense(features, 400, 400, 400, 400, 1)
+    assert sum(p.numel() for p in model.parameters()) == encoder + dynamics + decoder + 2 * head
+    assert sum(p.numel() for p in learner.policy.parameters()) == dense(features, 400, 400, 400, 400, 18)
+    assert sum(p.numel() for p in learner.value.parameters()) == head

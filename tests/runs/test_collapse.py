@@ -1,0 +1,140 @@
+"""The alarm sounds where features collapse, once of each kind, and is silent where they do not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+import reverie
+from reverie.data.interaction import InteractionConfig
+from reverie.dynamics.deterministic import DeterministicConfig
+from reverie.envs.base import EnvConfig
+from reverie.math.spectra import rankme, scale_metrics
+from reverie.runs.collapse import Alarm
+from reverie.runs.logger import read_metrics
+from reverie.runs.offline import FitRun
+
+
+def measured(cloud: torch.Tensor) -> dict[str, float]:
+    values = scale_metrics(cloud) | {"rankme": rankme(cloud, centred=True)}
+    return {name: float(value) for name, value in values.items()}
+
+
+def cloud(*scales: float) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(500, len(scales), generator=generator) * torch.tensor(scales)
+
+
+def begun(start: float = 1.0) -> Alarm:
+    alarm = Alarm()
+    alarm.see({"features/std": torch.tensor(start)})
+    alarm.see({"features/std": torch.tensor(7.0)})  # only the first update counts
+    return alarm
+
+
+def test_a_healthy_cloud_sounds_nothing():
+    alarm = begun()
+    for update in range(100, 5000, 100):
+        scale = 1 + update / 1000  # it may grow sixfold, if that takes 5000 updates
+        assert alarm.read(update, measured(cloud(*[scale] * 8)), 8) == {}
+    assert alarm.message is None
+
+
+def test_a_constant_encoder_has_lost_its_scale():
+    found = begun().read(100, measured(torch.full((50, 8), 3.0)), 8)
+    assert "scale_lost" in found
+    assert "0.0e+00 of what it was at the start" in found["scale_lost"]
+    assert begun().read(100, measured(cloud(*[0.009] * 8))).keys() == {"scale_lost"}
+    assert begun().read(100, measured(cloud(*[0.02] * 8))) == {}
+
+
+def test_a_surviving_dimension_has_lost_the_rest():
+    """All but one at a thousandth: the median falls with them, so the rank tells."""
+    one = begun().read(100, measured(cloud(1, *[1e-3] * 7)), 8)
+    assert one.keys() == {"rank_lost"}
+    assert "RankMe 1.1 of 8" in one["rank_lost"] or "RankMe 1.0 of 8" in one["rank_lost"]
+    few = begun().read(100, measured(cloud(*[1] * 7, 1e-3)), 8)
+    assert few.keys() == {"dimension_lost"}
+
+
+def test_eleven_times_the_scale_within_a_thousand_updates():
+    alarm = begun()
+    assert alarm.read(100, measured(cloud(*[1.0] * 4))) == {}
+    assert alarm.read(500, measured(cloud(*[9.0] * 4))) == {}
+    found = alarm.read(900, measured(cloud(*[11.0] * 4)))
+    assert found.keys() == {"scale_grown"}
+    assert "between updates 100 and 900" in found["scale_grown"]
+    slow = begun()
+    for update in range(0, 3001, 500):
+        assert slow.read(update, measured(cloud(*[1.0 + 5 * update / 1000] * 4))) == {}
+
+
+def test_leaving_the_initialisation_or_nothing_is_no_growth():
+    alarm = begun(0.1)
+    assert alarm.read(0, measured(cloud(*[0.1] * 4))) == {}
+    assert alarm.read(50, measured(cloud(*[0.3] * 4))) == {}
+    assert alarm.read(100, measured(cloud(*[1.2] * 4))) == {}
+    assert alarm.read(1000, measured(cloud(*[3.0] * 4))) == {}
+    assert alarm.read(1100, measured(cloud(*[1e-5] * 4))).keys() == {"scale_lost"}
+    assert alarm.read(1200, measured(cloud(*[5e-4] * 4))) == {}
+
+
+def test_it_says_each_kind_once_and_a_resumed_one_goes_on():
+    alarm = begun()
+    gone = measured(torch.zeros(50, 4))
+    assert alarm.read(100, gone).keys() == {"scale_lost"}
+    assert alarm.read(200, gone) == {}
+    resumed = Alarm()
+    resumed.load_state(json.loads(json.dumps(alarm.state())))
+    assert resumed.read(300, gone) == {}
+    assert resumed.message == alarm.message
+    assert resumed.start == 1.0
+    unread = begun()
+    resumed.load_state(unread.state())  # saved before anything was read: the start is not lost
+    assert resumed.read(100, gone).keys() == {"scale_lost"}
+
+
+def collapsing(**training):
+    """A model whose only signal is to have its prior near its posterior, at a rate that gets it there."""
+    config = reverie.recipe("state_space", "tiny")
+    model = replace(
+        config.model,
+        signals={"divergence": replace(config.model.signals["divergence"], free=0.0)},
+        weights={"divergence": 1.0},
+        dynamics=DeterministicConfig(size=4),
+        optimiser=replace(config.model.optimiser, lr=2e-2),
+    )
+    data = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
+    return replace(config, threads=1, data=data, model=model, training=replace(config.training, **training))
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def test_a_killed_run_sounds_the_alarm_as_the_uninterrupted_one(tmp_path, monkeypatch):
+    config = collapsing(updates=60, log_every=10, checkpoint_every=20, evaluate_every=30)
+    peace = read_metrics(reverie.train(config, tmp_path / "peace"))
+    alarms = [line["name"] for line in peace if line["kind"] == "alarm"]
+    assert "scale_lost" in alarms
+    assert len(alarms) == len(set(alarms))
+    assert peace[0]["kind"] == "evaluation"
+    assert peace[0]["updates"] == 0
+    real = FitRun.draw
+
+    def draw(run):
+        if run.clock.updates == 25:
+            raise Killed
+        return real(run)
+
+    monkeypatch.setattr(FitRun, "draw", draw)
+    with pytest.raises(Killed):
+        reverie.train(config, tmp_path / "killed")
+    monkeypatch.setattr(FitRun, "draw", real)
+    reverie.resume(tmp_path / "killed")
+
+    def told(lines):
+        return json.dumps([line for line in lines if line["kind"] != "timing"])
+
+    assert told(read_metrics(tmp_path / "killed")) == told(peace)

@@ -1,0 +1,356 @@
+"""A run can be killed at any moment; what it computes in its next life is what it would have computed, bit for bit.
+
+All of these resume one small run and compare its log (but for timing) and its agent with those of a run that was left
+in peace. `small_run.py` is that run.
+"""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import small_run
+import torch
+import worlds
+
+import reverie
+from reverie.envs import vector
+from reverie.errors import UserError
+from reverie.learners.evolution import EvolutionConfig
+from reverie.runs import checkpoint
+from reverie.runs.base import Clock
+from reverie.runs.config import Config
+from reverie.runs.logger import read_metrics
+from reverie.runs.online import AgentRun
+
+SUPPORT = Path(__file__).parents[1] / "support"
+ROOT = Path(__file__).parents[2]
+
+
+def result(folder: Path) -> tuple[list[str], bytes]:
+    """The lines of the log that must not differ, and the agent."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    kept = [line for line in lines if json.loads(line)["kind"] != "timing"]
+    return kept, (folder / "agent.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def peace(tmp_path_factory) -> Path:
+    """A run that nobody disturbed."""
+    return reverie.train(small_run.config(), tmp_path_factory.mktemp("peace") / "run")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "run"
+
+
+def assert_same(folder: Path, peace: Path) -> None:
+    lines, agent = result(folder)
+    expected_lines, expected_agent = result(peace)
+    assert lines == expected_lines
+    assert agent == expected_agent
+
+
+# In processes of their own
+
+
+def start(command: str, folder: Path) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SUPPORT), str(ROOT)]), "PYTHONWARNINGS": "error"}
+    arguments = [sys.executable, SUPPORT / "small_run.py", command, folder]
+    return subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_checkpoint(process: subprocess.Popen, folder: Path, decision: int) -> None:
+    while not (folder / "checkpoints" / f"decision-{decision:012d}.pt").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+
+
+def test_killed_again_and_again(folder, peace):
+    """SIGKILL soon after the second, third and fourth checkpoint, wherever it may be then."""
+    for number, (decision, delay) in enumerate([(40, 0.03), (60, 0.0), (80, 0.01)]):
+        process = start("resume" if number else "train", folder)
+        wait_for_checkpoint(process, folder, decision)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    process = start("resume", folder)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+    assert_same(folder, peace)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(folder, peace):
+    process = start("train", folder)
+    wait_for_checkpoint(process, folder, 60)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert said == f"Interrupted and saved: go on with `reverie resume {folder}`.\n"
+    assert process.returncode == 1
+    reverie.resume(folder)
+    assert_same(folder, peace)
+
+
+# In this process, at chosen moments
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it, and what was being written stays as it is."""
+
+
+@contextmanager
+def dying_at_rename(number: int, after: bool) -> Iterator[None]:
+    """Die just before or just after the n-th file is moved into its place, counted from now."""
+    real, count = os.replace, 0
+
+    def replace(source, target):
+        nonlocal count
+        count += 1
+        if count == number and not after:
+            raise Killed
+        real(source, target)
+        if count == number:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        yield
+
+
+def test_killed_at_every_moment_of_a_save(folder, peace):
+    """A save moves four files: replay, checkpoint, agent.json, agent.safetensors; a new run two before its first."""
+    with dying_at_rename(2 + 4 + 1, after=False), pytest.raises(Killed):
+        reverie.train(small_run.config(), folder)
+    moments = [(1, False), (1, True), (2, False), (4 + 2, True), (3, True), (4, False), (4, True), (1, True)]
+    for number, after in moments:
+        with dying_at_rename(number, after), pytest.raises(Killed):
+            reverie.resume(folder)
+    (folder / "replay" / ".chunk.safetensors.1.partial").write_bytes(b"half")  # as another process would leave it
+    reverie.resume(folder)
+    assert_same(folder, peace)
+    assert not list(folder.rglob(".*.partial"))
+
+
+def test_killed_between_its_last_checkpoint_and_the_agent(folder, peace):
+    saves = small_run.DECISIONS // small_run.CHECKPOINT
+    with dying_at_rename(2 + 4 * (saves - 1) + 2, after=True), pytest.raises(Killed):
+        reverie.train(small_run.config(), folder)
+    reverie.resume(folder)
+    assert_same(folder, peace)
+
+
+def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, peace):
+    shutil.copytree(peace, folder)
+    (folder / "agent.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="reverie resume"):
+        reverie.load(folder)
+    reverie.resume(folder)
+    assert_same(folder, peace)
+    reverie.load(folder)
+
+
+@pytest.fixture(scope="module")
+def _half(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("half") / "run"
+    with dying_at_rename(2 + 4 * 4, after=True), pytest.raises(Killed):
+        reverie.train(small_run.config(), folder)
+    return folder
+
+
+@pytest.fixture
+def half(_half, folder) -> Path:
+    """A copy of a run that died after its fourth save."""
+    shutil.copytree(_half, folder)
+    return folder
+
+
+def test_the_newest_two_checkpoints_are_kept(half):
+    assert [path.name for path in checkpoint.paths(half / "checkpoints")] == [
+        "decision-000000000060.pt",
+        "decision-000000000080.pt",
+    ]
+
+
+def learners() -> dict[str, Config]:
+    """The small run with other learners: one with a slow value, one with a population."""
+    base, second = small_run.config(), reverie.recipe("dreamer_v2", "tiny")
+    evolution = EvolutionConfig(base.behavior.policy, population=4, starts=4, horizon=3)
+    return {
+        "dreamer_v2": replace(base, model=second.model, behavior=second.behavior),
+        "evolution": replace(base, behavior=evolution),
+    }
+
+
+@pytest.mark.parametrize("method", learners())
+def test_every_learner_goes_on_as_if_nothing_had_been(folder, method):
+    reverie.train(learners()[method], folder)
+    expected = result(folder)
+    checkpoint.paths(folder / "checkpoints")[-1].unlink()
+    reverie.resume(folder)
+    assert result(folder) == expected
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(half, peace):
+    newest = checkpoint.paths(half / "checkpoints")[-1]
+    content = newest.read_bytes()
+    newest.write_bytes(content[: len(content) // 2])
+    with pytest.warns(UserWarning, match=r"decision-000000000080\.pt is damaged"):
+        reverie.resume(half)
+    assert_same(half, peace)
+
+
+def test_a_replay_chunk_with_one_wrong_bit_is_found(half):
+    chunk = sorted((half / "replay").glob("*.safetensors"))[1]
+    content = bytearray(chunk.read_bytes())
+    content[-1] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{chunk.name} cannot be read \(wrong checksum\)"):
+        reverie.resume(half)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
+def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, peace, monkeypatch, number):
+    """Full at any of the flushes of a save: the log's, the replay's, the checkpoint's, the agent's."""
+    before = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
+    real, count = os.fsync, 0
+
+    def fsync(descriptor):
+        nonlocal count
+        count += 1
+        if count > number:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(UserError) as error:
+        reverie.resume(half)
+    monkeypatch.undo()
+    assert "disk" in str(error.value)
+    assert "full" in str(error.value)
+    assert "\n" not in str(error.value)
+    kept = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
+    newest = "decision-000000000080.pt"
+    assert kept[newest] == before[newest]
+    assert not list(half.rglob("*.partial"))
+    reverie.resume(half)
+    assert_same(half, peace)
+
+
+def test_a_run_without_a_checkpoint_cannot_be_resumed_nor_its_folder_taken(folder):
+    with dying_at_rename(3, after=True), pytest.raises(Killed):
+        reverie.train(small_run.config(), folder)
+    with pytest.raises(UserError, match="before its first checkpoint"):
+        reverie.resume(folder)
+    with pytest.raises(UserError, match="is not empty"):
+        reverie.train(small_run.config(), folder)
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(UserError, match=r"no config\.json"):
+        reverie.resume(tmp_path)
+
+
+# What a run computes
+
+
+def test_frames_decisions_and_updates_are_not_confused(peace):
+    lines = read_metrics(peace)
+    assert {line["kind"] for line in lines} == {"train", "episode", "evaluation", "timing"}
+    assert all(line["frames"] == 2 * line["decisions"] for line in lines)
+    rounds = (small_run.DECISIONS - small_run.PREFILL) // small_run.ROUND
+    last = lines[-1]
+    assert (last["frames"], last["decisions"], last["updates"]) == (240, 120, 2 * rounds)
+    for line in read_metrics(peace, "train"):  # logged on every 15th decision, from the first updates on
+        assert line["decisions"] % 15 == 0
+        assert line["updates"] == 2 * ((line["decisions"] - small_run.PREFILL) // small_run.ROUND)
+    episodes = read_metrics(peace, "episode")
+    assert max(line["decisions_long"] for line in episodes) == 10  # 20 frames
+    assert [line["frames"] for line in read_metrics(peace, "evaluation")] == [100, 200]
+
+
+def test_environments_count_each(folder):
+    reverie.train(small_run.config(count=3, frames=2 * 90), folder)
+    clock = checkpoint.newest(folder / "checkpoints")["clock"]
+    assert (clock["frames"], clock["decisions"]) == (180, 90)
+    learning = 90 - 42  # the first multiple of 3 decisions that is at least the prefill's 40
+    assert clock["updates"] == small_run.UPDATES * (learning // small_run.ROUND)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(folder, peace):
+    config = small_run.config()
+    reverie.train(config, folder)
+    assert_same(folder, peace)
+    other = folder.with_name("other")
+    reverie.train(reverie.Config(**{**vars(config), "seed": 1}), other)
+    assert result(other)[0] != result(peace)[0]
+
+
+@pytest.mark.parametrize(
+    ("since", "decisions", "pretrain", "updates", "due"),
+    [
+        (-1, 500, 10, 0, 0),  # prefill
+        (60, 60, 10, 0, 10),  # right after it
+        (60, 69, 10, 10, 0),  # a round is not over
+        (60, 70, 10, 10, 2),
+        (60, 70, 10, 11, 1),  # resumed within a round
+        (60, 95, 0, 0, 6),
+    ],
+)
+def test_updates_due(since, decisions, pretrain, updates, due):
+    run = object.__new__(AgentRun)
+    run.config = small_run.config(pretrain=pretrain)
+    run.learning_since, run.clock = since, Clock(decisions=decisions, updates=updates)
+    assert run.updates_due() == due
+
+
+def test_train_can_be_called_whoever_has_imported_what():
+    """The function and its module have one name; the second used to hide the first."""
+    program = (
+        "import reverie; reverie.train; import reverie.train; assert callable(reverie.runs.loop); print(reverie.runs.loop)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("updates", [1, 4])
+def test_a_loss_that_is_not_finite_stops_the_run_before_anybody_acts(folder, updates, monkeypatch):
+    """The batch is kept, and so is the last good checkpoint."""
+    monkeypatch.setattr(worlds.Poisoned, "episodes", 0)
+    with pytest.raises(UserError, match=r"loss/model, loss/reward.* not finite: the batch is in"):
+        reverie.train(small_run.config("Poisoned", updates=updates, prefill=20, checkpoint_every=10), folder)
+    batch = torch.load(folder / "nonfinite.pt", weights_only=True)["batch"]
+    assert batch["reward"].isnan().any()
+    newest = checkpoint.newest(folder / "checkpoints")
+    assert all(x.isfinite().all() for x in newest["agent"].values())
+    assert newest["clock"]["updates"] > 0
+
+
+def test_the_death_of_a_worker_costs_its_episode_only(folder, monkeypatch):
+    """Steps of None, as `WorkerEnvironments` gives them."""
+    real, count = vector.SerialEnvironments.step, 0
+
+    def step(self, actions):
+        nonlocal count
+        count += 1
+        found = real(self, actions)
+        if count % 37 == 0:
+            found[0] = None
+        return found
+
+    monkeypatch.setattr(vector.SerialEnvironments, "step", step)
+    reverie.train(small_run.config(), folder)
+    assert checkpoint.newest(folder / "checkpoints")["clock"]["decisions"] == 120
+    assert all(line["decisions_long"] <= 10 for line in read_metrics(folder, "episode"))
+    state = checkpoint.newest(folder / "checkpoints")
+    episodes = read_metrics(folder, "episode")
+    assert state["replay_total"] == sum(line["decisions_long"] + 1 for line in episodes)

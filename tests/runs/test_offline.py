@@ -1,0 +1,274 @@
+"""Models fitted to recorded data: learned, saved, killed and resumed like everything else."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import reverie
+from reverie.cli import main
+from reverie.config.files import encode
+from reverie.data.digits import Digits
+from reverie.data.interaction import InteractionConfig
+from reverie.data.replay import chunks
+from reverie.envs.base import EnvConfig
+from reverie.errors import UserError
+from reverie.evaluate import generation
+from reverie.models.world_model import WorldModel
+from reverie.runs.config import FitConfig, read_config
+from reverie.runs.logger import read_metrics
+from reverie.runs.offline import FitRun, load
+from reverie.signals.contrastive import ContrastiveConfig
+
+FORK = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
+
+
+def digits(**training) -> FitConfig:
+    config = reverie.recipe("vae", "tiny")
+    return replace(config, threads=1, training=replace(config.training, **training))
+
+
+def fork(**training) -> FitConfig:
+    config = reverie.recipe("cvae", "tiny", "reverie/Fork-v0")
+    return replace(config, threads=1, data=FORK, training=replace(config.training, **training))
+
+
+def state_space(**training) -> FitConfig:
+    config = reverie.recipe("state_space", "tiny")
+    data = replace(config.data, train=150, test=50)
+    return replace(config, threads=1, data=data, training=replace(config.training, **training))
+
+
+def result(folder: Path) -> tuple[list[str], bytes]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [line for line in lines if json.loads(line)["kind"] != "timing"], (folder / "model.safetensors").read_bytes()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@pytest.mark.parametrize("config", [digits, fork, state_space])
+@pytest.mark.parametrize("update", [21, 40, 59])
+def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
+    reverie.train(config(), tmp_path / "peace")
+    real = FitRun.draw
+
+    def draw(run):
+        if run.clock.updates == update:
+            raise Killed
+        return real(run)
+
+    monkeypatch.setattr(FitRun, "draw", draw)
+    with pytest.raises(Killed):
+        reverie.train(config(), tmp_path / "killed")
+    monkeypatch.setattr(FitRun, "draw", real)
+    reverie.resume(tmp_path / "killed")
+    assert result(tmp_path / "killed") == result(tmp_path / "peace")
+
+
+def test_reports_come_at_their_intervals(tmp_path):
+    folder = reverie.train(digits(updates=50, log_every=20, checkpoint_every=15, evaluate_every=25), tmp_path / "run")
+    assert [line["updates"] for line in read_metrics(folder, "train")] == [20, 40, 50]
+    assert [line["updates"] for line in read_metrics(folder, "evaluation")] == [25, 50]
+    assert sorted(path.name[-6:-3] for path in (folder / "checkpoints").iterdir()) == ["045", "050"]
+
+
+def test_it_learns(tmp_path):
+    """The held-out bound rises; the pictures of the model that was saved are those of the one that learned."""
+    folder = reverie.train(digits(updates=300, evaluate_every=10), tmp_path / "run")
+    bounds = [line["bound"] for line in read_metrics(folder, "evaluation")]
+    assert bounds[-1] > bounds[0] + 5
+    values, paths = generation.write(folder, digits(updates=300))
+    assert values["bound"] == pytest.approx(bounds[-1], abs=1e-4)
+    assert values["bound"] < values["evidence"]
+    assert all(path.exists() for path in paths.values())
+
+
+def test_the_data_are_recorded_once(tmp_path):
+    folder = reverie.train(fork(), tmp_path / "run")
+    chunks = sorted(path.relative_to(folder) for path in (folder / "replay").rglob("*.safetensors"))
+    assert [str(path.parent) for path in chunks] == ["replay/test", "replay/train"]
+    first, again = (FORK.build(folder, 0, torch.device("cpu"), torch.Generator()) for _ in range(2))
+    for recorded in (first, again):
+        recorded.load(lambda text: pytest.fail("recorded again"))
+    anew = FORK.build(tmp_path / "anew", 0, torch.device("cpu"), torch.Generator())
+    anew.load(lambda text: None)
+    for name, column in anew.train.ring.items():
+        assert torch.equal(column, first.train.ring[name])
+    assert not torch.equal(anew.train.ring["obs/state"][:20], anew.test.ring["obs/state"][:20])
+
+
+@pytest.mark.parametrize("recipe", ["state_space", "vae"])
+def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
+    """Beside an image that the model sees, one and a vector that it does not."""
+    env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16)
+    data = InteractionConfig(env, train=60, test=30, privileged=("place", "pixels"))
+    config = replace(reverie.recipe(recipe, "tiny"), threads=1, data=data)
+    config = replace(config, training=replace(config.training, updates=2, batch=2, length=4))
+    folder = reverie.train(config, tmp_path / "run")
+    recorded = data.build(folder, 0, torch.device("cpu"), torch.Generator())
+    recorded.load(lambda text: pytest.fail("recorded again"))
+    assert list(recorded.spec.obs) == ["picture"]
+    batch = recorded.test.in_order(5, 3)
+    assert set(batch.obs) == {"picture", "place", "pixels"}
+    place = batch.obs["place"][..., 0].round().clamp(0, 15).long()
+    assert torch.equal(batch.obs["picture"][..., 0, :, 0].argmax(-1), place)
+    assert "place" not in json.dumps(json.loads((folder / "model.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("observe", "privileged", "sentence"),
+    [
+        ("picture", "picture", "'picture' cannot be both observed and privileged"),
+        ("picture", "plaice", "has no observation 'plaice'"),
+        ("all", "picture,place", "Everything that was recorded is privileged"),
+    ],
+)
+def test_a_mistake_about_what_is_privileged_is_one_sentence(observe, privileged, sentence, tmp_path, capsys):
+    settings = f"--data.env.id worlds:Slide-v0 --data.env.observe {observe} --data.privileged {privileged}"
+    assert main.main(f"train state_space --size tiny --run {tmp_path / 'run'} {settings}".split()) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
+def test_the_digits_are_real():
+    data = Digits(torch.device("cpu"), torch.Generator())
+    data.load(lambda text: None)
+    assert (len(data.train), len(data.test)) == (1500, 297)
+    batch = data.train.in_order(1, 3)
+    assert batch.obs["label"].argmax(-1).flatten().tolist() == [0, 1, 2]
+    assert batch.obs["pixels"].shape == (3, 1, 8, 8, 1)
+    assert int(batch.obs["pixels"].max()) == 255
+    assert batch.obs["label"].sum() == 3
+
+
+def test_a_collapsed_posterior_is_told(tmp_path, capsys):
+    folder = tmp_path / "run"
+    line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimiser.lr 1e-2 --model.optimiser.decay 0"
+    line += " --training.updates 300"
+    assert main.main(line.split()) == 0
+    said = capsys.readouterr().out
+    assert "0 of 16 latent units active" in said
+    assert "warning: The posterior has collapsed: 0 of 16 latent units depend on the image" in said
+    assert generation.warning({"active_units": 2.0, "units": 16.0}) is None
+
+
+def test_samples_and_the_manifold(tmp_path, capsys):
+    from PIL import Image
+
+    folder = tmp_path / "run"
+    assert main.main(f"train vae --size tiny --run {folder} --model.latent.size 2".split()) == 0
+    assert "manifold" in capsys.readouterr().out
+    assert main.main(f"sample {folder} --count 7 --out {tmp_path / 'seven.png'}".split()) == 0
+    assert "7 samples" in capsys.readouterr().out
+    picture = np.asarray(Image.open(tmp_path / "seven.png"))
+    side = picture.shape[0] // 3
+    assert picture.shape[:2] == (3 * side, 3 * side)
+    blank = [bool((picture[2 * side :, i * side : (i + 1) * side] == 255).all()) for i in range(3)]
+    assert blank == [False, True, True]
+
+
+def test_a_generative_run_is_no_agent(tmp_path, capsys):
+    folder = reverie.train(digits(updates=2), tmp_path / "run")
+    for command in ("evaluate", "imagine"):
+        assert main.main([command, str(folder)]) == 2
+        assert "holds no trained agent" in capsys.readouterr().err
+    agent = tmp_path / "agent"
+    agent.mkdir()
+    (agent / "config.json").write_text(json.dumps(encode(reverie.recipe("dreamer_v1", "tiny"))))
+    with pytest.raises(UserError, match="holds no fitted model"):
+        load(agent)
+
+
+def test_too_little_data_for_a_sequence(tmp_path):
+    config = replace(fork(), data=replace(FORK, test=1))
+    with pytest.raises(UserError, match="There are 1 decisions and a sequence has 2"):
+        reverie.train(config, tmp_path / "run")
+
+
+def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
+    agent = tmp_path / "agent"
+    line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
+    assert main.main([*line.split(), "--training.frames", "420"]) == 0
+    before = {path: path.read_bytes() for path in (agent / "replay").iterdir()}
+    line = f"train cvae --size tiny --run {tmp_path / 'model'} --data Replayed --data.run {agent}"
+    settings = "--training.length 2 --model.given past --model.image.units 8"
+    assert main.main([*line.split(), *settings.split()]) == 0
+    assert "held-out images: bound" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in (agent / "replay").iterdir()} == before
+    config = read_config(tmp_path / "model")
+    data = config.data.build(tmp_path, 0, torch.device("cpu"), torch.Generator())
+    data.load(lambda text: None)
+    assert len(data.train) + len(data.test) == sum(end - start for start, end, _ in chunks(agent / "replay"))
+    assert data.test.in_order(1, 1).is_first.all()
+    assert config.world == "agent"
+
+
+def test_a_run_without_a_replay_is_named(tmp_path, capsys):
+    assert main.main(["train", "vae", "--data", "Replayed", "--run", str(tmp_path / "run")]) == 2
+    assert "name the folder of an agent's run with --data.run" in capsys.readouterr().err
+
+
+def test_a_world_model_is_fitted_and_judged(tmp_path, capsys):
+    folder = tmp_path / "run"
+    settings = "--data.env.id reverie/Curtain-v0 --data.env.observe state --training.length 10 --model.dynamics SSM"
+    assert main.main(f"train state_space --size tiny --run {folder} --training.updates 20 {settings}".split()) == 0
+    said = capsys.readouterr().out
+    assert "held-out sequences: bound" in said
+    assert "last seen frame repeated" in said
+    for name in ("evaluation.json", "prediction.png", "bound.png"):
+        assert (folder / name).stat().st_size > 100
+    assert isinstance(load(folder, "cpu"), WorldModel)
+    assert main.main(["sample", str(folder)]) == 2
+    assert "holds no generative model" in capsys.readouterr().err
+
+
+def test_a_run_begins_with_what_another_has_learned(tmp_path):
+    """The lecture's two stages: an encoder alone, then encoder and forward model; what is not shared is new."""
+    tiny = reverie.recipe("contrastive", "tiny", "worlds:Slide-v0")
+    data = InteractionConfig(EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16), 200, 40)
+    training = replace(tiny.training, updates=10, evaluate_every=0)
+    alone = ContrastiveConfig("dot", predict=False)
+    model = replace(tiny.model, signals={"contrastive": alone})
+    first = replace(tiny, threads=1, data=data, training=training, model=model)
+    reverie.train(first, tmp_path / "first")
+    signals = {"contrastive": ContrastiveConfig("distance")}
+    second = replace(first, model=replace(model, signals=signals), start=str(tmp_path / "first"))
+    run = FitRun(second, tmp_path / "second")
+    learned = load(tmp_path / "first").state_dict()
+    begun = run.model.state_dict()
+    assert all(torch.equal(begun[name], learned[name]) for name in learned if name.startswith("encoder"))
+    reverie.train(second, tmp_path / "third")
+    ended = load(tmp_path / "third").state_dict()
+    assert torch.equal(ended["standardise.mean_picture"], learned["standardise.mean_picture"])
+    assert not torch.equal(ended["encoder.images.picture.net.0.weight"], learned["encoder.images.picture.net.0.weight"])
+    wider = replace(second, model=replace(second.model, dynamics=replace(model.dynamics, size=7)))
+    with pytest.raises(UserError, match="same sizes"):
+        FitRun(wider, tmp_path / "fourth")
+    with pytest.raises(UserError, match="finished run"):
+        FitRun(replace(second, start=str(tmp_path / "nowhere")), tmp_path / "fifth")
+
+
+def test_from_a_robots_recordings_to_an_agent_that_is_sent_to_an_image(tmp_path, capsys):
+    """Arrays in, a trained model out: it acts, though there is no environment that it could be judged in."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, 16, 16, 3), dtype=np.uint8)
+    actions, episode = rng.uniform(-3, 3, (120, 2)).astype(np.float32), np.arange(120) // 12
+    np.savez(tmp_path / "mine.npz", images=images, actions=actions, episode=episode)
+    folder = tmp_path / "run"
+    line = (
+        f"train cfm --size tiny --run {folder} --data Arrays --data.file {tmp_path / 'mine.npz'} --data.image_size 16"
+    )
+    assert main.main(line.split()) == 0
+    assert "RankMe" in capsys.readouterr().out
+    agent = reverie.towards(reverie.load(folder), {"pixels": images[7]})
+    _, action = agent.act(None, {"pixels": images[0]})
+    assert action.shape == (2,)
+    assert np.abs(action).max() <= 1
+    assert main.main(["evaluate", str(folder)]) == 2
+    assert "no environment to play in" in capsys.readouterr().err

@@ -1,0 +1,170 @@
+"""Law 5: an update never touches the host. On a CPU a host sync costs nothing, so it is looked for, not timed."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from host_reads import HostRead, NoHostReads
+from mocks import behavior_config, model_config, random_batch, spec
+from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from reverie import recipes, tree
+from reverie.learners.evolution import EvolutionConfig
+from reverie.models.world_model import WorldModel
+from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.runs.update import UpdateNoise, draw_noise, make_update
+from reverie.signals.contrastive import ContrastiveConfig
+
+
+def dreamer_v2():
+    config = recipes.build("dreamer_v2", "tiny")
+    return config.model, config.behavior
+
+
+METHODS = {
+    "dreamer_v1": lambda: (model_config(), behavior_config()),
+    "dreamer_v2": dreamer_v2,
+    "evolution": lambda: (model_config(), EvolutionConfig(population=4, horizon=3)),
+}
+everywhere = pytest.mark.parametrize("method", METHODS)
+
+
+class Setting:
+    """A small model, its learner and everything that an update takes; equal for equal arguments."""
+
+    def __init__(self, discrete: bool = False, batch: int = 3, length: int = 6, method: str = "dreamer_v1") -> None:
+        torch.manual_seed(0)
+        self.spec = spec(image=16, vector=2, action=3, discrete=discrete)
+        config, behavior = METHODS[method]()
+        self.model = WorldModel(config, self.spec)
+        self.learner = behavior.build(self.spec, self.model.dynamics.feature_size)
+        self.optimisers = {
+            "model": Optimiser(config.optimiser, self.model.parameters()),
+            **self.learner.optimisers(),
+        }
+        self.batch = random_batch(self.spec, batch, length)
+        generator = torch.Generator().manual_seed(1)
+        self.noise: UpdateNoise = draw_noise(self.model, self.learner, batch, length, generator)
+        self.update = make_update(self.model, self.learner, self.optimisers, "eager")
+
+    def weights(self) -> list[torch.Tensor]:
+        return [*self.model.parameters(), *self.learner.parameters()]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: x.sum().item(),
+        lambda x: float(x.mean()),
+        lambda x: bool((x > 0).any()),
+        lambda x: x.nonzero(),
+        lambda x: x[x > 0],
+        lambda x: torch.equal(x, x),
+        lambda x: torch.full((2,), x.sum().item()),
+        lambda x: x.unique(),
+    ],
+)
+def test_the_mode_does_notice(read):
+    with pytest.raises(HostRead), NoHostReads():
+        read(torch.randn(3))
+
+
+@everywhere
+@pytest.mark.parametrize("discrete", [False, True])
+def test_an_update_never_reads_a_value(discrete, method):
+    setting = Setting(discrete, method=method)
+    with NoHostReads():
+        metrics = setting.update(setting.batch, setting.noise)
+    assert metrics["loss/model"].isfinite()
+
+
+@everywhere
+@pytest.mark.parametrize("discrete", [False, True])
+def test_an_update_runs_on_tensors_that_have_no_values(discrete, method):
+    """Nor can `.tolist()`, `.numpy()` and the like be hidden in it, which no operator shows."""
+    setting, mode = Setting(discrete, method=method), FakeTensorMode()
+    learner = setting.learner
+    for module in [*setting.model.modules(), *learner.modules()]:
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            module._parameters[name] = nn.Parameter(mode.from_tensor(parameter.detach()))
+        module._buffers |= tree.map(mode.from_tensor, module._buffers)
+    batch, noise = tree.map(mode.from_tensor, (setting.batch, setting.noise))
+    with mode:
+        optimisers = {"model": Optimiser(AdamConfig(), setting.model.parameters()), **learner.optimisers()}
+        metrics = make_update(setting.model, learner, optimisers, "eager")(batch, noise)
+        assert all(x.shape == () for x in metrics.values())
+        for read in (torch.Tensor.item, torch.Tensor.tolist):
+            with pytest.raises((DataDependentOutputException, RuntimeError)):
+                read(metrics["loss/model"])
+
+
+def test_noise_comes_from_the_generator_alone():
+    setting = Setting()
+    draws = []
+    for seed, global_seed in [(1, 5), (1, 6), (2, 5)]:
+        torch.manual_seed(global_seed)
+        noise = draw_noise(setting.model, setting.learner, 3, 6, torch.Generator().manual_seed(seed))
+        draws.append(torch.cat([noise.model.flatten(), noise.behavior.dynamics.flatten()]))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@everywhere
+@pytest.mark.parametrize("discrete", [False, True])
+def test_same_noise_batch_and_weights_give_the_same_bits(discrete, method):
+    one, two = Setting(discrete, method=method), Setting(discrete, method=method)
+    first = one.update(one.batch, one.noise)
+    torch.manual_seed(99)  # nothing is drawn from the global generator
+    torch.rand(7)
+    second = two.update(two.batch, two.noise)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert all(torch.equal(a, b) for a, b in zip(one.weights(), two.weights()))
+
+
+def test_metrics_are_scalars_that_hold_no_graph():
+    setting = Setting()
+    metrics = setting.update(setting.batch, setting.noise)
+    expected = {"loss/model", "loss/reconstruction", "loss/actor", "loss/value", "grad_norm/model", "divergence"}
+    assert expected <= metrics.keys()
+    for name, x in metrics.items():
+        assert x.shape == (), name
+        assert not x.requires_grad, name
+        assert x.isfinite(), name
+
+
+def test_metrics_are_of_the_weights_before_the_step():
+    """A contrastive bound and its loss add up to the cap; measured after the step they did not."""
+    setting = Setting()
+    signals = {"contrastive": ContrastiveConfig()}
+    setting.model = WorldModel(replace(model_config(), signals=signals, weights={"contrastive": 1.0}), setting.spec)
+    optimisers = {"model": Optimiser(AdamConfig(lr=0.1), setting.model.dynamics.parameters())}
+    metrics = make_update(setting.model, None, optimisers, "eager")(setting.batch, setting.noise)
+    found = metrics["contrastive/bound"] + metrics["loss/contrastive"]
+    torch.testing.assert_close(found, metrics["contrastive/cap"])
+
+
+def test_every_part_learns():
+    setting = Setting()
+    before = [x.detach().clone() for x in setting.weights()]
+    setting.update(setting.batch, setting.noise)
+    assert all(not torch.equal(a, b) for a, b in zip(before, setting.weights()))
+
+
+def test_every_parameter_of_the_model_steps_as_a_plain_adam_would_step_it():
+    """Layouts and all: a fused step once gave the decoder's last kernel its gradient in the wrong order."""
+    setting = Setting()
+    config = AdamConfig(lr=1.0, eps=1.0, clip=1e9)  # such an epsilon shows the gradient's size, not just its sign
+    setting.optimisers["model"] = Optimiser(config, setting.model.parameters())
+    expected = copy.deepcopy(setting.model)
+    trace = expected.trace(setting.batch, setting.noise.model)
+    expected.total(expected.losses(trace)).backward()
+    plain = torch.optim.Adam(expected.parameters(), lr=config.lr, eps=config.eps, foreach=False, fused=False)
+    plain.step()
+    make_update(setting.model, setting.learner, setting.optimisers, "eager")(setting.batch, setting.noise)
+    for name, parameter in setting.model.named_parameters():
+        torch.testing.assert_close(
+            parameter, expected.get_parameter(name), msg=lambda text, name=name: f"{name}: {text}"
+        )

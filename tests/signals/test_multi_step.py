@@ -1,0 +1,80 @@
+"""What was predicted for which column, and where its loss ends up."""
+
+import pytest
+import torch
+from mocks import AddAction, added
+
+from reverie import tree
+from reverie.dynamics.rollout import imagine
+from reverie.errors import UserError
+from reverie.signals.contrastive import ContrastiveConfig
+from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.multi_step import arrived, following, per_column, predict_ahead, reaches
+
+BORDER = torch.tensor([[False, False, False, False], [True, False, True, False]])
+
+
+def test_following_and_reaches_by_hand():
+    assert following(torch.tensor([[0, 1, 2, 3]]), 2).tolist() == [[[1, 2], [2, 3], [3, 3], [3, 3]]]
+    yes, no = True, False
+    assert reaches(BORDER, 2).tolist() == [
+        [[yes, yes], [yes, yes], [yes, no], [no, no]],
+        [[yes, no], [no, no], [yes, no], [no, no]],
+    ]
+
+
+def test_predictions_by_hand():
+    """From 1, 2, 4, 8 by the actions 10, 100, 1000, 0: each adds the actions from its own column on."""
+    trace = added(torch.tensor([[[1.0], [2], [4], [8]]]), torch.tensor([[[10.0], [100], [1000], [0]]]))
+    ahead = predict_ahead(trace, 2)
+    found = ahead.features[0, :, :, 0]
+    assert found[:2].tolist() == [[11, 111], [102, 1102]]
+    assert found[2, 0] == 1004
+    assert ahead.target[0, :, :, 0].tolist() == [[2, 4], [4, 8], [8, 8], [8, 8]]
+    assert ahead.valid[0].tolist() == [[True, True], [True, True], [True, False], [False, False]]
+    assert ahead.states.value.shape == (1, 4, 2, 1)
+
+
+def test_predictions_are_imagined_with_the_noise_of_their_columns():
+    generator = torch.Generator().manual_seed(0)
+    features, action, noise = (torch.randn(2, 5, 3, generator=generator) for _ in range(3))
+    trace = added(features, action, noise=noise)
+    found = predict_ahead(trace, 3)
+    for b, t in [(0, 0), (1, 1)]:
+        start = tree.map(lambda x, b=b, t=t: x[b, t][None], trace.posterior)
+        path = imagine(AddAction(3), start, action[b, t : t + 3][None], noise[b, t + 1 : t + 4][None])
+        torch.testing.assert_close(found.features[b, t], path.value[0])
+
+
+def test_losses_arrive_at_the_column_they_are_about():
+    x = torch.tensor([[[1.0, 10, 100, 1000, 5], [2, 20, 200, 2000, 5], [3, 30, 300, 3000, 5], [4, 40, 400, 4000, 5]]])
+    assert arrived(x)[0].tolist() == [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 10, 0, 0, 0], [3, 20, 100, 0, 0]]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 6])
+def test_the_mean_is_over_valid_predictions(steps):
+    """A slow loop over pairs of one episode; the others may hold anything, also what is no number."""
+    valid = reaches(BORDER, steps)
+    loss = torch.randn(2, 4, steps, generator=torch.Generator().manual_seed(0))
+    found = per_column(torch.where(valid, loss, torch.nan), valid)
+    means, column = [], torch.zeros(2, 4)
+    for d in range(steps):
+        pairs = [(b, t) for b in range(2) for t in range(4) if valid[b, t, d]]
+        means.append(sum(loss[b, t, d] for b, t in pairs) / max(len(pairs), 1))
+        for b, t in pairs:
+            column[b, t + d + 1] += loss[b, t, d] * 8 / len(pairs) / steps
+    torch.testing.assert_close(found, column)
+    torch.testing.assert_close(found.mean(), torch.as_tensor(sum(means) / steps))
+    assert not found[:, 0].any()
+    assert found[1, 2] == 0  # an episode's first step, which nothing predicted
+
+
+def test_no_valid_prediction_is_no_loss():
+    everywhere = torch.ones(3, 4, dtype=torch.bool)
+    assert per_column(torch.ones(3, 4, 2), reaches(everywhere, 2)).tolist() == torch.zeros(3, 4).tolist()
+
+
+@pytest.mark.parametrize("config", [ForwardPredictionConfig, ContrastiveConfig])
+def test_a_prediction_goes_somewhere(config):
+    with pytest.raises(UserError, match=r"steps is 0: it must be 1 or more"):
+        config(steps=0)

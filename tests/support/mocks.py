@@ -1,0 +1,143 @@
+"""Models so simple that every number they give can be worked out by hand, and small real ones."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from reverie.agents.policies import PolicyConfig
+from reverie.dynamics.latents import GaussianConfig
+from reverie.dynamics.rssm import RSSMConfig
+from reverie.learners.actor_critic import ActorCriticConfig
+from reverie.models.world_model import WorldModel, WorldModelConfig
+from reverie.nn.conv import ConvConfig
+from reverie.nn.encoder import EncoderConfig
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig
+from reverie.signals import SignalConfig
+from reverie.signals.continuation import ContinuationConfig
+from reverie.signals.divergence import DivergenceConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.reward import RewardConfig
+from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.types import Batch, Trace
+
+
+@dataclass(frozen=True)
+class Value:
+    value: Tensor
+    """(*b, D)"""
+
+
+class AddAction(nn.Module):
+    """`predict` adds the action and the noise, `correct` adds what was seen and the noise; features are the value."""
+
+    def __init__(self, dim: int, start: float = 0.0) -> None:
+        super().__init__()
+        self.feature_size = self.noise_size = dim
+        self.start = start
+
+    @staticmethod
+    def at(*values: float) -> Value:
+        """One-dimensional states, a batch of them."""
+        return Value(torch.tensor(values)[:, None])
+
+    def initial(self, batch: int) -> Value:
+        return Value(torch.full((batch, self.feature_size), self.start))
+
+    def predict(self, state: Value, action: Tensor, noise: Tensor | None) -> Value:
+        return Value(state.value + action + (0 if noise is None else noise))
+
+    def correct(self, prior: Value, embed: Tensor, noise: Tensor | None) -> Value:
+        return Value(prior.value + embed + (0 if noise is None else noise))
+
+    def features(self, state: Value) -> Tensor:
+        return state.value
+
+    def divergence(self, posterior: Value, prior: Value) -> Tensor:
+        return (posterior.value - prior.value).square().sum(-1)
+
+    def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(*shape, self.noise_size, generator=generator)
+
+
+class Head(nn.Module):
+    """A signal whose prediction is a given function of the features."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.predict = function
+
+
+class KnownWorld(WorldModel):
+    """A world model that is given, not learned: dynamics and heads, nothing else."""
+
+    def __init__(self, dynamics: nn.Module, **heads) -> None:
+        nn.Module.__init__(self)
+        self.dynamics = dynamics
+        self.signals = nn.ModuleDict({name: Head(function) for name, function in heads.items()})
+
+
+def spec(image: int = 16, vector: int = 0, action: int = 2, discrete: bool = False) -> EnvSpec:
+    """A world with an image, a vector, or both."""
+    obs = {}
+    if image:
+        obs["pixels"] = Space((image, image, 3), "uint8")
+    if vector:
+        obs["state"] = Space((vector,), "float32")
+    return EnvSpec(obs, ActionSpace(action, discrete), repeat=1)
+
+
+def model_config(free: float = 0.0, continuation: bool = True) -> WorldModelConfig:
+    """A world model of a few thousand parameters."""
+    conv, mlp = ConvConfig(depth=4, activation="elu"), MLPConfig(layers=1, units=16)
+    signals: dict[str, SignalConfig] = {
+        "reconstruction": ReconstructionConfig(conv, mlp),
+        "reward": RewardConfig(mlp),
+        "divergence": DivergenceConfig(free=free),
+    }
+    if continuation:
+        signals["continuation"] = ContinuationConfig(mlp)
+    return WorldModelConfig(
+        encoder=EncoderConfig(conv, mlp),
+        dynamics=RSSMConfig(deter=12, hidden=16, latent=GaussianConfig(size=5)),
+        signals=signals,
+        weights=dict.fromkeys(signals, 1.0),
+        optimiser=AdamConfig(lr=3e-3),
+    )
+
+
+def behavior_config(horizon: int = 4) -> ActorCriticConfig:
+    mlp = MLPConfig(layers=1, units=16)
+    return ActorCriticConfig(policy=PolicyConfig(mlp=mlp), value=mlp, horizon=horizon)
+
+
+def random_batch(spec: EnvSpec, batch: int = 3, length: int = 6, seed: int = 0) -> Batch:
+    """Sequences that begin anywhere; the second has an episode border in the middle."""
+    generator = torch.Generator().manual_seed(seed)
+    obs = {}
+    for name, space in spec.obs.items():
+        if space.is_image:
+            shape = (batch, length, *space.shape)
+            obs[name] = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+        else:
+            obs[name] = torch.randn(batch, length, *space.shape, generator=generator)
+    size = spec.action.size
+    if spec.action.discrete:
+        action = torch.eye(size)[torch.randint(0, size, (batch, length), generator=generator)]
+    else:
+        action = 2 * torch.rand(batch, length, size, generator=generator) - 1
+    flags = {name: torch.zeros(batch, length, dtype=torch.bool) for name in ("is_first", "is_last", "is_terminal")}
+    if batch > 1 and length > 3:
+        flags["is_first"][1, 3] = flags["is_last"][1, 2] = flags["is_terminal"][1, 2] = True
+        action[1, 2] = 0
+    return Batch(obs, action, torch.randn(batch, length, generator=generator), **flags)
+
+
+def added(features: Tensor, action: Tensor, is_first: Tensor | None = None, **replaced) -> Trace:
+    """A trace of `AddAction` with posteriors `features` (B, T, F): each predicts itself plus the action (B, T, F)."""
+    size = features.shape[:2]
+    never = torch.zeros(size, dtype=torch.bool)
+    batch = Batch({}, action, torch.zeros(size), never if is_first is None else is_first, never, never)
+    state, dynamics = Value(features), AddAction(features.shape[-1])
+    return replace(Trace(batch, {}, features, state, state, features, dynamics, None), **replaced)
