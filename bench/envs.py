@@ -4,7 +4,7 @@
     python bench/envs.py --picture    draw docs/images/rendering.png and print the mean pixel change
     python bench/envs.py --deformable draw docs/images/rope.png and cloth.png: a few actions on each, from within
     python bench/envs.py --endurance  10,000 random actions on each under changing physics, and 1,000 in each corner of
-                                      what randomisation may draw; writes bench/results/endurance.json
+                                      what randomization may draw; writes bench/results/endurance.json
 
 Every contestant plays random actions and sees 64 x 64 pixels; one observation is one decision. The turns
 alternate within one run, so that a machine whose speed changes is fair to all, and figures are medians over
@@ -301,7 +301,7 @@ def changing(kind: type, actions: int) -> dict:
 
     edges = np.unique(np.sort(np.concatenate([TRIANGLES[:, two] for two in ([0, 1], [1, 2], [0, 2])]), 1), axis=0)
     lengths = np.linalg.norm(GRID[edges[:, 0]] - GRID[edges[:, 1]], axis=1)
-    world, rng = kind(randomise="step"), np.random.default_rng(0)
+    world, rng = kind(randomize="step"), np.random.default_rng(0)
     strays, deviations, failures = [], [], 0
     begin = time.process_time()
     for number in range(actions):

@@ -153,7 +153,7 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
 
 
 def thinned(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:
-    """Means of so many neighbouring episodes that at most `most` points are left."""
+    """Means of so many neighboring episodes that at most `most` points are left."""
     many = -(-len(episodes) // most)
     groups = [episodes[i : i + many] for i in range(0, len(episodes), many)]
     return [(group[-1][0], float(np.mean([value for _, value in group]))) for group in groups]

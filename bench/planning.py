@@ -37,8 +37,8 @@ from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.cem import CEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.random_shooting import RankConfig
-from reverie.planning.refined import RefinedConfig
+from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.planning.refined import CEMThenGradientConfig
 from reverie.recipes.planet import planet
 from reverie.signals.reward import RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
@@ -49,10 +49,10 @@ HORIZON, DETER, STOCH, HIDDEN, UNITS = 12, 200, 30, 200, 200
 PLANNERS: dict[str, PlannerConfig] = {
     PLANET: CEMConfig(),
     LAPTOP: planet("laptop", None).behavior.planner,
-    "random shooting": RankConfig(HORIZON, 1000),
+    "random shooting": RandomShootingConfig(HORIZON, 1000),
     "MPPI": MPPIConfig(),
     "gradient": GradientConfig(),
-    "iCEM + gradient": RefinedConfig(),
+    "iCEM + gradient": CEMThenGradientConfig(),
 }
 
 
@@ -135,7 +135,7 @@ def flops_of_one(actions: int) -> int:
 
 def check_flops(actions: int, device: torch.device) -> None:
     """The count by hand must be what PyTorch counts."""
-    problem = Problem(RankConfig(HORIZON, 7), actions, 1, device)
+    problem = Problem(RandomShootingConfig(HORIZON, 7), actions, 1, device)
     with FlopCounterMode(display=False) as counter:
         problem.plan()
     if counter.get_total_flops() != 8 * flops_of_one(actions):

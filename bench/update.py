@@ -4,7 +4,7 @@
 
 First both get the same weights, batch and noise, and must compute the same losses and nearly the same steps. Then the
 two run in turns in one process; figures are medians over rounds and their ratio, also of the two parts (world model,
-behaviour) where that costs no synchronisation, on a CPU. Sizes: `demo` (the demo's),
+behavior) where that costs no synchronization, on a CPU. Sizes: `demo` (the demo's),
 `middle` (64x64, depth 32, deter 200, batch 16 x 50), `paper` (the published one, 50 x 50). Also prints the share of
 the machine's measured float32 matrix-product peak. On a GPU eager and compiled are timed. Writes
 `bench/results/update-SIZE.json`.
@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reverie.agents.agent import choose_device
 from reverie.models.world_model import WorldModel
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.recipes.dreamer_v1 import network
 from reverie.runs.update import draw_noise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
@@ -74,7 +74,7 @@ def main() -> None:
     parts = {
         name: {
             "world model": statistics.median(a - b for a, b in zip(seconds[name], behavior[name])),
-            "behaviour": statistics.median(behavior[name]),
+            "behavior": statistics.median(behavior[name]),
         }
         for name in (found if device.type == "cpu" else ())
     }
@@ -115,7 +115,7 @@ def random_batch(s: Sizes, device: torch.device) -> Batch:
 
 
 class Contestant:
-    """`update` is one full update; what its behaviour part took is added to `behavior_seconds`."""
+    """`update` is one full update; what its behavior part took is added to `behavior_seconds`."""
 
     behavior_seconds = 0.0
     update: Callable[[], object]
@@ -149,13 +149,13 @@ class Ours(Contestant):
         spec = EnvSpec({"pixels": Space((s.image, s.image, 3), "uint8")}, ActionSpace(s.action, False), 2)
         self.model = WorldModel(model_config, spec).to(device)
         self.learner = behavior.build(spec, self.model.dynamics.feature_size).to(device)
-        optimisers = {
-            "model": Optimiser(model_config.optimiser, self.model.parameters()),
-            **self.learner.optimisers(),
+        optimizers = {
+            "model": Optimizer(model_config.optimizer, self.model.parameters()),
+            **self.learner.optimizers(),
         }
         if device.type == "cpu":
             self.learner.update = self.clocked(self.learner.update)  # pyrefly: ignore
-        self.compute = make_update(self.model, self.learner, optimisers, execution)
+        self.compute = make_update(self.model, self.learner, optimizers, execution)
         generator = torch.Generator(device).manual_seed(0)
         self.batch = batch
         self.draw = lambda: draw_noise(self.model, self.learner, s.batch, s.length, generator)

@@ -1,4 +1,4 @@
-"""Reverie: learn from pixels how a world moves, and act by planning or practising inside the learned model.
+"""Reverie: learn from pixels how a world moves, and act by planning or practicing inside the learned model.
 
 import reverie
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from reverie.agents.agent import Agent, load, replan, towards
     from reverie.errors import UserError
     from reverie.recipes import build as recipe
-    from reverie.runs.config import Config
+    from reverie.runs.config import OnlineConfig
     from reverie.runs.loop import resume, train
 
-__all__ = ["Agent", "Config", "UserError", "load", "recipe", "replan", "resume", "towards", "train"]
+__all__ = ["Agent", "OnlineConfig", "UserError", "load", "recipe", "replan", "resume", "towards", "train"]
 
 _PLACES = {
     "Agent": ("reverie.agents.agent", "Agent"),
-    "Config": ("reverie.runs.config", "Config"),
+    "OnlineConfig": ("reverie.runs.config", "OnlineConfig"),
     "UserError": ("reverie.errors", "UserError"),
     "load": ("reverie.agents.agent", "load"),
     "recipe": ("reverie.recipes", "build"),

@@ -8,7 +8,7 @@ the cloth is over another the floor of the upper particle is the lower one, so t
 Departures from Yan 2020: a flex of MuJoCo 3 instead of the cloth composite of MuJoCo 2; viscous drag instead of
 friction, and floors instead of contacts, which would be the larger part of the time. Edges are constraints that
 correct 0.4 of their error in a step, and bending is taken implicitly: both allow steps of 30 ms, some 18 to an action.
-Elastic edges as stiff would need 0.7 ms. Measured: conjugate gradients (14 iterations; with 8 an edge may be torn to
+Elastic edges as stiff would need 0.7 ms. HasMetrics: conjugate gradients (14 iterations; with 8 an edge may be torn to
 four times its length) in two thirds of the time of Newton's method, with the same lengths.
 """
 
@@ -22,14 +22,14 @@ from reverie_worlds.deformable import IMAGE, TABLE, Deformable
 from reverie_worlds.drawing import Canvas, Look, lit
 
 SIDE, SPACING = 9, 0.03
-"""Particles along an edge, and metres between two of them."""
+"""Particles along an edge, and meters between two of them."""
 PARTICLES, EDGE = SIDE * SIDE, TABLE / 2
 THICKNESS = 0.004
-"""Metres between two layers."""
+"""Meters between two layers."""
 MASS, AIR, FRICTION = 0.002, 0.006, 0.025
 """Of a particle in kg; its drag in N s / m, in the air and along what it lies on (nominal values)."""
 BEND = 0.24
-"""Of bending, in N a metre of second difference along a row or a column (nominal value)."""
+"""Of bending, in N a meter of second difference along a row or a column (nominal value)."""
 TIMESTEP, GRAVITY = 0.03, 9.81
 STIFFNESS, DAMPING = 0.4 / TIMESTEP**2, 1 / TIMESTEP
 """Of all constraints: 0.4 of an error and all of its speed are taken away in one step."""
@@ -175,10 +175,10 @@ class Cloth(Deformable):
             up = np.stack([RELIEF * up[:, 0], RELIEF * up[:, 1], up[:, 2].clip(0)], -1)
             bright = up @ LIGHT / np.linalg.norm(up, axis=-1).clip(1e-9) / LIGHT[2]
             shade = np.clip(0.4 + 0.6 * bright, 0.25, FULL)
-            colours = np.stack([shade * side / FULL, shade * ~side / FULL, np.ones_like(shade)], -1)
+            colors = np.stack([shade * side / FULL, shade * ~side / FULL, np.ones_like(shade)], -1)
             canvas = Canvas(size, TABLE)
             order = np.argsort(corners[:, :, 2].mean(1), kind="stable")
-            fine = canvas.triangles(corners[:, :, :2], np.round(colours * 255), order)
+            fine = canvas.triangles(corners[:, :, :2], np.round(colors * 255), order)
             self._drawn = (key, canvas.averaged(fine))
         return self._drawn[1]
 

@@ -22,7 +22,7 @@ REACH = 4.0
 
 
 class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
-    """`reverie/Curtain-v0`: a falling ball, a grey curtain and a paddle, uint8 (16, 16, 1).
+    """`reverie/Curtain-v0`: a falling ball, a gray curtain and a paddle, uint8 (16, 16, 1).
 
     The ball falls a row a step from a random column; at the second step it jumps 3 pixels left or right, each with
     probability 1/2; then the curtain hides it for five steps. The action, one number in [-1, 1], moves the paddle by
@@ -59,7 +59,7 @@ class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
         return picture(self.row, self.column, self.paddle)
 
     def render(self) -> np.ndarray | None:
-        """The present frame in three equal colours, sixteen times as large."""
+        """The present frame in three equal colors, sixteen times as large."""
         if self.render_mode != "rgb_array":
             return None
         return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)

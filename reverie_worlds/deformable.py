@@ -24,11 +24,11 @@ from reverie_worlds.drawing import Look, overlap, with_arrow
 IMAGE = 64
 """Pixels of an observation, in height and width."""
 TABLE = 0.6
-"""Metres of the table in the picture, in width and depth; walls stand at its edges."""
+"""Meters of the table in the picture, in width and depth; walls stand at its edges."""
 SUCCESS = 4 * TABLE / IMAGE
 """A mean distance to the goal below that of four pixels counts as success."""
 
-RANDOMISE = ("none", "trajectory", "step")
+RANDOMIZE = ("none", "trajectory", "step")
 Domain = dict[str, Any]
 """A sample of `Deformable.domain_space`: how the world looks and feels."""
 
@@ -42,7 +42,7 @@ def simulator() -> Any:
 
 
 def look_space() -> dict[str, spaces.Space]:
-    """What randomisation may draw of a scene's look."""
+    """What randomization may draw of a scene's look."""
     return {
         "thing": spaces.Box(0.45, 1.0, (3,), np.float64),
         "table": spaces.Box(0.0, 0.4, (3,), np.float64),
@@ -54,16 +54,16 @@ def look_space() -> dict[str, spaces.Space]:
 
 
 class Deformable(gymnasium.Env[Any, np.ndarray]):
-    """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in metres, float32.
+    """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in meters, float32.
 
     An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
     is picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
-    to the goal, in metres.
+    to the goal, in meters.
 
-    `progress` is what a judge sees and an agent should not: distance to the goal (summed over points, in metres, the
+    `progress` is what a judge sees and an agent should not: distance to the goal (summed over points, in meters, the
     paper's measure), overlap of the masks (0 to 1), success (0 or 1).
 
-    `goal` is one of `GOALS`; `randomise` draws look and physics from `domain_space` never, at each reset or at each
+    `goal` is one of `GOALS`; `randomize` draws look and physics from `domain_space` never, at each reset or at each
     step. A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
     """
 
@@ -72,27 +72,27 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     POINTS: ClassVar[int]
     COORDINATES: ClassVar[int]
     reach: ClassVar[float]
-    """Metres that a displacement of 1 drags."""
+    """Meters that a displacement of 1 drags."""
     physics_space: ClassVar[dict[str, tuple[float, float]]]
-    """Factors that randomisation draws between these bounds, log-uniformly."""
+    """Factors that randomization draws between these bounds, log-uniformly."""
 
     def __init__(
         self,
         render_mode: str | None = None,
         goal: str | int = "random",
-        randomise: str = "none",
+        randomize: str = "none",
         render_size: int = 480,
     ) -> None:
         goal = str(goal)  # 45 comes as a number from the command line
         if goal not in self.GOALS:
             raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")
-        if randomise not in RANDOMISE:
-            raise UserError(f"`randomise` is '{randomise}': take none, trajectory or step.")
-        self.render_mode, self.goal_name, self.randomise, self.render_size = render_mode, goal, randomise, render_size
+        if randomize not in RANDOMIZE:
+            raise UserError(f"`randomize` is '{randomize}': take none, trajectory or step.")
+        self.render_mode, self.goal_name, self.randomize, self.render_size = render_mode, goal, randomize, render_size
         self.mujoco = simulator()
         self.model = self.mujoco.MjModel.from_xml_string(self.xml())
         self.nominal = copy(self.model)
-        """The model as no randomisation has changed it."""
+        """The model as no randomization has changed it."""
         self.physics = self.mujoco.MjData(self.model)
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         most = 2 * TABLE
@@ -107,7 +107,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         self.domain_space = spaces.Dict(look_space() | low_high)
         self.look = Look()
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
-        """Where the last action picked and where it let go, in metres, for `render`."""
+        """Where the last action picked and where it let go, in meters, for `render`."""
         self.watch: Callable[[], None] | None = None
         """Called after every pull of an action, for who wants to film it."""
         self.set_domain(None)
@@ -121,7 +121,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     @property
     @abstractmethod
     def points(self) -> Float[np.ndarray, "n c"]:
-        """Where the thing is, in metres; the first two coordinates are those of the table."""
+        """Where the thing is, in meters; the first two coordinates are those of the table."""
 
     @property
     @abstractmethod
@@ -134,7 +134,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     @abstractmethod
     def drag(self, point: int, displacement: Float[np.ndarray, " c"]) -> None:
-        """Pick a point, drag it by metres, let go and come to rest."""
+        """Pick a point, drag it by meters, let go and come to rest."""
 
     @abstractmethod
     def set_physics(self, factors: dict[str, float]) -> None:
@@ -168,7 +168,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         """`options` may name another `goal` for this episode."""
         super().reset(seed=seed)
         goal = (options or {}).get("goal", self.goal_name)
-        self.set_domain(None if self.randomise == "none" else self.sample_domain())
+        self.set_domain(None if self.randomize == "none" else self.sample_domain())
         self.place(goal, self.np_random)
         self.goal_points = self.points
         self.goal_image = self.picture(self.goal_points, self.look, IMAGE)
@@ -179,7 +179,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         return self.observe(measures), measures
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
-        if self.randomise == "step":
+        if self.randomize == "step":
             self.set_domain(self.sample_domain())
         action = np.clip(np.asarray(action, np.float64), -1, 1)
         point, displacement = self.picked(action[:2]), action[2:] * self.reach
@@ -234,17 +234,17 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     # ---- judging
 
     def distance(self, points: Float[np.ndarray, "n c"], goal: Float[np.ndarray, "n c"]) -> float:
-        """The sum over points of the distance on the table, in metres, in the order of points that makes it least."""
+        """The sum over points of the distance on the table, in meters, in the order of points that makes it least."""
         return float(symmetric_distance(points, goal, self.symmetries))
 
     def measures(self) -> dict[str, Any]:
-        """How far from the goal: `distance` summed over points in metres, `iou` of the masks, `success`."""
+        """How far from the goal: `distance` summed over points in meters, `iou` of the masks, `success`."""
         points = self.points
         distance = self.distance(points, self.goal_points)
         iou = overlap(self.mask(points), self.goal_mask)
         return {"distance": distance, "iou": iou, "success": distance / self.POINTS < SUCCESS}
 
-    # ---- randomisation
+    # ---- randomization
 
     def sample_domain(self) -> Domain:
         """A look and physics, uniform in `domain_space`, from the environment's own generator."""
@@ -264,16 +264,16 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
             self.look = Look()
         else:
             look = {name: domain[name] for name in looks}
-            colours = {name: tuple(map(float, look[name])) for name in ("thing", "table")}
+            colors = {name: tuple(map(float, look[name])) for name in ("thing", "table")}
             rest = {name: float(look[name]) for name in ("light", "slope", "grain")}
-            self.look = Look(**colours, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
+            self.look = Look(**colors, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
         self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
 
 
 def symmetric_distance(
     points: Float[np.ndarray, "*b n c"], goal: Float[np.ndarray, "*b n c"], symmetries: np.ndarray
 ) -> Float[np.ndarray, "*b"]:
-    """The sum over points of the distance on the table, minimised over the orders of points that look the same."""
+    """The sum over points of the distance on the table, minimized over the orders of points that look the same."""
     ways = goal[..., symmetries, :2]
     return np.asarray(np.linalg.norm(points[..., None, :, :2] - ways, axis=-1).sum(-1).min(-1))
 

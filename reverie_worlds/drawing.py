@@ -1,7 +1,7 @@
 """Seen from above: what lies on a table, drawn without OpenGL, the same bits on every machine with the same OpenCV.
 
 Everything is drawn four times as fine and area-averaged, so a thing that moves by a tenth of a pixel is seen to move.
-Metres become pixels by one factor: x to the right, y up, the origin in the middle.
+Meters become pixels by one factor: x to the right, y up, the origin in the middle.
 """
 
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from jaxtyping import Bool, Float, UInt8
 FINER = 4
 FRACTION_BITS = 6
 """Of the fixed-point coordinates that OpenCV draws by."""
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 """Red, green and blue, each 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a scene looks: colours, the light and the table's grain."""
+    """How a scene looks: colors, the light and the table's grain."""
 
-    thing: Colour = (0.93, 0.85, 0.66)
-    back: Colour = (0.86, 0.60, 0.52)
-    """Of the thing's other side, in parts of its colour."""
-    table: Colour = (0.22, 0.25, 0.30)
+    thing: Color = (0.93, 0.85, 0.66)
+    back: Color = (0.86, 0.60, 0.52)
+    """Of the thing's other side, in parts of its color."""
+    table: Color = (0.22, 0.25, 0.30)
     light: float = 1.0
     """Factor of all brightness."""
     slope: float = 0.0
@@ -35,29 +35,29 @@ class Look:
 
 
 class Canvas:
-    """A picture of `size` pixels of a square of `width` metres, to be drawn on and then read."""
+    """A picture of `size` pixels of a square of `width` meters, to be drawn on and then read."""
 
     def __init__(self, size: int, width: float) -> None:
         self.size, self.scale = size * FINER, size * FINER / width
 
     def pixels(self, points: Float[np.ndarray, "*n 2"]) -> np.ndarray:
-        """Metres to OpenCV's fixed-point (column, row) on the fine canvas."""
+        """Meters to OpenCV's fixed-point (column, row) on the fine canvas."""
         column = points[..., 0] * self.scale + self.size / 2 - 0.5
         row = self.size / 2 - 0.5 - points[..., 1] * self.scale
         return np.round(np.stack([column, row], -1) * (1 << FRACTION_BITS)).astype(np.int32)
 
     def line(self, points: Float[np.ndarray, "n 2"], width: float) -> Float[np.ndarray, "fine fine"]:
-        """How much of each fine pixel a line of `width` metres with round ends covers, 0 or 1."""
+        """How much of each fine pixel a line of `width` meters with round ends covers, 0 or 1."""
         fine = np.zeros((self.size, self.size), np.uint8)
         cv2.polylines(fine, [self.pixels(points)], False, 1, max(1, round(width * self.scale)), shift=FRACTION_BITS)
         return fine.astype(np.float32)
 
     def triangles(
-        self, corners: Float[np.ndarray, "n 3 2"], colours: Float[np.ndarray, "n 3"], order: np.ndarray
+        self, corners: Float[np.ndarray, "n 3 2"], colors: Float[np.ndarray, "n 3"], order: np.ndarray
     ) -> UInt8[np.ndarray, "fine fine 3"]:
-        """Filled triangles of colours 0 to 255, drawn in that order on black."""
+        """Filled triangles of colors 0 to 255, drawn in that order on black."""
         fine = np.zeros((self.size, self.size, 3), np.uint8)
-        places, paints = self.pixels(corners), colours.tolist()
+        places, paints = self.pixels(corners), colors.tolist()
         for i in order.tolist():
             cv2.fillConvexPoly(fine, places[i], paints[i], shift=FRACTION_BITS)
         return fine
@@ -72,7 +72,7 @@ def lit(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The picture of a thing that covers that part of each pixel, on the table.
 
-    `thing` is its colour times its coverage; without it all is of the look's colour.
+    `thing` is its color times its coverage; without it all is of the look's color.
     """
     height, width = coverage.shape
     table = np.broadcast_to(np.asarray(look.table, np.float32), (height, width, 3))
@@ -92,7 +92,7 @@ def with_arrow(
     end: Float[np.ndarray, " 2"],
     width: float,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The picture of a square of `width` metres with a thin arrow, both ends in metres."""
+    """The picture of a square of `width` meters with a thin arrow, both ends in meters."""
     size = len(picture)
     places = (np.stack([begin, end]) * [1, -1] / width + 0.5) * size
     first, last = (tuple(int(x) for x in np.round(place)) for place in places)

@@ -43,7 +43,7 @@ class Fork(gymnasium.Env[np.ndarray, np.int64]):
         return ball(self.row, self.column)
 
     def render(self) -> np.ndarray | None:
-        """The present frame in three equal colours, sixteen times as large."""
+        """The present frame in three equal colors, sixteen times as large."""
         if self.render_mode != "rgb_array":
             return None
         return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)

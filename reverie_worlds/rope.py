@@ -18,7 +18,7 @@ from reverie_worlds.deformable import IMAGE, TABLE, Deformable
 from reverie_worlds.drawing import Canvas, Look, lit
 
 SEGMENTS, LENGTH, RADIUS = 25, 0.5, 0.009
-"""Number, metres in all, and metres of half its width."""
+"""Number, meters in all, and meters of half its width."""
 SEGMENT = LENGTH / SEGMENTS
 MASS, DAMPING, VISCOSITY = 0.008, 5e-5, 1.2
 """Of a segment in kg, of a joint in N m s, of the medium in Pa s (nominal values)."""
@@ -28,7 +28,7 @@ TIMESTEP = 0.01
 PULLS, STEPS_A_PULL, REST = 10, 3, 10
 """An action drags in so many equal pulls of so many steps each, and lets the rope rest for so many: 40 in all."""
 MOST_BEND = 60
-"""Degrees between neighbouring segments."""
+"""Degrees between neighboring segments."""
 MOST_CURVED = 0.13
 """Radians by which the bend from joint to joint changes, at most (standard deviation), in random shapes."""
 ANGLES = {"horizontal": 0, "vertical": 90, "45": 45, "135": 135}

@@ -6,12 +6,12 @@ from pathlib import Path
 from reverie.errors import UserError
 from reverie.progress import Progress
 from reverie.runs import checkpoint
-from reverie.runs.config import AnyConfig, read_config
+from reverie.runs.config import RunConfig, read_config
 from reverie.runs.loop import resume, train
 from studies import OnProgress
 
 
-def trained(config: AnyConfig, folder: Path, on_progress: OnProgress) -> Path:
+def trained(config: RunConfig, folder: Path, on_progress: OnProgress) -> Path:
     """The folder of the finished run of `config`. UserError where another run is in it."""
 
     def tell(progress: Progress) -> None:

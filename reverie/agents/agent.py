@@ -100,7 +100,7 @@ class Agent(nn.Module):
         batch = tensors[name].shape[0]
         carry = self.initial(batch) if carry is None else carry
         first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
-        embed = self.model.encoder(self.model.standardise(tensors))
+        embed = self.model.encoder(self.model.normalize(tensors))
         _, posterior = observe(
             self.model.dynamics,
             carry.belief,
@@ -178,7 +178,7 @@ def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
         raise UserError("This agent acts towards no goal: `replan` it with the objective GoalConfig first.")
     name, space = next(iter(agent.config.spec.obs.items()))
     tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
-    wanted: Any = planning.objective.represent(agent.model, agent.model.standardise(tensors))
+    wanted: Any = planning.objective.represent(agent.model, agent.model.normalize(tensors))
     objective = planning.objective.towards(agent.model, wanted)
     actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
     return Agent(agent.config, agent.model, actor)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reverie.agents.agent import Agent
     from reverie.envs.base import EnvConfig
     from reverie.progress import Progress
-    from reverie.runs.config import AnyConfig
+    from reverie.runs.config import RunConfig
 
 Texts = dict[str, str]
 """What the user typed for settings of the config, by dotted path."""
@@ -83,12 +83,12 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
 def _pursue(agent: "Agent", folder: Path, arguments: Namespace) -> int:
     """Episodes towards goal images: those of the run, or the one that was named."""
     from reverie.evaluate import goals
-    from reverie.runs.config import FitConfig, read_config
+    from reverie.runs.config import OfflineConfig, read_config
 
     if arguments.video is not None or arguments.moment is not None:
         raise UserError("Episodes towards goals are shown as film strips: leave --video and --moment out.")
     config = read_config(folder)
-    own = config.goals if isinstance(config, FitConfig) else ()
+    own = config.goals if isinstance(config, OfflineConfig) else ()
     out = Path(arguments.out) if arguments.out else folder
     out.mkdir(parents=True, exist_ok=True)
     wanted = own if arguments.goal is None else (arguments.goal,)
@@ -265,7 +265,7 @@ def _environment(env_id: str, settings: Texts) -> "EnvConfig":
     return override(wrapper(EnvConfig(id=env_id)), settings).env
 
 
-def _built(arguments: Namespace, settings: Texts) -> "AnyConfig":
+def _built(arguments: Namespace, settings: Texts) -> "RunConfig":
     """The recipe's config with the settings that were typed."""
     from reverie.config.overrides import override
     from reverie.recipes import build
@@ -299,7 +299,7 @@ def _with_planner(agent: "Agent", folder: Path, settings: Texts) -> "Agent":
     return replan(agent, planning, load_value(folder, agent))
 
 
-def _free_folder(config: "AnyConfig") -> Path:
+def _free_folder(config: "RunConfig") -> Path:
     """`runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new."""
     name = f"{config.recipe}-{config.world.replace('/', '-')}-{config.seed}"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
@@ -315,10 +315,10 @@ def _run_folder(text: str) -> Path:
     raise UserError(f"{folder} is not the folder of a run: it has no config.json.{hint}")
 
 
-def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[Progress], None]], Path]") -> int:
+def _see_through(config: "RunConfig", folder: Path, work: "Callable[[Callable[[Progress], None]], Path]") -> int:
     """Train under the live display, then evaluate, draw, and tell where everything lies."""
     from reverie.cli.display import LiveDisplay
-    from reverie.runs.config import Config
+    from reverie.runs.config import OnlineConfig
     from reverie.runs.interrupt import Interrupted
 
     try:
@@ -328,7 +328,7 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
         print(f"reverie: {stop}", file=sys.stderr)
         return 130
     print("evaluating ...", flush=True)
-    if isinstance(config, Config):
+    if isinstance(config, OnlineConfig):
         from reverie.runs import outcome
 
         result, paths = outcome.write(folder, config)
@@ -364,12 +364,12 @@ def _see_through(config: "AnyConfig", folder: Path, work: "Callable[[Callable[[P
 
 def _mean_return(returns: list[float], env: "EnvConfig") -> str:
     """One line; games with a human reference also get 0 % for random play and 100 % for a human's."""
-    from reverie.evaluate.human_scores import normalised
+    from reverie.evaluate.human_scores import normalized
 
     mean = statistics.fmean(returns)
     spread = f" (standard deviation {statistics.stdev(returns):.1f})" if len(returns) > 1 else ""
-    human = normalised(env, mean)
-    beside = "" if human is None else f", human-normalised {human:.1%}"
+    human = normalized(env, mean)
+    beside = "" if human is None else f", human-normalized {human:.1%}"
     return f"mean return of {len(returns)} episodes: {mean:.1f}{spread}{beside}"
 
 

@@ -83,7 +83,7 @@ _OF_THE_CONFIG = Settings(
 _OF_PLANNING = Settings(
     "Any of these makes the agent act by planning in its world model, whatever it was trained to do. A run that plans\n"
     "keeps its other settings; for one with a policy they are the defaults.\n"
-    "  --planner NAME               CEM, ICEM, MPPI, Gradient, Refined or Rank (default: ICEM)\n"
+    "  --planner NAME               CEM, ICEM, MPPI, Gradient, CEMThenGradient or RandomShooting (default: ICEM)\n"
     "  --planner.candidates 200     a setting of the planner by its dotted path; a wrong one is told which there are\n"
     "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value;\n"
     "                               Goal or PixelGoal towards goal images\n"
@@ -250,7 +250,7 @@ def _overview() -> str:
     lines = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items())
     return (
         "usage: reverie COMMAND ...\n\n"
-        "Learn from pixels how a world moves, and act by planning or practising inside the learned model.\n\n"
+        "Learn from pixels how a world moves, and act by planning or practicing inside the learned model.\n\n"
         f"{lines}\n\n"
         "`reverie COMMAND --help` tells what a command takes. To begin:\n\n"
         f"  {COMMANDS['train'].example}"

@@ -12,7 +12,7 @@ from reverie.errors import UserError
 
 
 @dataclass(frozen=True)
-class ReplayedConfig:
+class AgentReplayConfig:
     """`run`: the folder of an agent's run. `held_out`: the share of its decisions, the newest, that is held out."""
 
     run: str = ""
@@ -23,14 +23,14 @@ class ReplayedConfig:
         """For titles and folders."""
         return Path(self.run).name
 
-    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Replayed":
-        return Replayed(self, device, generator)
+    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "AgentReplay":
+        return AgentReplay(self, device, generator)
 
 
-class Replayed:
+class AgentReplay:
     """Implements `Recorded`; the held-out part begins with an episode."""
 
-    def __init__(self, config: ReplayedConfig, device: torch.device, generator: torch.Generator) -> None:
+    def __init__(self, config: AgentReplayConfig, device: torch.device, generator: torch.Generator) -> None:
         from reverie.agents.agent import AgentConfig
 
         folder = Path(config.run)

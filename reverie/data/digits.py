@@ -1,4 +1,4 @@
-"""Handwritten digits, 8x8 grey levels with their labels: 1,797 real images that scikit-learn ships.
+"""Handwritten digits, 8x8 gray levels with their labels: 1,797 real images that scikit-learn ships.
 
 Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (test set).
 """
@@ -49,7 +49,7 @@ class Digits:
         images, labels = cast(tuple[np.ndarray, np.ndarray], load_digits(return_X_y=True))
         true = torch.ones(len(images), dtype=torch.bool)
         columns = {
-            # 17 grey levels, 0 to 16
+            # 17 gray levels, 0 to 16
             "obs/pixels": torch.from_numpy((images / 16 * 255).round().astype(np.uint8)).reshape(-1, 8, 8, 1),
             "obs/label": torch.eye(10)[torch.from_numpy(labels).long()],
             "action": torch.zeros(len(images), 0),

@@ -46,7 +46,7 @@ class Dynamics(Protocol[S]):
 
 
 @runtime_checkable
-class Parted(Protocol):
+class HasFeatureStd(Protocol):
     """Dynamics whose features are not all single numbers: of a one-hot group no class alone says what is alive."""
 
     def spread(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:

@@ -13,7 +13,7 @@ from reverie.math.divergences import categorical_kl
 
 @dataclass(frozen=True)
 class CategoricalStats:
-    """Log-probabilities, normalised within each group, the groups side by side."""
+    """Log-probabilities, normalized within each group, the groups side by side."""
 
     log_probability: Float[Tensor, "*b Z"]
 

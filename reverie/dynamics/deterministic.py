@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics.forward_models import ForwardConfig, ForwardModel, MLPForwardConfig
-from reverie.nn.mlp import initialise
+from reverie.nn.mlp import initialize
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Deterministic(nn.Module):
         self.feature_size, self.noise_size = config.size, 0
         self.encode = nn.Linear(embed_size, config.size)
         self.forward_model: ForwardModel = config.forward.build(config.size, action_size)
-        initialise(self)
+        initialize(self)
 
     def initial(self, batch: int) -> DeterministicState:
         return DeterministicState(self.encode.weight.new_zeros(batch, self.feature_size))

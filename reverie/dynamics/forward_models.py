@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.nn.mlp import MLP, MLPConfig, initialise
+from reverie.nn.mlp import MLP, MLPConfig, initialize
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LinearForward(nn.Module):
     def __init__(self, size: int, action_size: int) -> None:
         super().__init__()
         self.net = nn.Linear(size + action_size, size)
-        initialise(self)
+        initialize(self)
 
     def forward(self, value: Float[Tensor, "*b Z"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b Z"]:
         return self.net(torch.cat([value, action], dim=-1))

@@ -100,19 +100,19 @@ class PointStats:
 
 
 @dataclass(frozen=True)
-class PointConfig:
+class DeterministicLatentConfig:
     """A deterministic latent: the network's output itself."""
 
     size: int = 30
 
-    def build(self) -> "Point":
-        return Point(self)
+    def build(self) -> "DeterministicLatent":
+        return DeterministicLatent(self)
 
 
-class Point:
+class DeterministicLatent:
     """Its sample is its value, its divergence the squared distance; it takes no noise."""
 
-    def __init__(self, config: PointConfig) -> None:
+    def __init__(self, config: DeterministicLatentConfig) -> None:
         self.sample_size = self.output_size = config.size
         self.noise_size = 0
 

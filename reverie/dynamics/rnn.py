@@ -7,7 +7,7 @@ Hafner et al. 2019 (PlaNet), Fig. 2a: it remembers, but holds one future at a ti
 
 from dataclasses import dataclass
 
-from reverie.dynamics.latents import PointConfig
+from reverie.dynamics.latents import DeterministicLatentConfig
 from reverie.dynamics.rssm import RSSM, RSSMConfig
 from reverie.nn.mlp import Activation
 
@@ -23,6 +23,6 @@ class RNNConfig:
     gate_bias: float = 0.0
 
     def build(self, embed_size: int, action_size: int) -> RSSM:
-        latent = PointConfig(self.size)
+        latent = DeterministicLatentConfig(self.size)
         config = RSSMConfig(self.deter, self.hidden, latent, self.activation, self.gate_bias)
         return RSSM(config, embed_size, action_size)

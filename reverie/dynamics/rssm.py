@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
-from reverie.dynamics.latents import GaussianConfig, GaussianStats, Latent, PointConfig, PointStats
+from reverie.dynamics.latents import DeterministicLatentConfig, GaussianConfig, GaussianStats, Latent, PointStats
 from reverie.nn.gru import LayerNormGRUCell
-from reverie.nn.mlp import ACTIVATIONS, Activation, initialise
+from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
-LatentConfig = GaussianConfig | CategoricalConfig | PointConfig
+LatentConfig = GaussianConfig | CategoricalConfig | DeterministicLatentConfig
 """The parts beside the memory to choose from."""
 Stats = GaussianStats | CategoricalStats | PointStats
 
@@ -36,9 +36,9 @@ class RSSMState:
 class RSSMConfig:
     """Sizes of the three parts.
 
-    `cell`: PyTorch's GRU, or DreamerV2's with a layer normalisation. `gate_bias`: what the GRU's gates begin with. At 0
+    `cell`: PyTorch's GRU, or DreamerV2's with a layer normalization. `gate_bias`: what the GRU's gates begin with. At 0
     (Dreamer V1's cell) half of the memory is overwritten at every step; at 1 (the cells of PlaNet's and DreamerV2's
-    published code) a quarter, so gradients come from further back. The normalised cell adds it, as published, as a
+    published code) a quarter, so gradients come from further back. The normalized cell adds it, as published, as a
     constant to the gate that keeps, and to no other.
     """
 
@@ -79,13 +79,13 @@ class RSSM(nn.Module):
             activation(),
             nn.Linear(config.hidden, latent.output_size),
         )
-        initialise(self)
+        initialize(self)
         if isinstance(self.cell, nn.GRUCell):
             self._begin(self.cell, config.gate_bias)
 
     @staticmethod
     def _begin(cell: nn.GRUCell, gate_bias: float) -> None:
-        """Keras' initialisation of a GRU, and the bias that its gates begin with."""
+        """Keras' initialization of a GRU, and the bias that its gates begin with."""
         nn.init.xavier_uniform_(cell.weight_ih)
         nn.init.orthogonal_(cell.weight_hh)
         nn.init.zeros_(cell.bias_ih)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
-from reverie.nn.mlp import ACTIVATIONS, Activation, initialise
+from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SSM(nn.Module):
             activation(),
             nn.Linear(config.hidden, latent.output_size),
         )
-        initialise(self)
+        initialize(self)
 
     def initial(self, batch: int) -> SSMState:
         stats = self.latent.initial(batch, next(self.parameters()))

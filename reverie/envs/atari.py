@@ -2,7 +2,7 @@
 
 Ids are Gymnasium's, `ALE/Boxing-v5`. Published protocol: sticky actions (0.25), all 18 actions, up to 30 no-ops at the
 start, each decision held for `repeat` frames (4 in every recipe), of which the last two are merged by their maximum,
-grayscale, no word of lives lost, an end after 108,000 frames. `--env.settings` changes it: `sticky=0.0`, `noops=0`,
+grayscale, no word of lives lost, an end after 108,000 frames. `--env.kwargs` changes it: `sticky=0.0`, `noops=0`,
 `full_actions=false`, `life_loss=true`, `grayscale=false`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Step
-from reverie.envs.gymnasium import GymEnvironment, load, own_settings
+from reverie.envs.gymnasium import GymEnvironment, load, own_kwargs
 from reverie.errors import UserError, nearest
 
 PREFIX = "ALE/"
@@ -34,7 +34,7 @@ def ids() -> list[str]:
 
 
 class AtariEnvironment(GymEnvironment):
-    """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, in colour with 3."""
+    """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, in color with 3."""
 
     def __init__(self, config: EnvConfig) -> None:
         if config.observe not in (("pixels",), ("all",)):
@@ -76,20 +76,20 @@ class AtariEnvironment(GymEnvironment):
 
 
 def _settings(config: EnvConfig) -> dict[str, Any]:
-    given = own_settings(config.settings)
+    given = own_kwargs(config.kwargs)
     for name, value in given.items():
         if name not in DEFAULTS:
             raise UserError(f"{config.id} has no setting {name!r}: there is {', '.join(DEFAULTS)}.")
         kinds = (bool,) if isinstance(DEFAULTS[name], bool) else (int, float)
         if not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,)):
             raise UserError(
-                f"--env.settings {name} of {config.id} cannot be {value!r}: it is {DEFAULTS[name]} by default."
+                f"--env.kwargs {name} of {config.id} cannot be {value!r}: it is {DEFAULTS[name]} by default."
             )
     if not 0 <= given.get("sticky", 0) <= 1:
-        raise UserError(f"--env.settings sticky of {config.id} is {given['sticky']}: it is a probability, 0 to 1.")
+        raise UserError(f"--env.kwargs sticky of {config.id} is {given['sticky']}: it is a probability, 0 to 1.")
     noops = given.get("noops", 0)
     if noops < 0 or noops != int(noops):
-        raise UserError(f"--env.settings noops of {config.id} is {noops}: it is a whole number, 0 or more.")
+        raise UserError(f"--env.kwargs noops of {config.id} is {noops}: it is a whole number, 0 or more.")
     return DEFAULTS | given
 
 

@@ -41,8 +41,8 @@ class EnvConfig:
     reflections, coarse round bodies; some twenty times as fast without a GPU."""
     camera: int | None = None
     """Camera number (DeepMind Control only); None takes the published one for the task."""
-    settings: tuple[str, ...] = ()
-    """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomise=step`."""
+    kwargs: tuple[str, ...] = ()
+    """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomize=step`."""
     count: int = 1
     """Environments that are played at once."""
     workers: bool = False

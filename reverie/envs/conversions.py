@@ -111,8 +111,8 @@ def channels_last(image: np.ndarray) -> np.ndarray:
     return np.moveaxis(image, 0, 2) if channels_first else image
 
 
-def as_colours(images: UInt8[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H W 3"]:
-    """RGB as it is; one channel as grey; any other number (MinAtar's) a hue each, added where they overlap."""
+def as_colors(images: UInt8[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H W 3"]:
+    """RGB as it is; one channel as gray; any other number (MinAtar's) a hue each, added where they overlap."""
     channels = images.shape[-1]
     if channels in (1, 3):
         return np.broadcast_to(images, (*images.shape[:-1], 3))

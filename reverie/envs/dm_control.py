@@ -91,8 +91,8 @@ class DMCEnvironment:
     def __init__(self, config: EnvConfig) -> None:
         self._task = _parsed(config.id)
         self._config = config
-        if config.settings:
-            raise UserError(f"--env.settings are for Gymnasium's environments: leave them out for {config.id}.")
+        if config.kwargs:
+            raise UserError(f"--env.kwargs are for Gymnasium's environments: leave them out for {config.id}.")
         drawn = "pixels" in config.observe
         require_gl() if drawn else choose_gl()
         self._env = _loaded(self._task, config.id)

@@ -237,7 +237,7 @@ def _open(config: EnvConfig) -> Any:
         choose_gl()
     try:
         # Gymnasium's own checker warns of what `reverie check-env` names in full.
-        settings = own_settings(config.settings) | {"disable_env_checker": True}
+        settings = own_kwargs(config.kwargs) | {"disable_env_checker": True}
         if config.time_limit is not None:
             settings["max_episode_steps"] = config.time_limit
         if _draws(spec):
@@ -246,25 +246,25 @@ def _open(config: EnvConfig) -> Any:
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"{config.id} cannot be made: {error}") from error
     except (TypeError, ValueError, KeyError, AssertionError) as error:
-        if not config.settings:
+        if not config.kwargs:
             raise
-        given = ",".join(config.settings)
-        raise UserError(f"{config.id} does not take --env.settings {given}: {_first_line(error)}") from error
+        given = ",".join(config.kwargs)
+        raise UserError(f"{config.id} does not take --env.kwargs {given}: {_first_line(error)}") from error
     if spec.max_episode_steps is None and config.time_limit is None:
         env.close()
         raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
     return env
 
 
-def own_settings(texts: tuple[str, ...]) -> dict[str, Any]:
+def own_kwargs(texts: tuple[str, ...]) -> dict[str, Any]:
     """`name=value` each, the value an int, a float, true, false or else a text."""
     found: dict[str, Any] = {}
     for text in texts:
         name, _, value = (part.strip() for part in text.partition("="))
         if not (name.isidentifier() and value):
-            raise UserError(f"{text!r} in --env.settings is not of the form name=value.")
+            raise UserError(f"{text!r} in --env.kwargs is not of the form name=value.")
         if name in ("render_mode", "max_episode_steps", "disable_env_checker"):
-            raise UserError(f"--env.settings cannot set {name}: Reverie chooses it (--env.time_limit, --env.observe).")
+            raise UserError(f"--env.kwargs cannot set {name}: Reverie chooses it (--env.time_limit, --env.observe).")
         found[name] = _value(value)
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Step
-from reverie.envs.conversions import as_colours, checked_action, over, resized, uniform_actions
+from reverie.envs.conversions import as_colors, checked_action, over, resized, uniform_actions
 from reverie.errors import UserError, nearest
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -53,8 +53,8 @@ class MinAtarEnvironment:
         game, every = _named(config.id)
         if config.observe not in (("pixels",), ("all",)):
             raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")
-        if config.settings or config.camera is not None or config.rendering != "stock":
-            raise UserError(f"{config.id} takes no --env.settings, --env.camera or --env.rendering: leave them out.")
+        if config.kwargs or config.camera is not None or config.rendering != "stock":
+            raise UserError(f"{config.id} takes no --env.kwargs, --env.camera or --env.rendering: leave them out.")
         self._game = _open(game)
         self._actions = list(range(ACTIONS)) if every else list(self._game.minimal_action_set())
         channels = int(self._game.state_shape()[2])
@@ -97,8 +97,8 @@ class MinAtarEnvironment:
         return uniform_actions(self._spec.action, count, np.random.default_rng(seed))
 
     def render(self) -> np.ndarray:
-        """Each kind of thing in a colour of its own."""
-        picture = as_colours(self._game.state().astype(np.uint8) * 255)
+        """Each kind of thing in a color of its own."""
+        picture = as_colors(self._game.state().astype(np.uint8) * 255)
         return picture.repeat(CELL, 0).repeat(CELL, 1)
 
     def close(self) -> None:

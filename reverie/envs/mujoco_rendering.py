@@ -4,7 +4,7 @@ Departures of `fast` from `stock`: no shadows, no reflections, round bodies of 6
 where stock takes four. Four samples cost as much time again. Where a part is thinner than a pixel, one would lose it:
 the cartpole's rail is kept by drawing twice as many rows, the cup's string by twice as many rows and columns, averaged.
 
-Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
+HasMetrics (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
 of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
 observations come 23 to 40 times as fast as from `physics.render`.
 """
@@ -64,7 +64,7 @@ def require_gl() -> str:
 
 
 def _egl_works() -> bool:
-    """Whether an EGL device can be initialised here, asked of the C library: importing would be too late."""
+    """Whether an EGL device can be initialized here, asked of the C library: importing would be too late."""
     try:
         ctypes.CDLL("libOpenGL.so.0")
         egl = ctypes.CDLL("libEGL.so.1")

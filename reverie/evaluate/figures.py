@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from reverie.envs.conversions import as_colours
+from reverie.envs.conversions import as_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ _SEEN, _IMAGINED = (46, 160, 67), (203, 36, 49)  # RGB of the bar over a film: c
 
 
 def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
-    """Write an h264 mp4; `frames` have any number of channels (`as_colours`). Returns `path`.
+    """Write an h264 mp4; `frames` have any number of channels (`as_colors`). Returns `path`.
 
     Small frames are enlarged by whole factors without smoothing until both sides have at least 256 pixels.
     Raises `ValueError` where there is no frame.
@@ -46,7 +46,7 @@ def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) ->
         stream.width = width * factor // 2 * 2
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18"}
-        for frame in as_colours(frames):
+        for frame in as_colors(frames):
             large = _enlarge(frame, factor)[: stream.height, : stream.width]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(large), "rgb24")))
         container.mux(stream.encode())
@@ -63,7 +63,7 @@ def open_loop_strip(
     seen, unseen = _STRIP_COLUMNS
     steps = np.unique(np.concatenate([_spread(0, context, seen), _spread(context, len(real), unseen)])).tolist()
     rows = {"real": real, "imagined": imagined, "difference": _difference(real, imagined)}
-    tiles = [[_framed(as_colours(film)[step], step < context) for step in steps] for film in rows.values()]
+    tiles = [[_framed(as_colors(film)[step], step < context) for step in steps] for film in rows.values()]
     mosaic = np.concatenate([np.concatenate(row, axis=1) for row in tiles])
     height, width = tiles[0][0].shape[:2]
     figure = _figure(0.9 * len(steps) + 0.9, 0.9 * len(rows) * height / width + 0.75)
@@ -90,7 +90,7 @@ def open_loop_video(
 ) -> Path:
     """Write a film of three panels (real, imagined, difference), titled; green while the model sees."""
     factor = _factor(real.shape[1:3], _SMALLEST_SIDE)
-    panels = [as_colours(film) for film in (real, imagined, _difference(real, imagined))]
+    panels = [as_colors(film) for film in (real, imagined, _difference(real, imagined))]
     frames = []
     for step, images in enumerate(zip(*panels)):
         picture = np.concatenate([_enlarge(image, factor) for image in images], axis=1)
@@ -116,7 +116,7 @@ def curve(
 
     `runs`: evaluations. `training`: the training episodes of the same labels, drawn faintly behind them.
     `published`: other people's points, drawn as stars. `references`: published returns, drawn as dashed levels. Labels
-    that differ only after `, seed` have one colour.
+    that differ only after `, seed` have one color.
     """
     figure = _figure(7, 4.2)
     axes = figure.add_subplot()
@@ -124,8 +124,8 @@ def curve(
     for label, points in runs.items():
         frames, returns = zip(*sorted(points)) if points else ((), ())
         marker = "o" if len(points) <= _MOST_MARKERS else None
-        colour = f"C{methods.index(label.partition(', seed')[0])}"
-        (line,) = axes.plot(frames, returns, color=colour, marker=marker, markersize=4, linewidth=1.5, label=label)
+        color = f"C{methods.index(label.partition(', seed')[0])}"
+        (line,) = axes.plot(frames, returns, color=color, marker=marker, markersize=4, linewidth=1.5, label=label)
         if behind := sorted((training or {}).get(label, ())):
             axes.plot(*zip(*behind), color=line.get_color(), linewidth=0.8, alpha=0.4)
     for number, (label, points) in enumerate((published or {}).items()):
@@ -154,7 +154,7 @@ def lines(
     """Write a PNG of pairs (x, y) by label; `logarithmic` is the x-axis, `references` are drawn as dashed levels.
 
     `seeds`: by label, the lines that its own is the mean of, drawn faintly.
-    From the eleventh on, lines are dotted, for there are ten colours.
+    From the eleventh on, lines are dotted, for there are ten colors.
     """
     figure = _figure(7, 4.2 if len(series) <= 8 else 5.2)
     axes = figure.add_subplot()
@@ -165,7 +165,7 @@ def lines(
         for one in (seeds or {}).get(label, ()):
             axes.plot(*zip(*sorted(one)), linewidth=0.8, alpha=0.5, linestyle=style, color=f"C{number % 10}")
     for label, level in (references or {}).items():
-        axes.axhline(level, linestyle="--", linewidth=1.2, color="grey", label=label)
+        axes.axhline(level, linestyle="--", linewidth=1.2, color="gray", label=label)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if logarithmic else "linear")
     axes.set_yscale("log" if y_logarithmic else "linear")
     _finish(axes)
@@ -173,7 +173,7 @@ def lines(
 
 
 def bars(path: Path, groups: Mapping[str, Mapping[str, float]], title: str, xlabel: str) -> Path:
-    """Write a PNG of horizontal bars: a group a label, a bar of one colour for each of its entries."""
+    """Write a PNG of horizontal bars: a group a label, a bar of one color for each of its entries."""
     entries = list(dict.fromkeys(entry for group in groups.values() for entry in group))
     figure = _figure(7, 1.2 + 0.42 * len(groups))
     axes = figure.add_subplot()
@@ -199,18 +199,18 @@ def agreement(
         axes.plot(*(zip(*points) if points else ((), ())), linestyle="none", marker=marker, markersize=6, label=label)
     numbers = [number for points in series.values() for point in points for number in point]
     ends = (min(numbers), max(numbers))
-    axes.plot(ends, ends, linestyle="--", linewidth=1, color="grey", label="as much as predicted")
+    axes.plot(ends, ends, linestyle="--", linewidth=1, color="gray", label="as much as predicted")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     _finish(axes)
     return _save(figure, path)
 
 
-def scatter(path: Path, panels: Mapping[str, Float[np.ndarray, "N 2"]], colour: Float[np.ndarray, " N"]) -> Path:
-    """Write a PNG of clouds of points side by side, titled; the i-th point has the same colour in each."""
+def scatter(path: Path, panels: Mapping[str, Float[np.ndarray, "N 2"]], color: Float[np.ndarray, " N"]) -> Path:
+    """Write a PNG of clouds of points side by side, titled; the i-th point has the same color in each."""
     figure = _figure(4.2 * len(panels), 4.4)
     for number, (title, points) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), number)
-        axes.scatter(points[:, 0], points[:, 1], c=colour, cmap="hsv", s=4)
+        axes.scatter(points[:, 0], points[:, 1], c=color, cmap="hsv", s=4)
         axes.set(title=title, aspect="equal")
         _finish(axes)
     return _save(figure, path)
@@ -226,7 +226,7 @@ def mosaic(
         tiles = []
         for column, image in enumerate(row, start=1):
             right = 6 * gap if column == gap_after else gap
-            large = _enlarge(as_colours(image), factor)
+            large = _enlarge(as_colors(image), factor)
             tiles.append(np.pad(large, ((gap, gap), (gap, right), (0, 0)), constant_values=255))
         lined.append(np.concatenate(tiles, axis=1))
     return np.concatenate(lined)
@@ -237,7 +237,7 @@ def image(path: Path, picture: UInt8[np.ndarray, "H W C"]) -> Path:
     from PIL import Image
 
     with _whole(path) as partial:
-        Image.fromarray(np.ascontiguousarray(as_colours(picture[None])[0])).save(partial, "PNG")
+        Image.fromarray(np.ascontiguousarray(as_colors(picture[None])[0])).save(partial, "PNG")
     return Path(path)
 
 

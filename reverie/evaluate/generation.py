@@ -23,7 +23,7 @@ from reverie.runs.logger import read_metrics
 from reverie.types import Batch
 
 if TYPE_CHECKING:
-    from reverie.runs.config import FitConfig
+    from reverie.runs.config import OfflineConfig
 
 MOST_IMAGES, SAMPLES = 512, 100
 """Held-out sequences that are looked at, and samples of the posterior for the importance-weighted estimate."""
@@ -121,7 +121,7 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     from reverie.runs.config import read_config
     from reverie.runs.offline import load
 
-    model, config = load(folder), cast("FitConfig", read_config(folder))  # `load` refuses others
+    model, config = load(folder), cast("OfflineConfig", read_config(folder))  # `load` refuses others
     if not isinstance(model, GenerativeModel):
         raise UserError(f"{folder} holds no generative model: give the folder of a run such as `reverie train vae`.")
     device = next(model.parameters()).device
@@ -142,7 +142,7 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     return figures.image(path, figures.mosaic([list(row) for row in pixels]))
 
 
-def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str, Path]]:
+def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
     from reverie.runs.offline import load
 

@@ -27,7 +27,7 @@ from reverie.errors import UserError
 from reverie.evaluate import figures
 from reverie.files import atomic_write
 from reverie.planning.actor import PlanningActor, PlanningNoise
-from reverie.planning.random_shooting import RankConfig
+from reverie.planning.random_shooting import RandomShootingConfig
 
 GOAL_STREAM = 2
 """Of seeds: neither training (0) nor the evaluation of returns (1)."""
@@ -93,10 +93,10 @@ def pursue(
 
 def goal_environment(env: EnvConfig, goal: str, count: int) -> EnvConfig:
     """The environment that an agent was trained in, as one that shows `goal` and measures progress."""
-    settings = tuple(text for text in env.settings if not text.startswith("goal="))
+    kwargs = tuple(text for text in env.kwargs if not text.startswith("goal="))
     observe = tuple(dict.fromkeys((*env.observe, "goal", "progress")))
-    settings += (f"goal={goal}",) if goal else ()
-    return replace(env, observe=observe, settings=settings, time_limit=None, count=count, workers=False)
+    kwargs += (f"goal={goal}",) if goal else ()
+    return replace(env, observe=observe, kwargs=kwargs, time_limit=None, count=count, workers=False)
 
 
 def by_agent(agent: Agent) -> Callable[[list[Environment]], Choose]:
@@ -106,7 +106,7 @@ def by_agent(agent: Agent) -> Callable[[list[Environment]], Choose]:
             f"Goals are images, and this agent sees {sorted(agent.config.spec.obs)}: train on pixels alone."
         )
     planner = agent.config.actor.planner if isinstance(agent.actor, PlanningActor) else None  # pyrefly: ignore
-    ranks = isinstance(planner, RankConfig) and planner.horizon == 1
+    ranks = isinstance(planner, RandomShootingConfig) and planner.horizon == 1
 
     def player(_: list[Environment]) -> Choose:
         sent: Agent | None = None

@@ -5,7 +5,7 @@ and Surround. Random play under sticky actions differs a little.
 """
 
 from reverie.envs.base import EnvConfig
-from reverie.envs.gymnasium import own_settings
+from reverie.envs.gymnasium import own_kwargs
 
 SCORES: dict[str, tuple[float, float]] = {
     "Alien": (227.8, 7127.7),
@@ -67,13 +67,13 @@ SCORES: dict[str, tuple[float, float]] = {
 """Game as in its id, `ALE/NAME-v5`: random, human."""
 
 
-def normalised(env: EnvConfig, score: float) -> float | None:
+def normalized(env: EnvConfig, score: float) -> float | None:
     """`(score - random) / (human - random)`: 0 as good as random, 1 as a human.
 
     None where no human score is known, or less than a whole game is played (a time limit, an end at a lost life).
     """
     game = env.id.removeprefix("ALE/").rpartition("-")[0]
-    if game not in SCORES or env.time_limit is not None or own_settings(env.settings).get("life_loss"):
+    if game not in SCORES or env.time_limit is not None or own_kwargs(env.kwargs).get("life_loss"):
         return None
     random, human = SCORES[game]
     return (score - random) / (human - random)

@@ -42,12 +42,12 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     The batch's first sequence is the one shown. UserError where the model has no decoder or sees no image, or
     the sequences are too short.
     """
-    length, images = batch.action.shape[1], model.standardise.images
+    length, images = batch.action.shape[1], model.normalize.images
     if "reconstruction" not in model.signals or not images:
         raise UserError("An open-loop picture needs a model that sees images and learned to reconstruct them.")
     if not 1 <= context < length:
         raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
-    obs, name = model.standardise(batch.obs), images[0]
+    obs, name = model.normalize(batch.obs), images[0]
     led_here = prev_action(batch.action)
     seen = {key: value[:, :context] for key, value in obs.items()}
     start = model.dynamics.initial(batch.action.shape[0])
@@ -56,7 +56,7 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     last = tree.map(lambda x: x[:, -1], posterior)
     states = imagine(model.dynamics, last, led_here[:, context:], None)
     features = torch.cat([model.dynamics.features(posterior), model.dynamics.features(states)], dim=1)
-    decoded = model.standardise.pixels(name, model.signals["reconstruction"].decode(features)[name])
+    decoded = model.normalize.pixels(name, model.signals["reconstruction"].decode(features)[name])
     real = batch.obs[name].float()
 
     def error(found: Tensor) -> np.ndarray:

@@ -17,7 +17,7 @@ from reverie import tree
 from reverie.agents.agent import Agent
 from reverie.config.declared import short_name
 from reverie.dynamics.rollout import imagine
-from reverie.envs.conversions import as_colours
+from reverie.envs.conversions import as_colors
 from reverie.errors import UserError
 from reverie.evaluate import figures
 from reverie.evaluate.returns import Evaluation
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _RANKS = {"best": 0.0, "better than 75 %": 0.25, "median": 0.5, "worst": 1.0}
 """Which candidates are shown: the share of all that scored higher."""
-_COLOURS = ("tab:blue", "tab:purple", "tab:cyan", "tab:orange", "tab:red")
+_COLORS = ("tab:blue", "tab:purple", "tab:cyan", "tab:orange", "tab:red")
 _REAL, _OTHERS = "tab:green", "0.6"
 _MOST_COLUMNS = 15
 _TILE, _LABELS, _NOW = 0.8, 1.75, 1.3  # inches: a frame's side, the rows' names, the frame seen at the moment
@@ -179,9 +179,9 @@ def draw(path: Path, plans: Plans, title: str) -> Path:
         return Path(path)
     apart = any(abs(future.score - future.predicted_return) > 0.05 for future in plans.shown)
     rows = []
-    for future, colour in zip(plans.shown, _colours(plans)):
+    for future, color in zip(plans.shown, _colors(plans)):
         both = f", return {future.predicted_return:z.1f}" if apart else ""
-        rows.append((f"{future.name}\nscore {future.score:z.1f}{both}", future.frames, colour))
+        rows.append((f"{future.name}\nscore {future.score:z.1f}{both}", future.frames, color))
     rows.insert(1, (f"what really came, replanning\nreturn {plans.real_reward.sum():z.1f}", real[1:], _REAL))
     tall = len(rows) * _TILE * real.shape[1] / real.shape[2]
     with figures.picture(path, width, tall + 3.4) as figure:
@@ -191,28 +191,28 @@ def draw(path: Path, plans: Plans, title: str) -> Path:
             width_ratios=[_NOW, *[(width - _LABELS - _NOW) / len(steps)] * len(steps)],
         )  # fmt: skip
         _draw_frame(figure.add_subplot(grid[: len(rows), 0]), real[0], _REAL, f"seen at\ndecision {plans.decision}")
-        for row, (name, frames, colour) in enumerate(rows):
+        for row, (name, frames, color) in enumerate(rows):
             for column, step in enumerate(steps, start=1):
                 axes = figure.add_subplot(grid[row, column])
                 frame = frames[step] if frames is not None and step < len(frames) else None
-                _draw_frame(axes, frame, colour, f"+{step + 1}" if row == 0 else "")
+                _draw_frame(axes, frame, color, f"+{step + 1}" if row == 0 else "")
                 if column == 1:
-                    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=colour, labelpad=8)
+                    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=color, labelpad=8)
         _draw_rewards(figure.add_subplot(grid[-1, 1:]), figure.add_subplot(grid[-1, 0]), plans, steps)
     return Path(path)
 
 
-def _draw_frame(axes: "Axes", frame: np.ndarray | None, colour: str, title: str) -> None:
-    """One frame, or an empty place, bordered by the colour of its row."""
+def _draw_frame(axes: "Axes", frame: np.ndarray | None, color: str, title: str) -> None:
+    """One frame, or an empty place, bordered by the color of its row."""
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=9)
-    axes.spines[:].set(color=colour, linewidth=1.5, visible=frame is not None)
+    axes.spines[:].set(color=color, linewidth=1.5, visible=frame is not None)
     if frame is not None:
-        axes.imshow(as_colours(frame), interpolation="nearest")
+        axes.imshow(as_colors(frame), interpolation="nearest")
 
 
 def _draw_rewards(axes: "Axes", key: "Axes", plans: Plans, ticks: list[int]) -> None:
-    """Reward against decisions after the moment: all candidates faintly, those shown by their colours, and the real.
+    """Reward against decisions after the moment: all candidates faintly, those shown by their colors, and the real.
 
     The legend goes to `key`, a place of its own.
     """
@@ -221,10 +221,10 @@ def _draw_rewards(axes: "Axes", key: "Axes", plans: Plans, ticks: list[int]) -> 
     faint = float(np.clip(20 / len(plans.reward), 0.04, 0.4))
     axes.plot(steps, plans.reward.T, color=_OTHERS, alpha=faint, linewidth=0.8)
     axes.plot([], [], color=_OTHERS, linewidth=0.8, label=f"all {len(plans.reward)} candidates")
-    for future, colour in reversed(list(zip(plans.shown, _colours(plans)))):
+    for future, color in reversed(list(zip(plans.shown, _colors(plans)))):
         bold = future is executed
         axes.plot(
-            steps, future.reward, color=colour, linewidth=2.6 if bold else 1.2, marker="o" if bold else None,
+            steps, future.reward, color=color, linewidth=2.6 if bold else 1.2, marker="o" if bold else None,
             markersize=4, label=f"{future.name}, predicted" if bold else future.name,
         )  # fmt: skip
     real = plans.real_reward
@@ -247,9 +247,9 @@ def _draw_rewards(axes: "Axes", key: "Axes", plans: Plans, ticks: list[int]) -> 
     key.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, loc="center left", borderaxespad=0)
 
 
-def _colours(plans: Plans) -> tuple[str, ...]:
+def _colors(plans: Plans) -> tuple[str, ...]:
     """One for each future shown; a rank keeps its own whether or not the executed plan is the best."""
-    return (_COLOURS[0], *_COLOURS[len(_COLOURS) + 1 - len(plans.shown) :])
+    return (_COLORS[0], *_COLORS[len(_COLORS) + 1 - len(plans.shown) :])
 
 
 def _features(agent: Agent, belief: Any, action: Float[Tensor, "N H A"]) -> Float[Tensor, "N H F"]:
@@ -274,5 +274,5 @@ def _decoded(agent: Agent, features: Float[Tensor, "N H F"]) -> UInt8[np.ndarray
     model, name = agent.model, _image(agent)
     if name is None or "reconstruction" not in model.signals:
         return None
-    decoded = model.standardise.pixels(name, model.signals["reconstruction"].decode(features)[name])
+    decoded = model.normalize.pixels(name, model.signals["reconstruction"].decode(features)[name])
     return decoded.round().to(torch.uint8).cpu().numpy()

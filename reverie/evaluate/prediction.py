@@ -29,7 +29,7 @@ from reverie.runs.logger import read_metrics
 from reverie.types import Batch
 
 if TYPE_CHECKING:
-    from reverie.runs.config import FitConfig
+    from reverie.runs.config import OfflineConfig
 
 MOST_SEQUENCES, SAMPLES, SHOWN = 128, 50, 6
 """Held-out sequences that are looked at, samples of the latent, and sequences in a picture."""
@@ -140,7 +140,7 @@ def warning(values: dict[str, float]) -> str | None:
     return "Repeating the last frame predicts better than this model: train longer, or look at its reconstructions."
 
 
-def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str, Path]]:
+def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
     from reverie.runs.offline import load
 
@@ -167,7 +167,7 @@ def _filtered(model: WorldModel, batch: Batch, samples: int, seed: int) -> tuple
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     size = (samples * batch.action.shape[0], batch.action.shape[1])
     noise, other = (model.dynamics.noise(*size, generator=generator) for _ in range(2))
-    embed = _repeated(model.encoder(model.standardise(batch.obs)), samples)
+    embed = _repeated(model.encoder(model.normalize(batch.obs)), samples)
     action, first = _repeated(prev_action(batch.action), samples), _repeated(batch.is_first, samples)
     return observe(model.dynamics, model.dynamics.initial(size[0]), action, embed, first, noise)[1], other
 
@@ -176,7 +176,7 @@ def _nats(model: WorldModel, batch: Batch, states: Any, columns: slice, samples:
     """How much less likely the images of `columns` are by K states than by themselves."""
     signal = model.signals["reconstruction"]
     decoded = signal.decode(model.dynamics.features(states))
-    obs = model.standardise(batch.obs)
+    obs = model.normalize(batch.obs)
     found = []
     for name, image in decoded.items():
         truth = obs[name][:, columns].flatten(2)

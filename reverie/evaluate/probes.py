@@ -30,10 +30,10 @@ def linear_probes(
 ) -> Float[Tensor, " K"]:
     """`linear_probe` of several quantities; NaN for one that does not vary in the test data."""
     mean, offset = features.double().mean(0), targets.double().mean(0)
-    centred = features.double() - mean
-    covariance = centred.T @ centred / len(centred)
+    centered = features.double() - mean
+    covariance = centered.T @ centered / len(centered)
     penalty = RIDGE * covariance.diagonal().mean().clamp(min=1e-12) * torch.eye(len(mean), dtype=torch.float64)
-    weight = torch.linalg.solve(covariance + penalty.to(mean.device), centred.T @ (targets - offset) / len(centred))
+    weight = torch.linalg.solve(covariance + penalty.to(mean.device), centered.T @ (targets - offset) / len(centered))
     found = (test_features.double() - mean) @ weight + offset
     left = (test_targets.double() - found).square().mean(0)
     variance = test_targets.double().var(0, correction=0)
@@ -44,8 +44,8 @@ def rank_correlation(x: Float[np.ndarray, " N"], y: Float[np.ndarray, " N"]) -> 
     """Spearman's: the correlation of the ranks, where equal values share the mean of theirs. NaN if one is constant."""
     ranks = np.stack([_ranks(x), _ranks(y)])
     spread = ranks.std(1)
-    centred = ranks - ranks.mean(1, keepdims=True)
-    return float((centred[0] * centred[1]).mean() / spread.prod()) if spread.all() else float("nan")
+    centered = ranks - ranks.mean(1, keepdims=True)
+    return float((centered[0] * centered[1]).mean() / spread.prod()) if spread.all() else float("nan")
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ the model predicts from it and a_t; C is the covariance of z over all frames.
 | `dead_dimensions` | the share whose std is below a hundredth of the median |
 | `scale` | `std` over what it was before the first update (known to a run) |
 | `participation_ratio` | `(tr C)^2 / tr C^2` |
-| `rankme`, `rankme_uncentred` | Garrido 2022, of z less its mean and of z itself |
+| `rankme`, `rankme_uncentered` | Garrido 2022, of z less its mean and of z itself |
 | `probe` | R^2 of linear probes of the true state, learned on the data of training; mean over its numbers |
 | `inverse` | R^2 of a linear regression from [z_t, z_{t+1}] to a_t, likewise; it sees no products of the two, \
 and says little where z remembers: a belief was told the action |
@@ -44,7 +44,7 @@ from reverie.runs.logger import read_metrics
 from reverie.types import Batch
 
 if TYPE_CHECKING:
-    from reverie.runs.config import FitConfig
+    from reverie.runs.config import OfflineConfig
 
 MOST_FRAMES, PAIRS = 2048, 2000
 """Frames of each part that are looked at, and pairs of them whose distances are compared."""
@@ -52,7 +52,7 @@ MOST_FRAMES, PAIRS = 2048, 2000
 
 @dataclass(frozen=True)
 class Representation:
-    """`values` are the table above; `std` and `spectrum` (singular values over sqrt N, centred) by dimension;
+    """`values` are the table above; `std` and `spectrum` (singular values over sqrt N, centered) by dimension;
     `probes` R^2 by number of the true state, none without one."""
 
     values: dict[str, float]
@@ -99,8 +99,8 @@ def measure(model: WorldModel, recorded: Recorded, length: int, judge: Truth | N
     train, test = (see(model, part.spread(length, most)) for part in (recorded.train, recorded.test))
     found = {name: float(value) for name, value in scale_metrics(test.frames).items()}
     found["dimensions"] = float(test.frames.shape[1])
-    found["rankme"] = float(rankme(test.frames, centred=True))
-    found["rankme_uncentred"] = float(rankme(test.frames, centred=False))
+    found["rankme"] = float(rankme(test.frames, centered=True))
+    found["rankme_uncentered"] = float(rankme(test.frames, centered=False))
     found |= foresight(test)
     found["inverse"] = float(linear_probes(*train.pairs(), *test.pairs()).nanmean())
     probes = np.zeros(0)
@@ -108,8 +108,8 @@ def measure(model: WorldModel, recorded: Recorded, length: int, judge: Truth | N
         each = probe(judge, train, test)
         probes = each.numpy()
         found["probe"] = float(each.nanmean())
-        found["rank_correlation"] = neighbourhoods(judge, test)
-    std, spectrum = test.frames.std(0), singular_values(test.frames, centred=True)
+        found["rank_correlation"] = neighborhoods(judge, test)
+    std, spectrum = test.frames.std(0), singular_values(test.frames, centered=True)
     return Representation(found, std.cpu().numpy(), spectrum.cpu().numpy(), probes)
 
 
@@ -127,7 +127,7 @@ def probe(judge: Truth, train: Seen, test: Seen) -> Float[Tensor, " K"]:
     return linear_probes(train.frames.cpu(), targets[0].double(), test.frames.cpu(), targets[1].double())
 
 
-def neighbourhoods(judge: Truth, seen: Seen, seed: int = 0) -> float:
+def neighborhoods(judge: Truth, seen: Seen, seed: int = 0) -> float:
     """`rank_correlation`: whether frames that are near in truth are near in the latent space."""
     state, features = _state(judge, seen), seen.frames.double().cpu().numpy()
     one, other = np.random.default_rng(seed).integers(len(state), size=(2, PAIRS))
@@ -174,7 +174,7 @@ def warning(values: dict[str, float]) -> str | None:
     return "Repeating the last features predicts better than this model does: train longer, or look at its alarms."
 
 
-def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str, Path]]:
+def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
     """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
     from reverie.runs.offline import load
 
@@ -185,7 +185,7 @@ def write(folder: Path, config: "FitConfig") -> tuple[dict[str, float], dict[str
 
 
 def add(
-    folder: Path, config: "FitConfig", model: WorldModel, recorded: Recorded, values: dict[str, float]
+    folder: Path, config: "OfflineConfig", model: WorldModel, recorded: Recorded, values: dict[str, float]
 ) -> tuple[dict[str, float], dict[str, Path]]:
     """Put these measures beside other `values` into evaluation.json."""
     found = measure(model, recorded, config.training.length, judge(config, recorded))
@@ -206,7 +206,7 @@ def relative(values: dict[str, float], lines: list[dict[str, Any]]) -> dict[str,
     return {"scale": values["std"] / lines[0]["std"]}
 
 
-def judge(config: "FitConfig", recorded: Recorded) -> Truth | None:
+def judge(config: "OfflineConfig", recorded: Recorded) -> Truth | None:
     """What these data say of the true state: vectors that were recorded and are not shown to the model."""
     ring = recorded.test.ring
     kept = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}

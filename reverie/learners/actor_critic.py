@@ -1,4 +1,4 @@
-"""Dreamer's behaviour: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3; 2021, Sec. 2).
+"""Dreamer's behavior: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3; 2021, Sec. 2).
 
     actor   max  E sum_t w_t V_lambda(s_t)       by analytic gradients through the learned dynamics (V1)
             or   E sum_t w_t ln pi(a_t | s_t) sg(V_lambda(s_t) - v(s_t))     REINFORCE (V2, discrete actions)
@@ -28,7 +28,7 @@ from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulated_weight, lambda_return
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics
 
@@ -53,8 +53,8 @@ class ActorCriticConfig:
     """How far the target value moves towards the value; 1 at every update bootstraps from the value itself."""
     target_every: int = 1
     """Updates between two moves of the target value; DreamerV2 copies it, rate 1, every 100."""
-    actor_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
-    value_optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    actor_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
     def __post_init__(self) -> None:
         if self.reinforce is not None and not 0 <= self.reinforce <= 1:
@@ -89,7 +89,7 @@ class DreamNoise:
 
 
 class ActorCritic(nn.Module):
-    """Implements `Learner`: owns the policy, the value and their optimisers."""
+    """Implements `Learner`: owns the policy, the value and their optimizers."""
 
     def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
@@ -101,11 +101,11 @@ class ActorCritic(nn.Module):
             self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
             self.target = copy.deepcopy(self.value).requires_grad_(False)
 
-    def optimisers(self) -> dict[str, Optimiser]:
-        """Fresh optimisers by name, made once the parameters are on their device."""
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Fresh optimizers by name, made once the parameters are on their device."""
         return {
-            "actor": Optimiser(self.config.actor_optimiser, self.policy.parameters()),
-            "value": Optimiser(self.config.value_optimiser, self.value.parameters()),
+            "actor": Optimizer(self.config.actor_optimizer, self.policy.parameters()),
+            "value": Optimizer(self.config.value_optimizer, self.value.parameters()),
         }
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
@@ -116,7 +116,7 @@ class ActorCritic(nn.Module):
             self.policy.noise(batch, horizon, generator=generator),
         )
 
-    def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimisers: dict[str, Optimiser]) -> Metrics:
+    def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve policy and value from N detached beliefs. The world model is read, never changed."""
         config, dynamics = self.config, model.dynamics
         with torch.set_grad_enabled(self.reinforce < 1):
@@ -144,11 +144,11 @@ class ActorCritic(nn.Module):
             with torch.no_grad():
                 entropy = self.policy.entropy(features[:, 0], noise.policy[:, 0])
         actor_loss = -(weight * gain).mean()
-        actor = optimisers["actor"].step(actor_loss)
+        actor = optimizers["actor"].step(actor_loss)
 
         predicted = self.value(features[:, :-1].detach())[..., 0]
         value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
-        critic = optimisers["value"].step(value_loss)
+        critic = optimizers["value"].step(value_loss)
         self._follow()
 
         metrics = {

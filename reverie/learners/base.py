@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import torch
 
 from reverie.agents.policies import Policy
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.types import Metrics
 
 
@@ -14,14 +14,14 @@ class Learner(Protocol):
 
     policy: Policy
 
-    def optimisers(self) -> dict[str, Optimiser]:
-        """Fresh optimisers by name, made once the parameters are on their device."""
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Fresh optimizers by name, made once the parameters are on their device."""
         ...
 
     def noise(self, model: Any, batch: int, generator: torch.Generator) -> Any:
         """All standard noise of one update from `batch` beliefs."""
         ...
 
-    def update(self, model: Any, belief: Any, noise: Any, optimisers: dict[str, Optimiser]) -> Metrics:
+    def update(self, model: Any, belief: Any, noise: Any, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve the policy from detached beliefs with leading axis (batch,). The world model is only read."""
         ...

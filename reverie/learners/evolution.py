@@ -21,7 +21,7 @@ from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.math.returns import cumulated_weight
 from reverie.models.world_model import WorldModel
-from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics
 
@@ -37,7 +37,7 @@ class EvolutionConfig:
     """Beliefs, of those that an update is given, from which every member dreams."""
     horizon: int = 15
     gamma: float = 0.99
-    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
 
     def __post_init__(self) -> None:
         if self.population < 2 or self.population % 2:
@@ -80,9 +80,9 @@ class Evolution(nn.Module):
         self.config = config
         self.policy = config.policy.build(spec.action, feature_size)
 
-    def optimisers(self) -> dict[str, Optimiser]:
-        """Fresh optimisers by name, made once the parameters are on their device."""
-        return {"actor": Optimiser(self.config.optimiser, self.policy.parameters())}
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Fresh optimizers by name, made once the parameters are on their device."""
+        return {"actor": Optimizer(self.config.optimizer, self.policy.parameters())}
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> EvolutionNoise:
         """All the noise of one update from `batch` beliefs."""
@@ -96,13 +96,13 @@ class Evolution(nn.Module):
         )
 
     def update(
-        self, model: WorldModel, belief: Any, noise: EvolutionNoise, optimisers: dict[str, Optimiser]
+        self, model: WorldModel, belief: Any, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
     ) -> Metrics:
         """One step uphill of the population's ranked returns. The world model is read, never changed."""
         start, members = tree.map(lambda x: x[noise.starts], belief), self.members(noise.parameters)
         with torch.no_grad():
             fitness, action = imagined_returns(self.policy, members, model, start, noise, self.config)
-        found = self.climb(fitness, noise.parameters, optimisers["actor"])
+        found = self.climb(fitness, noise.parameters, optimizers["actor"])
         return {
             "loss/actor": -fitness.mean(),  # what is watched for not being finite: ranks always are
             "grad_norm/actor": found["grad_norm"],
@@ -118,15 +118,15 @@ class Evolution(nn.Module):
         centre = nn.utils.parameters_to_vector(self.policy.parameters())
         return centre + self.config.sigma * torch.cat([epsilon, -epsilon])
 
-    def climb(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimiser: Optimiser) -> Metrics:
-        """One step of the optimiser along the published estimate, whatever the fitness of the members came from."""
+    def climb(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimizer: Optimizer) -> Metrics:
+        """One step of the optimizer along the published estimate, whatever the fitness of the members came from."""
         centre = nn.utils.parameters_to_vector(self.policy.parameters())
         uphill = shaped(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
-        return optimiser.step(-(centre @ uphill))
+        return optimizer.step(-(centre @ uphill))
 
 
 def shaped(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
-    """Centred ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
+    """Centered ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
 
     Equals share the mean of their ranks, so that a population of equals moves nothing.
     """

@@ -18,7 +18,7 @@ from reverie.data.collector import Collector
 from reverie.envs import Environments, Obs
 from reverie.errors import UserError
 from reverie.learners.evolution import Evolution, Population
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.types import Metrics
 
 FITNESS_STREAM = 2
@@ -80,7 +80,7 @@ def improve(
     environments: Environments,
     seed: int,
     generator: torch.Generator,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
 ) -> tuple[Metrics, int]:
     """One step of `learner` by real episodes. Returns metrics, and the frames that were played.
 
@@ -89,5 +89,5 @@ def improve(
     size = sum(parameter.numel() for parameter in learner.policy.parameters())
     epsilon = torch.randn(learner.config.population // 2, size, generator=generator, device=generator.device)
     fitness, frames = real_returns(agent, learner.policy, learner.members(epsilon), environments, seed)
-    found = learner.climb(fitness.to(epsilon), epsilon, optimiser)
+    found = learner.climb(fitness.to(epsilon), epsilon, optimizer)
     return {"grad_norm/actor": found["grad_norm"], "real/return": fitness.mean()}, frames

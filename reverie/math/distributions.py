@@ -1,4 +1,4 @@
-"""Log-probabilities and re-parametrised samples: noise in, sample out, gradients through."""
+"""Log-probabilities and re-parametrized samples: noise in, sample out, gradients through."""
 
 import math
 

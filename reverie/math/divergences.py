@@ -21,7 +21,7 @@ def gaussian_kl(
 
 
 def categorical_kl(log_q: Float[Tensor, "*b C"], log_p: Float[Tensor, "*b C"]) -> Float[Tensor, "*b"]:
-    """`KL(q || p) = sum_c q_c (ln q_c - ln p_c)`, of normalised and finite log-probabilities."""
+    """`KL(q || p) = sum_c q_c (ln q_c - ln p_c)`, of normalized and finite log-probabilities."""
     return (log_q.exp() * (log_q - log_p)).sum(-1)
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 def covariance(vectors: Float[Tensor, "N D"]) -> Float[Tensor, "D D"]:
     """`C = sum_n (x_n - mean) (x_n - mean)^T / (N - 1)`; 0 for a single vector."""
-    centred = vectors - vectors.mean(0)
-    return centred.T @ centred / max(vectors.shape[0] - 1, 1)
+    centered = vectors - vectors.mean(0)
+    return centered.T @ centered / max(vectors.shape[0] - 1, 1)
 
 
 def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
@@ -20,21 +20,21 @@ def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
     return found.diagonal().sum().square() / found.square().sum().clamp(min=1e-30)
 
 
-def singular_values(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, " K"]:
+def singular_values(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, " K"]:
     """The D (or N) singular values over sqrt(N), largest first, in double precision; not for an update."""
     cloud = vectors.double()
-    cloud = cloud - cloud.mean(0) if centred else cloud
+    cloud = cloud - cloud.mean(0) if centered else cloud
     return torch.linalg.svdvals(cloud) / len(cloud) ** 0.5
 
 
-def rankme(vectors: Float[Tensor, "N D"], centred: bool) -> Float[Tensor, ""]:
+def rankme(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, ""]:
     """`exp(-sum_k p_k ln p_k)`, `p_k = s_k / sum_j s_j + 1e-7` for the singular values s (Garrido 2022, Eq. 1).
 
     D for an isotropic cloud, 1 for a line; of vectors as they are, as published, or of their differences from the mean.
     Blind to scale: a cloud that has shrunk almost to a point keeps its rank. It takes a singular value decomposition,
     so it is for evaluation, not for the update.
     """
-    values = singular_values(vectors, centred)
+    values = singular_values(vectors, centered)
     p = values / values.sum().clamp(min=1e-30) + 1e-7
     return (-(p * p.log()).sum()).exp().to(vectors.dtype)
 

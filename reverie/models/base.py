@@ -32,7 +32,7 @@ class Model(Protocol):
         ...
 
     def total(self, losses: dict[str, Float[Tensor, "B T"]]) -> Float[Tensor, ""]:
-        """The weighted sum of the losses' means: what is minimised."""
+        """The weighted sum of the losses' means: what is minimized."""
         ...
 
     def metrics(self, trace: Any, losses: dict[str, Tensor]) -> Metrics:

@@ -41,7 +41,7 @@ class CVAEConfig:
     likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
     beta: float = 1.0
     free: float = 0.0
-    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
 
     def build(self, spec: EnvSpec) -> "CVAE":
         return CVAE(self, spec)
@@ -73,7 +73,7 @@ class CVAE(GenerativeModel):
 
     def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
         """What is known of each step's image: from the step before (its first is void), or from the same step."""
-        obs = self.standardise(batch.obs)
+        obs = self.normalize(batch.obs)
         if self.given == "vectors":
             return self.reader({name: obs[name] for name in self.reader.vectors})
         image = obs[self.name]
@@ -82,7 +82,7 @@ class CVAE(GenerativeModel):
 
     def question(self, batch: Batch) -> Question:
         """Every image of the batch; given the past, the first of a sequence or of an episode does not count."""
-        image = self.standardise(batch.obs)[self.name]
+        image = self.normalize(batch.obs)[self.name]
         counts = image.new_ones(image.shape[:2])
         if self.given == "past":
             counts = (~batch.is_first).to(image.dtype)

@@ -3,7 +3,7 @@
     ln p(x | c) >= E_q ln p(x | z, c) - KL(q(z | x, c) || p(z | c))        reconstruction - complexity
 
 Kingma & Welling 2014, Eq. 3; with a condition c Sohn 2015, Eq. 4. It is one step of the bound that the dynamics
-maximise (`signals.reconstruction` and `signals.divergence`): their belief before the observation is the condition.
+maximize (`signals.reconstruction` and `signals.divergence`): their belief before the observation is the condition.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from reverie.math.bounds import active_units, importance_weighted, log_weight
 from reverie.math.distributions import diagonal_log_prob
 from reverie.math.divergences import free_nats
 from reverie.models.likelihoods import Likelihood
-from reverie.nn.normalize import Standardise
+from reverie.nn.normalize import Normalize
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics
 
@@ -70,7 +70,7 @@ class GenerativeModel(nn.Module, ABC):
         self.name = images[0]
         self.shape = spec.obs[self.name].shape
         self.weights, self.free = {"reconstruction": 1.0, "divergence": beta}, free
-        self.standardise = Standardise(spec)
+        self.normalize = Normalize(spec)
 
     @abstractmethod
     def question(self, batch: Batch) -> Question:
@@ -94,11 +94,11 @@ class GenerativeModel(nn.Module, ABC):
 
     def calibrate(self, batch: Batch) -> None:
         """Set the mean image and the scale of what differs from it."""
-        self.standardise.calibrate(batch.obs)
+        self.normalize.calibrate(batch.obs)
 
     def placed(self, raw: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b h w c"]:
         """A decoder network's output as the likelihood's parameters: the mean image is not left for it to learn."""
-        return self.likelihood.place(raw, *self.standardise.statistics(self.name))
+        return self.likelihood.place(raw, *self.normalize.statistics(self.name))
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Inference:
         """Explain each image by one sample of its posterior, or by the posterior's mean without noise."""

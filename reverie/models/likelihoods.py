@@ -27,7 +27,7 @@ class GaussianPixelsConfig:
 
 @dataclass(frozen=True)
 class BernoulliPixelsConfig:
-    """A probability of ink for each pixel; grey levels count as probabilities themselves."""
+    """A probability of ink for each pixel; gray levels count as probabilities themselves."""
 
     def build(self) -> "BernoulliPixels":
         return BernoulliPixels()

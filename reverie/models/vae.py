@@ -28,7 +28,7 @@ class VAEConfig:
     likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
     beta: float = 1.0
     free: float = 0.0
-    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
 
     def build(self, spec: EnvSpec) -> "VAE":
         return VAE(self, spec)
@@ -46,7 +46,7 @@ class VAE(GenerativeModel):
 
     def question(self, batch: Batch) -> Question:
         """Every image of the batch, by itself."""
-        image = self.standardise(batch.obs)[self.name]
+        image = self.normalize(batch.obs)[self.name]
         leading = image.shape[:2]
         pixels = batch.obs[self.name].float() / 255
         return Question(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))

@@ -11,15 +11,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics import DynamicsConfig
-from reverie.dynamics.base import Parted
+from reverie.dynamics.base import HasFeatureStd
 from reverie.dynamics.rollout import observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
 from reverie.math.spectra import scale_metrics
 from reverie.nn.encoder import Encoder, EncoderConfig
-from reverie.nn.normalize import Standardise
+from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig
-from reverie.signals import Measured, SignalConfig
+from reverie.signals import HasMetrics, SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics, Trace
 
@@ -32,7 +32,7 @@ class WorldModelConfig:
     dynamics: DynamicsConfig = field(default_factory=RSSMConfig)
     signals: dict[str, SignalConfig] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
-    optimiser: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
 
     def build(self, spec: EnvSpec) -> "WorldModel":
         return WorldModel(self, spec)
@@ -56,9 +56,9 @@ class WorldModel(nn.Module):
         taken = sorted(name for name in config.signals if hasattr(nn.ModuleDict, name))
         if taken:
             raise UserError(f"A signal cannot be named {taken[0]}, which PyTorch keeps for itself: call it otherwise.")
-        self.weights, self.standardises = config.weights, config.encoder.standardise
+        self.weights, self.normalizes = config.weights, config.encoder.normalize
         self.action_size = spec.action.size
-        self.standardise = Standardise(spec)
+        self.normalize = Normalize(spec)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
         self.signals = nn.ModuleDict(
@@ -71,12 +71,12 @@ class WorldModel(nn.Module):
 
     def calibrate(self, batch: Batch) -> None:
         """Fit what is set once, from data, before the first update."""
-        if self.standardises:
-            self.standardise.calibrate(batch.obs)
+        if self.normalizes:
+            self.normalize.calibrate(batch.obs)
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
         """Encode the batch and filter it by the dynamics. A sequence starts from the initial belief."""
-        obs = self.standardise(batch.obs)
+        obs = self.normalize(batch.obs)
         embed = self.encoder(obs)
         start = self.dynamics.initial(batch.action.shape[0])
         prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)
@@ -107,9 +107,9 @@ class WorldModel(nn.Module):
             found["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
             found["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
             for name, signal in self.signals.items():
-                if isinstance(signal, Measured):
+                if isinstance(signal, HasMetrics):
                     found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
             vectors = trace.features.flatten(0, 1)
-            parted = isinstance(trace.dynamics, Parted)
+            parted = isinstance(trace.dynamics, HasFeatureStd)
             features = scale_metrics(vectors, trace.dynamics.spread(vectors) if parted else None)
             return found | {f"features/{name}": value for name, value in features.items()}

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.errors import UserError
-from reverie.nn.mlp import ACTIVATIONS, Activation, initialise
+from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 KERNEL = 4
 PUBLISHED_SIZE, PUBLISHED_KERNELS = 64, (5, 5, 6, 6)
@@ -54,7 +54,7 @@ class ConvEncoder(nn.Module):
             stack += [nn.Conv2d(before, after, KERNEL, stride=2), ACTIVATIONS[config.activation]()]
         self.net = nn.Sequential(*stack).to(memory_format=torch.channels_last)  # pyrefly: ignore
         self.size_out = widths[-1] * heights[-1] ** 2
-        initialise(self)
+        initialize(self)
 
     def forward(self, images: Float[Tensor, "*b height width C"]) -> Float[Tensor, "*b E"]:
         leading = images.shape[:-3]
@@ -117,7 +117,7 @@ class ConvDecoder(nn.Module):
             layers.append(TransposedConv(before, after, kernel, stride=2))
             layers.append(ACTIVATIONS[config.activation]())
         self.net = nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)  # pyrefly: ignore
-        initialise(self)
+        initialize(self)
 
     def forward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b height width C"]:
         leading = features.shape[:-1]

@@ -24,7 +24,7 @@ class Decoder(nn.Module):
                 self.heads[name] = MLP(vector, feature_size, space.shape[0])
 
     def decode(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
-        """The mean of each observation, in the form that `encoders.standardise` gives."""
+        """The mean of each observation, in the form that `encoders.normalize` gives."""
         return {name: head(features) for name, head in self.heads.items()}
 
     def nats(self, features: Float[Tensor, "B T F"], obs: dict[str, Tensor]) -> Float[Tensor, "B T"]:

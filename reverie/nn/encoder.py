@@ -18,8 +18,8 @@ class EncoderConfig:
 
     image: ImageConfig = field(default_factory=ConvConfig)
     vector: MLPConfig = field(default_factory=MLPConfig)
-    standardise: bool = False
-    """Set the images' mean and scale from the prefill (`encoders.standardise`); the published agents do not."""
+    normalize: bool = False
+    """Set the images' mean and scale from the prefill (`encoders.normalize`); the published agents do not."""
 
 
 class Encoder(nn.Module):

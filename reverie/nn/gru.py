@@ -1,4 +1,4 @@
-"""DreamerV2's memory cell: a GRU with one layer normalisation over its three joint parts (Hafner 2021, Sec. 2)."""
+"""DreamerV2's memory cell: a GRU with one layer normalization over its three joint parts (Hafner 2021, Sec. 2)."""
 
 import torch
 from jaxtyping import Float

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.nn.conv import ConvConfig, ConvDecoder, ConvEncoder
-from reverie.nn.mlp import ACTIVATIONS, MLP, MLPConfig, initialise
+from reverie.nn.mlp import ACTIVATIONS, MLP, MLPConfig, initialize
 
 ImageConfig = ConvConfig | MLPConfig
 """How images are read and drawn; an `MLPConfig` takes all pixels as one vector."""
@@ -23,7 +23,7 @@ class DenseEncoder(nn.Module):
             stack += [nn.Linear(before, after), ACTIVATIONS[config.activation]()]
         self.net = nn.Sequential(*stack)
         self.size_out = config.units if config.layers else prod(shape)
-        initialise(self)
+        initialize(self)
 
     def forward(self, images: Float[Tensor, "*b height width C"]) -> Float[Tensor, "*b E"]:
         return self.net(images.flatten(-3))

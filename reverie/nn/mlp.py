@@ -12,7 +12,7 @@ Activation = Literal["elu", "relu", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "silu": nn.SiLU}
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Glorot-uniform weights and zero biases, as the published agents have (PyTorch's own default is smaller)."""
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
@@ -40,7 +40,7 @@ class MLP(nn.Module):
         for before, after in pairwise(sizes):
             stack += [nn.Linear(before, after), ACTIVATIONS[config.activation]()]
         self.net = nn.Sequential(*stack, nn.Linear(sizes[-1], size_out))
-        initialise(self)
+        initialize(self)
 
     def forward(self, inputs: Float[Tensor, "*b I"]) -> Float[Tensor, "*b O"]:
         return self.net(inputs)

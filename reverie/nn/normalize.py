@@ -7,7 +7,7 @@ from reverie.nn.mlp import symlog
 from reverie.spaces import EnvSpec
 
 
-class Standardise(nn.Module):
+class Normalize(nn.Module):
     """Images from uint8 to `(x / 255 - mean) / scale`, vectors by `symlog`.
 
     As built, `mean` is 0.5 and `scale` 1: the published [-0.5, 0.5]. `calibrate` sets them once from collected

@@ -1,4 +1,4 @@
-"""One optimiser for everything that learns: Adam with the gradient clipped by its global norm."""
+"""One optimizer for everything that learns: Adam with the gradient clipped by its global norm."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class AdamConfig:
 LEAST_RATE = 0.05
 
 
-class Optimiser:
+class Optimizer:
     """Steps exactly the parameters that it was given.
 
     Gradients come from `torch.autograd.grad` for these parameters alone: a loss that passes through other

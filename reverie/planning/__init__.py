@@ -7,9 +7,9 @@ from reverie.planning.base import Objective, Planner, Score
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.random_shooting import RankConfig
-from reverie.planning.refined import RefinedConfig
+from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.planning.refined import CEMThenGradientConfig
 
-PlannerConfig = CEMConfig | ICEMConfig | MPPIConfig | GradientConfig | RefinedConfig | RankConfig
+PlannerConfig = CEMConfig | ICEMConfig | MPPIConfig | GradientConfig | CEMThenGradientConfig | RandomShootingConfig
 
 __all__ = ["Objective", "Planner", "PlannerConfig", "Score"]

@@ -48,13 +48,13 @@ class NothingToLearn(nn.Module):
 
     policy = value = None
 
-    def optimisers(self) -> dict[str, Any]:
+    def optimizers(self) -> dict[str, Any]:
         return {}
 
     def noise(self, model: Any, batch: int, generator: torch.Generator) -> None:
         return None
 
-    def update(self, model: Any, belief: Any, noise: None, optimisers: Any) -> dict[str, Tensor]:
+    def update(self, model: Any, belief: Any, noise: None, optimizers: Any) -> dict[str, Tensor]:
         return {}
 
 
@@ -114,11 +114,11 @@ class PlanningActor(nn.Module):
         """The plan for B beliefs by that score, which is the actor's own unless someone listens to it."""
         like = tree.leaves(belief)[0]
         batch = like.shape[0]
-        given = self.always_the_same(batch, like.device) if noise is None else noise
+        given = self.fixed_noise(batch, like.device) if noise is None else noise
         start = memory if self.config.warm_start else self.planner.start(batch, like.device)
         return self.planner(score(belief, given.futures), tree.to(start, like.device), given.search)
 
-    def always_the_same(self, batch: int, device: torch.device) -> PlanningNoise:
+    def fixed_noise(self, batch: int, device: torch.device) -> PlanningNoise:
         """The noise of one problem, from a fixed seed, for each of `batch`."""
         one = self._search_noise(1, torch.Generator().manual_seed(0))
 

@@ -1,4 +1,4 @@
-"""The contracts of planning: a planner knows no model, an objective knows no planner. Scores are maximised.
+"""The contracts of planning: a planner knows no model, an objective knows no planner. Scores are maximized.
 
 An actor that plans joins the two: its score of candidates is the objective of the states that
 `rollout.imagine` gives for them; its memory is the last plan, for a warm start.
@@ -38,7 +38,7 @@ class Planner(Protocol):
         ...
 
 
-def knows_nothing(size: tuple[int, int, int], std: float, device: torch.device) -> Plan:
+def initial_plan(size: tuple[int, int, int], std: float, device: torch.device) -> Plan:
     """The plan to begin with: `N(0, std)` for every action of `size` (B, H, A); its one elite is the zero sequence."""
     mean = torch.zeros(*size, device=device)
     return Plan(mean, torch.full_like(mean, std), mean[:, None])

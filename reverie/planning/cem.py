@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.errors import UserError
-from reverie.planning.base import Score, knows_nothing, white_noise
+from reverie.planning.base import Score, initial_plan, white_noise
 from reverie.types import Plan
 
 
@@ -42,7 +42,7 @@ class CEM:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: N(0, 1) for every action."""
-        return knows_nothing((batch, self.config.horizon, self.action_size), 1.0, device)
+        return initial_plan((batch, self.config.horizon, self.action_size), 1.0, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         """Standard normal noise of one plan."""
@@ -64,7 +64,7 @@ class CEM:
 class ICEMConfig:
     """Pinneri 2020, Tab. S2 and Sec. 3: few candidates, each worth more.
 
-    `colour`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population's divisor from one
+    `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population's divisor from one
     iteration to the next, never below two elites each. `kept`: the share of the elites that stay candidates.
     `momentum`: how much of the old mean and std stays.
     """
@@ -73,7 +73,7 @@ class ICEMConfig:
     candidates: int = 64
     elites: int = 10
     iterations: int = 3
-    colour: float = 2.0
+    color: float = 2.0
     shrink: float = 1.25
     kept: float = 0.3
     momentum: float = 0.1
@@ -98,14 +98,14 @@ class ICEM:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing, whose kept elites are all the zero sequence."""
-        plan = knows_nothing((batch, self.config.horizon, self.action_size), self.config.init_std, device)
+        plan = initial_plan((batch, self.config.horizon, self.action_size), self.config.init_std, device)
         return replace(plan, elites=plan.elites.expand(-1, self.keep, -1, -1))
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[Float[Tensor, "B _ H A"], ...]:
-        """Coloured noise of one plan, of unit variance, an ever smaller N for each iteration."""
+        """Colored noise of one plan, of unit variance, an ever smaller N for each iteration."""
         c = self.config
         return tuple(
-            coloured(white_noise(batch, count, self.action_size, c.horizon, generator=generator), c.colour).mT
+            colored(white_noise(batch, count, self.action_size, c.horizon, generator=generator), c.color).mT
             for count in c.populations
         )
 
@@ -131,7 +131,7 @@ def best(score_BN: Float[Tensor, "B N"], action: Float[Tensor, "B N H A"], count
     return action.take_along_dim(chosen_BK[:, :, None, None], dim=1)
 
 
-def coloured(white: Float[Tensor, "*b H"], exponent: float) -> Float[Tensor, "*b H"]:
+def colored(white: Float[Tensor, "*b H"], exponent: float) -> Float[Tensor, "*b H"]:
     """White noise with its power spectrum multiplied by `f^-exponent`, of unit variance again at every step.
 
     Timmer & Koenig 1995, as in Pinneri 2020, Sec. 3.1; the lowest frequency is 1 / H, which the mean gets too.

@@ -1,7 +1,7 @@
 """Planning with backpropagation through time: climb the score's gradient with respect to the whole action sequence.
 
 Rewards and transitions are known functions, so the chain rule reaches every action; where they are stochastic the
-score is a function of the noise too (re-parametrised, the same for all steps of a plan: common random numbers). Several
+score is a function of the noise too (re-parametrized, the same for all steps of a plan: common random numbers). Several
 starts climb at once and the best point that any of them has passed is kept; bounds are respected by clipping after each
 step.
 """
@@ -13,21 +13,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score, knows_nothing, white_noise
+from reverie.planning.base import Score, initial_plan, white_noise
 from reverie.types import Plan
 
-OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
 
 
 @dataclass(frozen=True)
 class GradientConfig:
-    """`starts` sequences, `steps` of `optimiser` at `lr` each; the first start is the plan's mean itself."""
+    """`starts` sequences, `steps` of `optimizer` at `lr` each; the first start is the plan's mean itself."""
 
     horizon: int = 12
     starts: int = 16
     steps: int = 20
     lr: float = 0.1
-    optimiser: Literal["adam", "sgd", "rmsprop"] = "adam"
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     std: float = 0.5
 
     def build(self, action_size: int) -> "Gradient":
@@ -42,7 +42,7 @@ class Gradient:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: zeros, and starts spread by `std` around them."""
-        return knows_nothing((batch, self.config.horizon, self.action_size), self.config.std, device)
+        return initial_plan((batch, self.config.horizon, self.action_size), self.config.std, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
         """Standard normal noise that spreads the starts."""
@@ -64,7 +64,7 @@ def climb(
     """The best point on the way up from each beginning, and its score; `config.steps + 1` scorings."""
     with torch.enable_grad():
         action = begin.clone().requires_grad_(True)
-        optimiser = OPTIMISERS[config.optimiser]([action], lr=config.lr)
+        optimizer = OPTIMIZERS[config.optimizer]([action], lr=config.lr)
         top, top_value = begin, torch.full_like(begin[..., 0, 0], -torch.inf)
         for step in range(config.steps + 1):
             value = score(action)
@@ -73,7 +73,7 @@ def climb(
             top_value = torch.where(higher, value.detach(), top_value)
             if step < config.steps:
                 (action.grad,) = torch.autograd.grad(-value.sum(), action)
-                optimiser.step()
+                optimizer.step()
                 with torch.no_grad():
                     action.clamp_(-1, 1)
     return top, top_value

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score, knows_nothing, white_noise
+from reverie.planning.base import Score, initial_plan, white_noise
 from reverie.types import Plan
 
 
@@ -40,7 +40,7 @@ class MPPI:
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: N(0, std)."""
-        return knows_nothing((batch, self.config.horizon, self.action_size), self.config.std, device)
+        return initial_plan((batch, self.config.horizon, self.action_size), self.config.std, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         """Standard normal noise of one plan."""

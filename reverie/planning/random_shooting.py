@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score, knows_nothing
+from reverie.planning.base import Score, initial_plan
 from reverie.planning.cem import best
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
-class RankConfig:
+class RandomShootingConfig:
     """How many sequences of `horizon` uniformly random actions."""
 
     horizon: int = 1
@@ -25,19 +25,19 @@ class RankConfig:
     keep_start: bool = True
     """Whether the sequence to begin with is a candidate as well: a warm start, else doing nothing."""
 
-    def build(self, action_size: int) -> "Rank":
-        return Rank(self, action_size)
+    def build(self, action_size: int) -> "RandomShooting":
+        return RandomShooting(self, action_size)
 
 
-class Rank:
+class RandomShooting:
     """Implements `Planner`; with the start's mean among the candidates, a warm start is never made worse."""
 
-    def __init__(self, config: RankConfig, action_size: int) -> None:
+    def __init__(self, config: RandomShootingConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing: zeros."""
-        return knows_nothing((batch, self.config.horizon, self.action_size), 1.0, device)
+        return initial_plan((batch, self.config.horizon, self.action_size), 1.0, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
         """The candidates themselves, uniform in [-1, 1]."""

@@ -12,7 +12,7 @@ from reverie.types import Plan
 
 
 @dataclass(frozen=True)
-class RefinedConfig:
+class CEMThenGradientConfig:
     """`search` finds the hill, `climb` goes up: its `starts` and `horizon` are not used, the search's elites are."""
 
     search: CEMConfig | ICEMConfig = field(default_factory=ICEMConfig)
@@ -23,14 +23,14 @@ class RefinedConfig:
         """H, the search's."""
         return self.search.horizon
 
-    def build(self, action_size: int) -> "Refined":
-        return Refined(self, action_size)
+    def build(self, action_size: int) -> "CEMThenGradient":
+        return CEMThenGradient(self, action_size)
 
 
-class Refined:
+class CEMThenGradient:
     """Implements `Planner`: the search's plan, whose elites have climbed."""
 
-    def __init__(self, config: RefinedConfig, action_size: int) -> None:
+    def __init__(self, config: CEMThenGradientConfig, action_size: int) -> None:
         self.config, self.search = config, config.search.build(action_size)
 
     def start(self, batch: int, device: torch.device) -> Plan:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from reverie.errors import UserError, nearest
-from reverie.runs.config import AnyConfig
+from reverie.runs.config import RunConfig
 
 RECIPES = {
     "autoencoder": "reverie.recipes.autoencoder",
@@ -47,9 +47,9 @@ def describe(name: str) -> str:
     return document(name).splitlines()[0]
 
 
-def build(name: str, size: str = "laptop", env_id: str | None = None) -> AnyConfig:
+def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
     """The resolved config. UserError for an unknown recipe or size."""
     if size not in SIZES:
         raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
-    recipe: Callable[[str, str | None], AnyConfig] = getattr(_module(name), name)
+    recipe: Callable[[str, str | None], RunConfig] = getattr(_module(name), name)
     return recipe(size, env_id)

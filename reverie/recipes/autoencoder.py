@@ -8,17 +8,17 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 
 from reverie.nn.conv import ConvConfig
 from reverie.recipes.latent_prediction import DEPTH, DIMENSIONS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 
 
-def autoencoder(size: str, env_id: str | None) -> FitConfig:
+def autoencoder(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {
         "reconstruction": ReconstructionConfig(ConvConfig(DEPTH[size])),
-        "prediction": ForwardPredictionConfig(),
+        "prediction": LatentPredictionConfig(),
     }
     weights = {"reconstruction": 8 / (64 * 64 * 3), "prediction": 1 / DIMENSIONS[size]}
     return latent_prediction("autoencoder", size, env_id, signals, weights, clip=1.0)

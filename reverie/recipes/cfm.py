@@ -19,28 +19,28 @@ from typing import cast
 
 from reverie.models.world_model import WorldModelConfig
 from reverie.recipes.latent_prediction import PAIRS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 
 PREDICTION = 0.1
 """The weight of the squared error."""
 
 
-def cfm(size: str, env_id: str | None) -> FitConfig:
+def cfm(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
     if size == "paper":
         signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=("current",))}
         return latent_prediction("cfm", size, env_id, signals, {"contrastive": 1.0})
     signals = {
         "contrastive": ContrastiveConfig("distance", negatives=("next", "current", "trajectory"), symmetric=True),
-        "prediction": ForwardPredictionConfig(),
+        "prediction": LatentPredictionConfig(),
     }
     return latent_prediction("cfm", size, env_id, signals, {"contrastive": 1.0, "prediction": PREDICTION})
 
 
-def published(size: str, env_id: str | None) -> FitConfig:
+def published(size: str, env_id: str | None) -> OfflineConfig:
     """CFM as published, but for the encoder and the budget: independent transitions, its negatives, `W(z, a) z`."""
     paper, own = cfm("paper", env_id), cfm(size, env_id)
     like, model = cast(WorldModelConfig, paper.model), cast(WorldModelConfig, own.model)

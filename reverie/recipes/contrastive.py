@@ -8,12 +8,12 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 
 from reverie.planning.objectives import GoalConfig
 from reverie.recipes.latent_prediction import latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
 
 
-def contrastive(size: str, env_id: str | None) -> FitConfig:
+def contrastive(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("bilinear", negatives=("next",))}
     objective = GoalConfig("learned")

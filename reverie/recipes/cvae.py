@@ -20,11 +20,11 @@ from reverie.models.cvae import CVAEConfig
 from reverie.models.likelihoods import GaussianPixelsConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, budget, digit_budget, digit_optimiser, frames
-from reverie.runs.config import FitConfig
+from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, budget, digit_budget, digit_optimizer, frames
+from reverie.runs.config import OfflineConfig
 
 
-def cvae(size: str, env_id: str | None) -> FitConfig:
+def cvae(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for the digits (`env_id` None) or for an environment's frames."""
     units = DIGIT_UNITS[size]
     if env_id is None:
@@ -34,9 +34,9 @@ def cvae(size: str, env_id: str | None) -> FitConfig:
             hidden=MLPConfig(1, units, "relu"),
             latent=GaussianConfig(size=16, min_std=1e-3),
             likelihood=GaussianPixelsConfig(std=0.3, learned=True),
-            optimiser=digit_optimiser(size),
+            optimizer=digit_optimizer(size),
         )
-        return FitConfig("cvae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
+        return OfflineConfig("cvae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
     model = CVAEConfig(
         given="past",
         image=ConvConfig(FRAME_DEPTH[size]),
@@ -45,4 +45,4 @@ def cvae(size: str, env_id: str | None) -> FitConfig:
         prior="learned",
         likelihood=GaussianPixelsConfig(std=FRAME_STD),
     )
-    return FitConfig("cvae", size, data=frames(size, env_id), model=model, training=budget(size, length=2))
+    return OfflineConfig("cvae", size, data=frames(size, env_id), model=model, training=budget(size, length=2))

@@ -23,7 +23,7 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
-from reverie.runs.config import Config, EvaluationConfig, TrainingConfig
+from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
@@ -33,7 +33,7 @@ from reverie.signals.reward import RewardConfig
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
 
 
-def dreamer_v1(size: str, env_id: str | None) -> Config:
+def dreamer_v1(size: str, env_id: str | None) -> OnlineConfig:
     """The config of one size, for one environment."""
     env_id = env_id or DEFAULT_ENV[size]
     if size == "tiny":
@@ -54,7 +54,7 @@ def network(
     layers: tuple[int, int, int],
     continuation: bool,
 ) -> tuple[WorldModelConfig, ActorCriticConfig]:
-    """World model and behaviour of given sizes; `layers` of the reward, value and actor networks."""
+    """World model and behavior of given sizes; `layers` of the reward, value and actor networks."""
     conv, (reward, value, actor) = ConvConfig(depth), layers
     signals: dict[str, SignalConfig] = {
         "reconstruction": ReconstructionConfig(conv, MLPConfig(2, units)),
@@ -79,7 +79,7 @@ def family(env_id: str, image_size: int) -> EnvConfig:
     return EnvConfig(id=env_id, image_size=image_size, repeat=repeats.get(env_id.partition("/")[0], 1))
 
 
-def paper(env_id: str) -> Config:
+def paper(env_id: str) -> OnlineConfig:
     """Hafner 2020, App. A, and the hyper-parameters of its published code.
 
     Other environments than DeepMind Control get its settings for discrete ones: horizon 10, divergence weighted by
@@ -90,7 +90,7 @@ def paper(env_id: str) -> Config:
     if not control:
         model = replace(model, weights=model.weights | {"divergence": 0.1})
         behavior = replace(behavior, horizon=10)
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v1",
         size="paper",
         env=family(env_id, 64),
@@ -106,42 +106,42 @@ def small(
 ) -> tuple[WorldModelConfig, ActorCriticConfig]:
     """What a small budget needs beside a small network; each reason is measured in `docs/log.md`.
 
-    Standardised images, with a likelihood of `std`: the model sees what moves from the first update. Rewards that
+    Normalized images, with a likelihood of `std`: the model sees what moves from the first update. Rewards that
     count fifty times: the policy was found in half as many updates. A policy that starts with moderate actions and is
     paid for entropy: it does not run into the flat part of the tanh while the reward model is still wrong. The actor's
     gradient, which grows a hundredfold while it learns, is cut to norm 1. Larger learning rates.
     """
-    encoder = replace(model.encoder, standardise=True)
+    encoder = replace(model.encoder, normalize=True)
     reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=std)
     model = replace(
         model,
         encoder=encoder,
         signals=model.signals | {"reconstruction": reconstruction},
         weights=model.weights | {"reward": 50.0},
-        optimiser=AdamConfig(lr=2e-3, clip=1000.0),
+        optimizer=AdamConfig(lr=2e-3, clip=1000.0),
     )
     policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
     behavior = replace(
         behavior,
         policy=policy,
         entropy=0.3,
-        actor_optimiser=AdamConfig(lr=1e-3, clip=1.0),
-        value_optimiser=AdamConfig(lr=1e-3),
+        actor_optimizer=AdamConfig(lr=1e-3, clip=1.0),
+        value_optimizer=AdamConfig(lr=1e-3),
     )
     return model, behavior
 
 
-def laptop(env_id: str) -> Config:
+def laptop(env_id: str) -> OnlineConfig:
     """A quarter of the published convolutions, half of its dense layers; as many updates a frame, of small batches."""
     control = env_id.startswith("dm_control/")
     model, behavior = small(*network(8, 200, 30, 200, 200, (2, 2, 2), continuation=not control), std=8.0)
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v1",
         size="laptop",
         env=replace(family(env_id, 64), rendering="fast" if control else "stock"),
         replay=ReplayConfig(capacity=100_000),
-        model=replace(model, optimiser=AdamConfig(lr=1e-3, clip=1000.0)),
-        behavior=replace(behavior, actor_optimiser=AdamConfig(lr=3e-4, clip=1.0)),
+        model=replace(model, optimizer=AdamConfig(lr=1e-3, clip=1000.0)),
+        behavior=replace(behavior, actor_optimizer=AdamConfig(lr=3e-4, clip=1.0)),
         training=TrainingConfig(
             frames=100_000,
             prefill=5_000,
@@ -155,22 +155,22 @@ def laptop(env_id: str) -> Config:
     )
 
 
-def demo() -> Config:
+def demo() -> OnlineConfig:
     """`Pendulum-v1` from 32x32 pixels, in minutes on two cores; rewards (down to -16 a frame) are divided by 16."""
     model, behavior = small(*network(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0)
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     decay = 1_750  # updates, all that 8,000 frames give: what was learned last must not be what was unlearned last
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v1",
         size="laptop",
         env=EnvConfig(id="Pendulum-v1", image_size=32, repeat=2),
         replay=ReplayConfig(capacity=20_000),
-        model=replace(model, signals=signals, optimiser=replace(model.optimiser, decay=decay)),
+        model=replace(model, signals=signals, optimizer=replace(model.optimizer, decay=decay)),
         behavior=replace(
             behavior,
             gamma=0.97,
-            actor_optimiser=replace(behavior.actor_optimiser, decay=decay),
-            value_optimiser=replace(behavior.value_optimiser, decay=decay),
+            actor_optimizer=replace(behavior.actor_optimizer, decay=decay),
+            value_optimizer=replace(behavior.value_optimizer, decay=decay),
         ),
         training=TrainingConfig(
             frames=8_000,
@@ -190,10 +190,10 @@ GRID, GRID_HORIZON = MLPConfig(2, 128), 10
 """Every network for MinAtar, and how far is imagined there: an update takes a fifth of a second on one core."""
 
 
-def grid(env_id: str) -> Config:
+def grid(env_id: str) -> OnlineConfig:
     """MinAtar: dense layers, for its images are no larger than vectors; they end, and actions are discrete.
 
-    Standardised images: what moves is a few of 400 pixels, 0 or 1, and each must outweigh the nats that it costs.
+    Normalized images: what moves is a few of 400 pixels, 0 or 1, and each must outweigh the nats that it costs.
     Rewards that count twenty times, for they are as rare. Otherwise the settings published for discrete actions.
     """
     signals: dict[str, SignalConfig] = {
@@ -203,21 +203,21 @@ def grid(env_id: str) -> Config:
         "continuation": ContinuationConfig(GRID),
     }
     model = WorldModelConfig(
-        encoder=EncoderConfig(GRID, GRID, standardise=True),
+        encoder=EncoderConfig(GRID, GRID, normalize=True),
         dynamics=RSSMConfig(GRID.units, GRID.units, GaussianConfig(30)),
         signals=signals,
         weights=dict.fromkeys(signals, 1.0) | {"reward": 20.0, "continuation": 5.0},
-        optimiser=AdamConfig(lr=1e-3),
+        optimizer=AdamConfig(lr=1e-3),
     )
     behavior = ActorCriticConfig(
         policy=PolicyConfig(GRID, exploration=0.1),
         value=GRID,
         horizon=GRID_HORIZON,
         entropy=3e-3,
-        actor_optimiser=AdamConfig(lr=3e-4),
-        value_optimiser=AdamConfig(lr=3e-4),
+        actor_optimizer=AdamConfig(lr=3e-4),
+        value_optimizer=AdamConfig(lr=3e-4),
     )
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v1",
         size="laptop",
         env=EnvConfig(env_id, image_size=10, time_limit=2_500),
@@ -239,10 +239,10 @@ def grid(env_id: str) -> Config:
     )
 
 
-def tiny(env_id: str) -> Config:
+def tiny(env_id: str) -> OnlineConfig:
     """Small enough that a test can train it; too small to learn much."""
     model, behavior = network(2, 16, 4, 16, 16, (1, 1, 1), continuation=True)
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v1",
         size="tiny",
         env=EnvConfig(id=env_id, image_size=16, repeat=max(2, family(env_id, 16).repeat)),

@@ -6,7 +6,7 @@ Reading path: this recipe, `dynamics/rssm.py`, `dynamics/categorical.py`, `signa
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. `MinAtar/...` from its 10x10 images, `Pendulum-v1` from 32x32, others from 64x64.
-  But for MinAtar it keeps Dreamer V1's policy, value and optimisers.
+  But for MinAtar it keeps Dreamer V1's policy, value and optimizers.
 - `paper`: the published network and schedule, exactly: for `ALE/...` those of Atari (deter 600, REINFORCE, discount
   predicted, tanh of rewards), for everything else those of DeepMind Control (deter 200, gradients through the
   dynamics, a truncated normal), with a discount predicted and REINFORCE where the actions are discrete.
@@ -14,7 +14,7 @@ Sizes:
 Departures: a state's value is the return that follows it (`learners/actor_critic.py`); sequences are drawn uniformly,
 where the published code draws the ends of Atari's episodes more often; the first imagined state counts by its predicted
 continuation, which the published code takes from the recording; evaluation acts on the most likely classes, where the
-published one samples them; the cell's matrix has no bias before the normalisation, which has one of its own.
+published one samples them; the cell's matrix has no bias before the normalization, which has one of its own.
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.recipes import dreamer_v1 as v1
-from reverie.runs.config import Config, EvaluationConfig, TrainingConfig
+from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
@@ -44,7 +44,7 @@ DECAY = 1e-6
 """The part of every weight that goes with each step."""
 
 
-def dreamer_v2(size: str, env_id: str | None) -> Config:
+def dreamer_v2(size: str, env_id: str | None) -> OnlineConfig:
     """The config of one size, for one environment."""
     env_id = env_id or DEFAULT_ENV[size]
     if size == "tiny":
@@ -55,7 +55,7 @@ def dreamer_v2(size: str, env_id: str | None) -> Config:
 
 
 def adam(lr: float, clip: float = 100.0) -> AdamConfig:
-    """The published optimiser; its weight decay is not multiplied by the learning rate, PyTorch's is."""
+    """The published optimizer; its weight decay is not multiplied by the learning rate, PyTorch's is."""
     return AdamConfig(lr=lr, eps=1e-5, clip=clip, weight_decay=DECAY / lr)
 
 
@@ -80,7 +80,7 @@ def network(
     return WorldModelConfig(EncoderConfig(image, dense), dynamics, signals, weights)
 
 
-def behaviour(dense: MLPConfig) -> ActorCriticConfig:
+def learner(dense: MLPConfig) -> ActorCriticConfig:
     """What both published settings share; nothing but the policy's own samples explores."""
     policy = PolicyConfig(dense, min_std=0.1, exploration=0.0, continuous="truncated_normal")
     return ActorCriticConfig(policy, dense, horizon=15, lambda_=0.95, reinforce=None, target_every=100)
@@ -89,19 +89,19 @@ def behaviour(dense: MLPConfig) -> ActorCriticConfig:
 PAPER_CONV, PAPER_DENSE = ConvConfig(48, "elu"), MLPConfig(4, 400)
 
 
-def atari(env_id: str) -> Config:
+def atari(env_id: str) -> OnlineConfig:
     """Hafner 2021, App. D, and the published code's settings for Atari; frames count four a decision."""
     model = network(PAPER_CONV, 600, 600, CategoricalConfig(), PAPER_DENSE, continuation=5.0)
     signals = model.signals | {"reward": RewardConfig(PAPER_DENSE, squash="tanh")}
-    model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimiser=adam(2e-4))
+    model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimizer=adam(2e-4))
     behavior = replace(
-        behaviour(PAPER_DENSE),
+        learner(PAPER_DENSE),
         gamma=0.999,
         entropy=1e-3,
-        actor_optimiser=adam(4e-5),
-        value_optimiser=adam(1e-4),
+        actor_optimizer=adam(4e-5),
+        value_optimizer=adam(1e-4),
     )
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v2",
         size="paper",
         env=v1.family(env_id, 64),
@@ -115,21 +115,21 @@ def atari(env_id: str) -> Config:
     )
 
 
-def control(env_id: str) -> Config:
+def control(env_id: str) -> OnlineConfig:
     """The published settings for DeepMind Control; discrete actions elsewhere get REINFORCE and a discount head."""
     suite = env_id.startswith("dm_control/")
     model = network(PAPER_CONV, 200, 200, CategoricalConfig(), PAPER_DENSE, continuation=0.0 if suite else 5.0)
     signals = model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
-    model = replace(model, signals=signals, optimiser=adam(3e-4))
+    model = replace(model, signals=signals, optimizer=adam(3e-4))
     behavior = replace(
-        behaviour(PAPER_DENSE),
+        learner(PAPER_DENSE),
         gamma=0.99,
         entropy=1e-4,
-        actor_optimiser=adam(8e-5),
-        value_optimiser=adam(8e-5),
+        actor_optimizer=adam(8e-5),
+        value_optimizer=adam(8e-5),
     )
     env = v1.family(env_id, 64)
-    return Config(
+    return OnlineConfig(
         recipe="dreamer_v2",
         size="paper",
         env=env,
@@ -141,26 +141,26 @@ def control(env_id: str) -> Config:
     )
 
 
-def grid(env_id: str) -> Config:
-    """What `dreamer_v1` is for MinAtar, with V2's latent, cell, divergence and optimisers, and REINFORCE."""
-    base = cast(Config, v1.grid(env_id))
+def grid(env_id: str) -> OnlineConfig:
+    """What `dreamer_v1` is for MinAtar, with V2's latent, cell, divergence and optimizers, and REINFORCE."""
+    base = cast(OnlineConfig, v1.grid(env_id))
     dynamics = RSSMConfig(v1.GRID.units, v1.GRID.units, CategoricalConfig(16, 8), gate_bias=1.0, cell="layer_norm")
     signals = base.model.signals | {"divergence": DivergenceConfig(free=0.0, variant="mean", balance=0.8)}
     behavior = replace(
-        behaviour(v1.GRID),
+        learner(v1.GRID),
         horizon=v1.GRID_HORIZON,
         gamma=0.99,
         entropy=3e-3,
-        actor_optimiser=adam(3e-4),
-        value_optimiser=adam(3e-4),
+        actor_optimizer=adam(3e-4),
+        value_optimizer=adam(3e-4),
     )
-    model = replace(base.model, dynamics=dynamics, signals=signals, optimiser=adam(1e-3))
+    model = replace(base.model, dynamics=dynamics, signals=signals, optimizer=adam(1e-3))
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
-def laptop(env_id: str) -> Config:
+def laptop(env_id: str) -> OnlineConfig:
     """What `dreamer_v1` at size `laptop` is for this environment, with V2's latent, cell, divergence and REINFORCE."""
-    base = cast(Config, v1.dreamer_v1("laptop", env_id))
+    base = cast(OnlineConfig, v1.dreamer_v1("laptop", env_id))
     dynamics = cast(Any, base.model.dynamics)
     latent = CategoricalConfig(16, 16)
     dynamics = replace(dynamics, latent=latent, gate_bias=1.0, cell="layer_norm")
@@ -170,9 +170,9 @@ def laptop(env_id: str) -> Config:
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
-def tiny(env_id: str) -> Config:
+def tiny(env_id: str) -> OnlineConfig:
     """Small enough that a test can train it; too small to learn much."""
     base, dense = v1.tiny(env_id), MLPConfig(1, 16)
     model = network(ConvConfig(2, "elu"), 16, 16, CategoricalConfig(4, 4), dense, continuation=5.0)
-    behavior = replace(behaviour(dense), horizon=4, reinforce=0.5, entropy=1e-3, target_every=5)
+    behavior = replace(learner(dense), horizon=4, reinforce=0.5, entropy=1e-3, target_every=5)
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)

@@ -8,17 +8,17 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 
 from reverie.nn.mlp import MLPConfig
 from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
 from reverie.signals.inverse import InverseConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 
 
-def joint(size: str, env_id: str | None) -> FitConfig:
+def joint(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
     signals: dict[str, SignalConfig] = {
         "inverse": InverseConfig(MLPConfig(3, 128, "relu")),
-        "prediction": ForwardPredictionConfig(),
+        "prediction": LatentPredictionConfig(),
     }
     weights = {"inverse": 0.5, "prediction": 1 / DIMENSIONS[size]}
     return latent_prediction("joint", size, env_id, signals, weights, clip=1.0)

@@ -10,7 +10,7 @@ Sizes:
 - `paper`: 200,000 transitions, 8 dimensions, batches of 128 transitions, 30 epochs (Yan 2020, App. A).
 
 Departures from the published code at size `paper`: the encoder is PlaNet's with 64 channels to begin with (four
-convolutions instead of six), images are standardised, trajectories have the environment's own length instead of ten
+convolutions instead of six), images are normalized, trajectories have the environment's own length instead of ten
 actions.
 """
 
@@ -27,9 +27,9 @@ from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import GoalConfig, ObjectiveConfig
-from reverie.planning.random_shooting import RankConfig
+from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.recipes.vae import frames
-from reverie.runs.config import FitConfig, FittingConfig
+from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 from reverie.signals import SignalConfig
 
 GOALS = {"reverie/Rope-v0": ("horizontal", "random"), "reverie/Cloth-v0": ("flat", "random")}
@@ -52,21 +52,23 @@ def latent_prediction(
     objective: ObjectiveConfig | None = None,
     dimensions: int | None = None,
     clip: float = 20.0,
-) -> FitConfig:
+) -> OfflineConfig:
     """The config of one size, for one environment; `forward` is the size's own (`forward_model`) unless given."""
     env_id = env_id or "reverie/Rope-v0"
     dynamics = forward_model(size)
     dynamics = replace(dynamics, size=dimensions or dynamics.size, forward=forward or dynamics.forward)
     model = WorldModelConfig(
-        encoder=EncoderConfig(ConvConfig(DEPTH[size]), standardise=True),
+        encoder=EncoderConfig(ConvConfig(DEPTH[size]), normalize=True),
         dynamics=dynamics,
         signals=signals,
         weights=weights,
-        optimiser=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=clip),
+        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=clip),
     )
-    ranking = PlanningConfig(RankConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0)
+    ranking = PlanningConfig(
+        RandomShootingConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0
+    )
     goals = GOALS.get(env_id, ())
-    return FitConfig(
+    return OfflineConfig(
         recipe,
         size,
         data=interaction(size, env_id),
@@ -94,11 +96,11 @@ def interaction(size: str, env_id: str) -> InteractionConfig:
     return replace(frames(size, env_id), train=count, test=count // 10)
 
 
-def budget(size: str) -> FittingConfig:
+def budget(size: str) -> OfflineTrainingConfig:
     """Sequences of nine steps, eight transitions; as published, at size `paper`, of two, independent transitions."""
     if size == "tiny":
-        return FittingConfig(60, 4, 5, log_every=20, checkpoint_every=20, evaluate_every=30)
+        return OfflineTrainingConfig(60, 4, 5, log_every=20, checkpoint_every=20, evaluate_every=30)
     if size == "laptop":
-        return FittingConfig(3_000, 16, 9, checkpoint_every=500, evaluate_every=500)
+        return OfflineTrainingConfig(3_000, 16, 9, checkpoint_every=500, evaluate_every=500)
     updates = EPOCHS * TRANSITIONS[size] // PAIRS
-    return FittingConfig(updates, PAIRS, 2, log_every=500, checkpoint_every=2_000, evaluate_every=4_000)
+    return OfflineTrainingConfig(updates, PAIRS, 2, log_every=500, checkpoint_every=2_000, evaluate_every=4_000)

@@ -8,12 +8,12 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 """
 
 from reverie.recipes.latent_prediction import latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 
 
-def naive(size: str, env_id: str | None) -> FitConfig:
+def naive(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig()}
+    signals: dict[str, SignalConfig] = {"prediction": LatentPredictionConfig()}
     return latent_prediction("naive", size, env_id, signals, {"prediction": 1.0})

@@ -11,14 +11,14 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.planning.objectives import PixelGoalConfig
 from reverie.recipes.latent_prediction import DEPTH, DIMENSIONS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
-from reverie.signals.pixel_prediction import PixelForwardConfig
+from reverie.signals.pixel_prediction import PixelPredictionConfig
 
 
-def pixel_forward(size: str, env_id: str | None) -> FitConfig:
+def pixel_forward(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"pixel_forward": PixelForwardConfig(ConvConfig(DEPTH[size]))}
+    signals: dict[str, SignalConfig] = {"pixel_forward": PixelPredictionConfig(ConvConfig(DEPTH[size]))}
     return latent_prediction(
         "pixel_forward",
         size,

@@ -29,7 +29,7 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.recipes.dreamer_v1 import dreamer_v1, family
-from reverie.runs.config import Config, EvaluationConfig, TrainingConfig
+from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
@@ -44,7 +44,7 @@ LAPTOP = ICEMConfig(candidates=270, elites=27, iterations=6)
 """1,045 evaluations a decision: the quickest that reaches the return of PlaNet's 10,000 (`reverie study planners`)."""
 
 
-def planet(size: str, env_id: str | None) -> Config:
+def planet(size: str, env_id: str | None) -> OnlineConfig:
     """The config of one size, for one environment."""
     if size == "paper":
         return paper(env_id or "dm_control/cheetah-run-v0")
@@ -69,7 +69,7 @@ def repeat(env_id: str, otherwise: int) -> int:
     return REPEATS.get({"ball": "ball_in_cup"}.get(domain, domain), 2)
 
 
-def paper(env_id: str) -> Config:
+def paper(env_id: str) -> OnlineConfig:
     """Hafner 2019, Sec. 4 and App. A, and the settings of its published code."""
     control = env_id.startswith("dm_control/")
     relu = MLPConfig(2, 100, "relu")
@@ -86,10 +86,10 @@ def paper(env_id: str) -> Config:
         dynamics=RSSMConfig(200, 200, GaussianConfig(30), "relu", gate_bias=1.0),
         signals=signals,
         weights=dict.fromkeys(signals, 1.0) | {"reward": 10.0},
-        optimiser=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),
+        optimizer=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),
     )
     frames = repeat(env_id, family(env_id, 64).repeat)
-    return Config(
+    return OnlineConfig(
         recipe="planet",
         size="paper",
         env=EnvConfig(id=env_id, image_size=64, repeat=frames),

@@ -5,14 +5,14 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 """
 
 from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 from reverie.signals.sigreg import SIGRegConfig
 
 
-def sigreg(size: str, env_id: str | None) -> FitConfig:
+def sigreg(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig(), "sigreg": SIGRegConfig()}
+    signals: dict[str, SignalConfig] = {"prediction": LatentPredictionConfig(), "sigreg": SIGRegConfig()}
     weights = {"prediction": 1 / DIMENSIONS[size], "sigreg": 0.05}
     return latent_prediction("sigreg", size, env_id, signals, weights)

@@ -25,25 +25,25 @@ from reverie.models.vae import VAEConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
-from reverie.runs.config import FitConfig, FittingConfig
+from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 
 
-def vae(size: str, env_id: str | None) -> FitConfig:
+def vae(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for the digits (`env_id` None) or for an environment's frames."""
     if env_id is None:
         model = VAEConfig(
             image=MLPConfig({"tiny": 1, "laptop": 2, "paper": 2}[size], DIGIT_UNITS[size], "relu"),
             latent=GaussianConfig(size=16, min_std=1e-3),
             likelihood=GaussianPixelsConfig(std=0.3, learned=True),
-            optimiser=digit_optimiser(size),
+            optimizer=digit_optimizer(size),
         )
-        return FitConfig("vae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
+        return OfflineConfig("vae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
     model = VAEConfig(
         image=ConvConfig(FRAME_DEPTH[size]),
         latent=GaussianConfig(size=8, min_std=1e-3),
         likelihood=GaussianPixelsConfig(std=FRAME_STD),
     )
-    return FitConfig("vae", size, data=frames(size, env_id), model=model, training=budget(size, length=1))
+    return OfflineConfig("vae", size, data=frames(size, env_id), model=model, training=budget(size, length=1))
 
 
 DIGIT_UNITS = {"tiny": 16, "laptop": 256, "paper": 500}
@@ -65,20 +65,20 @@ def frames(size: str, env_id: str) -> InteractionConfig:
     return InteractionConfig(env, train, train // 10)
 
 
-def digit_budget(size: str) -> FittingConfig:
+def digit_budget(size: str) -> OfflineTrainingConfig:
     """1,500 images are soon learned by heart: `docs/log.md` has the held-out bound falling from 1,000 updates on."""
-    return budget(size, length=1) if size == "tiny" else FittingConfig(1_500, 64, 1, evaluate_every=250)
+    return budget(size, length=1) if size == "tiny" else OfflineTrainingConfig(1_500, 64, 1, evaluate_every=250)
 
 
-def digit_optimiser(size: str) -> AdamConfig:
+def digit_optimizer(size: str) -> AdamConfig:
     """Against that: weight decay, and a rate that falls over all updates."""
     return AdamConfig(lr=1e-3, weight_decay=0.1, decay=digit_budget(size).updates)
 
 
-def budget(size: str, length: int) -> FittingConfig:
+def budget(size: str, length: int) -> OfflineTrainingConfig:
     """Updates and batches; `length` 2 where the step before is needed."""
     if size == "tiny":
-        return FittingConfig(60, 16, length, log_every=20, checkpoint_every=20, evaluate_every=30)
+        return OfflineTrainingConfig(60, 16, length, log_every=20, checkpoint_every=20, evaluate_every=30)
     if size == "laptop":
-        return FittingConfig(3_000 if length == 1 else 2_000, 64, length, evaluate_every=500)
-    return FittingConfig(100_000, 100, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)
+        return OfflineTrainingConfig(3_000 if length == 1 else 2_000, 64, length, evaluate_every=500)
+    return OfflineTrainingConfig(100_000, 100, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)

@@ -5,14 +5,14 @@ Reading path: this recipe, `recipes/latent_prediction.py`, `dynamics/determinist
 """
 
 from reverie.recipes.latent_prediction import DIMENSIONS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 from reverie.signals.vicreg import VICRegConfig
 
 
-def vicreg(size: str, env_id: str | None) -> FitConfig:
+def vicreg(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment."""
-    signals: dict[str, SignalConfig] = {"prediction": ForwardPredictionConfig(), "vicreg": VICRegConfig()}
+    signals: dict[str, SignalConfig] = {"prediction": LatentPredictionConfig(), "vicreg": VICRegConfig()}
     weights = {"prediction": 25 / DIMENSIONS[size], "vicreg": 1.0}
     return latent_prediction("vicreg", size, env_id, signals, weights)

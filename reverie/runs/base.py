@@ -6,7 +6,7 @@ run/
   checkpoints/ replay/          what resuming needs, exactly
   agent.json agent.safetensors  the agent alone, for `reverie.load` (`model.*` where a model alone was learned)
 
-`AgentRun` (agent_run.py) plays environments, `FitRun` (fit_run.py) learns a model from what was recorded. The training
+`OnlineRun` (agent_run.py) plays environments, `OfflineRun` (fit_run.py) learns a model from what was recorded. The training
 loop knows neither.
 """
 
@@ -25,11 +25,11 @@ from torch import nn
 from reverie.agents import agent as agents
 from reverie.runs import checkpoint
 from reverie.config.files import encode
-from reverie.runs.collapse import Alarm
+from reverie.runs.collapse import CollapseDetector
 from reverie.files import atomic_write, remove_partial
 from reverie.errors import UserError
 from reverie.runs.logger import Axis, Logger
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.types import Batch, Metrics
 from reverie.runs.update import Update, UpdateNoise
 
@@ -67,14 +67,14 @@ class Window:
 
 
 class Run(ABC):
-    """What every run has. A subclass builds `modules`, `optimisers` and `update`, and says what is left to do."""
+    """What every run has. A subclass builds `modules`, `optimizers` and `update`, and says what is left to do."""
 
     unit: ClassVar[Axis]
     """What its length is counted in, for the display and as the axis of its curves."""
 
     modules: dict[str, nn.Module]
     """Everything with weights, by the name that it has in a checkpoint."""
-    optimisers: dict[str, Optimiser]
+    optimizers: dict[str, Optimizer]
     update: Update
 
     def __init__(self, config: Any, folder: Path) -> None:
@@ -86,7 +86,7 @@ class Run(ABC):
             "host": torch.Generator().manual_seed(config.seed),
             "device": torch.Generator(self.device).manual_seed(config.seed + 1),
         }
-        self.clock, self.window, self.alarm = Clock(), Window(), Alarm()
+        self.clock, self.window, self.alarm = Clock(), Window(), CollapseDetector()
         self.logger: Logger
 
     @classmethod
@@ -182,7 +182,7 @@ class Run(ABC):
         return {
             "clock": asdict(self.clock),
             **{name: module.state_dict() for name, module in self.modules.items()},
-            "optimisers": {name: optimiser.adam.state_dict() for name, optimiser in self.optimisers.items()},
+            "optimizers": {name: optimizer.adam.state_dict() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
             "window": {"sums": self.window.sums, "count": self.window.count},
             "alarm": self.alarm.state(),
@@ -194,8 +194,8 @@ class Run(ABC):
         self.clock = Clock(**state["clock"])
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.adam.load_state_dict(state["optimisers"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.adam.load_state_dict(state["optimizers"][name])
         for name, generator in self.generators.items():
             generator.set_state(state["generators"][name].cpu())
         self.window.sums = {name: x.to(self.device) for name, x in state["window"]["sums"].items()}

@@ -2,10 +2,10 @@
 
     scale_lost      the mean standard deviation is below 1e-2 of what it was before the first update
     dimension_lost  the least standard deviation is below 1e-2 of the median one
-    rank_lost       RankMe (centred, held out) is below a quarter of the dimensions
+    rank_lost       RankMe (centered, held out) is below a quarter of the dimensions
     scale_grown     the mean standard deviation has grown tenfold within 1000 updates
 
-Growth counts from update 100 on: before that healthy features leave their initialisation, tenfold and more (a standard
+Growth counts from update 100 on: before that healthy features leave their initialization, tenfold and more (a standard
 deviation of 0.1 that becomes 1.2 with CFM on the rope), and what is as good as lost has no scale to grow from.
 It reads what is logged and evaluated and never takes part in an update. Its state goes into the checkpoint, so a
 resumed run says what the uninterrupted one would have.
@@ -22,7 +22,7 @@ GROWTH, WITHIN, SETTLED = 10.0, 1000, 100
 Kind = Literal["scale_lost", "dimension_lost", "rank_lost", "scale_grown"]
 
 
-class Alarm:
+class CollapseDetector:
     """`raised`: what was said so far, by kind."""
 
     def __init__(self) -> None:

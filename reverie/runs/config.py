@@ -57,7 +57,7 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class OnlineConfig:
     """Everything that decides what the run of an agent computes."""
 
     recipe: str
@@ -80,7 +80,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class FittingConfig:
+class OfflineTrainingConfig:
     """The budget of a model that is fitted to recorded data, in updates."""
 
     updates: int = 10_000
@@ -99,7 +99,7 @@ class FittingConfig:
 
 
 @dataclass(frozen=True)
-class FitConfig:
+class OfflineConfig:
     """Everything that decides what a run computes that fits a model to recorded data; nobody acts in it."""
 
     recipe: str
@@ -112,7 +112,7 @@ class FitConfig:
     """A finished run's folder: its encoder and dynamics, of the same sizes, are what this world model begins with."""
     data: RecordedConfig = field(default_factory=DigitsConfig)
     model: GenerativeConfig | WorldModelConfig = field(default_factory=VAEConfig)
-    training: FittingConfig = field(default_factory=FittingConfig)
+    training: OfflineTrainingConfig = field(default_factory=OfflineTrainingConfig)
     actor: PlanningConfig | None = None
     """How to act with the model once it is fitted; with one, the run is an agent's too."""
     goals: tuple[str, ...] = ()
@@ -126,11 +126,11 @@ class FitConfig:
         return self.data.world
 
 
-AnyConfig = Config | FitConfig
+RunConfig = OnlineConfig | OfflineConfig
 
 
-def read_config(folder: Path) -> AnyConfig:
+def read_config(folder: Path) -> RunConfig:
     """The config that is saved with the run of `folder`. UserError where there is none or it does not fit."""
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
-    return read_file(AnyConfig, folder / "config.json")
+    return read_file(RunConfig, folder / "config.json")

@@ -25,7 +25,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from reverie.envs.conversions import as_colours
+from reverie.envs.conversions import as_colors
 from reverie.errors import UserError
 
 Kind = Literal["train", "episode", "evaluation", "timing", "alarm"]
@@ -212,14 +212,14 @@ def _png(image: np.ndarray) -> bytes:
     from PIL import Image
 
     encoded = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(as_colours(image))).save(encoded, "PNG")
+    Image.fromarray(np.ascontiguousarray(as_colors(image))).save(encoded, "PNG")
     return encoded.getvalue()
 
 
 def _gif(frames: np.ndarray, fps: float) -> bytes:
     from PIL import Image
 
-    first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in as_colours(frames)]
+    first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in as_colors(frames)]
     encoded = io.BytesIO()
     first.save(encoded, "GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
     return encoded.getvalue()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from reverie.runs.online import AgentRun
-from reverie.runs.config import AnyConfig, Config, read_config
+from reverie.runs.online import OnlineRun
+from reverie.runs.config import RunConfig, OnlineConfig, read_config
 from reverie.progress import OnProgress
 from reverie.runs.interrupt import Interrupted, asked_to_stop
 from reverie.runs.reporter import Reporter
 from reverie.errors import UserError
-from reverie.runs.offline import FitRun
+from reverie.runs.offline import OfflineRun
 from reverie.runs.base import Run
 from reverie.types import Batch, Metrics
 
@@ -22,7 +22,7 @@ from reverie.types import Batch, Metrics
 
 
 
-def train(config: AnyConfig, folder: Path, on_progress: OnProgress | None = None) -> Path:
+def train(config: RunConfig, folder: Path, on_progress: OnProgress | None = None) -> Path:
     """Train in a new `folder` until the budget is spent. Returns the folder."""
     return _loop(_kind(config).create(config, folder), on_progress)
 
@@ -33,9 +33,9 @@ def resume(folder: Path, on_progress: OnProgress | None = None) -> Path:
     return _loop(_kind(config).restore(config, folder), on_progress)
 
 
-def _kind(config: AnyConfig) -> type[Run]:
+def _kind(config: RunConfig) -> type[Run]:
     """The run that a config describes."""
-    return AgentRun if isinstance(config, Config) else FitRun
+    return OnlineRun if isinstance(config, OnlineConfig) else OfflineRun
 
 
 def _loop(run: Run, on_progress: OnProgress | None) -> Path:

@@ -10,7 +10,7 @@ import torch
 from reverie.runs import checkpoint
 from reverie.config.files import encode, read_file
 from reverie.agents.agent import Agent, AgentConfig, choose_device
-from reverie.runs.config import FitConfig, read_config
+from reverie.runs.config import OfflineConfig, read_config
 from reverie.files import atomic_write
 from reverie.envs.base import EnvConfig
 from reverie.spaces import EnvSpec
@@ -18,7 +18,7 @@ from reverie.errors import UserError
 from reverie.evaluate import generation, prediction, representation
 from reverie.models.generative import GenerativeModel
 from reverie.nn.weights import read_parts, read_weights, write_weights
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Run
 from reverie.types import Batch
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from reverie.runs.reporter import Reporter
 
 
-class FitRun(Run):
+class OfflineRun(Run):
     """All state of a model that is being fitted. Intervals are counted in updates."""
 
     unit = "updates"
-    config: FitConfig
+    config: OfflineConfig
 
-    def __init__(self, config: FitConfig, folder: Path) -> None:
+    def __init__(self, config: OfflineConfig, folder: Path) -> None:
         super().__init__(config, folder)
         self.recorded = config.data.build(folder, config.seed, self.device, self.generators["host"])
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.model = config.model.build(self.recorded.spec).to(self.device)
         if config.start is not None:
-            parts = ("standardise", "encoder", "dynamics")
+            parts = ("normalize", "encoder", "dynamics")
             read_parts(Path(config.start) / "model.safetensors", self.model, parts)
         self.modules = {"model": self.model}
         self.agent = self._agent()
-        self.optimisers = {"model": Optimiser(config.model.optimiser, self.model.parameters())}
-        self.update = make_update(self.model, None, self.optimisers, config.training.execution)
+        self.optimizers = {"model": Optimizer(config.model.optimizer, self.model.parameters())}
+        self.update = make_update(self.model, None, self.optimizers, config.training.execution)
         self.ready = False
         """Whether the data are there and the model is calibrated by them."""
         self.said: str | None = None
@@ -152,7 +152,7 @@ def load(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldMod
     """The model that was fitted in a run's folder, ready for use. UserError where there is none."""
     folder = Path(folder)
     config = read_config(folder)
-    if not isinstance(config, FitConfig) or not (folder / "model.safetensors").exists():
+    if not isinstance(config, OfflineConfig) or not (folder / "model.safetensors").exists():
         raise UserError(f"{folder} holds no fitted model: give the folder of a run such as `reverie train vae`.")
     model = config.model.build(read_file(EnvSpec, folder / "model.json"))
     read_weights(folder / "model.safetensors", model)

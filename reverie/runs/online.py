@@ -13,14 +13,14 @@ from reverie import envs, tree
 from reverie.agents.actors import ActNoise, PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, Carry
 from reverie.data.collector import Collector, random_actions
-from reverie.runs.config import Config, read_config
+from reverie.runs.config import OnlineConfig, read_config
 from reverie.data import replay as replays
 from reverie.data.replay import Replay
 from reverie.envs.base import Obs
 from reverie.errors import UserError
 from reverie.runs import outcome
 from reverie.evaluate.returns import evaluate
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.runs.base import Run
 from reverie.types import Batch
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from reverie.runs.reporter import Reporter
 
 
-class AgentRun(Run):
+class OnlineRun(Run):
     """All state of an agent that trains. Intervals are counted in decisions; `close` it."""
 
     unit = "frames"
-    config: Config
+    config: OnlineConfig
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: OnlineConfig, folder: Path) -> None:
         super().__init__(config, folder)
         self.environments = envs.make_many(config.env)
         try:
@@ -48,11 +48,11 @@ class AgentRun(Run):
             self.environments.close()
             raise
         self.modules = {"agent": self.agent, "learner": self.learner}
-        self.optimisers = {
-            "model": Optimiser(config.model.optimiser, self.agent.model.parameters()),
-            **self.learner.optimisers(),
+        self.optimizers = {
+            "model": Optimizer(config.model.optimizer, self.agent.model.parameters()),
+            **self.learner.optimizers(),
         }
-        self.update = make_update(self.agent.model, self.learner, self.optimisers, config.training.execution)
+        self.update = make_update(self.agent.model, self.learner, self.optimizers, config.training.execution)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
         self.stored = 0
@@ -168,7 +168,7 @@ def load_value(folder: Path, agent: Agent) -> nn.Module | None:
     the run has kept no checkpoint.
     """
     config = read_config(folder)
-    assert isinstance(config, Config)
+    assert isinstance(config, OnlineConfig)
     learner = config.behavior.build(agent.config.spec, agent.model.dynamics.feature_size)
     if learner.value is None:
         return None

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, load
-from reverie.runs.config import Config
+from reverie.runs.config import OnlineConfig
 from reverie.data.episodes import Episode
 from reverie.files import atomic_write
-from reverie.evaluate.human_scores import normalised
+from reverie.evaluate.human_scores import normalized
 from reverie.errors import UserError
 from reverie.evaluate import figures
 from reverie.evaluate.open_loop import predict
@@ -27,7 +27,7 @@ FPS = 25.0
 CONTEXT, HORIZON = 5, 45
 
 
-def write(folder: Path, config: Config) -> tuple[Evaluation, dict[str, Path]]:
+def write(folder: Path, config: OnlineConfig) -> tuple[Evaluation, dict[str, Path]]:
     """Evaluate the agent of a finished run and draw everything.
 
     Returns the evaluation, and the files by what they are.
@@ -43,9 +43,9 @@ def write(folder: Path, config: Config) -> tuple[Evaluation, dict[str, Path]]:
         "env": config.env.id,
         "seed": config.seed,
     }
-    human = normalised(config.env, float(np.mean(result.returns)))
+    human = normalized(config.env, float(np.mean(result.returns)))
     if human is not None:
-        numbers["human_normalised"] = human
+        numbers["human_normalized"] = human
     atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
     if result.frames is not None:
         paths["film"] = figures.write_video(folder / "evaluation.mp4", result.frames, FPS)
@@ -56,7 +56,7 @@ def write(folder: Path, config: Config) -> tuple[Evaluation, dict[str, Path]]:
     return result, paths
 
 
-def draw_curve(folder: Path, config: Config, final: Evaluation) -> Path:
+def draw_curve(folder: Path, config: OnlineConfig, final: Evaluation) -> Path:
     """`curve.png`: returns of training and evaluation episodes against environment frames."""
     runs = {
         "training episodes": [(line["frames"], line["return"]) for line in read_metrics(folder, "episode")],

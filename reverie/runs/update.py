@@ -1,4 +1,4 @@
-"""One update: model, then behaviour if there is any, from one batch and its noise to new weights and metrics.
+"""One update: model, then behavior if there is any, from one batch and its noise to new weights and metrics.
 
 It never touches the host: shapes are static, nothing branches on a tensor's value, metrics stay tensors. So the same
 function runs eagerly or compiled.
@@ -12,7 +12,7 @@ import torch
 
 from reverie import tree
 from reverie.models.base import Model
-from reverie.nn.optimizer import Optimiser
+from reverie.nn.optimizer import Optimizer
 from reverie.types import Batch, Metrics
 
 
@@ -35,7 +35,7 @@ def draw_noise(model: Model, learner: Any, batch: int, length: int, generator: t
     )
 
 
-def make_update(model: Model, learner: Any, optimisers: dict[str, Optimiser], execution: str) -> Update:
+def make_update(model: Model, learner: Any, optimizers: dict[str, Optimizer], execution: str) -> Update:
     """The update of this model and learner, run as `execution` says: `eager` or `compiled`.
 
     With `learner` None only the model learns.
@@ -48,11 +48,11 @@ def make_update(model: Model, learner: Any, optimisers: dict[str, Optimiser], ex
         measured = model.metrics(
             trace, losses
         )  # before the step: signals measure the trace by the weights that made it
-        step = optimisers["model"].step(total)
+        step = optimizers["model"].step(total)
         metrics = {"loss/model": total.detach(), "grad_norm/model": step["grad_norm"], **measured}
         if learner is not None:
             belief = tree.flatten_batch(tree.detach(trace.posterior))
-            metrics |= learner.update(model, belief, noise.behavior, optimisers)
+            metrics |= learner.update(model, belief, noise.behavior, optimizers)
         return metrics
 
     return torch.compile(update) if execution == "compiled" else update

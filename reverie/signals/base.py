@@ -18,7 +18,7 @@ class Signal(Protocol):
 
 
 @runtime_checkable
-class Measured(Signal, Protocol):
+class HasMetrics(Signal, Protocol):
     """A signal with more to tell than its loss; having `metrics` is all that it takes."""
 
     def metrics(self, trace: Trace) -> Metrics:

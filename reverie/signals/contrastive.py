@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from reverie.errors import UserError
 from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieved
-from reverie.signals.multi_step import Ahead, check_steps, following, per_column, predict_ahead
+from reverie.signals.multi_step import Ahead, check_steps, following, masked_mean_per_step, predict_ahead
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
@@ -103,7 +103,7 @@ class Contrastive(nn.Module):
         loss = info_nce(similarity, positive, found)
         if self.config.symmetric:
             loss = (loss + reverse(similarity, positive, found & ahead.valid.flatten()[:, None])) / 2
-        return per_column(loss.unflatten(0, ahead.valid.shape), ahead.valid)
+        return masked_mean_per_step(loss.unflatten(0, ahead.valid.shape), ahead.valid)
 
     def metrics(self, trace: Trace) -> Metrics:
         """`bound`: nats that a prediction is known to tell of its target, `ln N - L` with N its candidates.
@@ -119,7 +119,7 @@ class Contrastive(nn.Module):
             "accuracy": retrieved(similarity, positive, found),
         }
         return {
-            name: per_column(value.unflatten(0, ahead.valid.shape), ahead.valid).mean()
+            name: masked_mean_per_step(value.unflatten(0, ahead.valid.shape), ahead.valid).mean()
             for name, value in measured.items()
         }
 

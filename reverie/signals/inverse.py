@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reverie.math.distributions import isotropic_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.signals.multi_step import following, per_column, reaches
+from reverie.signals.multi_step import following, masked_mean_per_step, reaches
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -47,4 +47,4 @@ class Inverse(nn.Module):
         found = self.head(torch.cat([trace.features, following(trace.features, 1)[:, :, 0]], dim=-1))
         action = trace.batch.action
         nats = (action * found.log_softmax(-1)).sum(-1) if self.discrete else isotropic_log_prob(action, found)
-        return per_column(-nats[..., None], reaches(trace.batch.is_first, 1))
+        return masked_mean_per_step(-nats[..., None], reaches(trace.batch.is_first, 1))

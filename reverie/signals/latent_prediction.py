@@ -12,13 +12,13 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.signals.multi_step import check_steps, per_column, predict_ahead
+from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_ahead
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class ForwardPredictionConfig:
+class LatentPredictionConfig:
     """Predictions of 1..`steps` decisions, each with a loss; `target` stops the gradient into what is predicted."""
 
     steps: int = 1
@@ -27,18 +27,18 @@ class ForwardPredictionConfig:
     def __post_init__(self) -> None:
         check_steps("prediction", self.steps)
 
-    def build(self, spec: EnvSpec, feature_size: int) -> "ForwardPrediction":
-        return ForwardPrediction(self)
+    def build(self, spec: EnvSpec, feature_size: int) -> "LatentPrediction":
+        return LatentPrediction(self)
 
 
-class ForwardPrediction(nn.Module):
-    """`||zhat - z||^2`, summed over features, in the column of z (`signals.ahead.per_column`)."""
+class LatentPrediction(nn.Module):
+    """`||zhat - z||^2`, summed over features, in the column of z (`signals.ahead.masked_mean_per_step`)."""
 
-    def __init__(self, config: ForwardPredictionConfig) -> None:
+    def __init__(self, config: LatentPredictionConfig) -> None:
         super().__init__()
         self.config = config
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         ahead = predict_ahead(trace, self.config.steps)
         target = ahead.target.detach() if self.config.stop_gradient == "target" else ahead.target
-        return per_column((ahead.features - target).square().sum(-1), ahead.valid)
+        return masked_mean_per_step((ahead.features - target).square().sum(-1), ahead.valid)

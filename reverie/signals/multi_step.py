@@ -62,7 +62,7 @@ def arrived(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
     return torch.stack([F.pad(x[:, :, d], (d + 1, 0))[:, :length] for d in range(x.shape[2])], dim=2)
 
 
-def per_column(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
+def masked_mean_per_step(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
     """Each prediction's loss in the column that it is about, scaled so that the mean tells of valid ones alone.
 
     A column that nothing predicted is 0 and the others make up for it: `.mean()` of the result is

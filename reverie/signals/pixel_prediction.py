@@ -19,13 +19,13 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.signals.multi_step import check_steps, per_column, predict_ahead
+from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_ahead
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class PixelForwardConfig:
+class PixelPredictionConfig:
     """Decoders and `std` as in `reconstruction.ReconstructionConfig`; predictions of 1..`steps` decisions."""
 
     image: ImageConfig = field(default_factory=ConvConfig)
@@ -36,17 +36,17 @@ class PixelForwardConfig:
     def __post_init__(self) -> None:
         check_steps("pixel_forward", self.steps)
 
-    def build(self, spec: EnvSpec, feature_size: int) -> "PixelForward":
-        return PixelForward(self, spec, feature_size)
+    def build(self, spec: EnvSpec, feature_size: int) -> "PixelPrediction":
+        return PixelPrediction(self, spec, feature_size)
 
 
-class PixelForward(Decoder):
+class PixelPrediction(Decoder):
     """The likelihood of each observation given what was predicted for it, in nats, in its column.
 
     `decode` of predicted features is the pixel-space forward model.
     """
 
-    def __init__(self, config: PixelForwardConfig, spec: EnvSpec, feature_size: int) -> None:
+    def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__(config.image, config.vector, config.std, spec, feature_size)
         self.steps = config.steps
 
@@ -58,4 +58,4 @@ class PixelForward(Decoder):
             obs = {name: value[:, d:] for name, value in trace.obs.items()}
             nats.append(F.pad(self.nats(ahead.features[:, : length - d, d - 1], obs), (0, d)))
         beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(nats))
-        return per_column(torch.stack(nats + beyond, dim=2), ahead.valid)
+        return masked_mean_per_step(torch.stack(nats + beyond, dim=2), ahead.valid)

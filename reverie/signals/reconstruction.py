@@ -17,7 +17,7 @@ from reverie.types import Trace
 class ReconstructionConfig:
     """One decoder a kind of observation; only those that the environment has are built.
 
-    `std` is the likelihood's, in the unit of prepared observations (`encoders.standardise`). Halving it makes what
+    `std` is the likelihood's, in the unit of prepared observations (`encoders.normalize`). Halving it makes what
     the observations tell count four times as many nats against divergence and reward.
     """
 

@@ -1,4 +1,4 @@
-"""Sketched isotropic Gaussian regularisation: encodings are to be a standard normal cloud (LeJEPA, Balestriero 2025).
+"""Sketched isotropic Gaussian regularization: encodings are to be a standard normal cloud (LeJEPA, Balestriero 2025).
 
     (1/K) sum_k EP({u_k^T z_n}),    EP the Epps-Pulley statistic of `math.normality`, u_k random directions
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.signals.multi_step import following, per_column, reaches
+from reverie.signals.multi_step import following, masked_mean_per_step, reaches
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -26,4 +26,4 @@ class Smoothness(nn.Module):
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         moved = following(trace.features, 1) - trace.features[:, :, None]
-        return per_column(moved.square().sum(-1), reaches(trace.batch.is_first, 1))
+        return masked_mean_per_step(moved.square().sum(-1), reaches(trace.batch.is_first, 1))

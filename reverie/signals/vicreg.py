@@ -1,4 +1,4 @@
-"""Variance and covariance regularisation: encodings are kept apart, their dimensions kept different.
+"""Variance and covariance regularization: encodings are kept apart, their dimensions kept different.
 
     variance    (1/F) sum_j max(0, gamma - sqrt(Var z_j + eps))        Bardes 2022 (VICReg), Eq. 1 and 2
     covariance  (1/F) sum_{i != j} C_ij^2                              Eq. 3 and 4

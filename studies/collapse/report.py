@@ -27,7 +27,7 @@ above that part of random actions' distance control is no better than chance; ab
 predictions foresee nothing."""
 MEASURES = {
     "scale": ("scale of the features, over that before the first update", True),
-    "rankme": ("RankMe, centred", False),
+    "rankme": ("RankMe, centered", False),
     "participation_ratio": ("participation ratio", False),
     "probe": ("R² of linear probes of the true state", False),
     "inverse": ("R² of a linear regression of the action", False),

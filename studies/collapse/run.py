@@ -29,7 +29,7 @@ from reverie.planning.objectives import GoalConfig
 from reverie.progress import Progress
 from reverie.recipes.cfm import published
 from reverie.recipes.latent_prediction import latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
 from reverie.runs.offline import load
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
@@ -108,7 +108,7 @@ def recorded(world: World, folder: Path, size: str, on_progress: OnProgress) -> 
     return DatasetConfig(str(folder))
 
 
-def config(method: str, world: World, size: str, dataset: DatasetConfig) -> FitConfig:
+def config(method: str, world: World, size: str, dataset: DatasetConfig) -> OfflineConfig:
     """One method on one dataset. Windows of several steps for all, but for CFM as published: independent pairs."""
     base = model_of(method, world.env.id, size)
     budget = replace(
@@ -121,14 +121,14 @@ def config(method: str, world: World, size: str, dataset: DatasetConfig) -> FitC
     return replace(base, data=dataset, training=budget, goals=())
 
 
-def model_of(method: str, env_id: str, size: str) -> FitConfig:
+def model_of(method: str, env_id: str, size: str) -> OfflineConfig:
     """The recipe of a method, or what of one is changed."""
     if method == "naive":
-        base = cast(FitConfig, recipes.build("naive", size, env_id))
+        base = cast(OfflineConfig, recipes.build("naive", size, env_id))
         model = cast(WorldModelConfig, base.model)
         return replace(base, model=replace(model, dynamics=replace(cast(Any, model.dynamics), residual=False)))
     if method == "residual":
-        return cast(FitConfig, recipes.build("naive", size, env_id))
+        return cast(OfflineConfig, recipes.build("naive", size, env_id))
     if method.startswith("contrastive_"):
         similarity = cast(Any, method.removeprefix("contrastive_"))
         contrast = ContrastiveConfig(similarity, negatives=("next",))
@@ -138,7 +138,7 @@ def model_of(method: str, env_id: str, size: str) -> FitConfig:
         )
     if method == "cfm_published":
         return published(size, env_id)
-    return cast(FitConfig, recipes.build(method, size, env_id))
+    return cast(OfflineConfig, recipes.build(method, size, env_id))
 
 
 def judged(

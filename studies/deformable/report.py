@@ -25,10 +25,10 @@ PUBLISHED = {
         "pixel_forward": (2.20, 4.65),
         "cfm": (2.69, 3.97),
     },
-    "rope-randomised": {"cfm": (0.88, 1.20, 0.99, 0.99, 1.38)},
-    "cloth-randomised": {"cfm": (3.99, 4.40)},
+    "rope-randomized": {"cfm": (0.88, 1.20, 0.99, 0.99, 1.38)},
+    "cloth-randomized": {"cfm": (3.99, 4.40)},
 }
-"""Yan 2020, Tab. 1 and 2: sum of distances after the last action, in metres; goals in the order of the study."""
+"""Yan 2020, Tab. 1 and 2: sum of distances after the last action, in meters; goals in the order of the study."""
 NAMES = {
     "random": "random actions",
     "oracle": "oracle: true simulator, true distance",
@@ -54,7 +54,7 @@ def text(numbers: Mapping[str, Any]) -> str:
 
 `reverie study deformable --size {numbers["size"]}`. Random interaction is all that any method learned from, and the
 same for all. Every agent ranks a hundred legal actions at a time by where its model says they lead, from starts that no
-method has seen. The number is the paper's: the distance to the goal after the last action, in metres, summed over
+method has seen. The number is the paper's: the distance to the goal after the last action, in meters, summed over
 points, in the order of points that makes it least; mean over {numbers["episodes"]} episodes, ± their standard deviation
 (over seeds where a method has several: mean ± deviation of the seeds' means). In brackets: published, Yan 2020,
 with ten times the data and other physics.

@@ -30,7 +30,7 @@ from reverie.nn.conv import ConvConfig
 from reverie.progress import Progress
 from reverie.recipes.cfm import published
 from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction
-from reverie.runs.config import FitConfig
+from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
@@ -48,17 +48,17 @@ class Condition:
 
     world: str
     goals: tuple[str, ...]
-    randomise: str
+    randomize: str
 
     @property
     def name(self) -> str:
         thing = self.world.removeprefix("reverie/").removesuffix("-v0").lower()
-        return thing if self.randomise == "none" else f"{thing}-randomised"
+        return thing if self.randomize == "none" else f"{thing}-randomized"
 
     @property
     def env(self) -> EnvConfig:
-        settings = () if self.randomise == "none" else (f"randomise={self.randomise}",)
-        return EnvConfig(self.world, settings=settings)
+        kwargs = () if self.randomize == "none" else (f"randomize={self.randomize}",)
+        return EnvConfig(self.world, kwargs=kwargs)
 
 
 ROPE, CLOTH = ("horizontal", "vertical", "45", "135", "random"), ("flat", "random")
@@ -71,14 +71,14 @@ CONDITIONS = (
 PARTS = tuple(condition.name for condition in CONDITIONS)
 SMALL = (Condition("reverie/Rope-v0", ("horizontal",), "none"),)
 METHODS = ("autoencoder", "ssm", "joint", "pixel_forward", "naive", "cfm_published", "cfm_one_way", "cfm")
-RANDOMISED = ("autoencoder", "joint", "cfm")
+RANDOMIZED = ("autoencoder", "joint", "cfm")
 """The methods of size `laptop` where look and physics change at every step."""
 SEEDS = {"cfm": 3, "cfm_one_way": 3, "joint": 3}
-"""How often a method is trained on the rope where nothing is randomised; the others, and all elsewhere, once."""
+"""How often a method is trained on the rope where nothing is randomized; the others, and all elsewhere, once."""
 SLOW = ("autoencoder", "pixel_forward")
 """They draw images, which takes twice as long: at size `laptop` they get half the updates."""
 EPISODES = {"tiny": 2, "laptop": 100, "paper": 100}
-ORACLE_EPISODES = {"rope": 40, "cloth": 5, "rope-randomised": 10, "cloth-randomised": 5}
+ORACLE_EPISODES = {"rope": 40, "cloth": 5, "rope-randomized": 10, "cloth-randomized": 5}
 """A hundred true simulations a decision are slow."""
 PIXEL_EPISODES = 25
 """So are a hundred images drawn a decision: at size `laptop`."""
@@ -107,8 +107,8 @@ def methods(size: str, condition: Condition) -> tuple[str, ...]:
     """What is compared; at size `paper` CFM is the published one."""
     if size == "tiny":
         return ("naive", "cfm")
-    if size == "laptop" and condition.randomise != "none":
-        return RANDOMISED
+    if size == "laptop" and condition.randomize != "none":
+        return RANDOMIZED
     if size == "laptop" and condition.world == "reverie/Rope-v0":
         return METHODS
     ours = ("cfm_one_way",) if size == "laptop" else ("cfm_one_way", "cfm_published")
@@ -141,7 +141,7 @@ def recorded(condition: Condition, folder: Path, size: str, on_progress: OnProgr
     return DatasetConfig(str(folder))
 
 
-def config(method: str, size: str, condition: Condition, dataset: DatasetConfig, seed: int) -> FitConfig:
+def config(method: str, size: str, condition: Condition, dataset: DatasetConfig, seed: int) -> OfflineConfig:
     """One method on one dataset."""
     if method == "ssm":
         base = state_space(size, condition.world)
@@ -150,23 +150,23 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
     elif method == "cfm_one_way":
         base = one_way(size, condition.world)
     else:
-        base = cast(FitConfig, recipes.build(method, size, condition.world))
+        base = cast(OfflineConfig, recipes.build(method, size, condition.world))
     training = replace(base.training, evaluate_every=0)  # what counts here is where the agent arrives
     if size == "laptop" and method in SLOW:
         training = replace(training, updates=training.updates // 2)
     return replace(base, data=dataset, seed=seed, training=training, goals=(), threads=0)
 
 
-def one_way(size: str, world: str) -> FitConfig:
+def one_way(size: str, world: str) -> OfflineConfig:
     """Our CFM with hard negatives alone: no reverse question, no weight on the squared error."""
     signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=get_args(Negatives))}
     return latent_prediction("cfm", size, world, signals, {"contrastive": 1.0})
 
 
-def state_space(size: str, world: str) -> FitConfig:
+def state_space(size: str, world: str) -> OfflineConfig:
     """PlaNet's stochastic path without reward, and acting in its samples' means.
 
-    Standardising divides the rope's images by 0.087, so `std` 8 is about the published unit variance of raw pixels. At
+    Normalizing divides the rope's images by 0.087, so `std` 8 is about the published unit variance of raw pixels. At
     1 an image tells 13,000 nats and the prior learns nothing (docs/log.md).
     """
     signals: dict[str, SignalConfig] = {

@@ -38,7 +38,7 @@ from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import ICEMConfig
-from reverie.runs.config import Config, EvaluationConfig, FitConfig, FittingConfig, TrainingConfig
+from reverie.runs.config import EvaluationConfig, OfflineConfig, OfflineTrainingConfig, OnlineConfig, TrainingConfig
 from reverie.runs.offline import load
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
@@ -118,8 +118,8 @@ def model(world: str, name: str, size: str) -> WorldModelConfig:
         base = WorldModelConfig(EncoderConfig(mlp, mlp), signals=signals, weights=weights)
     signals = base.signals | {"divergence": DivergenceConfig(free=0.0)}
     rate = {"curtain": 3e-3, "pendulum": 2e-3}[world]
-    optimiser = AdamConfig(lr=rate, clip=100.0, decay=updates(world, size))
-    return replace(base, dynamics=dynamics(world)[name], signals=signals, optimiser=optimiser)
+    optimizer = AdamConfig(lr=rate, clip=100.0, decay=updates(world, size))
+    return replace(base, dynamics=dynamics(world)[name], signals=signals, optimizer=optimizer)
 
 
 def updates(world: str, size: str) -> int:
@@ -131,11 +131,11 @@ def env(world: str, size: str) -> EnvConfig:
     """As the model sees it."""
     if world == "curtain":
         return EnvConfig("reverie/Curtain-v0", ("state",), image_size=curtain.SIZE)
-    own = cast(Config, recipes.build("planet", size)).env
+    own = cast(OnlineConfig, recipes.build("planet", size)).env
     return replace(own, time_limit=2 * LENGTH[world] * own.repeat) if size == "tiny" else own
 
 
-def fit(world: str, name: str, size: str) -> FitConfig:
+def fit(world: str, name: str, size: str) -> OfflineConfig:
     """One model on recorded random interaction, the same for all."""
     episodes = {"tiny": (20, 5), "laptop": (2_000, 200)}[size]
     train, test = (count * COLUMNS for count in episodes)
@@ -144,13 +144,13 @@ def fit(world: str, name: str, size: str) -> FitConfig:
     data = InteractionConfig(env(world, size), train, test)
     batch, length = {"curtain": (64, COLUMNS), "pendulum": (16, 24)}[world]
     count = updates(world, size)
-    budget = FittingConfig(count, batch, length, evaluate_every=count)
-    return FitConfig("state_space", size, data=data, model=model(world, name, size), training=budget)
+    budget = OfflineTrainingConfig(count, batch, length, evaluate_every=count)
+    return OfflineConfig("state_space", size, data=data, model=model(world, name, size), training=budget)
 
 
-def agent(world: str, name: str, size: str) -> Config:
+def agent(world: str, name: str, size: str) -> OnlineConfig:
     """One model as a PlaNet agent. Without warm starts, so that no plan remembers what the model has forgotten."""
-    base = cast(Config, recipes.build("planet", size))
+    base = cast(OnlineConfig, recipes.build("planet", size))
     if world == "pendulum":
         training = replace(base.training, frames={"tiny": 440, "laptop": base.training.frames}[size])
         quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
@@ -179,7 +179,7 @@ def agent(world: str, name: str, size: str) -> Config:
     )
 
 
-def data(config: FitConfig, folder: Path, world: str) -> tuple[Batch, Batch]:
+def data(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]:
     """Sequences that the models have learned from, and held-out ones; none with an episode's border in it."""
     recorded: Recorded = config.data.build(folder, config.seed, torch.device("cpu"), torch.Generator())
     recorded.load(lambda said: None)
@@ -223,7 +223,7 @@ def remembered(found: WorldModel, seen: Batch, held_out: Batch) -> list[float]:
 
 
 def draw(out: Path, world: str, numbers: Mapping[str, Any]) -> None:
-    """Lines by step, a colour a model."""
+    """Lines by step, a color a model."""
     if world == "curtain":
         figures.lines(
             out / "curtain_surprise.png",
@@ -256,10 +256,10 @@ def futures(models: Mapping[str, WorldModel], batch: Batch, context: int) -> UIn
     steps = np.unique(np.linspace(0, one.action.shape[1] - 1, COLUMNS).round().astype(int)).tolist()
     rows = []
     for found in models.values():
-        name = found.standardise.images[0]
+        name = found.normalize.images[0]
         if not rows:
             rows.append([one.obs[name][0, step].numpy() for step in steps])
-        led_here, embed = prev_action(one.action), found.encoder(found.standardise(one.obs))
+        led_here, embed = prev_action(one.action), found.encoder(found.normalize(one.obs))
         for seed in (0, 1):
             generator = torch.Generator().manual_seed(seed)
             start, noise = found.dynamics.initial(1), found.dynamics.noise(1, len(led_here[0]), generator=generator)
@@ -270,6 +270,6 @@ def futures(models: Mapping[str, WorldModel], batch: Batch, context: int) -> UIn
             last = tree.map(lambda x: x[:, -1], seen)
             states = imagine(found.dynamics, last, led_here[:, rest], noise[:, rest])
             features = torch.cat([found.dynamics.features(seen), found.dynamics.features(states)], 1)
-            images = found.standardise.pixels(name, found.signals["reconstruction"].decode(features)[name])[0]
+            images = found.normalize.pixels(name, found.signals["reconstruction"].decode(features)[name])[0]
             rows.append([images[step].round().to(torch.uint8).numpy() for step in steps])
     return figures.mosaic(rows, gap_after=sum(step < context for step in steps))

@@ -47,7 +47,7 @@ def install(pca: PCA, model: VAE) -> None:
 
     The posterior is `N(L^-1 W^T (x - m), s^2 L^-1)`, L the leading eigenvalues.
     """
-    mean, scale = model.standardise.statistics(model.name)
+    mean, scale = model.normalize.statistics(model.name)
     decoder, head = _linear(model.decoder), _linear(model.head)
     decoder.weight.copy_(pca.weight / scale)
     decoder.bias.copy_((pca.mean - mean.flatten()) / scale)
@@ -64,7 +64,7 @@ def install(pca: PCA, model: VAE) -> None:
 
 def exact_log_prob(model: VAE, x: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
     """`ln p(x)` of whatever a linear, calibrated `model` has learned, in double precision."""
-    mean, scale = (part.double() for part in model.standardise.statistics(model.name))
+    mean, scale = (part.double() for part in model.normalize.statistics(model.name))
     decoder, likelihood = _linear(model.decoder), model.likelihood
     assert isinstance(likelihood, GaussianPixels)
     weight, bias = decoder.weight.detach().double(), decoder.bias.detach().double()

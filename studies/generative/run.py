@@ -29,7 +29,7 @@ from reverie.models.likelihoods import GaussianPixelsConfig
 from reverie.models.vae import VAE, VAEConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
-from reverie.runs.config import FitConfig, FittingConfig
+from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 from reverie.runs.offline import load
 from reverie.types import Batch
 from studies import Findings, OnProgress
@@ -77,16 +77,16 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     return Findings(numbers, text(numbers))
 
 
-def configs(size: str) -> dict[str, FitConfig]:
+def configs(size: str) -> dict[str, OfflineConfig]:
     """What has to be trained, by name."""
-    digits, labelled = (cast(FitConfig, recipes.build(name, size)) for name in ("vae", "cvae"))
+    digits, labeled = (cast(OfflineConfig, recipes.build(name, size)) for name in ("vae", "cvae"))
     flat = replace(cast(VAEConfig, digits.model), latent=GaussianConfig(2, 1e-3))
     long = {"tiny": 100, "laptop": 4_000}[size]
     linear = VAEConfig(
         MLPConfig(0, 1),
         GaussianConfig(5, 1e-3),
         GaussianPixelsConfig(0.1, learned=True),
-        optimiser=AdamConfig(lr=1e-2, decay=long),
+        optimizer=AdamConfig(lr=1e-2, decay=long),
     )
     fork = CVAEConfig(
         "past",
@@ -95,23 +95,25 @@ def configs(size: str) -> dict[str, FitConfig]:
         GaussianConfig(4, 1e-3),
         "learned",
         GaussianPixelsConfig(0.3),  # a learned one shrinks with `wait` and tears a hole between left and right
-        optimiser=AdamConfig(lr=1e-3, decay=long),
+        optimizer=AdamConfig(lr=1e-3, decay=long),
     )
     world = InteractionConfig(EnvConfig("reverie/Fork-v0", ("state",), image_size=16), train=2_000, test=400)
-    budget = FittingConfig(long, 100, 1, evaluate_every=long)
+    budget = OfflineTrainingConfig(long, 100, 1, evaluate_every=long)
     pairs = replace(budget, length=2)
     return {
         "digits": digits,
         "digits-2d": replace(digits, model=flat),
-        "digits-label": labelled,
-        "linear": FitConfig("vae", size, data=DigitsConfig(), model=linear, training=budget),
-        "fork": FitConfig("cvae", size, data=world, model=fork, training=pairs),
-        "fork-regressor": FitConfig("cvae", size, data=world, model=replace(fork, beta=REGRESSOR_BETA), training=pairs),
+        "digits-label": labeled,
+        "linear": OfflineConfig("vae", size, data=DigitsConfig(), model=linear, training=budget),
+        "fork": OfflineConfig("cvae", size, data=world, model=fork, training=pairs),
+        "fork-regressor": OfflineConfig(
+            "cvae", size, data=world, model=replace(fork, beta=REGRESSOR_BETA), training=pairs
+        ),
     }
 
 
 def ring(path: Path, points: int = 2_000) -> Path:
-    """A Gaussian before and after `f(z) = z / 10 + z / |z|`, each point in the colour of its angle."""
+    """A Gaussian before and after `f(z) = z / 10 + z / |z|`, each point in the color of its angle."""
     z = np.random.default_rng(0).normal(size=(points, 2))
     shaped = z / 10 + z / np.linalg.norm(z, axis=1, keepdims=True)
     angle = np.arctan2(z[:, 1], z[:, 0])

@@ -21,14 +21,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from reverie.agents import agent as agents
-from reverie.data.agent_replay import ReplayedConfig
+from reverie.data.agent_replay import AgentReplayConfig
 from reverie.dynamics.categorical import Categorical, CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.evaluate import figures
 from reverie.evaluate.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.actor import PlanningConfig
-from reverie.runs.config import Config, FitConfig
+from reverie.runs.config import OfflineConfig, OnlineConfig
 from reverie.runs.offline import load
 from reverie.types import Batch
 from studies import Findings, OnProgress
@@ -91,7 +91,7 @@ def planned(out: Path, size: str, found: dict[str, Any], on_progress: OnProgress
     """
     config = env("pendulum", size)
     seen = balanced(config, EPISODES[size], seed=0)
-    data = ReplayedConfig(str(agent_folder(out, "pendulum", "Gaussian")))
+    data = AgentReplayConfig(str(agent_folder(out, "pendulum", "Gaussian")))
     for name in found:
         found[name]["returns_sampled"] = played(out, "pendulum", name, size, on_progress, sampled=True)
         base = replace(fit("pendulum", name, size), data=data)
@@ -121,13 +121,13 @@ def size_of(latent: Any) -> str:
     return f"{latent.sample_size} dimensions"
 
 
-def fit(world: str, name: str, size: str) -> FitConfig:
+def fit(world: str, name: str, size: str) -> OfflineConfig:
     """One model on recorded random interaction, the same for all."""
     base = dynamics.fit(world, "RSSM", size)
     return replace(base, model=with_latent(cast(WorldModelConfig, base.model), world, name))
 
 
-def agent(world: str, name: str, size: str, sampled: bool = False) -> Config:
+def agent(world: str, name: str, size: str, sampled: bool = False) -> OnlineConfig:
     """One model as a PlaNet agent. On the curtain, which forks, it plans by sampled futures in any case."""
     base = dynamics.agent(world, "RSSM", size)
     behavior = replace(cast(PlanningConfig, base.behavior), futures=FUTURES) if sampled else base.behavior
@@ -170,7 +170,7 @@ def bits(stats: Any, latent: Any) -> float:
 def codes(model: WorldModel, batch: Batch) -> list[list[UInt8[np.ndarray, "H W C"]]]:
     """A row a code, the ones first that split the images best; a column a value: the mean of its images."""
     weight = values(model, batch)
-    name = model.standardise.images[0]
+    name = model.normalize.images[0]
     images = batch.obs[name].flatten(0, 1).float()
     used = weight.sum(0)
     means = torch.einsum("nkv,nd->kvd", weight, images.flatten(1)) / used.clamp(min=1e-6)[:, :, None]

@@ -12,9 +12,9 @@ from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.random_shooting import RankConfig
-from reverie.planning.refined import RefinedConfig
-from reverie.runs.config import Config
+from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.planning.refined import CEMThenGradientConfig
+from reverie.runs.config import OnlineConfig
 
 PLANET = "CEM (PlaNet)"
 """Begun anew at every decision, as published; its largest budget is the reference."""
@@ -57,7 +57,7 @@ def evaluations(config: PlannerConfig) -> tuple[int, int]:
 def contenders(size: str) -> list[Contender]:
     """All of one size; the reference is among them."""
     recipe = recipes.build("planet", size)
-    assert isinstance(recipe, Config)
+    assert isinstance(recipe, OnlineConfig)
     if not isinstance(recipe.behavior, PlanningConfig):
         raise UserError("The recipe planet does not plan.")
     own = recipe.behavior
@@ -80,14 +80,14 @@ def laptop() -> dict[str, list[PlannerConfig]]:
     icem = [ICEMConfig(candidates=n, elites=k, iterations=i) for n, k, i in budgets]
     climb = GradientConfig(steps=5)
     return {
-        "random shooting": [RankConfig(12, n) for n in (31, 127, 499, 1249)],
+        "random shooting": [RandomShootingConfig(12, n) for n in (31, 127, 499, 1249)],
         PLANET: [cem(32, 4, 4), cem(200, 20, 6), cem(1000, 100, 10)],
         "CEM, warm start": [cem(10, 2, 3), cem(32, 4, 4), cem(100, 10, 5), cem(200, 20, 6)],
         "iCEM": list(icem),
         "MPPI": [MPPIConfig(candidates=n, iterations=i) for n, i in ((16, 2), (32, 4), (100, 5))],
         "gradient": [GradientConfig(starts=n, steps=s) for n, s in ((4, 7), (8, 15), (16, 30))],
-        "CEM + gradient": [RefinedConfig(cem(*c), climb) for c in ((10, 2, 3), (32, 4, 4), (100, 10, 5))],
-        "iCEM + gradient": [RefinedConfig(search, climb) for search in icem[:3]],
+        "CEM + gradient": [CEMThenGradientConfig(cem(*c), climb) for c in ((10, 2, 3), (32, 4, 4), (100, 10, 5))],
+        "iCEM + gradient": [CEMThenGradientConfig(search, climb) for search in icem[:3]],
     }
 
 
@@ -96,12 +96,12 @@ def tiny() -> dict[str, list[PlannerConfig]]:
     icem = ICEMConfig(4, candidates=8, elites=2, iterations=2)
     climb = GradientConfig(4, starts=2, steps=2)
     return {
-        "random shooting": [RankConfig(4, 7)],
+        "random shooting": [RandomShootingConfig(4, 7)],
         PLANET: [cem(4, 2, 2, 4), cem(32, 4, 3, 4)],
         "CEM, warm start": [cem(4, 2, 2, 4)],
         "iCEM": [icem],
         "MPPI": [MPPIConfig(4, candidates=4, iterations=2)],
         "gradient": [climb],
-        "CEM + gradient": [RefinedConfig(cem(4, 2, 2, 4), climb)],
-        "iCEM + gradient": [RefinedConfig(icem, climb)],
+        "CEM + gradient": [CEMThenGradientConfig(cem(4, 2, 2, 4), climb)],
+        "iCEM + gradient": [CEMThenGradientConfig(icem, climb)],
     }

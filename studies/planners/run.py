@@ -22,7 +22,7 @@ from reverie.config.files import encode
 from reverie.envs import EnvConfig, make
 from reverie.files import atomic_write
 from reverie.progress import Progress
-from reverie.runs.config import Config
+from reverie.runs.config import OnlineConfig
 from studies import Findings, OnProgress
 from studies.kit import trained
 from studies.planners import report
@@ -91,10 +91,10 @@ def known(path: Path, settings: Any, measure: Callable[[], Any]) -> Any:
     return found
 
 
-def to_train(size: str) -> Config:
+def to_train(size: str) -> OnlineConfig:
     """PlaNet's recipe; the tiny one learns next to nothing."""
     config = recipes.build("planet", size)
-    assert isinstance(config, Config)
+    assert isinstance(config, OnlineConfig)
     if size == "tiny":
         budget = replace(config.training, frames=80, prefill=60, round=10, updates=1, checkpoint_every=40)
         config = replace(config, training=budget, env=replace(config.env, time_limit=40))

@@ -99,7 +99,7 @@ class TrueModel(WorldModel):
         nn.Module.__init__(self)
         self.dynamics = Pendulum(repeat)
         self.signals = nn.ModuleDict({"reward": Arrived()})
-        self.encoder, self.standardise = Observed(), nn.Identity()  # pyrefly: ignore
+        self.encoder, self.normalize = Observed(), nn.Identity()  # pyrefly: ignore
 
 
 def true_agent(env: EnvConfig) -> Agent:

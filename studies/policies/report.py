@@ -133,7 +133,7 @@ def draw(out: Path, numbers: Mapping[str, Any]) -> None:
         figures.lines(
             out / f"policies_{over}.png",
             {NAMES[method]: curve(runs, over) for method, runs in numbers["methods"].items()},
-            title=f"{numbers['world']}: practising in one world model (thin: each seed)",
+            title=f"{numbers['world']}: practicing in one world model (thin: each seed)",
             xlabel=label,
             ylabel="real return",
             seeds={NAMES[method]: curves(runs, over) for method, runs in numbers["methods"].items()},

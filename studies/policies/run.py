@@ -22,7 +22,7 @@ import torch
 from reverie import recipes, tree
 from reverie.agents.actors import PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, load
-from reverie.data.agent_replay import ReplayedConfig
+from reverie.data.agent_replay import AgentReplayConfig
 from reverie.data.replay import Replay
 from reverie.envs import make_many
 from reverie.evaluate.returns import evaluate
@@ -34,7 +34,7 @@ from reverie.learners.evolution_in_env import improve
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig
 from reverie.progress import Progress
-from reverie.runs.config import Config
+from reverie.runs.config import OnlineConfig
 from reverie.types import Metrics
 from studies import Findings, OnProgress
 from studies.kit import trained
@@ -107,19 +107,19 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
     return Findings(numbers, text(numbers))
 
 
-def world(size: str) -> Config:
+def world(size: str) -> OnlineConfig:
     """Where the model comes from: Dreamer V1's run on Pendulum, as the demo trains it."""
-    config = cast(Config, recipes.build("dreamer_v1", size))
+    config = cast(OnlineConfig, recipes.build("dreamer_v1", size))
     return replace(config, evaluation=replace(config.evaluation, every=0))
 
 
-def learners(config: Config, size: str) -> dict[str, LearnerConfig]:
+def learners(config: OnlineConfig, size: str) -> dict[str, LearnerConfig]:
     """The three, alike in all that they share; evolution has a learning rate of its own, REINFORCE was not tuned."""
     own = cast(ActorCriticConfig, config.behavior)
     actor_critic = replace(
         own,
-        actor_optimiser=replace(own.actor_optimiser, decay=0),
-        value_optimiser=replace(own.value_optimiser, decay=0),
+        actor_optimizer=replace(own.actor_optimizer, decay=0),
+        value_optimizer=replace(own.value_optimizer, decay=0),
     )
     small = size == "tiny"
     return {
@@ -132,7 +132,7 @@ def learners(config: Config, size: str) -> dict[str, LearnerConfig]:
             starts=4 if small else 32,
             horizon=own.horizon,
             gamma=own.gamma,
-            optimiser=AdamConfig(lr=1e-2),
+            optimizer=AdamConfig(lr=1e-2),
         ),
     }
 
@@ -157,15 +157,15 @@ def tell(on_progress: OnProgress, message: str, done: int, total: int, began: fl
 
 
 class Practice:
-    """A frozen world model, its replay, and learners that practise in it."""
+    """A frozen world model, its replay, and learners that practice in it."""
 
-    def __init__(self, folder: Path, config: Config, size: str) -> None:
+    def __init__(self, folder: Path, config: OnlineConfig, size: str) -> None:
         self.folder, self.config, self.size, self.rules = folder, config, size, RULES[size]
         self.length = min(LENGTH, config.training.length)
         self.agent = load(folder, "cpu")
         self.model: WorldModel = self.agent.model
         self.model.requires_grad_(False)
-        recorded = ReplayedConfig(str(folder)).build(folder, 0, torch.device("cpu"), torch.Generator())
+        recorded = AgentReplayConfig(str(folder)).build(folder, 0, torch.device("cpu"), torch.Generator())
         recorded.load(lambda _: None)
         self.replay: Replay = recorded.train
 
@@ -186,14 +186,14 @@ class Practice:
     def learn(self, method: str, seed: int, weights: Path, on_progress: OnProgress) -> dict[str, Any]:
         """Returns by imagined steps. The learner at a tenth of the way is left in `weights`."""
         learner, config = self.build(method, seed)
-        optimisers = learner.optimisers()
+        optimizers = learner.optimizers()
         generator = torch.Generator().manual_seed(seed)
         each = imagined_steps(config, self.length)
         updates = max(self.rules.points, self.rules.steps // each)
         marks = {round(updates * i / self.rules.points) for i in range(1, self.rules.points + 1)}
         points, began, imagined = [self.judged(learner, 0)], time.monotonic(), torch.zeros(())
         for update in range(1, updates + 1):
-            imagined = self.update(learner, generator, optimisers)["imagined/return"]
+            imagined = self.update(learner, generator, optimizers)["imagined/return"]
             if update in marks:
                 points.append(self.judged(learner, update * each))
                 if update == min(marks):
@@ -202,34 +202,34 @@ class Practice:
                 tell(on_progress, f"{method}, seed {seed}", update, updates, began)
         return {"points": points, "imagined_return": float(imagined), "updates": updates}
 
-    def update(self, learner: Any, generator: torch.Generator, optimisers: dict[str, Any]) -> Metrics:
+    def update(self, learner: Any, generator: torch.Generator, optimizers: dict[str, Any]) -> Metrics:
         """One update from fresh beliefs and noise."""
         belief = self.beliefs(generator)
         noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
-        return learner.update(self.model, belief, noise, optimisers)
+        return learner.update(self.model, belief, noise, optimizers)
 
     def pace(self) -> dict[str, float]:
         """Core seconds an imagined step of each learner: the median of updates made in turns, on a shared machine."""
         field = {method: self.build(method, 0) for method in METHODS}
-        optimisers = {method: learner.optimisers() for method, (learner, _) in field.items()}
+        optimizers = {method: learner.optimizers() for method, (learner, _) in field.items()}
         spent: dict[str, list[float]] = {method: [] for method in METHODS}
         for turn in range(1 + self.rules.turns):
             for method, (learner, config) in field.items():
                 start = time.process_time()
-                self.update(learner, torch.Generator().manual_seed(turn), optimisers[method])
+                self.update(learner, torch.Generator().manual_seed(turn), optimizers[method])
                 spent[method].append((time.process_time() - start) / imagined_steps(config, self.length))
         return {method: float(np.median(times[1:])) for method, times in spent.items()}
 
     def play(self, seed: int, on_progress: OnProgress) -> dict[str, Any]:
         """Returns by real frames of the learner that is scored by real episodes; no reward is imagined."""
         learner, config = self.build("evolution", seed)
-        optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(seed)
+        optimizer, generator = learner.optimizers()["actor"], torch.Generator().manual_seed(seed)
         points, frames, spent, began = [self.judged(learner, 0) | {"seconds": 0.0}], 0, 0.0, time.monotonic()
         marks = {round(self.rules.played * i / self.rules.points) for i in range(1, self.rules.points + 1)}
         with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
             for update in range(1, self.rules.played + 1):
                 start = time.process_time()
-                frames += improve(learner, self.agent, population, 1_000 * seed + update, generator, optimiser)[1]
+                frames += improve(learner, self.agent, population, 1_000 * seed + update, generator, optimizer)[1]
                 spent += time.process_time() - start
                 if update in marks:
                     points.append(self.judged(learner, frames) | {"seconds": spent})
@@ -254,14 +254,14 @@ class Practice:
         if isinstance(config, ActorCriticConfig):
             learner.config = replace(config, entropy=0.0)
         learner.load_state_dict(torch.load(at, weights_only=True), strict=False)
-        optimisers = {
+        optimizers = {
             name: type(one)(AdamConfig(lr=0.0, clip=float("inf")), one.parameters)
-            for name, one in learner.optimisers().items()
+            for name, one in learner.optimizers().items()
         }
         gradients = []
         for repeat in range(self.rules.repeats):
             generator = torch.Generator().manual_seed(1_000 + repeat)
-            self.update(learner, generator, optimisers)
+            self.update(learner, generator, optimizers)
             gradients.append(torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()]))
         stacked = torch.stack(gradients)
         spread = float(stacked.var(0).sum())

@@ -20,7 +20,7 @@ def make(discrete: bool = False) -> Agent:
     torch.manual_seed(0)
     seen = spec(image=16, vector=2, action=2, discrete=discrete)
     agent = agents.build(AgentConfig(seen, model_config(), behavior_config().actor, EnvConfig()))
-    agent.model.standardise.calibrate(random_batch(seen, seed=9).obs)
+    agent.model.normalize.calibrate(random_batch(seen, seed=9).obs)
     return agent
 
 

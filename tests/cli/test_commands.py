@@ -72,7 +72,7 @@ def test_a_damaged_config_is_told(tmp_path, capsys):
     code, printed = run(f"resume {tmp_path}", capsys)
     assert code == 2
     assert "config.json is damaged" in printed.err
-    (tmp_path / "config.json").write_text(json.dumps({"type": "Config", "sede": 1}))
+    (tmp_path / "config.json").write_text(json.dumps({"type": "OnlineConfig", "sede": 1}))
     code, printed = run(f"resume {tmp_path}", capsys)
     assert code == 2
     assert "unknown key `sede`. Did you mean seed?" in printed.err
@@ -151,9 +151,15 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("policy --planner CMA", "`planner` cannot be `CMA`; it is one of CEM, ICEM, MPPI, Gradient, Refined, Rank."),
+        (
+            "policy --planner CMA",
+            "`planner` cannot be `CMA`; it is one of CEM, ICEM, MPPI, Gradient, CEMThenGradient, RandomShooting.",
+        ),
         ("policy --planner.candidats 3", "There is no setting `planner.candidats`. Did you mean planner.candidates?"),
-        ("policy --planner Rank --planner.xyz 3", "There is planner.horizon, planner.candidates, planner.keep_start."),
+        (
+            "policy --planner RandomShooting --planner.xyz 3",
+            "There is planner.horizon, planner.candidates, planner.keep_start.",
+        ),
         ("policy --planner CEM --planner.candidates 50", "CEM cannot keep the best 100 of 50 candidates"),
         ("policy --planner.horizon 0", "The planner's `horizon` is 0: it must be 1 or more."),
         ("policy --futures -1", "`futures` is -1: it must be 0"),

@@ -35,7 +35,7 @@ def called(monkeypatch):
 def test_help_loads_nothing_heavy():
     heavy = ["torch", "gymnasium", "matplotlib", "numpy", "tensorboard", "cv2", "rich", "av"]
     code = (
-        "import sys; from reverie.cli import main, COMMANDS\n"
+        "import sys; from reverie.cli.main import main, COMMANDS\n"
         "codes = [main(['--help'])] + [main([name, '--help']) for name in COMMANDS] + [main(['trian'])]\n"
         f"print('EXIT', codes, 'HEAVY', [name for name in {heavy} if name in sys.modules])"
     )

@@ -234,7 +234,7 @@ def test_fifty_steps_on_one_batch_cut_the_loss(dynamics):
     """Features of the posterior learn to tell a target, and the prior learns to foresee the posterior."""
     action, embed, noise = sequence(dynamics)
     head = torch.nn.Linear(dynamics.feature_size, 1)
-    optimiser = torch.optim.Adam([*dynamics.parameters(), *head.parameters()], lr=3e-3)
+    optimizer = torch.optim.Adam([*dynamics.parameters(), *head.parameters()], lr=3e-3)
     target = embed.sum(-1) / EMBED**0.5
     found = []
     for _ in range(51):
@@ -242,9 +242,9 @@ def test_fifty_steps_on_one_batch_cut_the_loss(dynamics):
         error = (head(dynamics.features(posterior))[..., 0] - target).square().mean()
         loss = error + dynamics.divergence(posterior, prior).mean()
         found.append((loss.item(), error.item()))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert found[-1][0] < 0.7 * found[0][0]
     assert found[-1][1] < 0.7 * found[0][1]
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in dynamics.parameters())

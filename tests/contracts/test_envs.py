@@ -19,11 +19,9 @@ CASES = {
 }
 DEFORMABLE_CASES = {
     "rope": EnvConfig("reverie/Rope-v0", observe=("pixels", "goal"), time_limit=5),
-    "rope random": EnvConfig("reverie/Rope-v0", ("all",), settings=("goal=45", "randomise=step"), time_limit=5),
+    "rope random": EnvConfig("reverie/Rope-v0", ("all",), kwargs=("goal=45", "randomize=step"), time_limit=5),
     "cloth": EnvConfig("reverie/Cloth-v0", observe=("pixels", "goal"), time_limit=4),
-    "cloth random": EnvConfig(
-        "reverie/Cloth-v0", ("all",), settings=("goal=flat", "randomise=trajectory"), time_limit=4
-    ),
+    "cloth random": EnvConfig("reverie/Cloth-v0", ("all",), kwargs=("goal=flat", "randomize=trajectory"), time_limit=4),
 }
 DMC_CASES = {
     "dmc stock": EnvConfig("dm_control/cartpole-swingup-v0", time_limit=5, repeat=2, image_size=32),
@@ -35,10 +33,10 @@ DMC_CASES = {
 }
 ATARI_CASES = {
     "atari": EnvConfig("ALE/Boxing-v5", repeat=4, time_limit=300),
-    "atari in colour": EnvConfig(
-        "ALE/Breakout-v5", repeat=3, image_size=32, settings=("grayscale=false", "full_actions=false"), time_limit=400
+    "atari in color": EnvConfig(
+        "ALE/Breakout-v5", repeat=3, image_size=32, kwargs=("grayscale=false", "full_actions=false"), time_limit=400
     ),
-    "atari, a life": EnvConfig("ALE/Breakout-v5", repeat=4, settings=("life_loss=true", "sticky=0", "noops=0")),
+    "atari, a life": EnvConfig("ALE/Breakout-v5", repeat=4, kwargs=("life_loss=true", "sticky=0", "noops=0")),
 }
 MINATAR_CASES = {
     "minatar": EnvConfig("MinAtar/Breakout-v1", image_size=10),

@@ -14,7 +14,7 @@ from reverie.models import GenerativeConfig
 from reverie.models.likelihoods import BernoulliPixelsConfig, GaussianPixelsConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.runs.update import UpdateNoise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -70,7 +70,7 @@ def test_one_weight_is_the_bound_by_one_sample(kind, image, likelihood):
 def test_fifty_updates_on_one_batch_cut_the_loss(kind, image, likelihood):
     model, seen = built(kind, image, likelihood), batch()
     model.calibrate(seen)
-    update = make_update(model, None, {"model": Optimiser(AdamConfig(lr=3e-3), model.parameters())}, "eager")
+    update = make_update(model, None, {"model": Optimizer(AdamConfig(lr=3e-3), model.parameters())}, "eager")
     noise = UpdateNoise(model.noise(B, T, torch.Generator().manual_seed(3)), None)
     first, *_, last = [float(update(seen, noise)["loss/model"]) for _ in range(50)]
     assert last < first - 0.02 * abs(first)

@@ -48,7 +48,7 @@ def weights(module) -> list[torch.Tensor]:
 
 def test_an_update_improves_the_policy_and_only_reads_the_model(learner, model):
     policy, world = weights(learner.policy), weights(model)
-    metrics = learner.update(model, begun(model), noise_of(learner, model), learner.optimisers())
+    metrics = learner.update(model, begun(model), noise_of(learner, model), learner.optimizers())
     assert any(not torch.equal(a, b) for a, b in zip(policy, learner.policy.parameters()))
     assert all(torch.equal(a, b) for a, b in zip(world, model.parameters()))
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -62,11 +62,11 @@ def test_the_same_noise_gives_the_same_bits(learner, model):
     found = []
     for _ in range(2):
         learner.load_state_dict(state)
-        learner.update(model, begun(model), noise_of(learner, model), learner.optimisers())
+        learner.update(model, begun(model), noise_of(learner, model), learner.optimizers())
         found.append(weights(learner))
     assert all(torch.equal(a, b) for a, b in zip(*found))
     learner.load_state_dict(state)
-    learner.update(model, begun(model), noise_of(learner, model, seed=1), learner.optimisers())
+    learner.update(model, begun(model), noise_of(learner, model, seed=1), learner.optimizers())
     assert any(not torch.equal(a, b) for a, b in zip(found[0], weights(learner)))
 
 
@@ -76,10 +76,10 @@ def test_noise_comes_from_the_generator_alone(learner, model):
     assert any(not torch.equal(a, b) for a, b in zip(one, other))
 
 
-def test_optimisers_step_the_learners_own_parameters(learner):
+def test_optimizers_step_the_learners_own_parameters(learner):
     own = {id(parameter) for parameter in learner.parameters()}
-    for optimiser in learner.optimisers().values():
-        assert {id(parameter) for parameter in optimiser.parameters} <= own
+    for optimizer in learner.optimizers().values():
+        assert {id(parameter) for parameter in optimizer.parameters} <= own
 
 
 def test_an_agent_is_rebuilt_from_the_actors_config(learner, seen, model):

@@ -13,7 +13,7 @@ from reverie import tree
 from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
-from reverie.signals import Measured, SignalConfig
+from reverie.signals import HasMetrics, SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.overshooting import OvershootingConfig
@@ -84,19 +84,19 @@ def test_the_gradient_reaches_the_signals_own_parameters_and_the_model(signal, s
 
 
 def test_fifty_steps_on_one_batch_cut_the_loss(signal, setting):
-    optimiser = torch.optim.Adam([*signal.parameters(), *setting.dynamics.parameters()], lr=1e-2)
+    optimizer = torch.optim.Adam([*signal.parameters(), *setting.dynamics.parameters()], lr=1e-2)
     found = []
     for _ in range(51):
         loss = signal.loss(setting.trace()).mean()
         found.append(loss.item())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert min(found[-5:]) < found[0] - 0.05 * abs(found[0])
 
 
 def test_what_is_measured_is_a_number_each(signal, setting):
-    if isinstance(signal, Measured):
+    if isinstance(signal, HasMetrics):
         found = signal.metrics(setting.trace())
         assert found
         assert all(value.shape == () and value.isfinite() for value in found.values())
@@ -106,7 +106,7 @@ def test_nothing_waits_for_a_device(signal, setting):
     trace = setting.trace()
     with NoHostReads():
         signal.loss(trace).sum().backward()
-        if isinstance(signal, Measured):
+        if isinstance(signal, HasMetrics):
             signal.metrics(trace)
 
 

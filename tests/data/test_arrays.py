@@ -13,7 +13,7 @@ from reverie.errors import UserError
 
 
 def log(episodes: int = 3, length: int = 6, **changed) -> dict[str, np.ndarray]:
-    """Row n shows the grey n, was acted on by [n, 2 n], had the state [n] and the reward n."""
+    """Row n shows the gray n, was acted on by [n, 2 n], had the state [n] and the reward n."""
     row = np.arange(episodes * length)
     images = np.broadcast_to(row[:, None, None, None], (len(row), 12, 10, 3)).astype(np.uint8)
     arrays = {

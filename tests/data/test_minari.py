@@ -38,7 +38,7 @@ SPACES = {
 
 
 def episode(number: int, length: int = 6) -> EpisodeBuffer:
-    """Times t show the grey 10 number + t, are acted on by [t, number + t], and give the reward t + 1."""
+    """Times t show the gray 10 number + t, are acted on by [t, number + t], and give the reward t + 1."""
     time = np.arange(length + 1)
     rgb = np.broadcast_to((10 * number + time)[:, None, None, None], (length + 1, 24, 20, 3)).astype(np.uint8)
     return EpisodeBuffer(
@@ -70,8 +70,8 @@ def test_a_robots_dataset_is_brought_to_the_normal_form(tmp_path):
     ring = recorded.train.ring  # episodes 1 to 3
     assert set(recorded.spec.obs) == {"camera/rgb", "grip"}
     assert recorded.spec.obs["camera/rgb"].shape == (8, 8, 3)
-    grey = [10 * number + t for number in (1, 2, 3) for t in range(7)]
-    assert ring["obs/camera/rgb"].float().mean((1, 2, 3)).tolist() == grey
+    gray = [10 * number + t for number in (1, 2, 3) for t in range(7)]
+    assert ring["obs/camera/rgb"].float().mean((1, 2, 3)).tolist() == gray
     assert ring["obs/grip"].argmax(1).tolist() == [t % 3 for t in range(7)] * 3
     assert ring["obs/joints"][:7, 1].tolist() == [-t for t in range(7)]
     assert ring["reward"].tolist() == list(range(7)) * 3

@@ -57,7 +57,7 @@ def test_the_ring_is_the_end_of_a_list(capacity, lengths):
 
 
 @given(capacity=st.integers(4, 15), lengths=lengths, length=st.integers(1, 4))
-def test_samples_are_runs_of_neighbours(capacity, lengths, length):
+def test_samples_are_runs_of_neighbors(capacity, lengths, length):
     replay = filled(capacity, lengths)
     if len(replay) < length:
         with pytest.raises(UserError, match=r"--training\.prefill"):

@@ -10,7 +10,7 @@ from reverie.cli import main
 from reverie.cli.commands import _mean_return
 from reverie.envs import EnvConfig, gymnasium, make
 from reverie.errors import UserError
-from reverie.evaluate.human_scores import SCORES, normalised
+from reverie.evaluate.human_scores import SCORES, normalized
 
 
 def choice(env, number: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_a_lost_life_ends_an_episode_only_where_it_is_asked_for():
     pytest.importorskip("ale_py")
     lengths = {}
     for life_loss in ("true", "false"):
-        env = make(EnvConfig("ALE/Breakout-v5", repeat=4, settings=(f"life_loss={life_loss}", "noops=0")))
+        env = make(EnvConfig("ALE/Breakout-v5", repeat=4, kwargs=(f"life_loss={life_loss}", "noops=0")))
         step, steps, lives = env.reset(0), 0, env.unwrapped.ale.lives()
         while not step.is_last:
             step, steps = env.step(choice(env, 1)), steps + 1
@@ -48,16 +48,16 @@ def test_a_lost_life_ends_an_episode_only_where_it_is_asked_for():
     assert lengths["true"] < lengths["false"]
 
 
-def test_scores_are_normalised_between_random_and_human():
+def test_scores_are_normalized_between_random_and_human():
     assert len(SCORES) == 55
     assert all(random < human for random, human in SCORES.values())
-    boxing = EnvConfig("ALE/Boxing-v5", repeat=4, settings=("sticky=0",))
-    assert (normalised(boxing, 0.1), normalised(boxing, 12.1)) == (0.0, 1.0)
-    assert normalised(boxing, 100.0) == pytest.approx(8.325)
-    assert normalised(EnvConfig("CartPole-v1"), 100.0) is None
-    assert normalised(replace(boxing, time_limit=160), 0.1) is None
-    assert normalised(replace(boxing, settings=("life_loss=true",)), 0.1) is None
-    assert _mean_return([0.1, 12.1], boxing).endswith(", human-normalised 50.0%")
+    boxing = EnvConfig("ALE/Boxing-v5", repeat=4, kwargs=("sticky=0",))
+    assert (normalized(boxing, 0.1), normalized(boxing, 12.1)) == (0.0, 1.0)
+    assert normalized(boxing, 100.0) == pytest.approx(8.325)
+    assert normalized(EnvConfig("CartPole-v1"), 100.0) is None
+    assert normalized(replace(boxing, time_limit=160), 0.1) is None
+    assert normalized(replace(boxing, kwargs=("life_loss=true",)), 0.1) is None
+    assert _mean_return([0.1, 12.1], boxing).endswith(", human-normalized 50.0%")
 
 
 def test_every_reference_score_is_of_a_game_that_there_is():
@@ -71,14 +71,14 @@ def test_every_reference_score_is_of_a_game_that_there_is():
     ("config", "sentence"),
     [
         (EnvConfig("ALE/Boxng-v5"), "Did you mean ALE/Boxing-v5"),
-        (EnvConfig("ALE/Pong-v5", settings=("stick=1",)), "no setting 'stick': there is sticky, noops"),
-        (EnvConfig("ALE/Pong-v5", settings=("full_actions=3",)), "full_actions of ALE/Pong-v5 cannot be 3"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("stick=1",)), "no setting 'stick': there is sticky, noops"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("full_actions=3",)), "full_actions of ALE/Pong-v5 cannot be 3"),
         (EnvConfig("ALE/Pong-v5", observe=("state",)), "has no observation 'state'"),
         (EnvConfig("ALE/Pong-v5", camera=1), "leave them out"),
-        (EnvConfig("ALE/Pong-v5", settings=("sticky=2",)), "a probability, 0 to 1"),
-        (EnvConfig("ALE/Pong-v5", settings=("sticky=nan",)), "a probability, 0 to 1"),
-        (EnvConfig("ALE/Pong-v5", settings=("noops=-1",)), "a whole number"),
-        (EnvConfig("ALE/Pong-v5", settings=("noops=2.5",)), "a whole number"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("sticky=2",)), "a probability, 0 to 1"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("sticky=nan",)), "a probability, 0 to 1"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("noops=-1",)), "a whole number"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("noops=2.5",)), "a whole number"),
     ],
 )
 def test_a_mistake_about_atari_is_one_sentence(config, sentence):
@@ -91,7 +91,7 @@ def test_a_mistake_about_atari_is_one_sentence(config, sentence):
     ("config", "sentence"),
     [
         (EnvConfig("MinAtar/Pong-v1"), "There is MinAtar/Asterix-v0"),
-        (EnvConfig("MinAtar/Breakout-v1", settings=("a=1",)), "leave them out"),
+        (EnvConfig("MinAtar/Breakout-v1", kwargs=("a=1",)), "leave them out"),
         (EnvConfig("MinAtar/Breakout-v1", observe=("state",)), "has no observation 'state'"),
     ],
 )
@@ -135,8 +135,8 @@ def test_a_run_on_atari(tmp_path, capsys):
         "--evaluation.final_episodes 1 --device cpu"
     )
     assert main.main([*line.split(), "--run", str(tmp_path / "boxing")]) == 0
-    assert "human-normalised" not in capsys.readouterr().out  # 160 frames are not a game
-    assert "human_normalised" not in json.loads((tmp_path / "boxing" / "evaluation.json").read_text())
+    assert "human-normalized" not in capsys.readouterr().out  # 160 frames are not a game
+    assert "human_normalized" not in json.loads((tmp_path / "boxing" / "evaluation.json").read_text())
 
 
 def test_a_run_on_minatar_draws_its_four_channels(tmp_path):

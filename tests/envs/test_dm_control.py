@@ -155,7 +155,7 @@ def test_other_tasks_are_drawn_with_care():
         ({"observe": ()}, "Nothing is observed"),
         ({"camera": 9}, "set --env.camera"),
         ({"time_limit": 2000}, "ends after 1000 frames"),
-        ({"settings": ("goal=flat",)}, "leave them out"),
+        ({"kwargs": ("goal=flat",)}, "leave them out"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from reverie.envs import EnvConfig, make
-from reverie.envs.gymnasium import OWN, ids, own_settings
+from reverie.envs.gymnasium import OWN, ids, own_kwargs
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, Space
 
@@ -154,9 +154,9 @@ def test_an_impossible_action_is_refused(open_env, action, sentence):
         ({"observe": ()}, "Nothing is observed"),
         ({"rendering": "fast"}, "leave them out"),
         ({"camera": 1}, "leave them out"),
-        ({"settings": ("gravity=5",)}, "does not take --env.settings gravity=5"),
-        ({"settings": ("g",)}, "not of the form name=value"),
-        ({"settings": ("render_mode=human",)}, "cannot set render_mode"),
+        ({"kwargs": ("gravity=5",)}, "does not take --env.kwargs gravity=5"),
+        ({"kwargs": ("g",)}, "not of the form name=value"),
+        ({"kwargs": ("render_mode=human",)}, "cannot set render_mode"),
         ({"repeat": 0}, "--env.repeat is 0"),
         ({"time_limit": -5}, "--env.time_limit is -5"),
     ],
@@ -167,9 +167,9 @@ def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
 
 
 def test_settings_reach_the_constructor():
-    environment = make(EnvConfig("Pendulum-v1", observe=("state",), settings=("g = 3.5",)))
+    environment = make(EnvConfig("Pendulum-v1", observe=("state",), kwargs=("g = 3.5",)))
     assert environment._env.unwrapped.g == 3.5
-    read = own_settings(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
+    read = own_kwargs(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
     assert read == {"a": 3, "b": -1e-3, "c": True, "d": False, "e": "step", "f": "x=y"}
     assert [type(value) for value in read.values()] == [int, float, bool, bool, str, str]
 

@@ -76,7 +76,7 @@ def play(world, act, episodes: int = 20) -> float:
     return float(np.mean(returns))
 
 
-def config(seed: int) -> reverie.Config:
+def config(seed: int) -> reverie.OnlineConfig:
     """The recipe, with a network for so small a world, and more updates."""
     base = reverie.recipe("dreamer_v1", "tiny", "corridor:Corridor-v0")
     conv, mlp = ConvConfig(8, "elu"), MLPConfig(1, 32)
@@ -86,11 +86,11 @@ def config(seed: int) -> reverie.Config:
     }
     model = replace(
         base.model,
-        encoder=EncoderConfig(conv, mlp, standardise=True),
+        encoder=EncoderConfig(conv, mlp, normalize=True),
         dynamics=replace(base.model.dynamics, deter=32, hidden=32),
         signals=signals,
         weights=base.model.weights | {"continuation": 1.0},
-        optimiser=AdamConfig(lr=3e-3),
+        optimizer=AdamConfig(lr=3e-3),
     )
     adam = AdamConfig(lr=1e-3)
     behavior = replace(
@@ -100,8 +100,8 @@ def config(seed: int) -> reverie.Config:
         horizon=6,
         entropy=0.3,
         gamma=0.9,
-        actor_optimiser=adam,
-        value_optimiser=adam,
+        actor_optimizer=adam,
+        value_optimizer=adam,
     )
     return replace(
         base,

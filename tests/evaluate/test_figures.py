@@ -97,5 +97,5 @@ def test_seeds_are_drawn_behind_their_mean(tmp_path):
     seeds = {"mean": [[(0.0, 0.0), (1.0, 2.0)], [(1.0, 0.0), (0.0, 2.0)]]}
     alone = cv2.imread(str(figures.lines(tmp_path / "alone.png", mean, **words)))
     with_seeds = cv2.imread(str(figures.lines(tmp_path / "seeds.png", mean, **words, seeds=seeds)))
-    coloured = [(picture.std(axis=2) > 20).sum() for picture in (alone, with_seeds)]
-    assert coloured[1] > coloured[0]
+    colored = [(picture.std(axis=2) > 20).sum() for picture in (alone, with_seeds)]
+    assert colored[1] > colored[0]

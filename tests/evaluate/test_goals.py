@@ -18,7 +18,7 @@ from reverie.evaluate.goals import at_random, by_agent, by_oracle, filmstrip, go
 from reverie.models.world_model import WorldModelConfig
 from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GoalConfig, PixelGoalConfig
-from reverie.planning.random_shooting import RankConfig
+from reverie.planning.random_shooting import RandomShootingConfig
 
 WORLD = EnvConfig("worlds:Square-v0", image_size=16, time_limit=50)
 EPISODES = 12
@@ -66,7 +66,7 @@ class Seeing(KnownWorld):
         super().__init__(Mover())
         self.encoder, self.action_size = Centre(), 2
 
-    def standardise(self, obs):
+    def normalize(self, obs):
         return obs
 
 
@@ -81,7 +81,7 @@ class Drawing(nn.Module):
 
 def knowing(objective=None, planner=None) -> Agent:
     planning = PlanningConfig(
-        planner or RankConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0
+        planner or RandomShootingConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0
     )
     seen = spec(image=16, action=2)
     config = AgentConfig(seen, WorldModelConfig(), planning, WORLD)
@@ -119,8 +119,8 @@ def test_measures_are_means_over_episodes():
 
 
 def test_the_goal_that_is_named_is_pursued_in_episodes_of_the_worlds_own_length():
-    config = goal_environment(replace(WORLD, settings=("goal=anywhere",)), "corner", 5)
-    assert config.settings == ("goal=corner",)
+    config = goal_environment(replace(WORLD, kwargs=("goal=anywhere",)), "corner", 5)
+    assert config.kwargs == ("goal=corner",)
     assert (config.count, config.time_limit, config.observe) == (5, None, ("pixels", "goal", "progress"))
     found = pursue(WORLD, "corner", at_random, 3, 0)
     goal = found.episodes[0].steps[0].obs["goal"]

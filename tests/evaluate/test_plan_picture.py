@@ -23,8 +23,8 @@ from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.objectives import RewardAndValueConfig
-from reverie.planning.random_shooting import RankConfig
-from reverie.planning.refined import RefinedConfig
+from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.planning.refined import CEMThenGradientConfig
 from reverie.runs import checkpoint
 from reverie.runs.online import load_value
 
@@ -35,8 +35,8 @@ COUNTS = {
     ICEM: 16 + 1 + 13 + 1 + 10 + 2,
     MPPIConfig(horizon=4, candidates=16, iterations=2): 2 * 16,
     GradientConfig(horizon=4, starts=3, steps=5): 3 * 6,
-    RankConfig(horizon=4, candidates=16): 17,
-    RefinedConfig(ICEM, GradientConfig(steps=2)): (16 + 1 + 13 + 1 + 10 + 2) + 3,
+    RandomShootingConfig(horizon=4, candidates=16): 17,
+    CEMThenGradientConfig(ICEM, GradientConfig(steps=2)): (16 + 1 + 13 + 1 + 10 + 2) + 3,
 }
 """How many candidates each scores."""
 
@@ -65,7 +65,7 @@ def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, future
     assert found.action.shape == (COUNTS[planner], 4, 1)
     np.testing.assert_array_equal(executed.action[0], result.episodes[0].actions[MOMENT])
 
-    noise = planning.actor.always_the_same(1, torch.device("cpu")).futures
+    noise = planning.actor.fixed_noise(1, torch.device("cpu")).futures
     objective = planning.config.actor.objective.build(agent.model, None)
     score = score_of(agent.model, objective)(result.moment.belief, noise)
     scale = agent.model.signals["reward"].scale
@@ -100,7 +100,7 @@ def test_the_future_begins_after_the_moment(agent):
         features = dynamics.features(state)
         expected = heads["reward"].predict(features).item() / heads["reward"].scale
         assert found.shown[0].reward[h] == pytest.approx(expected, rel=1e-4)
-        frame = agent.model.standardise.pixels(name, heads["reconstruction"].decode(features)[name])[0]
+        frame = agent.model.normalize.pixels(name, heads["reconstruction"].decode(features)[name])[0]
         np.testing.assert_allclose(found.shown[0].frames[h], frame.detach().numpy(), atol=0.51)
 
 

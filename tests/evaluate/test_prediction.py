@@ -44,7 +44,7 @@ class Known(WorldModel):
         nn.Module.__init__(self)
         self.dynamics = Coin(fair)
         self.signals = {"reconstruction": Head(), "reward": Head()}
-        self.standardise = nn.Identity()
+        self.normalize = nn.Identity()
         self.encoder = lambda obs: obs["state"]
 
 

@@ -30,20 +30,20 @@ def config(**changed) -> ActorCriticConfig:
     return ActorCriticConfig(
         policy=PolicyConfig(MLP, init_std=1.0, min_std=1e-2),
         value=MLP,
-        actor_optimiser=LEARN,
-        value_optimiser=LEARN,
+        actor_optimizer=LEARN,
+        value_optimizer=LEARN,
         **{"horizon": 5, "gamma": 0.9, **changed},
     )
 
 
 def train(learner, world, updates: int, seed: int = 0):
     """Updates from states drawn in [-1, 1], as a world model's beliefs would be."""
-    optimisers = learner.optimisers()
+    optimizers = learner.optimizers()
     generator = torch.Generator().manual_seed(seed)
     for _ in range(updates):
         belief = Value(2 * torch.rand(64, 1, generator=generator) - 1)
         noise = learner.noise(world, 64, generator)
-        metrics = learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimisers)
+        metrics = learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimizers)
     return metrics
 
 
@@ -174,8 +174,8 @@ def test_both_gradients_against_the_losses_written_out(dream):
     actor, critic = by_hand(learner, world, belief, noise)
     expected = [*torch.autograd.grad(actor, policy, retain_graph=True), *torch.autograd.grad(critic, value)]
     still = {
-        name: type(optimiser)(AdamConfig(lr=0.0, clip=1e9), optimiser.parameters)
-        for name, optimiser in learner.optimisers().items()
+        name: type(optimizer)(AdamConfig(lr=0.0, clip=1e9), optimizer.parameters)
+        for name, optimizer in learner.optimizers().items()
     }
     metrics = learner.update(world, belief, noise, still)
     torch.testing.assert_close(metrics["loss/actor"], actor.detach())
@@ -187,7 +187,7 @@ def test_what_follows_a_certain_end_teaches_nothing(dream):
     """Beliefs at an end weigh nothing: neither network gets a gradient from them."""
     learner, _, belief, noise = dream
     ended = KnownWorld(AddAction(1), reward=near, continuation=lambda features: torch.zeros_like(features[..., 0]))
-    learner.update(ended, belief, noise, learner.optimisers())
+    learner.update(ended, belief, noise, learner.optimizers())
     assert not any(parameter.grad.any() for parameter in learner.parameters())
 
 
@@ -199,7 +199,7 @@ def test_the_world_model_is_read_and_never_changed():
     before = [parameter.detach().clone() for parameter in model.parameters()]
     policy = [parameter.detach().clone() for parameter in learner.parameters()]
     noise = learner.noise(model, 6, torch.Generator().manual_seed(0))
-    learner.update(model, model.dynamics.initial(6), noise, learner.optimisers())
+    learner.update(model, model.dynamics.initial(6), noise, learner.optimizers())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(torch.equal(a, b) for a, b in zip(policy, learner.parameters()))
@@ -220,9 +220,9 @@ def test_the_target_value_follows_slowly_and_is_what_returns_are_bootstrapped_fr
         torch.nn.init.constant_(bias, constant)
     for net in (learner.value, learner.target):
         torch.nn.init.zeros_(net.net[-1].weight)
-    optimisers = learner.optimisers()
+    optimizers = learner.optimizers()
     noise = learner.noise(world, 4, torch.Generator().manual_seed(0))
-    metrics = learner.update(world, Value(torch.zeros(4, 1)), noise, optimisers)
+    metrics = learner.update(world, Value(torch.zeros(4, 1)), noise, optimizers)
     assert metrics["imagined/return"].item() == pytest.approx(3.0)  # no reward, no discount: the target's value
     moved = learner.value.net[-1].bias.item()
     assert moved > 1.0

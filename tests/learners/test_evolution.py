@@ -26,11 +26,11 @@ def near(features):
 
 
 def config(**changed) -> EvolutionConfig:
-    settings = {"population": 32, "starts": 16, "horizon": 4, "gamma": 0.9, "optimiser": AdamConfig(lr=5e-2)} | changed
+    settings = {"population": 32, "starts": 16, "horizon": 4, "gamma": 0.9, "optimizer": AdamConfig(lr=5e-2)} | changed
     return EvolutionConfig(PolicyConfig(MLP, init_std=0.1, min_std=1e-2), **settings)
 
 
-def test_ranks_are_centred_and_do_not_see_the_scale():
+def test_ranks_are_centered_and_do_not_see_the_scale():
     assert shaped(torch.tensor([3.0, -1.0, 1e9, 0.0, 7.0])).tolist() == [0.0, -0.5, 0.5, -0.25, 0.25]
     assert torch.equal(shaped(torch.tensor([1.0, 2.0])), shaped(torch.tensor([-5.0, 1e6])))
 
@@ -90,9 +90,9 @@ def test_the_step_is_the_published_sum_over_perturbations():
     order = sorted(range(8), key=lambda i: scores[i][0])
     expected = sum((rank / 7 - 0.5) * scores[i][1] for rank, i in enumerate(order)) / (8 * 0.1)
 
-    optimisers = learner.optimisers()
-    optimisers["actor"].config = replace(optimisers["actor"].config, clip=1e9)
-    learner.update(world, belief, noise, optimisers)
+    optimizers = learner.optimizers()
+    optimizers["actor"].config = replace(optimizers["actor"].config, clip=1e9)
+    learner.update(world, belief, noise, optimizers)
     gradient = torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()])
     torch.testing.assert_close(-gradient, expected, rtol=1e-4, atol=1e-5)
 
@@ -107,11 +107,11 @@ def test_the_policy_finds_the_target(discrete):
 
     world = KnownWorld(Walk(1) if discrete else AddAction(1), reward=near)
     learner = config().build(spec(action=3 if discrete else 1, discrete=discrete), 1)
-    optimisers, generator = learner.optimisers(), torch.Generator().manual_seed(0)
+    optimizers, generator = learner.optimizers(), torch.Generator().manual_seed(0)
     for _ in range(200):
         belief = Value(3 * torch.rand(64, 1, generator=generator) - 1.5)
         noise = learner.noise(world, 64, generator)
-        learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimisers)
+        learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimizers)
     start = Value(torch.tensor([[-1.0], [0.0], [0.5], [1.0]]))
     with torch.no_grad():
         states, _ = imagine_policy(world.dynamics, learner.policy, start, 5, None, None)
@@ -125,7 +125,7 @@ def test_the_world_model_is_read_and_never_changed():
     before = [parameter.detach().clone() for parameter in model.parameters()]
     policy = [parameter.detach().clone() for parameter in learner.parameters()]
     noise = learner.noise(model, 6, torch.Generator().manual_seed(0))
-    learner.update(model, model.dynamics.initial(6), noise, learner.optimisers())
+    learner.update(model, model.dynamics.initial(6), noise, learner.optimizers())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not all(torch.equal(a, b) for a, b in zip(policy, learner.parameters()))

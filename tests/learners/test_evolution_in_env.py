@@ -28,7 +28,7 @@ def learner_and_agent():
     torch.manual_seed(0)
     run = run_config("Aside")
     settings = EvolutionConfig(
-        PolicyConfig(MLPConfig(layers=1, units=8)), population=POPULATION, sigma=0.3, optimiser=AdamConfig(lr=0.1)
+        PolicyConfig(MLPConfig(layers=1, units=8)), population=POPULATION, sigma=0.3, optimizer=AdamConfig(lr=0.1)
     )
     environments = make_many(replace(run.env, count=POPULATION))
     agent = build_agent(AgentConfig(environments.spec, run.model, settings.actor, run.env))
@@ -68,7 +68,7 @@ def test_there_must_be_an_environment_for_each_member(learner_and_agent):
 
 def test_real_episodes_improve_the_policy(learner_and_agent):
     learner, agent, environments = learner_and_agent
-    optimiser, generator = learner.optimisers()["actor"], torch.Generator().manual_seed(0)
+    optimizer, generator = learner.optimizers()["actor"], torch.Generator().manual_seed(0)
     before = [parameter.detach().clone() for parameter in agent.model.parameters()]
 
     def score() -> float:
@@ -79,6 +79,6 @@ def test_real_episodes_improve_the_policy(learner_and_agent):
 
     first = score()
     for update in range(20):
-        improve(learner, agent, environments, update, generator, optimiser)
+        improve(learner, agent, environments, update, generator, optimizer)
     assert score() > first + 2
     assert all(torch.equal(a, b) for a, b in zip(before, agent.model.parameters()))

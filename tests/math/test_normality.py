@@ -41,11 +41,11 @@ def test_quantiles_of_the_normal_score_nothing_and_a_cloud_is_drawn_to_them():
     quantiles = torch.special.ndtri((torch.arange(200) + 0.5) / 200)[:, None]
     assert epps_pulley(quantiles) < 1e-3
     scale, place = torch.tensor(3.0, requires_grad=True), torch.tensor(1.0, requires_grad=True)
-    optimiser = torch.optim.Adam([scale, place], lr=0.05)
+    optimizer = torch.optim.Adam([scale, place], lr=0.05)
     for _ in range(150):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         epps_pulley(scale * quantiles + place).sum().backward()
-        optimiser.step()
+        optimizer.step()
     assert scale.item() == pytest.approx(1, abs=0.05)
     assert place.item() == pytest.approx(0, abs=0.05)
 

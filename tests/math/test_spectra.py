@@ -43,25 +43,25 @@ def test_rankme_by_hand(scale):
     cross = scale * torch.cat([torch.eye(5), -torch.eye(5)])
     line = scale * torch.linspace(-1, 1, 11)[:, None] * torch.tensor([3.0, 4.0, -2.0])
     oblong = scale * torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    for centred in (False, True):
-        assert rankme(cross, centred).item() == pytest.approx(5, rel=1e-4)
-        assert rankme(line, centred).item() == pytest.approx(1, rel=1e-4)
-        assert rankme(oblong, centred).item() == pytest.approx(4 / 3**0.75, rel=1e-4)
+    for centered in (False, True):
+        assert rankme(cross, centered).item() == pytest.approx(5, rel=1e-4)
+        assert rankme(line, centered).item() == pytest.approx(1, rel=1e-4)
+        assert rankme(oblong, centered).item() == pytest.approx(4 / 3**0.75, rel=1e-4)
 
 
-def test_rankme_sees_the_mean_unless_centred():
+def test_rankme_sees_the_mean_unless_centered():
     cross = torch.cat([torch.eye(5), -torch.eye(5)]) + 1e3
-    assert rankme(cross, centred=False) < 1.1
-    assert rankme(cross, centred=True).item() == pytest.approx(5, rel=1e-3)
+    assert rankme(cross, centered=False) < 1.1
+    assert rankme(cross, centered=True).item() == pytest.approx(5, rel=1e-3)
     point = torch.ones(6, 3)
-    assert [rankme(point, centred).item() for centred in (False, True)] == pytest.approx([1, 1], rel=1e-4)
+    assert [rankme(point, centered).item() for centered in (False, True)] == pytest.approx([1, 1], rel=1e-4)
 
 
 def test_rankme_does_not_see_the_scale():
     cloud = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(rankme(1e-6 * cloud, centred=True), rankme(cloud, centred=True))
+    torch.testing.assert_close(rankme(1e-6 * cloud, centered=True), rankme(cloud, centered=True))
 
 
 def test_singular_values_by_hand():
     cloud = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
-    torch.testing.assert_close(singular_values(cloud, centred=False), torch.tensor([3.0, 1.0]).double() / 2**0.5)
+    torch.testing.assert_close(singular_values(cloud, centered=False), torch.tensor([3.0, 1.0]).double() / 2**0.5)

@@ -19,11 +19,11 @@ def test_gaussian_nats(std, learned):
 
 def test_the_learned_std_finds_the_root_mean_square_error():
     likelihood = GaussianPixelsConfig(1.0, learned=True).build()
-    optimiser = torch.optim.Adam(likelihood.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(likelihood.parameters(), lr=0.05)
     for _ in range(500):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (-likelihood.log_prob(OUTPUT, IMAGES).mean()).backward()
-        optimiser.step()
+        optimizer.step()
     best = (OUTPUT - IMAGES).square().mean().sqrt()
     assert likelihood.log_std.exp().item() == pytest.approx(best.item(), rel=1e-3)
 

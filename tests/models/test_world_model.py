@@ -8,10 +8,10 @@ from mocks import model_config, random_batch, spec
 from reverie.dynamics.rollout import observe
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
-from reverie.nn.normalize import Standardise
-from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.nn.normalize import Normalize
+from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
 SPEC = spec(image=16, vector=2)
@@ -34,7 +34,7 @@ def test_signals_and_weights_must_have_the_same_names(forgotten, extra, named):
 
 
 def test_a_signal_cannot_have_a_name_that_modules_have():
-    signals = {"forward": ForwardPredictionConfig()}
+    signals = {"forward": LatentPredictionConfig()}
     with pytest.raises(UserError, match="cannot be named forward"):
         WorldModel(replace(model_config(), signals=signals, weights={"forward": 1.0}), SPEC)
 
@@ -61,7 +61,7 @@ def test_total_is_the_weighted_sum_of_means():
 def test_observations_as_networks_see_them():
     spec = EnvSpec({"i": Space((1, 3, 1), "uint8"), "v": Space((3,), "float32")}, ActionSpace(1, False), 1)
     stored = {"i": torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1), "v": torch.tensor([0.0, -1.0, 1e6])}
-    found = Standardise(spec)(stored)
+    found = Normalize(spec)(stored)
     torch.testing.assert_close(found["i"].flatten(), torch.tensor([-0.5, -0.3, 0.5]))
     torch.testing.assert_close(found["v"], torch.tensor([0.0, -math.log(2), math.log(1 + 1e6)]))
 
@@ -69,14 +69,14 @@ def test_observations_as_networks_see_them():
 def test_calibrated_images_have_mean_0_and_rms_1_and_come_back_as_pixels():
     spec = EnvSpec({"i": Space((4, 4, 3), "uint8")}, ActionSpace(1, False), 1)
     images = torch.randint(0, 256, (5, 7, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    standardise = Standardise(spec)
-    standardise.calibrate({"i": images})
-    found = standardise({"i": images})["i"]
+    normalize = Normalize(spec)
+    normalize.calibrate({"i": images})
+    found = normalize({"i": images})["i"]
     torch.testing.assert_close(found.mean((0, 1)), torch.zeros(4, 4, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.square().mean().sqrt(), torch.tensor(1.0))
-    torch.testing.assert_close(standardise.pixels("i", found), images.float(), atol=1e-2, rtol=0)
-    standardise.calibrate({"i": torch.full_like(images, 7)})
-    assert standardise({"i": torch.full_like(images, 7)})["i"].abs().max() < 1e-5
+    torch.testing.assert_close(normalize.pixels("i", found), images.float(), atol=1e-2, rtol=0)
+    normalize.calibrate({"i": torch.full_like(images, 7)})
+    assert normalize({"i": torch.full_like(images, 7)})["i"].abs().max() < 1e-5
 
 
 def test_the_trace_filters_by_the_action_that_led_to_each_step():
@@ -139,14 +139,14 @@ def test_overfitting_one_batch():
     model, batch = make(), random_batch(SPEC, batch=2)
     black_or_white = 255 * (batch.obs["pixels"][:, :, :1, :1, :1] // 128)
     batch = replace(batch, obs=batch.obs | {"pixels": black_or_white.expand(-1, -1, 16, 16, 3)})
-    optimiser = Optimiser(AdamConfig(lr=1e-2), model.parameters())
+    optimizer = Optimizer(AdamConfig(lr=1e-2), model.parameters())
     noise = torch.randn(2, 6, model.dynamics.noise_size)
     found = []
     for _ in range(150):
         trace = model.trace(batch, noise)
         losses = model.losses(trace)
         found.append({name: loss.mean().item() for name, loss in losses.items()})
-        optimiser.step(model.total(losses))
+        optimizer.step(model.total(losses))
     constant = 0.5 * math.log(2 * math.pi)
     pixels, numbers = 16 * 16 * 3, 2
     first, last = found[0], found[-1]

@@ -1,4 +1,4 @@
-"""Every number of the optimiser's config reaches the step that is taken."""
+"""Every number of the optimizer's config reaches the step that is taken."""
 
 import copy
 
@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn, tensor
 
-from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.nn.optimizer import AdamConfig, Optimizer
 
 
 def first_step(config: AdamConfig, gradient: list[float]) -> tuple[list[float], float]:
     """How far a first step moves parameters at 2.0, and the norm that is reported."""
     parameter = nn.Parameter(torch.full((len(gradient),), 2.0))
-    found = Optimiser(config, [parameter]).step((parameter * tensor(gradient)).sum())
+    found = Optimizer(config, [parameter]).step((parameter * tensor(gradient)).sum())
     return (parameter.detach() - 2.0).tolist(), found["grad_norm"].item()
 
 
@@ -46,7 +46,7 @@ def test_weight_decay_is_decoupled():
 def test_only_the_parameters_given_are_touched():
     mine, others = nn.Parameter(tensor([1.0])), nn.Parameter(tensor([1.0]))
     unused = nn.Parameter(tensor([1.0]))
-    Optimiser(AdamConfig(lr=0.1), [mine, unused]).step((mine * others).sum())
+    Optimizer(AdamConfig(lr=0.1), [mine, unused]).step((mine * others).sum())
     assert mine.item() == pytest.approx(0.9)
     assert others.item() == 1
     assert others.grad is None
@@ -60,25 +60,25 @@ def test_a_gradient_of_another_memory_layout_than_its_parameter_steps_the_right_
     plain = torch.nn.Parameter(kernel.detach().clone(memory_format=torch.contiguous_format))
     target = torch.randn(4, 3, 5, 5)
     for parameter in (kernel, plain):
-        optimiser = Optimiser(AdamConfig(lr=0.1), [parameter])
+        optimizer = Optimizer(AdamConfig(lr=0.1), [parameter])
         for _ in range(3):
             loss = (parameter.contiguous() - target).square().sum()
-            optimiser.step(loss)
+            optimizer.step(loss)
     assert kernel.stride() != plain.stride()
     torch.testing.assert_close(kernel, plain, check_stride=False)
 
 
-def test_the_rate_falls_linearly_to_a_twentieth_and_a_restored_optimiser_goes_on():
+def test_the_rate_falls_linearly_to_a_twentieth_and_a_restored_optimizer_goes_on():
     """Under a constant gradient every step of Adam has the size of the rate."""
     parameter = nn.Parameter(torch.zeros(1))
     config, moves = AdamConfig(lr=1.0, decay=4), []
-    optimiser = Optimiser(config, [parameter])
+    optimizer = Optimizer(config, [parameter])
     for i in range(6):
         if i == 2:
-            saved = copy.deepcopy(optimiser.adam.state_dict())
-            optimiser = Optimiser(config, [parameter])
-            optimiser.adam.load_state_dict(saved)
+            saved = copy.deepcopy(optimizer.adam.state_dict())
+            optimizer = Optimizer(config, [parameter])
+            optimizer.adam.load_state_dict(saved)
         before = parameter.item()
-        optimiser.step(-parameter.sum())
+        optimizer.step(-parameter.sum())
         moves.append(parameter.item() - before)
     assert moves == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.05, 0.05], rel=1e-4)

@@ -17,8 +17,8 @@ from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.objectives import GoalConfig, RewardAndValueConfig, RewardSumConfig
-from reverie.planning.random_shooting import RankConfig
-from reverie.planning.refined import RefinedConfig
+from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.planning.refined import CEMThenGradientConfig
 from reverie.spaces import ActionSpace
 
 PLANNERS = [
@@ -26,8 +26,8 @@ PLANNERS = [
     ICEMConfig(horizon=3, candidates=100, iterations=8),
     MPPIConfig(horizon=3, iterations=8),
     GradientConfig(horizon=3, steps=60, lr=0.05),
-    RefinedConfig(ICEMConfig(horizon=3), GradientConfig(steps=30, lr=0.05)),
-    RankConfig(horizon=1, candidates=300),
+    CEMThenGradientConfig(ICEMConfig(horizon=3), GradientConfig(steps=30, lr=0.05)),
+    RandomShootingConfig(horizon=1, candidates=300),
 ]
 
 
@@ -49,7 +49,7 @@ def test_it_goes_where_reward_is(planner, warm):
     assert memory.mean.shape == (3, planner.horizon, 1)
 
 
-def test_a_plan_does_not_depend_on_its_neighbours():
+def test_a_plan_does_not_depend_on_its_neighbors():
     actor = PlanningActor(PlanningConfig(), line(), ActionSpace(1, False))
     both, _ = actor.act(AddAction.at(0.4, -0.7), actor.initial(2), None)
     alone, _ = actor.act(AddAction.at(-0.7), actor.initial(1), None)

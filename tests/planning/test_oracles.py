@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from reverie.dynamics.rollout import imagine
-from reverie.planning.cem import CEMConfig, ICEMConfig, coloured
+from reverie.planning.cem import CEMConfig, ICEMConfig, colored
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
-from reverie.planning.random_shooting import RankConfig
-from reverie.planning.refined import RefinedConfig
+from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.planning.refined import CEMThenGradientConfig
 from reverie.types import Plan
 
 H = 8
@@ -72,9 +72,12 @@ GAPS = [
     pytest.param(MPPIConfig(horizon=H, candidates=256, iterations=6), 4, 0.06, id="MPPI"),
     pytest.param(GradientConfig(horizon=H, starts=4, steps=150, lr=0.03), 1, 0.001, id="gradient"),
     pytest.param(
-        RefinedConfig(ICEMConfig(horizon=H, iterations=3), GradientConfig(steps=60, lr=0.03)), 1, 0.001, id="refined"
+        CEMThenGradientConfig(ICEMConfig(horizon=H, iterations=3), GradientConfig(steps=60, lr=0.03)),
+        1,
+        0.001,
+        id="refined",
     ),
-    pytest.param(RankConfig(horizon=H, candidates=20_000), 1, 0.7, id="shooting"),
+    pytest.param(RandomShootingConfig(horizon=H, candidates=20_000), 1, 0.7, id="shooting"),
 ]
 
 
@@ -114,24 +117,24 @@ def test_plain_gradient_ascent_stays_on_the_hill_and_the_others_do_not():
         CEMConfig(horizon=2, candidates=500, elites=20, min_std=0.02),
         ICEMConfig(horizon=2, candidates=200, init_std=1.0, iterations=6),
         MPPIConfig(horizon=2, candidates=500, std=1.0, temperature=0.1, iterations=8, min_std=0.02),
-        RefinedConfig(ICEMConfig(horizon=2, init_std=1.0), GradientConfig(steps=30, lr=0.02)),
-        RankConfig(horizon=2, candidates=1000),
+        CEMThenGradientConfig(ICEMConfig(horizon=2, init_std=1.0), GradientConfig(steps=30, lr=0.02)),
+        RandomShootingConfig(horizon=2, candidates=1000),
     ):
         assert top(config).min() > 2.7, config
 
 
 def test_ascent_keeps_the_best_point_that_it_passed():
     """With steps so large that it jumps to and fro, what is returned is never below where it began."""
-    config = GradientConfig(horizon=2, starts=1, steps=15, lr=1.5, optimiser="sgd")
+    config = GradientConfig(horizon=2, starts=1, steps=15, lr=1.5, optimizer="sgd")
     begin = mountain(torch.full((1, 1, 2, 1), -0.3))
     assert (top(config) >= begin - 1e-6).all()
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 4.0])
 @pytest.mark.parametrize("length", [12, 15])
-def test_coloured_noise_has_unit_variance_and_its_spectrum(exponent, length):
+def test_colored_noise_has_unit_variance_and_its_spectrum(exponent, length):
     white = torch.randn(200_000, length, generator=torch.Generator().manual_seed(0))
-    noise = coloured(white, exponent)
+    noise = colored(white, exponent)
     assert noise.std(0).min() == pytest.approx(1, abs=0.02)
     assert noise.std(0).max() == pytest.approx(1, abs=0.02)
     power = torch.fft.rfft(noise).abs().square().mean(0)

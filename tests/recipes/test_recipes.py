@@ -13,7 +13,7 @@ from reverie.config.files import decode, encode
 from reverie.data.digits import Digits
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
-from reverie.runs.config import AnyConfig, Config
+from reverie.runs.config import OnlineConfig, RunConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
 EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
@@ -23,7 +23,7 @@ EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
 def test_every_recipe_survives_being_saved(name, size):
     config = reverie.recipe(name, size)
     assert (config.recipe, config.size) == (name, size)
-    assert decode(AnyConfig, encode(config)) == config
+    assert decode(RunConfig, encode(config)) == config
 
 
 @pytest.mark.parametrize(("name", "size"), EVERY)
@@ -31,9 +31,9 @@ def test_every_recipe_survives_being_saved(name, size):
 def test_every_recipe_builds_for_every_kind_of_world(name, size, env_id):
     config = reverie.recipe(name, size, env_id)
     assert config.world == env_id
-    env = config.env if isinstance(config, Config) else config.data.env
+    env = config.env if isinstance(config, OnlineConfig) else config.data.env
     seen = spec(image=env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
-    if not isinstance(config, Config):
+    if not isinstance(config, OnlineConfig):
         with torch.device("meta"):
             config.model.build(seen)
         return
@@ -70,7 +70,7 @@ def test_dreamer_v1_has_the_published_numbers():
     config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
     model, behavior, training = config.model, config.behavior, config.training
     assert (config.env.repeat, config.env.image_size, config.env.rendering) == (2, 64, "stock")
-    assert (model.encoder.image.depth, model.encoder.image.activation, model.encoder.standardise) == (32, "relu", False)
+    assert (model.encoder.image.depth, model.encoder.image.activation, model.encoder.normalize) == (32, "relu", False)
     assert (model.dynamics.deter, model.dynamics.hidden, model.dynamics.latent.size) == (200, 200, 30)
     assert model.dynamics.latent.min_std == 0.1
     assert model.signals["reconstruction"].std == 1.0
@@ -81,8 +81,8 @@ def test_dreamer_v1_has_the_published_numbers():
     assert (behavior.horizon, behavior.gamma, behavior.lambda_, behavior.entropy) == (15, 0.99, 0.95, 0.0)
     policy = behavior.policy
     assert (policy.init_std, policy.min_std, policy.mean_scale, policy.exploration) == (5.0, 1e-4, 5.0, 0.3)
-    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
-    assert [(o.lr, o.eps, o.clip, o.weight_decay) for o in optimisers] == [
+    optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
+    assert [(o.lr, o.eps, o.clip, o.weight_decay) for o in optimizers] == [
         (6e-4, 1e-7, 100.0, 0.0),
         (8e-5, 1e-7, 100.0, 0.0),
         (8e-5, 1e-7, 100.0, 0.0),
@@ -131,7 +131,7 @@ def test_planet_has_the_published_numbers():
     assert model.dynamics.gate_bias == 1
     assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "element")
     assert model.weights == {"reconstruction": 1.0, "reward": 10.0, "divergence": 1.0}
-    assert (model.optimiser.lr, model.optimiser.eps, model.optimiser.clip) == (1e-3, 1e-4, 1000.0)
+    assert (model.optimizer.lr, model.optimizer.eps, model.optimizer.clip) == (1e-3, 1e-4, 1000.0)
     planner = planning.planner
     assert (planner.horizon, planner.candidates, planner.elites, planner.iterations) == (12, 1000, 100, 10)
     assert (planner.min_std, planning.warm_start, planning.exploration) == (0, False, 0.3)
@@ -161,7 +161,7 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
     """Hafner 2021, App. D, and the published code; a decision is four frames."""
     config = reverie.recipe("dreamer_v2", "paper", "ALE/Boxing-v5")
     model, behavior, training = config.model, config.behavior, config.training
-    assert (config.env.repeat, config.env.image_size, config.env.settings) == (4, 64, ())
+    assert (config.env.repeat, config.env.image_size, config.env.kwargs) == (4, 64, ())
     assert (model.encoder.image.depth, model.encoder.image.activation) == (48, "elu")
     dynamics = model.dynamics
     assert (dynamics.deter, dynamics.hidden, dynamics.cell, dynamics.gate_bias) == (600, 600, "layer_norm", 1.0)
@@ -175,13 +175,13 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
     assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 0.999, 0.95)
     assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (None, 1e-3, 100, 1.0)
     assert behavior.policy.exploration == 0.0
-    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
-    assert [(o.lr, o.eps, o.clip) for o in optimisers] == [
+    optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
+    assert [(o.lr, o.eps, o.clip) for o in optimizers] == [
         (2e-4, 1e-5, 100.0),
         (4e-5, 1e-5, 100.0),
         (1e-4, 1e-5, 100.0),
     ]
-    assert [o.lr * o.weight_decay for o in optimisers] == pytest.approx([1e-6] * 3)
+    assert [o.lr * o.weight_decay for o in optimizers] == pytest.approx([1e-6] * 3)
     assert (training.batch, training.length, training.round, training.updates) == (16, 50, 16, 1)
     assert (training.frames, training.prefill) == (200_000_000, 4 * 50_000)
     assert config.replay.capacity == 2_000_000
@@ -197,8 +197,8 @@ def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
     assert model.signals["reward"].squash == "none"
     assert (behavior.gamma, behavior.entropy, behavior.reinforce, behavior.target_every) == (0.99, 1e-4, None, 100)
     assert (behavior.policy.continuous, behavior.policy.min_std) == ("truncated_normal", 0.1)
-    optimisers = (model.optimiser, behavior.actor_optimiser, behavior.value_optimiser)
-    assert [o.lr for o in optimisers] == [3e-4, 8e-5, 8e-5]
+    optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
+    assert [o.lr for o in optimizers] == [3e-4, 8e-5, 8e-5]
     assert (training.round, training.updates, training.prefill, training.pretrain) == (5, 1, 2_000, 100)
 
 

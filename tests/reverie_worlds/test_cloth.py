@@ -168,9 +168,9 @@ def test_a_state_goes_on_with_the_same_bits(cloth):
     assert all(np.array_equal(one[key], other[key]) for one, other in zip(first, again) for key in one)
 
 
-@pytest.mark.parametrize("randomise", ["none", "step"])
-def test_the_same_seed_gives_the_same_bits_whatever_came_before(randomise):
-    used, fresh = Cloth(randomise=randomise), Cloth(randomise=randomise)
+@pytest.mark.parametrize("randomize", ["none", "step"])
+def test_the_same_seed_gives_the_same_bits_whatever_came_before(randomize):
+    used, fresh = Cloth(randomize=randomize), Cloth(randomize=randomize)
     used.reset(seed=8)
     for action in uniform(np.random.default_rng(8), 2):
         used.step(action)
@@ -181,11 +181,11 @@ def test_the_same_seed_gives_the_same_bits_whatever_came_before(randomise):
         assert all(np.array_equal(one[key], other[key]) for key in one)
 
 
-def test_randomisation_changes_look_and_physics_and_none_is_nominal(cloth):
+def test_randomization_changes_look_and_physics_and_none_is_nominal(cloth):
     cloth.reset(seed=0)
     assert cloth.look == Look()
     assert cloth.model.body_mass[1] == pytest.approx(0.002)
-    world = Cloth(randomise="step")
+    world = Cloth(randomize="step")
     world.reset(seed=0)
     masses, looks = set(), set()
     for _ in range(3):
@@ -202,7 +202,7 @@ def test_randomisation_changes_look_and_physics_and_none_is_nominal(cloth):
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
-    [({"goal": "flatt"}, "Did you mean flat"), ({"randomise": "always"}, "take none, trajectory or step")],
+    [({"goal": "flatt"}, "Did you mean flat"), ({"randomize": "always"}, "take none, trajectory or step")],
 )
 def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
     with pytest.raises(UserError, match=sentence):

@@ -102,9 +102,9 @@ def test_a_state_goes_on_with_the_same_bits(rope):
     assert all(np.array_equal(one[key], other[key]) for one, other in zip(first, again) for key in one)
 
 
-@pytest.mark.parametrize("randomise", ["none", "step"])
-def test_the_same_seed_gives_the_same_bits_whatever_came_before(randomise):
-    used, fresh = Rope(randomise=randomise), Rope(randomise=randomise)
+@pytest.mark.parametrize("randomize", ["none", "step"])
+def test_the_same_seed_gives_the_same_bits_whatever_came_before(randomize):
+    used, fresh = Rope(randomize=randomize), Rope(randomize=randomize)
     used.reset(seed=8)
     for action in uniform(np.random.default_rng(8), 4):
         used.step(action)
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_came_before(randomise):
 
 
 def test_each_domain_is_in_its_declared_space():
-    rope = Rope(randomise="step")
+    rope = Rope(randomize="step")
     rope.reset(seed=0)
     for _ in range(20):
         assert rope.domain_space.contains(
@@ -138,11 +138,11 @@ def test_the_stiffest_corner_of_the_physics_space_does_not_explode():
     assert not any(warning.number for warning in rope.physics.warning)
 
 
-def test_randomisation_changes_the_look_and_none_is_nominal(rope):
+def test_randomization_changes_the_look_and_none_is_nominal(rope):
     rope.reset(seed=0)
     assert rope.look == Look()
     assert rope.model.opt.viscosity == 1.2
-    changing, kept = Rope(randomise="step"), Rope(randomise="trajectory")
+    changing, kept = Rope(randomize="step"), Rope(randomize="trajectory")
     still = np.array([0.0, 0.0, 0.0, 0.0])
     for world, changes in ((changing, True), (kept, False)):
         world.reset(seed=0)
@@ -166,7 +166,7 @@ def test_observations_do_not_show_the_arrow(rope):
     ("settings", "sentence"),
     [
         ({"goal": "horizntal"}, "Did you mean horizontal"),
-        ({"randomise": "always"}, "take none, trajectory or step"),
+        ({"randomize": "always"}, "take none, trajectory or step"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):

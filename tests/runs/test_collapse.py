@@ -11,13 +11,13 @@ from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.deterministic import DeterministicConfig
 from reverie.envs.base import EnvConfig
 from reverie.math.spectra import rankme, scale_metrics
-from reverie.runs.collapse import Alarm
+from reverie.runs.collapse import CollapseDetector
 from reverie.runs.logger import read_metrics
-from reverie.runs.offline import FitRun
+from reverie.runs.offline import OfflineRun
 
 
 def measured(cloud: torch.Tensor) -> dict[str, float]:
-    values = scale_metrics(cloud) | {"rankme": rankme(cloud, centred=True)}
+    values = scale_metrics(cloud) | {"rankme": rankme(cloud, centered=True)}
     return {name: float(value) for name, value in values.items()}
 
 
@@ -26,8 +26,8 @@ def cloud(*scales: float) -> torch.Tensor:
     return torch.randn(500, len(scales), generator=generator) * torch.tensor(scales)
 
 
-def begun(start: float = 1.0) -> Alarm:
-    alarm = Alarm()
+def begun(start: float = 1.0) -> CollapseDetector:
+    alarm = CollapseDetector()
     alarm.see({"features/std": torch.tensor(start)})
     alarm.see({"features/std": torch.tensor(7.0)})  # only the first update counts
     return alarm
@@ -70,7 +70,7 @@ def test_eleven_times_the_scale_within_a_thousand_updates():
         assert slow.read(update, measured(cloud(*[1.0 + 5 * update / 1000] * 4))) == {}
 
 
-def test_leaving_the_initialisation_or_nothing_is_no_growth():
+def test_leaving_the_initialization_or_nothing_is_no_growth():
     alarm = begun(0.1)
     assert alarm.read(0, measured(cloud(*[0.1] * 4))) == {}
     assert alarm.read(50, measured(cloud(*[0.3] * 4))) == {}
@@ -85,7 +85,7 @@ def test_it_says_each_kind_once_and_a_resumed_one_goes_on():
     gone = measured(torch.zeros(50, 4))
     assert alarm.read(100, gone).keys() == {"scale_lost"}
     assert alarm.read(200, gone) == {}
-    resumed = Alarm()
+    resumed = CollapseDetector()
     resumed.load_state(json.loads(json.dumps(alarm.state())))
     assert resumed.read(300, gone) == {}
     assert resumed.message == alarm.message
@@ -103,7 +103,7 @@ def collapsing(**training):
         signals={"divergence": replace(config.model.signals["divergence"], free=0.0)},
         weights={"divergence": 1.0},
         dynamics=DeterministicConfig(size=4),
-        optimiser=replace(config.model.optimiser, lr=2e-2),
+        optimizer=replace(config.model.optimizer, lr=2e-2),
     )
     data = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
     return replace(config, threads=1, data=data, model=model, training=replace(config.training, **training))
@@ -121,17 +121,17 @@ def test_a_killed_run_sounds_the_alarm_as_the_uninterrupted_one(tmp_path, monkey
     assert len(alarms) == len(set(alarms))
     assert peace[0]["kind"] == "evaluation"
     assert peace[0]["updates"] == 0
-    real = FitRun.draw
+    real = OfflineRun.draw
 
     def draw(run):
         if run.clock.updates == 25:
             raise Killed
         return real(run)
 
-    monkeypatch.setattr(FitRun, "draw", draw)
+    monkeypatch.setattr(OfflineRun, "draw", draw)
     with pytest.raises(Killed):
         reverie.train(config, tmp_path / "killed")
-    monkeypatch.setattr(FitRun, "draw", real)
+    monkeypatch.setattr(OfflineRun, "draw", real)
     reverie.resume(tmp_path / "killed")
 
     def told(lines):

@@ -18,25 +18,25 @@ from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 from reverie.evaluate import generation
 from reverie.models.world_model import WorldModel
-from reverie.runs.config import FitConfig, read_config
+from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.logger import read_metrics
-from reverie.runs.offline import FitRun, load
+from reverie.runs.offline import OfflineRun, load
 from reverie.signals.contrastive import ContrastiveConfig
 
 FORK = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
 
 
-def digits(**training) -> FitConfig:
+def digits(**training) -> OfflineConfig:
     config = reverie.recipe("vae", "tiny")
     return replace(config, threads=1, training=replace(config.training, **training))
 
 
-def fork(**training) -> FitConfig:
+def fork(**training) -> OfflineConfig:
     config = reverie.recipe("cvae", "tiny", "reverie/Fork-v0")
     return replace(config, threads=1, data=FORK, training=replace(config.training, **training))
 
 
-def state_space(**training) -> FitConfig:
+def state_space(**training) -> OfflineConfig:
     config = reverie.recipe("state_space", "tiny")
     data = replace(config.data, train=150, test=50)
     return replace(config, threads=1, data=data, training=replace(config.training, **training))
@@ -55,17 +55,17 @@ class Killed(BaseException):
 @pytest.mark.parametrize("update", [21, 40, 59])
 def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
     reverie.train(config(), tmp_path / "peace")
-    real = FitRun.draw
+    real = OfflineRun.draw
 
     def draw(run):
         if run.clock.updates == update:
             raise Killed
         return real(run)
 
-    monkeypatch.setattr(FitRun, "draw", draw)
+    monkeypatch.setattr(OfflineRun, "draw", draw)
     with pytest.raises(Killed):
         reverie.train(config(), tmp_path / "killed")
-    monkeypatch.setattr(FitRun, "draw", real)
+    monkeypatch.setattr(OfflineRun, "draw", real)
     reverie.resume(tmp_path / "killed")
     assert result(tmp_path / "killed") == result(tmp_path / "peace")
 
@@ -149,7 +149,7 @@ def test_the_digits_are_real():
 
 def test_a_collapsed_posterior_is_told(tmp_path, capsys):
     folder = tmp_path / "run"
-    line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimiser.lr 1e-2 --model.optimiser.decay 0"
+    line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimizer.lr 1e-2 --model.optimizer.decay 0"
     line += " --training.updates 300"
     assert main.main(line.split()) == 0
     said = capsys.readouterr().out
@@ -196,7 +196,7 @@ def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
     line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
     assert main.main([*line.split(), "--training.frames", "420"]) == 0
     before = {path: path.read_bytes() for path in (agent / "replay").iterdir()}
-    line = f"train cvae --size tiny --run {tmp_path / 'model'} --data Replayed --data.run {agent}"
+    line = f"train cvae --size tiny --run {tmp_path / 'model'} --data AgentReplay --data.run {agent}"
     settings = "--training.length 2 --model.given past --model.image.units 8"
     assert main.main([*line.split(), *settings.split()]) == 0
     assert "held-out images: bound" in capsys.readouterr().out
@@ -210,7 +210,7 @@ def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
 
 
 def test_a_run_without_a_replay_is_named(tmp_path, capsys):
-    assert main.main(["train", "vae", "--data", "Replayed", "--run", str(tmp_path / "run")]) == 2
+    assert main.main(["train", "vae", "--data", "AgentReplay", "--run", str(tmp_path / "run")]) == 2
     assert "name the folder of an agent's run with --data.run" in capsys.readouterr().err
 
 
@@ -239,19 +239,19 @@ def test_a_run_begins_with_what_another_has_learned(tmp_path):
     reverie.train(first, tmp_path / "first")
     signals = {"contrastive": ContrastiveConfig("distance")}
     second = replace(first, model=replace(model, signals=signals), start=str(tmp_path / "first"))
-    run = FitRun(second, tmp_path / "second")
+    run = OfflineRun(second, tmp_path / "second")
     learned = load(tmp_path / "first").state_dict()
     begun = run.model.state_dict()
     assert all(torch.equal(begun[name], learned[name]) for name in learned if name.startswith("encoder"))
     reverie.train(second, tmp_path / "third")
     ended = load(tmp_path / "third").state_dict()
-    assert torch.equal(ended["standardise.mean_picture"], learned["standardise.mean_picture"])
+    assert torch.equal(ended["normalize.mean_picture"], learned["normalize.mean_picture"])
     assert not torch.equal(ended["encoder.images.picture.net.0.weight"], learned["encoder.images.picture.net.0.weight"])
     wider = replace(second, model=replace(second.model, dynamics=replace(model.dynamics, size=7)))
     with pytest.raises(UserError, match="same sizes"):
-        FitRun(wider, tmp_path / "fourth")
+        OfflineRun(wider, tmp_path / "fourth")
     with pytest.raises(UserError, match="finished run"):
-        FitRun(replace(second, start=str(tmp_path / "nowhere")), tmp_path / "fifth")
+        OfflineRun(replace(second, start=str(tmp_path / "nowhere")), tmp_path / "fifth")
 
 
 def test_from_a_robots_recordings_to_an_agent_that_is_sent_to_an_image(tmp_path, capsys):

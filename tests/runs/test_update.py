@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from reverie import recipes, tree
 from reverie.learners.evolution import EvolutionConfig
 from reverie.models.world_model import WorldModel
-from reverie.nn.optimizer import AdamConfig, Optimiser
+from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.signals.contrastive import ContrastiveConfig
 
@@ -40,14 +40,14 @@ class Setting:
         config, behavior = METHODS[method]()
         self.model = WorldModel(config, self.spec)
         self.learner = behavior.build(self.spec, self.model.dynamics.feature_size)
-        self.optimisers = {
-            "model": Optimiser(config.optimiser, self.model.parameters()),
-            **self.learner.optimisers(),
+        self.optimizers = {
+            "model": Optimizer(config.optimizer, self.model.parameters()),
+            **self.learner.optimizers(),
         }
         self.batch = random_batch(self.spec, batch, length)
         generator = torch.Generator().manual_seed(1)
         self.noise: UpdateNoise = draw_noise(self.model, self.learner, batch, length, generator)
-        self.update = make_update(self.model, self.learner, self.optimisers, "eager")
+        self.update = make_update(self.model, self.learner, self.optimizers, "eager")
 
     def weights(self) -> list[torch.Tensor]:
         return [*self.model.parameters(), *self.learner.parameters()]
@@ -92,8 +92,8 @@ def test_an_update_runs_on_tensors_that_have_no_values(discrete, method):
         module._buffers |= tree.map(mode.from_tensor, module._buffers)
     batch, noise = tree.map(mode.from_tensor, (setting.batch, setting.noise))
     with mode:
-        optimisers = {"model": Optimiser(AdamConfig(), setting.model.parameters()), **learner.optimisers()}
-        metrics = make_update(setting.model, learner, optimisers, "eager")(batch, noise)
+        optimizers = {"model": Optimizer(AdamConfig(), setting.model.parameters()), **learner.optimizers()}
+        metrics = make_update(setting.model, learner, optimizers, "eager")(batch, noise)
         assert all(x.shape == () for x in metrics.values())
         for read in (torch.Tensor.item, torch.Tensor.tolist):
             with pytest.raises((DataDependentOutputException, RuntimeError)):
@@ -140,8 +140,8 @@ def test_metrics_are_of_the_weights_before_the_step():
     setting = Setting()
     signals = {"contrastive": ContrastiveConfig()}
     setting.model = WorldModel(replace(model_config(), signals=signals, weights={"contrastive": 1.0}), setting.spec)
-    optimisers = {"model": Optimiser(AdamConfig(lr=0.1), setting.model.dynamics.parameters())}
-    metrics = make_update(setting.model, None, optimisers, "eager")(setting.batch, setting.noise)
+    optimizers = {"model": Optimizer(AdamConfig(lr=0.1), setting.model.dynamics.parameters())}
+    metrics = make_update(setting.model, None, optimizers, "eager")(setting.batch, setting.noise)
     found = metrics["contrastive/bound"] + metrics["loss/contrastive"]
     torch.testing.assert_close(found, metrics["contrastive/cap"])
 
@@ -157,13 +157,13 @@ def test_every_parameter_of_the_model_steps_as_a_plain_adam_would_step_it():
     """Layouts and all: a fused step once gave the decoder's last kernel its gradient in the wrong order."""
     setting = Setting()
     config = AdamConfig(lr=1.0, eps=1.0, clip=1e9)  # such an epsilon shows the gradient's size, not just its sign
-    setting.optimisers["model"] = Optimiser(config, setting.model.parameters())
+    setting.optimizers["model"] = Optimizer(config, setting.model.parameters())
     expected = copy.deepcopy(setting.model)
     trace = expected.trace(setting.batch, setting.noise.model)
     expected.total(expected.losses(trace)).backward()
     plain = torch.optim.Adam(expected.parameters(), lr=config.lr, eps=config.eps, foreach=False, fused=False)
     plain.step()
-    make_update(setting.model, setting.learner, setting.optimisers, "eager")(setting.batch, setting.noise)
+    make_update(setting.model, setting.learner, setting.optimizers, "eager")(setting.batch, setting.noise)
     for name, parameter in setting.model.named_parameters():
         torch.testing.assert_close(
             parameter, expected.get_parameter(name), msg=lambda text, name=name: f"{name}: {text}"

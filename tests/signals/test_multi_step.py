@@ -8,8 +8,8 @@ from reverie import tree
 from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.signals.latent_prediction import ForwardPredictionConfig
-from reverie.signals.multi_step import arrived, following, per_column, predict_ahead, reaches
+from reverie.signals.latent_prediction import LatentPredictionConfig
+from reverie.signals.multi_step import arrived, following, masked_mean_per_step, predict_ahead, reaches
 
 BORDER = torch.tensor([[False, False, False, False], [True, False, True, False]])
 
@@ -56,7 +56,7 @@ def test_the_mean_is_over_valid_predictions(steps):
     """A slow loop over pairs of one episode; the others may hold anything, also what is no number."""
     valid = reaches(BORDER, steps)
     loss = torch.randn(2, 4, steps, generator=torch.Generator().manual_seed(0))
-    found = per_column(torch.where(valid, loss, torch.nan), valid)
+    found = masked_mean_per_step(torch.where(valid, loss, torch.nan), valid)
     means, column = [], torch.zeros(2, 4)
     for d in range(steps):
         pairs = [(b, t) for b in range(2) for t in range(4) if valid[b, t, d]]
@@ -71,10 +71,10 @@ def test_the_mean_is_over_valid_predictions(steps):
 
 def test_no_valid_prediction_is_no_loss():
     everywhere = torch.ones(3, 4, dtype=torch.bool)
-    assert per_column(torch.ones(3, 4, 2), reaches(everywhere, 2)).tolist() == torch.zeros(3, 4).tolist()
+    assert masked_mean_per_step(torch.ones(3, 4, 2), reaches(everywhere, 2)).tolist() == torch.zeros(3, 4).tolist()
 
 
-@pytest.mark.parametrize("config", [ForwardPredictionConfig, ContrastiveConfig])
+@pytest.mark.parametrize("config", [LatentPredictionConfig, ContrastiveConfig])
 def test_a_prediction_goes_somewhere(config):
     with pytest.raises(UserError, match=r"steps is 0: it must be 1 or more"):
         config(steps=0)

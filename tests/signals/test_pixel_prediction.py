@@ -5,7 +5,7 @@ from torch.distributions import Normal
 
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.signals.pixel_prediction import PixelForwardConfig
+from reverie.signals.pixel_prediction import PixelPredictionConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 
 WORLD = spec(image=16, vector=2, action=3)
@@ -18,7 +18,7 @@ def example(steps: int):
     generator = torch.Generator().manual_seed(0)
     obs = {name: torch.randn(value.shape, generator=generator) for name, value in batch.obs.items()}
     torch.manual_seed(0)
-    signal = PixelForwardConfig(CONV, DENSE, std=0.5, steps=steps).build(WORLD, 3)
+    signal = PixelPredictionConfig(CONV, DENSE, std=0.5, steps=steps).build(WORLD, 3)
     return signal, added(torch.randn(3, 6, 3, generator=generator), batch.action, batch.is_first, obs=obs)
 
 

@@ -103,7 +103,7 @@ def model_config(free: float = 0.0, continuation: bool = True) -> WorldModelConf
         dynamics=RSSMConfig(deter=12, hidden=16, latent=GaussianConfig(size=5)),
         signals=signals,
         weights=dict.fromkeys(signals, 1.0),
-        optimiser=AdamConfig(lr=3e-3),
+        optimizer=AdamConfig(lr=3e-3),
     )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import reverie
 from reverie.envs.base import EnvConfig
-from reverie.runs.config import Config, EvaluationConfig
+from reverie.runs.config import EvaluationConfig, OnlineConfig
 
 DECISIONS, PREFILL, ROUND, UPDATES, CHECKPOINT, REPEAT = 120, 40, 10, 2, 20, 2
 
 
-def config(world: str = "Slide", count: int = 1, **training) -> Config:
+def config(world: str = "Slide", count: int = 1, **training) -> OnlineConfig:
     """The smallest Dreamer V1, in a world of `worlds`."""
     base = reverie.recipe("dreamer_v1", "tiny", f"worlds:{world}-v0")
     budget = {
