@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from reverie.cli import commands
+from reverie.cli.commands import data, evaluate, info, train
 from reverie.errors import UserError, nearest
 from studies import STUDIES
 
@@ -104,20 +104,20 @@ _OF_THE_ENVIRONMENT = Settings(
 
 COMMANDS = {
     "train": Command(
-        commands.train,
+        train.train,
         "learn in a new run folder, evaluate, and draw the results",
         "reverie train dreamer_v1 --env.id Pendulum-v1 --seed 1 --training.frames 20000",
         (*_BUILD, Argument("--run", "new folder for the run (default: runs/RECIPE-ENV-SEED)", "DIR")),
         settings=_OF_THE_CONFIG,
     ),
     "resume": Command(
-        commands.resume,
+        train.resume,
         "go on with a run from its newest checkpoint",
         "reverie resume runs/dreamer_v1-Pendulum-v1-0",
         (_RUN,),
     ),
     "evaluate": Command(
-        commands.evaluate,
+        evaluate.evaluate,
         "play episodes with a trained agent, or with a planner in its world model; film the first",
         "reverie evaluate runs/dreamer_v1-Pendulum-v1-0 --episodes 10 --video pendulum.mp4",
         (
@@ -135,7 +135,7 @@ COMMANDS = {
         _OF_PLANNING,
     ),
     "imagine": Command(
-        commands.imagine,
+        evaluate.imagine,
         "let a trained model go on from a few frames, and compare with what really happens",
         "reverie imagine runs/dreamer_v1-Pendulum-v1-0 --context 5 --horizon 45",
         (
@@ -148,7 +148,7 @@ COMMANDS = {
         ),
     ),
     "sample": Command(
-        commands.sample,
+        evaluate.sample,
         "draw pictures from a trained generative model",
         "reverie sample runs/vae-digits-0 --count 64",
         (
@@ -159,7 +159,7 @@ COMMANDS = {
         ),
     ),
     "collect": Command(
-        commands.collect,
+        data.collect,
         "record random interaction with an environment, as a dataset to learn from",
         "reverie collect Pendulum-v1 --transitions 20000 --env.time_limit 50 --privileged state",
         (
@@ -175,7 +175,7 @@ COMMANDS = {
         _OF_THE_ENVIRONMENT,
     ),
     "study": Command(
-        commands.study,
+        data.study,
         f"answer a question by experiments: {', '.join(STUDIES)}",
         "reverie study generative",
         (
@@ -186,28 +186,28 @@ COMMANDS = {
         ),
     ),
     "show": Command(
-        commands.show,
+        info.show,
         "print every setting of a recipe, and what to read to understand it",
         "reverie show dreamer_v1 --size paper",
         _BUILD,
         settings=_OF_THE_CONFIG,
     ),
-    "recipes": Command(commands.recipes, "list the methods that can be trained", "reverie recipes"),
+    "recipes": Command(info.recipes, "list the methods that can be trained", "reverie recipes"),
     "envs": Command(
-        commands.envs,
+        info.envs,
         "list the environments that are installed",
         "reverie envs cartpole",
         (Argument("[FILTER]", "a part of the id"),),
     ),
     "check-env": Command(
-        commands.check_env,
+        info.check_env,
         "test whether an environment keeps the contract",
         "reverie check-env CartPole-v1 --env.repeat 2",
         (Argument("ID", "an environment's id"),),
         settings=_OF_THE_CONFIG,
     ),
-    "doctor": Command(commands.doctor, "tell what this machine has and lacks", "reverie doctor"),
-    "version": Command(commands.version, "print the version", "reverie version"),
+    "doctor": Command(info.doctor, "tell what this machine has and lacks", "reverie doctor"),
+    "version": Command(info.version, "print the version", "reverie version"),
 }
 
 

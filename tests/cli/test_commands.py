@@ -6,7 +6,8 @@ import small_run
 
 import reverie
 from reverie import recipes
-from reverie.cli import commands, main
+from reverie.cli import main
+from reverie.cli.commands import evaluate, train
 from reverie.config.overrides import as_text, leaves, override
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import ICEMConfig
@@ -81,10 +82,10 @@ def test_a_damaged_config_is_told(tmp_path, capsys):
 def test_default_run_folders_are_new(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = recipes.build("dreamer_v1", "tiny", "dm_control/walker-walk-v0")
-    first = commands._free_folder(config)
+    first = train._free_folder(config)
     assert str(first) == "runs/dreamer_v1-dm_control-walker-walk-v0-0"
     first.mkdir(parents=True)
-    assert str(commands._free_folder(config)) == f"{first}-2"
+    assert str(train._free_folder(config)) == f"{first}-2"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_a_planner_acts_in_the_model_of_a_policy(runs, capsys):
 )
 def test_beside_a_value_rewards_are_discounted_as_it_was_learned(runs, settings, gamma):
     folder = runs / "policy"
-    assert commands._with_planner(reverie.load(folder), folder, settings).config.actor.objective.gamma == gamma
+    assert evaluate._with_planner(reverie.load(folder), folder, settings).config.actor.objective.gamma == gamma
 
 
 def test_a_moment_is_drawn(runs, tmp_path, capsys):

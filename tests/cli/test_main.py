@@ -8,7 +8,8 @@ from typing import get_args
 
 import pytest
 
-from reverie.cli import commands, main
+from reverie.cli import main
+from reverie.cli.commands import given
 from reverie.config.declared import short_name
 from reverie.errors import UserError
 from reverie.planning import PlannerConfig
@@ -157,4 +158,4 @@ def test_a_run_folder_near_the_typed_one_is_named(tmp_path):
     (tmp_path / "dreamer_v1-0").mkdir()
     (tmp_path / "dreamer_v1-0" / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"Did you mean .*dreamer_v1-0\?"):
-        commands._run_folder(str(tmp_path / "dreamer_v-0"))
+        given.run_folder(str(tmp_path / "dreamer_v-0"))

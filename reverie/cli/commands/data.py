@@ -1,0 +1,80 @@
+"""`reverie collect`, and `study`."""
+
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reverie.cli.commands.given import Texts, environment, print_paths
+
+if TYPE_CHECKING:
+    from reverie.progress import Progress
+
+
+def collect(arguments: Namespace, settings: Texts) -> int:
+    """`reverie collect ID`"""
+    from reverie.cli.display import LiveDisplay
+    from reverie.data import minari
+    from reverie.data.recording import collect
+    from reverie.data.recording_workers import cores
+    from reverie.runs.interrupt import Interrupted, asked_to_stop
+
+    env = environment(arguments.id, settings)
+    out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
+    privileged = tuple(name for name in arguments.privileged.split(",") if name)
+    workers = arguments.workers or cores()
+    if arguments.minari:
+        minari.check_new(arguments.minari)
+    with LiveDisplay(f"collecting from {env.id}, seed {arguments.seed}, in {out}") as display, asked_to_stop() as stop:
+
+        def on_progress(progress: "Progress") -> None:
+            display(progress)
+            if stop and progress.done < progress.total:
+                raise Interrupted
+
+        try:
+            made = collect(
+                env, out, arguments.transitions, arguments.seed, arguments.held_out, privileged, workers, on_progress
+            )
+        except Interrupted:
+            print(f"reverie: Interrupted: the same command goes on with what is in {out}.", file=sys.stderr)
+            return 130
+    for name in ("train", "test"):
+        part = getattr(made, name)
+        print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
+    print_paths({"dataset": out})
+    if arguments.minari:
+        minari.write(out, arguments.minari)
+        print(f"  minari   {arguments.minari}")
+    print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
+    return 0
+
+
+def study(arguments: Namespace, _: Texts) -> int:
+    """`reverie study NAME`"""
+    import json
+
+    from reverie.cli.display import LiveDisplay
+    from reverie.files import atomic_write
+    from reverie.runs.interrupt import Interrupted
+    from studies import run
+
+    out = Path(arguments.out) if arguments.out else Path("runs") / f"study-{arguments.name}-{arguments.size}"
+    try:
+        with LiveDisplay(f"study {arguments.name}, {arguments.size}, in {out}") as display:
+            findings = run(
+                arguments.name,
+                out,
+                arguments.size,
+                lambda what, progress: display(replace(progress, message=progress.message or f"training {what}")),
+                tuple(arguments.parts.split(",")) if arguments.parts else (),
+            )
+    except Interrupted:
+        print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)
+        return 130
+    atomic_write(out / "study.json", json.dumps(findings.numbers, indent=1).encode())
+    atomic_write(out / "study.md", findings.report.encode())
+    print(findings.report)
+    print_paths({"report": out / "study.md", "numbers": out / "study.json"})
+    return 0
