@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM, asked for between two steps and never within one."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reverie.errors import UserError
+
+
+class Interrupted(UserError):
+    """Ctrl-C: the run was saved, and the text says how to go on."""
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """A list that is no longer empty once Ctrl-C was pressed, so that the loop stops between two steps, not in one.
+
+    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, the list stays empty.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
