@@ -122,16 +122,12 @@ class ActorCritic(nn.Module):
         with torch.set_grad_enabled(self.reinforce < 1):
             states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
             features = dynamics.features(states)
-        reward = model.signals["reward"].predict(features[:, 1:])
-        if "continuation" in model.signals:
-            goes_on = model.signals["continuation"].predict(features)
-        else:
-            goes_on = torch.ones_like(features[..., 0])
-        discount = config.gamma * goes_on[:, 1:]
+        reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
+        discount = config.gamma * continuation[:, 1:]
         bootstrap = self.target if config.slow else self.value
         value = bootstrap(features)[..., 0]
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
-        weight = cumulated_weight(goes_on[:, 0], discount).detach()
+        weight = cumulated_weight(continuation[:, 0], discount).detach()
 
         gain = (1 - self.reinforce) * returns
         if self.reinforce > 0:

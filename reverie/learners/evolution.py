@@ -156,11 +156,8 @@ def imagined_returns(
         model.dynamics, act, tree.map(all_of, start), config.horizon, all_of(noise.dynamics), all_of(noise.policy)
     )
     features = model.dynamics.features(states)
-    reward = model.signals["reward"].predict(features[:, 1:])
-    goes_on = torch.ones_like(features[..., 0])
-    if "continuation" in model.signals:
-        goes_on = model.signals["continuation"].predict(features)
-    weight = cumulated_weight(goes_on[:, 0], config.gamma * goes_on[:, 1:])
+    reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
+    weight = cumulated_weight(continuation[:, 0], config.gamma * continuation[:, 1:])
     return (weight * reward).sum(1).unflatten(0, (count, size)).mean(1), action
 
 

@@ -21,6 +21,7 @@ from reverie.nn.weights import read_parts, read_weights, write_weights
 from reverie.nn.optimizer import Optimizer
 from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Run
+from reverie.signals.base import ReconstructionHead
 from reverie.types import Batch
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.models.world_model import WorldModel
@@ -111,7 +112,7 @@ class OfflineRun(Run):
         picture: np.ndarray | None = None
         if not isinstance(self.model, WorldModel):
             values, picture = generation.examine(self.model, self.recorded, length)
-        elif "reconstruction" in self.model.signals:
+        elif self.model.has(ReconstructionHead):
             values, picture = prediction.examine(self.model, self.recorded, length)
         if isinstance(self.model, WorldModel):
             values |= self.examine_features(self.model, report)

@@ -28,8 +28,8 @@ class Continuation(nn.Module):
         super().__init__()
         self.head = MLP(config.mlp, feature_size, 1)
 
-    def predict(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The probability to go on, in (0, 1)."""
+    def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+        """The probability that the step is not terminal, in (0, 1)."""
         return self.head(features)[..., 0].sigmoid()
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:

@@ -35,5 +35,9 @@ class Reconstruction(Decoder):
     def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__(config.image, config.vector, config.std, spec, feature_size)
 
+    def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
+        """The mean of each observation, normalized as networks see it."""
+        return self.decode(features)
+
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         return self.nats(trace.features, trace.obs)

@@ -28,16 +28,20 @@ class RewardConfig:
 
 
 class Reward(nn.Module):
-    """`-ln N(target(r_t); predict(features_t), 1)`: the reward that arrived together with the observation."""
+    """`-ln N(target(r_t); predict_reward(features_t), 1)`: the reward that arrived together with the observation."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
         self.scale, self.squash = config.scale, config.squash
         self.head = MLP(config.mlp, feature_size, 1)
 
-    def predict(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+    def predict_reward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         """The expected reward, scaled and squashed."""
         return self.head(features)[..., 0]
+
+    def to_env_units(self, reward: Tensor) -> Tensor:
+        """Predicted rewards or their sums over `scale`; what was squashed stays squashed."""
+        return reward / self.scale
 
     def target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         """`scale r`, or its tanh."""
@@ -45,4 +49,4 @@ class Reward(nn.Module):
         return scaled.tanh() if self.squash == "tanh" else scaled
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return -normal_log_prob(self.target(trace.batch.reward), self.predict(trace.features))
+        return -normal_log_prob(self.target(trace.batch.reward), self.predict_reward(trace.features))

@@ -65,8 +65,8 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
                 numbers[world][name]["memory"] = remembered(model, seen, batch)
             with torch.no_grad():
                 posterior: Any = model.trace(batch, None).posterior
-            numbers[world][name]["bits"] = bits(posterior.stats, model.dynamics.latent)
-            numbers[world][name]["latent"] = size_of(model.dynamics.latent)
+            numbers[world][name]["bits"] = bits(posterior.stats, cast(Any, model.dynamics).latent)
+            numbers[world][name]["latent"] = size_of(cast(Any, model.dynamics).latent)
             figures.image(out / f"{world}_{name}_codes.png", figures.mosaic(codes(model, batch)))
         draw(out, world, numbers[world])
         figures.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
@@ -143,7 +143,7 @@ def values(model: WorldModel, batch: Batch) -> Float[Tensor, "N K V"]:
     """
     posterior: Any = model.trace(batch, None).posterior
     if hasattr(posterior.stats, "log_probability"):
-        return model.dynamics.latent.grouped(posterior.stats.log_probability).exp().flatten(0, 1)
+        return cast(Any, model.dynamics).latent.grouped(posterior.stats.log_probability).exp().flatten(0, 1)
     mean = posterior.stats.mean.flatten(0, 1)
     ranks = mean.argsort(0).argsort(0)
     part = ranks * VALUES // len(mean)

@@ -57,10 +57,10 @@ def test_a_population_dreams_as_each_of_its_members_alone():
             states, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
             features = model.dynamics.features(states)
             total = torch.zeros(3)
-            weight = model.signals["continuation"].predict(features[:, 0])
+            weight = model.continuation(features[:, 0])
             for t in range(1, 5):
-                total += weight * model.signals["reward"].predict(features[:, t])
-                weight = weight * 0.9 * model.signals["continuation"].predict(features[:, t])
+                total += weight * model.reward(features[:, t])
+                weight = weight * 0.9 * model.continuation(features[:, t])
             torch.testing.assert_close(total.mean(), fitness, rtol=1e-4, atol=1e-5)
 
 
