@@ -15,7 +15,6 @@ a target value that follows slowly (Lillicrap 2016, Sec. 3) are options: Dreamer
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +29,7 @@ from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.spaces import EnvSpec
-from reverie.types import Metrics
+from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class ActorCritic(nn.Module):
             self.policy.noise(batch, horizon, generator=generator),
         )
 
-    def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
+    def update(self, model: WorldModel, belief: State, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve policy and value from N detached beliefs. The world model is read, never changed."""
         config, dynamics = self.config, model.dynamics
         with torch.set_grad_enabled(self.reinforce < 1):

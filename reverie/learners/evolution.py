@@ -9,21 +9,20 @@ parameters for the policy, plain batching for the dynamics.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.agents.policies import PolicyConfig
+from reverie.agents.policies import Policy, PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.math.returns import cumulated_weight
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.spaces import EnvSpec
-from reverie.types import Metrics
+from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Evolution(nn.Module):
         )
 
     def update(
-        self, model: WorldModel, belief: Any, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
+        self, model: WorldModel, belief: State, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
     ) -> Metrics:
         """One step uphill of the population's ranked returns. The world model is read, never changed."""
         start, members = tree.map(lambda x: x[noise.starts], belief), self.members(noise.parameters)
@@ -136,10 +135,10 @@ def shaped(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
 
 
 def imagined_returns(
-    policy: Any,
+    policy: Policy,
     members: Float[Tensor, "P n"],
     model: WorldModel,
-    start: Any,
+    start: State,
     noise: EvolutionNoise,
     config: EvolutionConfig,
 ) -> tuple[Float[Tensor, " P"], Tensor]:
@@ -164,7 +163,7 @@ def imagined_returns(
 class Population:
     """P policies as one: features (P N, F), N rows for each member in turn, to actions (P N, A); noise likewise."""
 
-    def __init__(self, policy: Any, members: Float[Tensor, "P n"]) -> None:
+    def __init__(self, policy: Policy, members: Float[Tensor, "P n"]) -> None:
         self.policy, self.count = policy, len(members)
         self.parameters = torch.vmap(lambda vector: unpacked(policy, vector))(members)
 

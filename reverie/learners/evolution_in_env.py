@@ -4,7 +4,7 @@ Salimans et al. 2017, Alg. 1, on the beliefs of a world model: all members play 
 that begin alike. It needs no model of rewards and is fooled by none, and pays for that in real frames.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from reverie.envs import Environments, Obs
 from reverie.errors import UserError
 from reverie.learners.evolution import Evolution, Population
 from reverie.nn.optimizer import Optimizer
-from reverie.types import Metrics
+from reverie.types import Metrics, State
 
 FITNESS_STREAM = 2
 """Keeps the seeds of these episodes apart from those of training and evaluation."""
@@ -28,14 +28,14 @@ FITNESS_STREAM = 2
 class PopulationActor(nn.Module):
     """Implements `Actor`: the i-th belief is acted on by the i-th member's mode."""
 
-    def __init__(self, population: Population, features: Any) -> None:
+    def __init__(self, population: Population, features: Callable[[State], Tensor]) -> None:
         super().__init__()
         self.population, self.features = population, features
 
     def initial(self, batch: int) -> None:
         return None
 
-    def act(self, belief: Any, memory: Any, noise: ActNoise | None) -> tuple[Tensor, None]:
+    def act(self, belief: State, memory: None, noise: ActNoise[None] | None) -> tuple[Tensor, None]:
         return self.population(self.features(belief), None), None
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[None, Tensor]:

@@ -1,7 +1,7 @@
 """An actor that plans: it joins a planner, which knows no model, to an objective, which knows no planner."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -11,12 +11,15 @@ from reverie import tree
 from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
+from reverie.nn.optimizer import Optimizer
 from reverie.planning import PlannerConfig
 from reverie.planning.base import Objective, Score, advanced, white_noise
 from reverie.planning.cem import ICEMConfig
 from reverie.planning.objectives import ObjectiveConfig, RewardSumConfig
-from reverie.spaces import ActionSpace
-from reverie.types import Plan
+from reverie.spaces import ActionSpace, EnvSpec
+from reverie.types import ActNoise, Metrics, Plan, State
+
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
@@ -39,37 +42,37 @@ class PlanningConfig:
         """What an agent that acts so is rebuilt from."""
         return self
 
-    def build(self, spec: Any, feature_size: int) -> "NothingToLearn":
+    def build(self, spec: EnvSpec, feature_size: int) -> "NothingToLearn":
         return NothingToLearn()
 
 
 class NothingToLearn(nn.Module):
-    """Implements `Learner`: whoever plans improves with the model alone."""
+    """Implements `Learner` without learning anything: a planning agent improves with its model alone."""
 
     policy = value = None
 
-    def optimizers(self) -> dict[str, Any]:
+    def optimizers(self) -> dict[str, Optimizer]:
         return {}
 
-    def noise(self, model: Any, batch: int, generator: torch.Generator) -> None:
+    def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> None:
         return None
 
-    def update(self, model: Any, belief: Any, noise: None, optimizers: Any) -> dict[str, Tensor]:
+    def update(self, model: WorldModel, belief: State, noise: None, optimizers: dict[str, Optimizer]) -> Metrics:
         return {}
 
 
 @dataclass(frozen=True)
-class PlanningNoise:
+class PlanningNoise(Generic[N]):
     """Standard noise of one decision: the planner's own, and that of the sampled futures, if any."""
 
-    search: Any
+    search: N
     futures: Float[Tensor, "B S H Z"] | None
 
 
 class ScoreOf(Protocol):
     """From beliefs (B,), and noise if futures are to be sampled, to the score of candidates from them."""
 
-    def __call__(self, belief: Any, futures: Float[Tensor, "B S H Z"] | None = None) -> Score: ...
+    def __call__(self, belief: State, futures: Float[Tensor, "B S H Z"] | None = None) -> Score: ...
 
 
 class PlanningActor(nn.Module):
@@ -103,14 +106,16 @@ class PlanningActor(nn.Module):
     def initial(self, batch: int) -> Plan:
         return self.planner.start(batch, torch.device("cpu"))
 
-    def act(self, belief: Any, memory: Plan, noise: Any) -> tuple[Float[Tensor, "B A"], Plan]:
+    def act(
+        self, belief: State, memory: Plan, noise: ActNoise[PlanningNoise] | None
+    ) -> tuple[Float[Tensor, "B A"], Plan]:
         plan = self.plan(belief, memory, None if noise is None else noise.actor, self.score)
         action = plan.action
         if noise is not None and noise.exploration is not None:
             action = (action + self.config.exploration * noise.exploration).clamp(-1, 1)
         return action, advanced(plan, self.planner.start(action.shape[0], action.device))
 
-    def plan(self, belief: Any, memory: Plan, noise: PlanningNoise | None, score: ScoreOf) -> Plan:
+    def plan(self, belief: State, memory: Plan, noise: PlanningNoise | None, score: ScoreOf) -> Plan:
         """The plan for B beliefs by that score, which is the actor's own unless someone listens to it."""
         like = tree.leaves(belief)[0]
         batch = like.shape[0]
@@ -145,7 +150,7 @@ def score_of(model: WorldModel, objective: Objective) -> ScoreOf:
     Their noise is the same for all candidates, so a score is a differentiable function of the actions alone.
     """
 
-    def from_belief(belief: Any, futures: Float[Tensor, "B S H Z"] | None = None) -> Score:
+    def from_belief(belief: State, futures: Float[Tensor, "B S H Z"] | None = None) -> Score:
         def score(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
             size = (*action.shape[:2], 1 if futures is None else futures.shape[1])
 

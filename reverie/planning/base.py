@@ -5,7 +5,7 @@ An actor that plans joins the two: its score of candidates is the objective of t
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,26 +14,25 @@ from torch import Tensor
 from reverie.types import Plan
 
 S = TypeVar("S", contravariant=True)
+N = TypeVar("N")
 
 Score = Callable[[Float[Tensor, "B N H A"]], Float[Tensor, "B N"]]
 """Candidate action sequences in [-1, 1] to how good each is, for B independent problems."""
 
 
 @runtime_checkable
-class Planner(Protocol):
-    """Refines a plan; a deterministic function of its noise. `config.horizon` is H."""
-
-    config: Any
+class Planner(Protocol[N]):
+    """Refines a plan; a deterministic function of its noise, whose type is `N`."""
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """A plan that knows nothing."""
         ...
 
-    def noise(self, batch: int, generator: torch.Generator) -> Any:
+    def noise(self, batch: int, generator: torch.Generator) -> N:
         """All standard noise of one call."""
         ...
 
-    def __call__(self, score: Score, start: Plan, noise: Any) -> Plan:
+    def __call__(self, score: Score, start: Plan, noise: N) -> Plan:
         """The refined plan, leading axis B as `start` has it."""
         ...
 

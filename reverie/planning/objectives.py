@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
 from reverie.planning.base import Objective
 from reverie.signals.base import Decodes, RewardHead, SimilarityHead
+from reverie.types import State
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class RewardSumConfig:
     def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
         predict = _rewards(model)
 
-        def objective(states: Any, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
+        def objective(states: State, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
             reward, before, _ = predict(model.dynamics.features(states), self.gamma)
             return (before * reward).sum(-1)
 
@@ -47,7 +48,7 @@ class RewardAndValueConfig:
                 "actor-critic such as dreamer_v1."
             )
 
-        def objective(states: Any, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
+        def objective(states: State, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
             features = model.dynamics.features(states)
             reward, before, after = predict(features, self.gamma)
             return (before * reward).sum(-1) + after * value(features[..., -1, :])[..., 0]
@@ -59,7 +60,7 @@ PIECE = 500
 """Candidates whose images are decoded at once."""
 
 
-def goal_missing(states: Any, actions: Tensor) -> Tensor:
+def goal_missing(states: State, actions: Tensor) -> Tensor:
     """The objective of an agent that was given no goal yet."""
     raise UserError("This agent acts towards a goal: give it one, `reverie.towards(agent, observation)`.")
 
@@ -87,7 +88,7 @@ class GoalConfig:
         if self.similarity == "learned":
             model.head(SimilarityHead)
 
-        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+        def objective(states: State, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
             features = model.dynamics.features(states)
             features = features[:, -1:] if self.steps == "end" else features
             each = goal.repeat_interleave(len(features) // len(goal), 0)[:, None].expand_as(features)
@@ -127,7 +128,7 @@ class PixelGoalConfig:
         if not isinstance(signal, Decodes):
             raise UserError(f"The model has no signal '{self.signal}' that decodes images: take --objective Goal.")
 
-        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+        def objective(states: State, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
             features, candidates = model.dynamics.features(states), len(actions) // len(next(iter(goal.values())))
             found = []
             for piece in torch.arange(len(actions), device=actions.device).split(PIECE):

@@ -5,7 +5,6 @@ the actions that were taken. It is valid where that column exists and is of the 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +14,14 @@ from torch import Tensor
 from reverie import tree
 from reverie.dynamics.rollout import imagine, prev_action
 from reverie.errors import UserError
-from reverie.types import Trace
+from reverie.types import State, Trace
 
 
 @dataclass(frozen=True)
 class Ahead:
     """Predicted `states` (leading axes B, T, D) and their `features`; `target`: the features of what then came."""
 
-    states: Any
+    states: State
     features: Float[Tensor, "B T D F"]
     target: Float[Tensor, "B T D F"]
     valid: Bool[Tensor, "B T D"]
