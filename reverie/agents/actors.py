@@ -21,7 +21,7 @@ class Actor(Protocol[M, N]):
         """The memory before the first decision of `batch` episodes."""
         ...
 
-    def act(self, belief: State, memory: M, noise: ActNoise[N] | None) -> tuple[Tensor, M]:
+    def act(self, belief: State, actor_state: M, noise: ActNoise[N] | None) -> tuple[Tensor, M]:
         """Actions (B, A) in the normal form, and what to remember."""
         ...
 
@@ -40,7 +40,7 @@ class PolicyActor(nn.Module):
     def initial(self, batch: int) -> None:
         return None
 
-    def act(self, belief: State, memory: None, noise: ActNoise[Tensor | None] | None) -> tuple[Tensor, None]:
+    def act(self, belief: State, actor_state: None, noise: ActNoise[Tensor | None] | None) -> tuple[Tensor, None]:
         action = self.policy(self.features(belief), None if noise is None else noise.actor)
         if noise is not None and noise.exploration is not None:
             action = self.policy.explore(action, noise.exploration)

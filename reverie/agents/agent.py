@@ -37,7 +37,7 @@ class Carry:
 
     belief: State
     action: Float[Tensor, "B A"]
-    memory: object
+    actor_state: object
 
 
 ActorConfig = PolicyConfig | PlanningConfig
@@ -123,9 +123,9 @@ class Agent(nn.Module):
         )
         belief = tree.map(lambda x: x[:, 0], posterior)
         fresh = self.actor.initial(batch)
-        memory = carry.memory if fresh is None else tree.where(first.to(device), fresh, carry.memory)
-        action, memory = self.actor.act(belief, memory, noise)
-        carry = Carry(belief, action, memory)
+        actor_state = carry.actor_state if fresh is None else tree.where(first.to(device), fresh, carry.actor_state)
+        action, actor_state = self.actor.act(belief, actor_state, noise)
+        carry = Carry(belief, action, actor_state)
         given = action[0] if single else action
         return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
 

@@ -36,7 +36,7 @@ class Latent(Protocol[D]):
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor: ...
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
         """The standard deviation over N samples of whatever may die by itself: each number, or each group of them."""
         ...
 
@@ -90,7 +90,7 @@ class Gaussian:
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.randn(*shape, self.noise_size, generator=generator, device=generator.device)
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
         return sample.std(0)
 
 
@@ -133,5 +133,5 @@ class DeterministicLatent:
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(*shape, 0, device=generator.device)
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
         return sample.std(0)

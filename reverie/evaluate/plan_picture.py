@@ -98,7 +98,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
     scores: list[tuple[Tensor, Tensor]] = []
     own: list[Score] = []
 
-    def listening(belief: Any, futures: Tensor | None = None) -> Score:
+    def listening(belief: Any, futures: Tensor | None = None, /) -> Score:
         own.append(actor.score(belief, futures))
 
         def score(action: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ def title(agent: Agent, plans: Plans) -> str:
     config = planning_actor(agent).config
     planner, objective = short_name(type(config.planner)), short_name(type(config.objective))
     gamma = getattr(config.objective, "gamma", 1.0)
-    sampled = f" over {config.futures} sampled futures, drawn by the mean" if config.futures else ""
+    sampled = f" over {config.num_samples} sampled futures, drawn by the mean" if config.num_samples else ""
     return (
         f"{agent.config.world.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
         f"by {objective} (gamma {gamma:g}){sampled}"

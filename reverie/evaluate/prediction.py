@@ -22,7 +22,7 @@ from reverie.data.base import Recorded
 from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.evaluate import figures, representation
 from reverie.evaluate.open_loop import OpenLoop, predict
-from reverie.math.bounds import importance_weighted
+from reverie.math.bounds import importance_weighted_bound
 from reverie.models.world_model import WorldModel
 from reverie.runs.logger import read_metrics
 from reverie.signals.base import ReconstructionHead, RewardHead
@@ -182,7 +182,7 @@ def _nats(model: WorldModel, batch: Batch, states: Any, columns: slice, samples:
         truth = obs[name][:, columns].flatten(2)
         each = head.log_prob(_repeated(truth, samples), image.flatten(2))
         exact = head.log_prob(truth, truth)
-        found.append(exact - importance_weighted(each.unflatten(0, (samples, -1))))
+        found.append(exact - importance_weighted_bound(each.unflatten(0, (samples, -1))))
     return torch.stack(found).sum(0)
 
 

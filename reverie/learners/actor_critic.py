@@ -24,7 +24,7 @@ from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.math.distributions import normal_log_prob
-from reverie.math.returns import cumulated_weight, lambda_return
+from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.optimizer import AdamConfig, Optimizer
@@ -126,7 +126,7 @@ class ActorCritic(nn.Module):
         bootstrap = self.target if config.slow else self.value
         value = bootstrap(features)[..., 0]
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
-        weight = cumulated_weight(continuation[:, 0], discount).detach()
+        weight = cumulative_weight(continuation[:, 0], discount).detach()
 
         gain = (1 - self.reinforce) * returns
         if self.reinforce > 0:

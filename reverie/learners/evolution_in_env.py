@@ -35,7 +35,7 @@ class PopulationActor(nn.Module):
     def initial(self, batch: int) -> None:
         return None
 
-    def act(self, belief: State, memory: None, noise: ActNoise[None] | None) -> tuple[Tensor, None]:
+    def act(self, belief: State, actor_state: None, noise: ActNoise[None] | None) -> tuple[Tensor, None]:
         return self.population(self.features(belief), None), None
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[None, Tensor]:
@@ -74,7 +74,7 @@ def real_returns(
     return torch.tensor([returns[i] for i in range(len(members))]), frames
 
 
-def improve(
+def update_from_episodes(
     learner: Evolution,
     agent: Agent,
     environments: Environments,
@@ -88,6 +88,6 @@ def improve(
     """
     size = sum(parameter.numel() for parameter in learner.policy.parameters())
     epsilon = torch.randn(learner.config.population // 2, size, generator=generator, device=generator.device)
-    fitness, frames = real_returns(agent, learner.policy, learner.members(epsilon), environments, seed)
-    found = learner.climb(fitness.to(epsilon), epsilon, optimizer)
+    fitness, frames = real_returns(agent, learner.policy, learner.population_parameters(epsilon), environments, seed)
+    found = learner.step(fitness.to(epsilon), epsilon, optimizer)
     return {"grad_norm/actor": found["grad_norm"], "real/return": fitness.mean()}, frames

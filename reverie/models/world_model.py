@@ -105,7 +105,7 @@ class WorldModel(nn.Module):
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
-    def see(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
+    def encode(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
         """Features of prepared observations, each seen on its own: what is known after the first step of an episode."""
         embed = self.encoder(obs)[:, None]
         batch, first = embed.shape[0], torch.ones(embed.shape[:2], dtype=torch.bool, device=embed.device)
@@ -176,5 +176,5 @@ class WorldModel(nn.Module):
                     found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
             vectors = trace.features.flatten(0, 1)
             parted = isinstance(trace.dynamics, HasFeatureStd)
-            features = scale_metrics(vectors, trace.dynamics.spread(vectors) if parted else None)
+            features = scale_metrics(vectors, trace.dynamics.feature_std(vectors) if parted else None)
             return found | {f"features/{name}": value for name, value in features.items()}

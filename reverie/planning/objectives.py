@@ -81,7 +81,7 @@ class GoalConfig:
 
     def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
         """The features of B prepared observations."""
-        return model.see(obs)
+        return model.encode(obs)
 
     def towards(self, model: WorldModel, goal: Float[Tensor, "B F"]) -> Objective:
         """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""

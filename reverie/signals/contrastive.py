@@ -25,8 +25,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from reverie.errors import UserError
-from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieved
-from reverie.signals.multi_step import Ahead, check_steps, following, masked_mean_per_step, predict_ahead
+from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieval_accuracy
+from reverie.signals.multi_step import MultiStep, check_steps, future_values, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
@@ -83,27 +83,29 @@ class Contrastive(nn.Module):
             found = {"distance": distance, "dot": dot}[self.config.similarity](x, y)
         return found / self.config.temperature
 
-    def _compare(self, trace: Trace) -> tuple[Ahead, Tensor, Tensor, Tensor]:
+    def _compare(self, trace: Trace) -> tuple[MultiStep, Tensor, Tensor, Tensor]:
         """Predictions, their similarity to all frames (BTD, BT), the right frame of each (BTD), negatives (BTD, BT)."""
         batch, length = trace.features.shape[:2]
         if batch == 1 and "trajectory" not in self.config.negatives:
             raise UserError(
                 "A batch of one sequence has nothing to contrast with: take a larger batch, or negatives `trajectory`."
             )
-        ahead = predict_ahead(trace, self.config.steps)
-        known = ahead.features if self.config.predict else trace.features[:, :, None].expand_as(ahead.features)
+        predictions = predict_multi_step(trace, self.config.steps)
+        known = (
+            predictions.features if self.config.predict else trace.features[:, :, None].expand_as(predictions.features)
+        )
         similarity = self.similarity(known.flatten(0, 2), trace.features.flatten(0, 1))
         frames = torch.arange(batch * length, device=similarity.device).unflatten(0, (batch, length))
-        positive = following(frames, self.config.steps).flatten()
-        found = negatives(trace.batch.is_first, self.config.steps, self.config.negatives)
-        return ahead, similarity, positive, found.flatten(3, 4).flatten(0, 2)
+        positive = future_values(frames, self.config.steps).flatten()
+        found = negative_mask(trace.batch.is_first, self.config.steps, self.config.negatives)
+        return predictions, similarity, positive, found.flatten(3, 4).flatten(0, 2)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        ahead, similarity, positive, found = self._compare(trace)
+        predictions, similarity, positive, found = self._compare(trace)
         loss = info_nce(similarity, positive, found)
         if self.config.symmetric:
-            loss = (loss + reverse(similarity, positive, found & ahead.valid.flatten()[:, None])) / 2
-        return masked_mean_per_step(loss.unflatten(0, ahead.valid.shape), ahead.valid)
+            loss = (loss + reverse_info_nce(similarity, positive, found & predictions.valid.flatten()[:, None])) / 2
+        return masked_mean_per_step(loss.unflatten(0, predictions.valid.shape), predictions.valid)
 
     def metrics(self, trace: Trace) -> Metrics:
         """`bound`: nats that a prediction is known to tell of its target, `ln N - L` with N its candidates.
@@ -111,20 +113,20 @@ class Contrastive(nn.Module):
         It cannot exceed `cap`, ln N (van den Oord 2018, Eq. 5); both are means over predictions, whose N may differ.
         `accuracy`: how often the right frame is the most alike.
         """
-        ahead, similarity, positive, found = self._compare(trace)
+        predictions, similarity, positive, found = self._compare(trace)
         cap = (1 + found.sum(1)).to(similarity.dtype).log()
         measured = {
             "bound": cap - info_nce(similarity, positive, found),
             "cap": cap,
-            "accuracy": retrieved(similarity, positive, found),
+            "accuracy": retrieval_accuracy(similarity, positive, found),
         }
         return {
-            name: masked_mean_per_step(value.unflatten(0, ahead.valid.shape), ahead.valid).mean()
+            name: masked_mean_per_step(value.unflatten(0, predictions.valid.shape), predictions.valid).mean()
             for name, value in measured.items()
         }
 
 
-def reverse(
+def reverse_info_nce(
     similarity: Float[Tensor, "P N"], positive: Int[Tensor, " P"], found: Bool[Tensor, "P N"]
 ) -> Float[Tensor, " P"]:
     """InfoNCE the other way round: each prediction's right frame, among the predictions that were told from it."""
@@ -132,7 +134,7 @@ def reverse(
     return info_nce(similarity.T[positive], own, found.T[positive])
 
 
-def negatives(is_first: Bool[Tensor, "B T"], steps: int, kinds: tuple[Negatives, ...]) -> Bool[Tensor, "B T D B T"]:
+def negative_mask(is_first: Bool[Tensor, "B T"], steps: int, kinds: tuple[Negatives, ...]) -> Bool[Tensor, "B T D B T"]:
     """Which frames [b', t'] the prediction [b, t, d - 1] of column t + d is told from."""
     batch, length = is_first.shape
     column = torch.arange(length, device=is_first.device)
@@ -143,4 +145,4 @@ def negatives(is_first: Bool[Tensor, "B T"], steps: int, kinds: tuple[Negatives,
         return found
     episode = is_first.cumsum(1)
     of_own = (episode[:, :, None] == episode[:, None]) & (column[:, None] != column)  # by the column predicted
-    return found | same_sequence & following(of_own, steps)[:, :, :, None]
+    return found | same_sequence & future_values(of_own, steps)[:, :, :, None]

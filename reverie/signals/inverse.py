@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reverie.math.distributions import isotropic_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.signals.multi_step import following, masked_mean_per_step, reaches
+from reverie.signals.multi_step import future_values, masked_mean_per_step, valid_targets
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -44,7 +44,7 @@ class Inverse(nn.Module):
         return found.softmax(-1) if self.discrete else found
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        found = self.head(torch.cat([trace.features, following(trace.features, 1)[:, :, 0]], dim=-1))
+        found = self.head(torch.cat([trace.features, future_values(trace.features, 1)[:, :, 0]], dim=-1))
         action = trace.batch.action
         nats = (action * found.log_softmax(-1)).sum(-1) if self.discrete else isotropic_log_prob(action, found)
-        return masked_mean_per_step(-nats[..., None], reaches(trace.batch.is_first, 1))
+        return masked_mean_per_step(-nats[..., None], valid_targets(trace.batch.is_first, 1))

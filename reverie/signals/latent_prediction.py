@@ -12,7 +12,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_ahead
+from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -32,13 +32,13 @@ class LatentPredictionConfig:
 
 
 class LatentPrediction(nn.Module):
-    """`||zhat - z||^2`, summed over features, in the column of z (`signals.ahead.masked_mean_per_step`)."""
+    """`||zhat - z||^2`, summed over features, in the column of z (`signals.multi_step.masked_mean_per_step`)."""
 
     def __init__(self, config: LatentPredictionConfig) -> None:
         super().__init__()
         self.config = config
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        ahead = predict_ahead(trace, self.config.steps)
-        target = ahead.target.detach() if self.config.stop_gradient == "target" else ahead.target
-        return masked_mean_per_step((ahead.features - target).square().sum(-1), ahead.valid)
+        predictions = predict_multi_step(trace, self.config.steps)
+        target = predictions.target.detach() if self.config.stop_gradient == "target" else predictions.target
+        return masked_mean_per_step((predictions.features - target).square().sum(-1), predictions.valid)

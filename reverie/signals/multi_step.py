@@ -18,7 +18,7 @@ from reverie.types import State, Trace
 
 
 @dataclass(frozen=True)
-class Ahead:
+class MultiStep:
     """Predicted `states` (leading axes B, T, D) and their `features`; `target`: the features of what then came."""
 
     states: State
@@ -27,35 +27,35 @@ class Ahead:
     valid: Bool[Tensor, "B T D"]
 
 
-def predict_ahead(trace: Trace, steps: int) -> Ahead:
+def predict_multi_step(trace: Trace, steps: int) -> MultiStep:
     """Unroll the dynamics 1..D = `steps` steps from every posterior, without seeing.
 
     States are drawn with the noise that drew the posteriors of the same columns (common random numbers).
     """
     size = trace.features.shape[:2]
-    action = following(prev_action(trace.batch.action), steps).flatten(0, 1)
-    noise = None if trace.noise is None else following(trace.noise, steps).flatten(0, 1)
+    action = future_values(prev_action(trace.batch.action), steps).flatten(0, 1)
+    noise = None if trace.noise is None else future_values(trace.noise, steps).flatten(0, 1)
     states = imagine(trace.dynamics, tree.flatten_batch(trace.posterior), action, noise)
     states = tree.map(lambda x: x.unflatten(0, size), states)
-    target = following(trace.features, steps)
-    return Ahead(states, trace.dynamics.features(states), target, reaches(trace.batch.is_first, steps))
+    target = future_values(trace.features, steps)
+    return MultiStep(states, trace.dynamics.features(states), target, valid_targets(trace.batch.is_first, steps))
 
 
-def following(x: Shaped[Tensor, "B T *e"], steps: int) -> Shaped[Tensor, "B T D *e"]:
+def future_values(x: Shaped[Tensor, "B T *e"], steps: int) -> Shaped[Tensor, "B T D *e"]:
     """The values of the next 1..D columns; beyond the last, the last."""
     columns = torch.arange(x.shape[1], device=x.device)[:, None] + torch.arange(1, steps + 1, device=x.device)
     return x[:, columns.clamp(max=x.shape[1] - 1)]
 
 
-def reaches(is_first: Bool[Tensor, "B T"], steps: int) -> Bool[Tensor, "B T D"]:
+def valid_targets(is_first: Bool[Tensor, "B T"], steps: int) -> Bool[Tensor, "B T D"]:
     """Whether the column 1..D steps on exists and is of the same episode."""
     length = is_first.shape[1]
     columns = torch.arange(length, device=is_first.device)
     exists = columns[:, None] + torch.arange(1, steps + 1, device=is_first.device) < length
-    return (exists & ~following(is_first, steps)).cumprod(2).bool()
+    return (exists & ~future_values(is_first, steps)).cumprod(2).bool()
 
 
-def arrived(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+def align_to_target(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
     """From the column where a prediction was made to the one that it is about; 0 where there was none."""
     length = x.shape[1]
     return torch.stack([F.pad(x[:, :, d], (d + 1, 0))[:, :length] for d in range(x.shape[2])], dim=2)
@@ -65,11 +65,11 @@ def masked_mean_per_step(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T 
     """Each prediction's loss in the column that it is about, scaled so that the mean tells of valid ones alone.
 
     A column that nothing predicted is 0 and the others make up for it: `.mean()` of the result is
-    `(1/D) sum_d` of the mean over the valid predictions d steps ahead. A d that reaches nowhere counts as 0.
+    `(1/D) sum_d` of the mean over the valid predictions d steps predictions. A d that reaches nowhere counts as 0.
     """
     columns = valid.shape[0] * valid.shape[1]
     share = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))
-    return arrived(share).mean(2)
+    return align_to_target(share).mean(2)
 
 
 def check_steps(signal: str, steps: int) -> None:

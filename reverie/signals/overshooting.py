@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from reverie import tree
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
-from reverie.signals.multi_step import arrived, following, predict_ahead
+from reverie.signals.multi_step import align_to_target, future_values, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -47,7 +47,7 @@ class Overshooting(nn.Module):
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         far = self.config.distance
-        ahead = predict_ahead(trace, far)
-        believed = tree.map(lambda x: following(x.detach(), far), trace.posterior)
-        nats = arrived(trace.dynamics.divergence(believed, ahead.states) * ahead.valid)
+        predictions = predict_multi_step(trace, far)
+        believed = tree.map(lambda x: future_values(x.detach(), far), trace.posterior)
+        nats = align_to_target(trace.dynamics.divergence(believed, predictions.states) * predictions.valid)
         return free_nats(nats[:, :, 1:].mean(2), self.config.free, self.config.variant)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.signals.multi_step import following, masked_mean_per_step, reaches
+from reverie.signals.multi_step import future_values, masked_mean_per_step, valid_targets
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -25,5 +25,5 @@ class Smoothness(nn.Module):
     """`||z_{t+1} - z_t||^2`, summed over features, in the column t + 1; pairs lie in one episode."""
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        moved = following(trace.features, 1) - trace.features[:, :, None]
-        return masked_mean_per_step(moved.square().sum(-1), reaches(trace.batch.is_first, 1))
+        moved = future_values(trace.features, 1) - trace.features[:, :, None]
+        return masked_mean_per_step(moved.square().sum(-1), valid_targets(trace.batch.is_first, 1))

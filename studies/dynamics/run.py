@@ -173,7 +173,7 @@ def agent(world: str, name: str, size: str) -> OnlineConfig:
         env=env(world, size),
         replay=ReplayConfig(capacity=frames + COLUMNS),
         model=model(world, name, size),
-        behavior=PlanningConfig(planner, futures=2, warm_start=False, exploration=0.3),
+        behavior=PlanningConfig(planner, num_samples=2, warm_start=False, exploration=0.3),
         training=training,
         evaluation=EvaluationConfig(final_episodes={"tiny": 2, "laptop": 100}[size]),
     )

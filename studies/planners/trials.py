@@ -47,7 +47,7 @@ def planning(agent: Agent) -> PlanningActor:
 def in_parts(score_of: ScoreOf) -> ScoreOf:
     """The same scores, for at most `AT_ONCE` sequences at once."""
 
-    def from_belief(belief: Any, futures: Tensor | None = None) -> Score:
+    def from_belief(belief: Any, futures: Tensor | None = None, /) -> Score:
         score = score_of(belief, futures)
 
         def parts(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:

@@ -58,14 +58,14 @@ def played(agent: Agent, moment: int = MOMENT) -> Evaluation:
 @pytest.mark.parametrize("planner", COUNTS, ids=lambda planner: type(planner).__name__)
 @pytest.mark.parametrize("futures", [0, 2])
 def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, futures):
-    planning = reverie.replan(agent, PlanningConfig(planner, futures=futures))
+    planning = reverie.replan(agent, PlanningConfig(planner, num_samples=futures))
     result = played(planning)
     found = plan_picture.record(planning, result, MOMENT)
     executed, *others = found.shown
     assert found.action.shape == (COUNTS[planner], 4, 1)
     np.testing.assert_array_equal(executed.action[0], result.episodes[0].actions[MOMENT])
 
-    noise = planning.actor.fixed_noise(1, torch.device("cpu")).futures
+    noise = planning.actor.fixed_noise(1, torch.device("cpu")).samples
     objective = planning.config.actor.objective.build(agent.model, None)
     score = score_of(agent.model, objective)(result.moment.belief, noise)
     expected = agent.model.to_env_units(score(torch.from_numpy(found.action)[None])[0].detach())
