@@ -14,7 +14,7 @@ from reverie.types import Metrics, Trace
 
 @runtime_checkable
 class Signal(Protocol):
-    """May own heads (a decoder, a reward network, an inverse model); reads everything else from the trace."""
+    """A module that computes a loss from a trace; may own heads (a decoder, a reward network, an inverse model)."""
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         """The loss of each step, unreduced and unweighted, in nats where it is a likelihood."""

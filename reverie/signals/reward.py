@@ -1,4 +1,4 @@
-"""Reward prediction: what planning and imagined policies are scored by."""
+"""Reward prediction: planning and imagined policies maximize it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,9 +14,9 @@ from reverie.types import Trace
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """What is predicted of the environment's rewards, and so what the agent acts for; reports stay in their own unit.
+    """How rewards are transformed before they are predicted; evaluations report them in the environment's unit.
 
-    `scale` multiplies them; `squash` then takes their tanh (DreamerV2 on Atari, whose games count differently).
+    `scale` multiplies them. `squash` then takes their tanh (DreamerV2 on Atari, where score units differ).
     """
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
@@ -28,7 +28,7 @@ class RewardConfig:
 
 
 class Reward(nn.Module):
-    """`-ln N(target(r_t); predict_reward(features_t), 1)`: the reward that arrived together with the observation."""
+    """`-ln N(target(r_t); predict_reward(features_t), 1)`: the reward of the same step as the observation."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
