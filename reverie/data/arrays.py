@@ -10,7 +10,7 @@ import torch
 from reverie.data import validation
 from reverie.data.base import Say, visible
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
-from reverie.envs.conversions import resized
+from reverie.envs.conversions import resize
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -140,7 +140,7 @@ def _trajectories(arrays: dict[str, np.ndarray], config: ArraysConfig) -> list[T
                 f"{config.file} has one row of episode {number}: an episode needs two or more, leave it out."
             )
         seen.add(number)
-        obs = {"pixels": np.stack([resized(image, config.image_size) for image in arrays["images"][start:end]])}
+        obs = {"pixels": np.stack([resize(image, config.image_size) for image in arrays["images"][start:end]])}
         if "state" in arrays:
             obs["state"] = arrays["state"][start:end].astype(np.float32)
         actions = arrays["actions"][start : end - 1].astype(np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from reverie.data.episodes import Episode, stack_obs
-from reverie.envs.base import Environments, Obs, Step
+from reverie.envs.base import Environments, Obs, Step, own_samplers
 from reverie.spaces import ActionSpace
 
 Act = Callable[[Obs, np.ndarray], np.ndarray]
@@ -38,13 +38,14 @@ def random_action(space: ActionSpace, count: int, generator: torch.Generator) ->
 
 
 def random_actions(environments: Environments, generator: torch.Generator) -> np.ndarray:
-    """A random action for each environment, (count, A): legal ones where they know which are, else uniform ones."""
-    if not environments.restricts_actions:
+    """Draw a random action for each environment, (count, A): by its own `sample_actions` if it has it, else uniform."""
+    sample = own_samplers(environments)
+    if sample is None:
         return random_action(environments.spec.action, environments.count, generator)
     seeds = torch.randint(2**31, (environments.count,), generator=generator).tolist()
-    found = environments.legal_actions(1, dict(enumerate(seeds)))
+    sampled = sample(1, dict(enumerate(seeds)))
     none = np.zeros(environments.spec.action.size, np.float32)  # its worker died: there will be no step either
-    return np.stack([none if actions is None else actions[0] for actions in found.values()])
+    return np.stack([none if actions is None else actions[0] for actions in sampled.values()])
 
 
 class Collector:

@@ -15,9 +15,16 @@ from reverie.data.base import Say, visible
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, chunks, columns, read_chunk
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
-from reverie.envs.conversions import channels_last, described, leaf, leaves, resized, vector
+from reverie.envs.conversions import (
+    action_space,
+    normal_observation,
+    normal_space,
+    observation_part,
+    observation_spaces,
+    select_observations,
+)
 from reverie.errors import UserError, nearest
-from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.spaces import EnvSpec, Space
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,9 @@ class Minari:
         validation.check_share(config.held_out)
         self.config, self.folder, self.device, self.generator = config, folder, device, generator
         self.stored = _opened(config.id)
-        self.spaces = _chosen(leaves(self.stored.observation_space), config)
-        obs = {name: described(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
-        self.recorded = EnvSpec(obs, _action_space(self.stored.action_space, config.id), 1)
+        self.spaces = _select(observation_spaces(self.stored.observation_space), config)
+        obs = {name: normal_space(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
+        self.recorded = EnvSpec(obs, action_space(self.stored.action_space, config.id), 1)
         self.spec = visible(self.recorded, config.privileged)
         validation.check_held_out(int(self.stored.total_episodes), config.id)
 
@@ -92,17 +99,13 @@ class Minari:
         return Trajectory(obs, actions, rewards, terminal=bool(episode.terminations[-1]))
 
     def _observed(self, episode: Any, name: str, length: int, source: str) -> np.ndarray:
-        """One observation of a whole episode in the normal form, (T, ...)."""
-        from gymnasium import spaces
-
-        values, space = leaf(episode.observations, name), self.spaces[name]
+        """Return one observation of a whole episode in the normal form, (T, ...)."""
+        values, own = observation_part(episode.observations, name), self.spaces[name]
         if len(values) != length:
             raise UserError(
                 f"{source} has {len(values)} observations {name!r} and {length - 1} actions: one more is needed."
             )
-        if self.recorded.obs[name].is_image:
-            return np.stack([resized(channels_last(value), self.config.image_size) for value in values])
-        return np.stack([vector(np.asarray(spaces.flatten(space, value))) for value in values])
+        return np.stack([normal_observation(value, own, self.recorded.obs[name]) for value in values])
 
 
 def write(folder: Path, dataset_id: str) -> None:
@@ -175,28 +178,13 @@ def _opened(dataset_id: str) -> Any:
         raise UserError(f"The Minari dataset {dataset_id!r} cannot be read ({error}): fetch it anew.") from error
 
 
-def _chosen(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
-    """The spaces of what is observed or privileged, each checked."""
-    names = [name for word in (*config.observe, *config.privileged) for name in (own if word == "all" else [word])]
+def _select(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
+    """Return the spaces of what is observed or privileged, each checked."""
+    names = select_observations((*config.observe, *config.privileged), own, own, config.id, "--data.observe")
     for name in names:
-        if name not in own:
-            raise UserError(
-                f"{config.id} has no observation {name!r}, only {', '.join(own)}: choose with"
-                f" --data.observe.{nearest(name, own)}"
-            )
         if len(getattr(own[name], "shape", None) or ()) == 3 and own[name].dtype != np.uint8:
             raise UserError(f"{config.id} has images {name!r} of {own[name].dtype}: they must be uint8, 0 to 255.")
     return {name: own[name] for name in names}
-
-
-def _action_space(space: Any, dataset_id: str) -> ActionSpace:
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Discrete):
-        return ActionSpace(int(space.n), discrete=True)
-    if not isinstance(space, spaces.Box):
-        raise UserError(f"{dataset_id} has actions of {space}: Reverie learns from Box and Discrete actions.")
-    return ActionSpace(int(np.prod(space.shape)), discrete=False)
 
 
 def _own_name(name: str) -> str:

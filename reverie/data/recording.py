@@ -4,8 +4,8 @@ folder/
   dataset.json          what it is, and how much of it there is (`Manifest`)
   train/ test/          chunks as the replay writes them; whole trajectories are held out for `test`
 
-Trajectory number n is a function of environment, seed and n (`players.py`), and n alone says where it goes, so an
-interrupted collection goes on after the last trajectory that `dataset.json` counts.
+Trajectory number n is a function of environment, seed and n (`random_trajectories.py`), and n alone says where it
+goes. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
 import json
@@ -23,7 +23,7 @@ from reverie.config.files import encode, read_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import visible, with_privileged
-from reverie.data.recording_workers import Columns, played
+from reverie.data.random_trajectories import Columns, random_trajectories
 from reverie.data.replay import chunks, write_chunk
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
@@ -101,7 +101,7 @@ def collect(
     done, first = _transitions(manifest), manifest.train.trajectories + manifest.test.trajectories
     began, started_at = time.monotonic(), done
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
-    with closing(played(recorded, seed, first, workers)) as trajectories:
+    with closing(random_trajectories(recorded, seed, first, workers)) as trajectories:
         for number, columns in enumerate(trajectories, start=first):
             stretch = {name: torch.from_numpy(column) for name, column in columns.items()}
             validation.check(stretch, manifest.spec, f"Trajectory {number} of {env.id}")

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from reverie.envs.base import EnvConfig, Environment, Step
+from reverie.envs.base import EnvConfig, Environment, SampleManyActions, Step, own_sampler
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
@@ -62,11 +62,11 @@ class SerialEnvironments:
         return {index: self._environments[index].step(action) for index, action in actions.items()}
 
     @property
-    def restricts_actions(self) -> bool:
-        return self._environments[0].restricts_actions
-
-    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
-        return {index: self._environments[index].legal_actions(count, seed) for index, seed in seeds.items()}
+    def sample_actions(self) -> SampleManyActions | None:
+        samplers = [sample for each in self._environments if (sample := own_sampler(each)) is not None]
+        if not samplers:
+            return None
+        return lambda count, seeds: {index: samplers[index](count, seed) for index, seed in seeds.items()}
 
     def close(self) -> None:
         for environment in self._environments:
@@ -87,23 +87,19 @@ class WorkerEnvironments:
         self._config, self._make = config, make
         self._deaths = [0] * config.count
         self._void: set[int] = set()
-        """Those that died when they were asked for legal actions, until their next step or reset."""
+        """Those that died in `sample_actions`, until their next step or reset."""
         self._workers: list[_Worker] = []
         try:
             for _ in range(config.count):  # all start before the first is waited for
                 self._workers.append(_Worker(config, make))
-            self._greeting, *_ = [self._greeted(index) for index in range(config.count)]
+            self._ready, *_ = [self._wait_until_ready(index) for index in range(config.count)]
         except BaseException:
             self.close()
             raise
 
     @property
     def spec(self) -> EnvSpec:
-        return self._greeting.spec
-
-    @property
-    def restricts_actions(self) -> bool:
-        return self._greeting.restricts_actions
+        return self._ready.spec
 
     @property
     def count(self) -> int:
@@ -125,43 +121,45 @@ class WorkerEnvironments:
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
         void = self._void & actions.keys()
         self._void -= void
-        arrived = self._ask("step", {index: action for index, action in actions.items() if index not in void})
-        return {index: arrived.get(index) for index in actions}
+        steps = self._ask("step", {index: action for index, action in actions.items() if index not in void})
+        return {index: steps.get(index) for index in actions}
 
-    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
-        found = self._ask("legal_actions", {index: (count, seed) for index, seed in seeds.items()})
-        self._void |= {index for index, actions in found.items() if actions is None}
-        return found
+    @property
+    def sample_actions(self) -> SampleManyActions | None:
+        return self._sample_actions if self._ready.samples_actions else None
+
+    def _sample_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
+        actions = self._ask("sample_actions", {index: (count, seed) for index, seed in seeds.items()})
+        self._void |= {index for index, sampled in actions.items() if sampled is None}
+        return actions
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.say_goodbye()
+            worker.send(("close", None))
         for worker in self._workers:
             worker.end()
 
     def _ask(self, method: str, arguments: dict[int, Any]) -> dict[int, Any]:
         """Call a method of the environments named, side by side; None from those whose worker died."""
         sent = {index: self._workers[index].send((method, value)) for index, value in arguments.items()}
-        replies = {index: self._workers[index].receive() if sent[index] else _DIED for index in arguments}
-        answers: dict[int, Any] = {}
+        replies = {index: self._workers[index].receive() if sent[index] else None for index in arguments}
         for index, reply in replies.items():
-            if reply is _DIED:
+            if reply is None:
                 self._replace(index)
-            elif method == "step" and isinstance(reply, Step):
+            elif isinstance(reply, Step) and method == "step":
                 self._deaths[index] = 0
-            answers[index] = None if reply is _DIED else reply
         for index, reply in replies.items():  # only now: every pipe must have been read
             if isinstance(reply, _Failure):
                 raise reply.error(index)
-        return answers
+        return replies
 
-    def _greeted(self, index: int) -> "_Greeting":
+    def _wait_until_ready(self, index: int) -> "_Ready":
         """Wait until a worker has made its environment."""
-        while (reply := self._workers[index].greeting()) is _DIED:
+        while (reply := self._workers[index].ready()) is None:
             self._replace(index)
         if isinstance(reply, _Failure):
             raise reply.error(index)
-        return cast(_Greeting, reply)
+        return cast(_Ready, reply)
 
     def _replace(self, index: int) -> None:
         self._workers[index].end()
@@ -181,16 +179,12 @@ class WorkerEnvironments:
         )
 
 
-_DIED = object()
-"""What is received from a worker that died."""
-
-
 @dataclass(frozen=True)
-class _Greeting:
-    """What never changes in an environment."""
+class _Ready:
+    """A worker's first message: what never changes in its environment."""
 
     spec: EnvSpec
-    restricts_actions: bool
+    samples_actions: bool
 
 
 @dataclass(frozen=True)
@@ -210,21 +204,22 @@ class _Failure:
 
 
 class _Worker:
-    """One process and this end of its pipe. Its first message is the greeting (or a failure)."""
+    """One process and this end of its pipe. Its first message is `_Ready` or a `_Failure`."""
 
     def __init__(self, config: EnvConfig, make: Make) -> None:
         context = get_context("spawn")  # forked copies of torch, OpenGL and their threads hang
         self._pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, config, make), daemon=True)
-        self._greeting: Any = None
-        with inherited_by_a_worker():
+        self._ready: Any = None
+        with _settings_of_a_worker():
             self.process.start()
         theirs.close()  # else this process would hold it open, and never see the worker's death
 
-    def greeting(self) -> Any:
-        if self._greeting is None:
-            self._greeting = self.receive_one()
-        return self._greeting
+    def ready(self) -> Any:
+        """Return the first message; None if the worker died before it."""
+        if self._ready is None:
+            self._ready = self._receive()
+        return self._ready
 
     def send(self, message: tuple[str, Any]) -> bool:
         """Whether it could be sent. A worker that has only just been started reads it when it is ready."""
@@ -235,18 +230,15 @@ class _Worker:
         return True
 
     def receive(self) -> Any:
-        """The reply to one message, or a `_Failure`; `_DIED` if the worker died."""
-        greeting = self.greeting()
-        return self.receive_one() if isinstance(greeting, _Greeting) else greeting
+        """Return the reply to one message, or a `_Failure`; None if the worker died."""
+        ready = self.ready()
+        return self._receive() if isinstance(ready, _Ready) else ready
 
-    def receive_one(self) -> Any:
+    def _receive(self) -> Any:
         try:
             return self._pipe.recv()
         except (EOFError, OSError):
-            return _DIED
-
-    def say_goodbye(self) -> None:
-        self.send(("close", None))
+            return None
 
     def end(self) -> None:
         """Close the pipe and wait for the process; one that hangs is killed."""
@@ -258,7 +250,7 @@ class _Worker:
 
 
 def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
-    """A worker's life: make the environment, answer until the pipe closes."""
+    """Run a worker: make the environment, answer until the pipe closes."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -269,7 +261,7 @@ def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
             pipe.send(_failure(error))
             return
         try:
-            pipe.send(_Greeting(environment.spec, environment.restricts_actions))
+            pipe.send(_Ready(environment.spec, own_sampler(environment) is not None))
             while (message := pipe.recv())[0] != "close":
                 pipe.send(_reply(environment, *message))
         finally:
@@ -278,8 +270,8 @@ def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
 
 def _reply(environment: Environment, method: str, argument: Any) -> Step | np.ndarray | _Failure:
     try:
-        if method == "legal_actions":
-            return environment.legal_actions(*argument)
+        if method == "sample_actions":
+            return environment.sample_actions(*argument)  # pyrefly: ignore  # asked only where there is one
         return environment.reset(argument) if method == "reset" else environment.step(argument)
     except Exception as error:
         return _failure(error)
@@ -292,11 +284,11 @@ def _failure(error: Exception) -> _Failure:
 
 
 @contextmanager
-def inherited_by_a_worker() -> Iterator[None]:
-    """While a process starts: the variables of `ONE_THREAD`, and deafness to Ctrl-C.
+def _settings_of_a_worker() -> Iterator[None]:
+    """Set what a process that starts now inherits: the variables of `ONE_THREAD`, and Ctrl-C ignored.
 
-    Both must be there before its Python begins. Ctrl-C reaches every process of a terminal; only the parent
-    answers it, and workers end when their pipe closes.
+    Both must be set before its Python begins. Ctrl-C reaches every process of a terminal. Only the parent answers it;
+    workers end when their pipe closes.
     """
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     in_main_thread = threading.current_thread() is threading.main_thread()
