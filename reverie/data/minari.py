@@ -1,4 +1,4 @@
-"""Minari datasets (Farama's format of offline data), a real robot's as well as ours: read and written."""
+"""Reading and writing of Minari datasets, Farama's format of offline data."""
 
 import shutil
 import warnings
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.base import Say, visible
+from reverie.data.base import OnMessage, model_spec
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, chunks, columns, read_chunk
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
@@ -66,22 +66,22 @@ class Minari:
     def __init__(self, config: MinariConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
         validation.check_share(config.held_out)
         self.config, self.folder, self.device, self.generator = config, folder, device, generator
-        self.stored = _opened(config.id)
+        self.stored = _open(config.id)
         self.spaces = _select(observation_spaces(self.stored.observation_space), config)
         obs = {name: normal_space(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
         self.recorded = EnvSpec(obs, action_space(self.stored.action_space, config.id), 1)
-        self.spec = visible(self.recorded, config.privileged)
+        self.spec = model_spec(self.recorded, config.privileged)
         validation.check_held_out(int(self.stored.total_episodes), config.id)
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         trajectories = []
         for episode in self.stored.iterate_episodes():
             trajectories.append(self._trajectory(episode))
-            say(f"reading episode {len(trajectories)} of {self.stored.total_episodes} of {self.config.id}")
+            report(f"reading episode {len(trajectories)} of {self.stored.total_episodes} of {self.config.id}")
         bounds = None
         if not self.recorded.action.discrete:
             space = self.stored.action_space
-            bounds = Bounds(space.low.ravel().astype(float), space.high.ravel().astype(float)).completed(trajectories)
+            bounds = Bounds(space.low.ravel().astype(float), space.high.ravel().astype(float)).fill_from(trajectories)
             bounds.write(self.folder)
         share, source = self.config.held_out, self.config.id
         self.train, self.test = split(trajectories, self.recorded, bounds, share, source, self.device, self.generator)
@@ -109,7 +109,7 @@ class Minari:
 
 
 def write(folder: Path, dataset_id: str) -> None:
-    """Give the dataset that `reverie collect` made in `folder` to Minari as `dataset_id`, held-out trajectories too.
+    """Write the dataset that `reverie collect` made in `folder` as the Minari dataset `dataset_id`, both parts of it.
 
     Actions stay in the normal form. `MinariConfig` with the same `held_out` holds the same trajectories out.
     """
@@ -117,7 +117,7 @@ def write(folder: Path, dataset_id: str) -> None:
 
     minari, manifest = _minari(), read_manifest(folder)
     check_new(dataset_id)
-    obs = spaces.Dict({_own_name(name): _own_space(space) for name, space in manifest.spec.obs.items()})
+    obs = spaces.Dict({_minari_name(name): _minari_space(space) for name, space in manifest.spec.obs.items()})
     size = manifest.spec.action.size
     action = spaces.Discrete(size) if manifest.spec.action.discrete else spaces.Box(-1, 1, (size,), np.float32)
     buffers = _buffers(folder, manifest)
@@ -143,7 +143,7 @@ def write(folder: Path, dataset_id: str) -> None:
 
 
 def check_new(dataset_id: str) -> None:
-    """Raise UserError unless Minari is there and can take a dataset of that name."""
+    """Raise UserError unless Minari is installed and can take a new dataset of that name."""
     minari = _minari()
     try:
         minari.dataset.minari_dataset.parse_dataset_id(dataset_id)
@@ -161,7 +161,7 @@ def _minari() -> Any:
     return minari
 
 
-def _opened(dataset_id: str) -> Any:
+def _open(dataset_id: str) -> Any:
     minari = _minari()
     if not dataset_id:
         raise UserError(
@@ -187,12 +187,12 @@ def _select(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
     return {name: own[name] for name in names}
 
 
-def _own_name(name: str) -> str:
-    """A slash would make a group of its own in the file."""
+def _minari_name(name: str) -> str:
+    """Return a name without slashes, which would make groups in the file."""
     return name.replace("/", ".")
 
 
-def _own_space(space: Space) -> Any:
+def _minari_space(space: Space) -> Any:
     from gymnasium import spaces
 
     low, high = (0, 255) if space.is_image else (-np.inf, np.inf)
@@ -200,7 +200,7 @@ def _own_space(space: Space) -> Any:
 
 
 def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
-    """Every trajectory as Minari takes it, in the order in which they were numbered."""
+    """Yield every trajectory as Minari takes it, in the order of their numbers."""
     from minari.data_collector import EpisodeBuffer
 
     parts = {name: _stored(folder / name, manifest.spec) for name in ("train", "test")}
@@ -208,7 +208,7 @@ def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
         played = next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
         acted: Any = played["action"][:-1]
         yield EpisodeBuffer(
-            observations={_own_name(name): played[f"obs/{name}"] for name in manifest.spec.obs},
+            observations={_minari_name(name): played[f"obs/{name}"] for name in manifest.spec.obs},
             actions=acted.argmax(1) if manifest.spec.action.discrete else acted,
             rewards=list(played["reward"][1:]),
             terminations=list(played["is_terminal"][1:]),
@@ -217,7 +217,7 @@ def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
 
 
 def _stored(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
-    """The trajectories of one part, which no chunk cuts."""
+    """Yield the trajectories of one part, each of which lies within one chunk."""
     for _, _, path in chunks(folder):
         stretch = {name: x.numpy() for name, x in read_chunk(path, list(columns(spec))).items()}
         start = 0

@@ -96,7 +96,7 @@ def see(model: WorldModel, batch: Batch, seed: int = 0) -> Seen:
 def measure(model: WorldModel, recorded: Recorded, length: int, judge: GroundTruth | None = None) -> Representation:
     """All of the table but `scale`, and `probe` and `rank_correlation` only where there is a truth to judge by."""
     length, most = max(2, length), MOST_FRAMES // max(2, length)
-    train, test = (see(model, part.spread(length, most)) for part in (recorded.train, recorded.test))
+    train, test = (see(model, part.evenly_spaced(length, most)) for part in (recorded.train, recorded.test))
     found = {name: float(value) for name, value in scale_metrics(test.frames).items()}
     found["dimensions"] = float(test.frames.shape[1])
     found["rankme"] = float(rankme(test.frames, centered=True))
