@@ -100,7 +100,7 @@ def picture(model: GenerativeModel, batch: Batch, columns: int = 8, seed: int = 
 
 def examine(model: GenerativeModel, recorded: Recorded, length: int) -> tuple[dict[str, float], np.ndarray]:
     """`measure` and `picture` of the held-out data."""
-    batch = recorded.test.in_order(length, MOST_IMAGES)
+    batch = recorded.test.sequential(length, MOST_IMAGES)
     return measure(model, batch), picture(model, batch)
 
 
@@ -132,7 +132,7 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     if isinstance(model, CVAE):
         recorded = config.data.build(folder, config.seed, device, torch.Generator())
         recorded.load(lambda text: None)
-        targets = model.targets(recorded.test.in_order(config.training.length, MOST_IMAGES))
+        targets = model.targets(recorded.test.sequential(config.training.length, MOST_IMAGES))
         known = targets.condition[targets.mask > 0]
         condition = known[torch.linspace(0, len(known) - 1, rows).long()]
     noise = model.latent.noise(rows, columns, generator=generator)

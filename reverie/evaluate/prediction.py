@@ -93,7 +93,7 @@ def ahead(model: WorldModel, batch: Batch, context: int, samples: int = SAMPLES,
 
 def examine(model: WorldModel, recorded: Recorded, length: int) -> tuple[dict[str, float], UInt8[np.ndarray, "H W C"]]:
     """The held-out bound and open-loop errors (rms, of 255; rewards in their unit), and a picture of predictions."""
-    batch = recorded.test.in_order(length, MOST_SEQUENCES)
+    batch = recorded.test.sequential(length, MOST_SEQUENCES)
     whole = ~batch.is_first[:, 1:].any(1)  # what comes after an episode's end is not to be predicted
     if whole.any():
         batch = tree.map(lambda x: x[whole], batch)

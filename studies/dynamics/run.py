@@ -185,7 +185,7 @@ def data(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]
     recorded.load(lambda said: None)
 
     def whole(part: Replay, most: int) -> Batch:
-        batch = part.in_order(LENGTH[world], 10 * most)
+        batch = part.sequential(LENGTH[world], 10 * most)
         kept = ~batch.is_first[:, 1:].any(1)
         return tree.map(lambda x: x[kept][:most], batch)
 

@@ -63,7 +63,7 @@ def balanced(env: EnvConfig, episodes: int, seed: int) -> Batch:
     replay = Replay(ReplayConfig(episodes * length), environments.spec, torch.device("cpu"), generator)
     for episode in finished:
         replay.add({name: torch.from_numpy(column) for name, column in episode.columns().items()})
-    return replay.in_order(length, episodes)
+    return replay.sequential(length, episodes)
 
 
 @torch.no_grad()
