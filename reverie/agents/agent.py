@@ -1,6 +1,5 @@
 """An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,19 +11,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.agents.actors import ActNoise, Actor, PolicyActor
-from reverie.agents.policies import PolicyConfig
-from reverie.config.files import encode, read_file
+from reverie.agents.base import Actor, ActorConfig
+from reverie.config.files import read_file, write_file
 from reverie.dynamics.rollout import observe
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.files import atomic_write
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.weights import read_weights, write_weights
 from reverie.planning.actor import PlanningActor, PlanningConfig
-from reverie.planning.objectives import GOALS
+from reverie.planning.objectives import GoalObjectiveConfig
 from reverie.spaces import EnvSpec
-from reverie.types import State
+from reverie.types import ActNoise, State
 
 Obs = Mapping[str, np.ndarray] | Mapping[str, Tensor]
 """One observation or a batch of them, by name."""
@@ -40,17 +37,13 @@ class Carry:
     actor_state: object
 
 
-ActorConfig = PolicyConfig | PlanningConfig
-"""How to act: by a policy network, or by planning."""
-
-
 @dataclass(frozen=True)
 class AgentConfig:
     """All that an agent is rebuilt from, without the training config."""
 
     spec: EnvSpec
     model: WorldModelConfig
-    actor: ActorConfig
+    actor: ActorConfig | PlanningConfig
     env: EnvConfig | None = None
     """The environment that it learned in; None where that is not known, as for recordings."""
 
@@ -148,17 +141,14 @@ class Agent(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
-        atomic_write(folder / "agent.json", json.dumps(encode(self.config), indent=1).encode())
+        write_file(folder / "agent.json", self.config)
         write_weights(folder / "agent.safetensors", self)
 
 
 def build(config: AgentConfig) -> Agent:
     """A new agent; one that trains shares its learner's policy (`agent_run`)."""
     model = WorldModel(config.model, config.spec)
-    if isinstance(config.actor, PlanningConfig):
-        return Agent(config, model, PlanningActor(config.actor, model, config.spec.action))
-    policy = config.actor.build(config.spec.action, model.dynamics.feature_size)
-    return Agent(config, model, PolicyActor(policy, model.dynamics.features))
+    return Agent(config, model, config.actor.build_actor(model, config.spec))
 
 
 def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
@@ -175,7 +165,7 @@ def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = Non
 def after_goals(agent: Agent) -> bool:
     """Whether the agent acts towards a goal that it must be given (`towards`)."""
     planning = agent.config.actor
-    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GOALS)
+    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GoalObjectiveConfig)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """Policies: features and noise to an action in the normal form, as a differentiable function."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,13 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.agents.base import ActorConfig
 from reverie.math import distributions
+from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.spaces import ActionSpace
+from reverie.spaces import ActionSpace, EnvSpec
+from reverie.types import ActNoise, State
 
 
 @dataclass(frozen=True)
-class PolicyConfig:
+class PolicyConfig(ActorConfig):
     """The network, the spread it starts from, and how training episodes explore.
 
     `continuous`: how actions in a box are distributed; discrete ones are always one-hot. `init_std` and `mean_scale`
@@ -29,6 +33,9 @@ class PolicyConfig:
     mean_scale: float = 5.0
     exploration: float = 0.3
     continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
+
+    def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PolicyActor":
+        return PolicyActor(self.build(spec.action, model.dynamics.feature_size), model.dynamics.features)
 
     def build(self, action: ActionSpace, feature_size: int) -> "Policy":
         if action.discrete:
@@ -149,3 +156,26 @@ class OneHotPolicy(nn.Module):
 
 
 Policy = TanhNormalPolicy | TruncatedNormalPolicy | OneHotPolicy
+
+
+class PolicyActor(nn.Module):
+    """A policy network as an actor; it needs no memory. `features` is the dynamics' own function."""
+
+    def __init__(self, policy: Policy, features: Callable[[State], Tensor]) -> None:
+        super().__init__()
+        self.policy, self.features = policy, features
+
+    def initial(self, batch: int) -> None:
+        return None
+
+    def act(self, belief: State, actor_state: None, noise: ActNoise[Tensor | None] | None) -> tuple[Tensor, None]:
+        action = self.policy(self.features(belief), None if noise is None else noise.actor)
+        if noise is not None and noise.exploration is not None:
+            action = self.policy.explore(action, noise.exploration)
+        return action, None
+
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return (
+            self.policy.noise(batch, generator=generator),
+            self.policy.exploration_noise(batch, generator=generator),
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from reverie import envs
-from reverie.data.base import OnMessage, model_spec, with_privileged
+from reverie.data.base import OnMessage, RecordedConfig, model_spec, with_privileged
 from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
@@ -14,7 +14,7 @@ from reverie.errors import UserError
 
 
 @dataclass(frozen=True)
-class InteractionConfig:
+class InteractionConfig(RecordedConfig):
     """Whole episodes of random actions until there are `train` decisions, then until `test` more."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -27,6 +27,9 @@ class InteractionConfig:
         for name in ("train", "test"):
             if getattr(self, name) < 1:
                 raise UserError(f"--data.{name} is {getattr(self, name)}: it must be 1 or more.")
+
+    def environment(self) -> EnvConfig:
+        return self.env
 
     @property
     def world(self) -> str:

@@ -8,7 +8,6 @@ Trajectory number n is a function of environment, seed and n (`random_trajectori
 goes. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 
 from reverie import envs
-from reverie.config.files import encode, read_file
+from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
@@ -27,7 +26,7 @@ from reverie.data.random_trajectories import Columns, random_trajectories
 from reverie.data.replay import chunks, write_chunk
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.files import atomic_write, remove_partial
+from reverie.files import remove_partial
 from reverie.progress import Progress
 from reverie.spaces import EnvSpec
 
@@ -195,7 +194,7 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    atomic_write(folder / "dataset.json", json.dumps(encode(manifest), indent=1).encode())
+    write_file(folder / "dataset.json", manifest)
 
 
 def _transitions(manifest: Manifest) -> int:

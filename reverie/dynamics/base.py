@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.choices import Choice
+
 S = TypeVar("S")
+
+
+class DynamicsConfig(Choice):
+    """The family of latent models."""
+
+    def build(self, embed_size: int, action_size: int) -> "Dynamics":
+        """The model for embeddings of E numbers and actions of A."""
+        raise NotImplementedError
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.dynamics.latents import LatentConfig
 from reverie.errors import UserError
 from reverie.math.distributions import gumbel, one_hot_sample
 from reverie.math.divergences import categorical_kl
@@ -19,7 +20,7 @@ class CategoricalStats:
 
 
 @dataclass(frozen=True)
-class CategoricalConfig:
+class CategoricalConfig(LatentConfig):
     """32 groups of 32 classes as published, so that a sample is a vector of 1024 numbers, 32 of them 1."""
 
     groups: int = 32

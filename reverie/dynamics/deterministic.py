@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.forward_models import ForwardConfig, ForwardModel, MLPForwardConfig
+from reverie.dynamics.base import DynamicsConfig
+from reverie.dynamics.forward_models import ForwardConfig, MLPForwardConfig
 from reverie.nn.mlp import initialize
 
 
@@ -25,7 +26,7 @@ class DeterministicState:
 
 
 @dataclass(frozen=True)
-class DeterministicConfig:
+class DeterministicConfig(DynamicsConfig):
     """`residual`: the forward model gives the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
 
     size: int = 30
@@ -44,7 +45,7 @@ class Deterministic(nn.Module):
         self.residual = config.residual
         self.feature_size, self.noise_size = config.size, 0
         self.encode = nn.Linear(embed_size, config.size)
-        self.forward_model: ForwardModel = config.forward.build(config.size, action_size)
+        self.forward_model = config.forward.build(config.size, action_size)
         initialize(self)
 
     def initial(self, batch: int) -> DeterministicState:

@@ -13,11 +13,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.choices import Choice
 from reverie.nn.mlp import MLP, MLPConfig, initialize
 
 
+class ForwardConfig(Choice):
+    """The family of forward models."""
+
+    def build(self, size: int, action_size: int) -> nn.Module:
+        """A module from `(z, a)`, `(*b, size)` and `(*b, action_size)`, to `(*b, size)`."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class LinearForwardConfig:
+class LinearForwardConfig(ForwardConfig):
     """Nothing to choose."""
 
     def build(self, size: int, action_size: int) -> "LinearForward":
@@ -37,7 +46,7 @@ class LinearForward(nn.Module):
 
 
 @dataclass(frozen=True)
-class MLPForwardConfig:
+class MLPForwardConfig(ForwardConfig):
     """The network's size."""
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 200))
@@ -58,7 +67,7 @@ class MLPForward(nn.Module):
 
 
 @dataclass(frozen=True)
-class MatrixForwardConfig:
+class MatrixForwardConfig(ForwardConfig):
     """The size of the network that gives the matrix."""
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 64, "relu"))
@@ -81,7 +90,3 @@ class MatrixForward(nn.Module):
         size = value.shape[-1]
         entries = self.net(torch.cat([value, action], dim=-1)).tanh() / sqrt(size)
         return (entries.unflatten(-1, (size, size)) @ value[..., None])[..., 0]
-
-
-ForwardConfig = LinearForwardConfig | MLPForwardConfig | MatrixForwardConfig
-ForwardModel = LinearForward | MLPForward | MatrixForward

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.choices import Choice
 from reverie.errors import UserError
 from reverie.math.divergences import gaussian_kl
 
@@ -41,6 +42,13 @@ class Latent(Protocol[D]):
         ...
 
 
+class LatentConfig(Choice):
+    """The family of latents: the stochastic part of a state."""
+
+    def build(self) -> Latent:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class GaussianStats:
     """Mean and standard deviation of a diagonal Gaussian."""
@@ -50,7 +58,7 @@ class GaussianStats:
 
 
 @dataclass(frozen=True)
-class GaussianConfig:
+class GaussianConfig(LatentConfig):
     """A diagonal Gaussian latent (PlaNet, Dreamer V1)."""
 
     size: int = 30
@@ -102,7 +110,7 @@ class PointStats:
 
 
 @dataclass(frozen=True)
-class DeterministicLatentConfig:
+class DeterministicLatentConfig(LatentConfig):
     """A deterministic latent: the network's output itself."""
 
     size: int = 30

@@ -7,13 +7,14 @@ Hafner et al. 2019 (PlaNet), Fig. 2a: it remembers, but holds one future at a ti
 
 from dataclasses import dataclass
 
+from reverie.dynamics.base import DynamicsConfig
 from reverie.dynamics.latents import DeterministicLatentConfig
 from reverie.dynamics.rssm import RSSM, RSSMConfig
 from reverie.nn.mlp import Activation
 
 
 @dataclass(frozen=True)
-class RNNConfig:
+class RNNConfig(DynamicsConfig):
     """The sizes of the RSSM that it is compared with."""
 
     deter: int = 200

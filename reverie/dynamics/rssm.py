@@ -13,14 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
-from reverie.dynamics.latents import DeterministicLatentConfig, GaussianConfig, GaussianStats, Latent, PointStats
+from reverie.dynamics.base import DynamicsConfig
+from reverie.dynamics.latents import GaussianConfig, Latent, LatentConfig
 from reverie.nn.gru import LayerNormGRUCell
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
-
-LatentConfig = GaussianConfig | CategoricalConfig | DeterministicLatentConfig
-"""The parts beside the memory to choose from."""
-Stats = GaussianStats | CategoricalStats | PointStats
 
 
 @dataclass(frozen=True)
@@ -29,11 +25,11 @@ class RSSMState:
 
     deter: Float[Tensor, "*b D"]
     stoch: Float[Tensor, "*b Z"]
-    stats: Stats
+    stats: object
 
 
 @dataclass(frozen=True)
-class RSSMConfig:
+class RSSMConfig(DynamicsConfig):
     """Sizes of the three parts.
 
     `cell`: PyTorch's GRU, or DreamerV2's with a layer normalization. `gate_bias`: what the GRU's gates begin with. At 0

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.dynamics.base import DynamicsConfig
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
@@ -24,7 +25,7 @@ class SSMState:
 
 
 @dataclass(frozen=True)
-class SSMConfig:
+class SSMConfig(DynamicsConfig):
     """Sizes of the sample and of the one layer between two of them."""
 
     hidden: int = 200

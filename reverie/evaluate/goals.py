@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import Agent, towards
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
@@ -30,6 +29,7 @@ from reverie.evaluate import figures
 from reverie.files import atomic_write
 from reverie.planning.actor import PlanningActor, PlanningNoise
 from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.types import ActNoise
 
 GOAL_STREAM = 2
 """Of seeds: neither training (0) nor the evaluation of returns (1)."""

@@ -23,7 +23,7 @@ from reverie.evaluate import figures
 from reverie.evaluate.returns import Evaluation
 from reverie.planning.actor import PlanningActor
 from reverie.planning.base import Score
-from reverie.planning.objectives import GOALS
+from reverie.planning.objectives import GoalObjectiveConfig
 from reverie.signals.base import ReconstructionHead
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def planning_actor(agent: Agent) -> PlanningActor:
     """The agent's actor. UserError where it does not plan."""
     if not isinstance(agent.actor, PlanningActor):
         raise UserError("This run acts by a policy, which weighs no plans: name a planner, such as --planner ICEM.")
-    if isinstance(agent.actor.config.objective, GOALS):
+    if isinstance(agent.actor.config.objective, GoalObjectiveConfig):
         raise UserError("Plans towards a goal are not drawn as a picture: leave --moment out.")
     return agent.actor
 

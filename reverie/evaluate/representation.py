@@ -210,7 +210,7 @@ def judge(config: "OfflineConfig", recorded: Recorded) -> GroundTruth | None:
     """What these data say of the true state: vectors that were recorded and are not shown to the model."""
     ring = recorded.test.ring
     kept = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
-    return ground_truth(getattr(config.data, "env", None), sorted(kept - recorded.spec.obs.keys()))
+    return ground_truth(config.data.environment(), sorted(kept - recorded.spec.obs.keys()))
 
 
 def _state(judge: GroundTruth, seen: Seen) -> np.ndarray:

@@ -17,12 +17,13 @@ import copy
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reverie import tree
-from reverie.agents.policies import PolicyConfig
+from reverie.agents.policies import Policy, PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
+from reverie.learners.base import Learner, LearnerConfig
 from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
@@ -33,7 +34,7 @@ from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
+class ActorCriticConfig(LearnerConfig):
     """The defaults are Dreamer V1's. `gamma` and `lambda_` are per agent decision."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
@@ -87,8 +88,11 @@ class DreamNoise:
     policy: Tensor
 
 
-class ActorCritic(nn.Module):
+class ActorCritic(Learner):
     """Implements `Learner`: owns the policy, the value and their optimizers."""
+
+    policy: Policy  # pyrefly: ignore[bad-override]
+    value: MLP  # pyrefly: ignore[bad-override]
 
     def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ from reverie import tree
 from reverie.agents.policies import Policy, PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
+from reverie.learners.base import Learner, LearnerConfig
 from reverie.math.returns import cumulative_weight
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
@@ -26,7 +27,7 @@ from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
-class EvolutionConfig:
+class EvolutionConfig(LearnerConfig):
     """`population` perturbed policies an update, an even number, perturbed with standard deviation `sigma`."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
@@ -69,9 +70,12 @@ class EvolutionNoise:
     policy: Tensor
 
 
-class Evolution(nn.Module):
+class Evolution(Learner):
     """Implements `Learner`; it has no value."""
 
+    value = None
+
+    policy: Policy  # pyrefly: ignore[bad-override]
     value = None
 
     def __init__(self, config: EvolutionConfig, spec: EnvSpec, feature_size: int) -> None:

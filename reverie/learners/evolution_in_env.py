@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import Agent
 from reverie.agents.policies import Policy
 from reverie.data.collector import Collector
@@ -19,7 +18,7 @@ from reverie.envs import Environments, Obs
 from reverie.errors import UserError
 from reverie.learners.evolution import Evolution, Population
 from reverie.nn.optimizer import Optimizer
-from reverie.types import Metrics, State
+from reverie.types import ActNoise, Metrics, State
 
 FITNESS_STREAM = 2
 """Keeps the seeds of these episodes apart from those of training and evaluation."""

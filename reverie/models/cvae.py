@@ -16,10 +16,10 @@ from torch import Tensor
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.dynamics.rollout import prev_action
 from reverie.errors import UserError
-from reverie.models.generative import GenerativeModel, Targets
+from reverie.models.generative import GenerativeConfig, GenerativeModel, Targets
 from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
 from reverie.nn.encoder import Encoder, EncoderConfig
-from reverie.nn.image import ImageConfig, image_decoder, image_encoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.spaces import EnvSpec, Space
@@ -27,7 +27,7 @@ from reverie.types import Batch
 
 
 @dataclass(frozen=True)
-class CVAEConfig:
+class CVAEConfig(GenerativeConfig):
     """`given`: the `past` (the frame before and the action between) or the `vectors` that come with the image.
 
     `hidden`: the layers between what was read and the latent, of posterior and prior.
@@ -41,7 +41,7 @@ class CVAEConfig:
     likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
     beta: float = 1.0
     free: float = 0.0
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))  # pyrefly: ignore[bad-override]
 
     def build(self, spec: EnvSpec) -> "CVAE":
         return CVAE(self, spec)
@@ -55,13 +55,13 @@ class CVAE(GenerativeModel):
         self.given = config.given
         self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
         self.reader = Encoder(EncoderConfig(config.image, config.hidden), self._condition_spec(spec))
-        self.encoder = image_encoder(config.image, self.shape)
+        self.encoder = config.image.image_encoder(self.shape)
         condition_size = self.reader.size_out
         self.head = MLP(config.hidden, self.encoder.size_out + condition_size, self.latent.output_size)
         self.prior_net = (
             MLP(config.hidden, condition_size, self.latent.output_size) if config.prior == "learned" else None
         )
-        self.decoder = image_decoder(config.image, self.latent.sample_size + condition_size, self.shape)
+        self.decoder = config.image.image_decoder(self.latent.sample_size + condition_size, self.shape)
 
     def _condition_spec(self, spec: EnvSpec) -> EnvSpec:
         if self.given == "past":

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.choices import Choice
 from reverie.dynamics.latents import Gaussian, GaussianStats
 from reverie.errors import UserError
 from reverie.math.bounds import active_units, importance_weighted_bound, log_weight
@@ -20,6 +21,7 @@ from reverie.math.distributions import diagonal_log_prob
 from reverie.math.divergences import free_nats
 from reverie.models.likelihoods import Likelihood
 from reverie.nn.normalize import Normalize
+from reverie.nn.optimizer import AdamConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics
 
@@ -51,6 +53,15 @@ class Inference:
     posterior: GaussianStats
     sample: Float[Tensor, "B T Z"]
     output: Float[Tensor, "B T h w c"]
+
+
+class GenerativeConfig(Choice):
+    """The family of static models of single images."""
+
+    optimizer: AdamConfig
+
+    def build(self, spec: EnvSpec) -> "GenerativeModel":
+        raise NotImplementedError
 
 
 class GenerativeModel(nn.Module, ABC):

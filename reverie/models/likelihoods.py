@@ -6,16 +6,41 @@ nats: of a density for the Gaussian (which may be positive), of a probability fo
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.choices import Choice
 from reverie.math.distributions import bernoulli_log_prob, isotropic_log_prob
 
 
+class Likelihood(Protocol):
+    """A module that is a distribution over pixels in [0, 1], given a decoder's output."""
+
+    def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """A network's raw output as the likelihood's, for images of that mean and scale."""
+        ...
+
+    def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
+        """In nats, summed over the pixels of an image."""
+        ...
+
+    def mean(self, output: Tensor) -> Tensor:
+        """The expected pixels."""
+        ...
+
+
+class LikelihoodConfig(Choice):
+    """The family of likelihoods of pixels."""
+
+    def build(self) -> Likelihood:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class GaussianPixelsConfig:
+class GaussianPixelsConfig(LikelihoodConfig):
     """`N(mean, std)` for each pixel; `learned` fits one std for all pixels, from `std` on (Rybkin 2021)."""
 
     std: float = 0.1
@@ -26,7 +51,7 @@ class GaussianPixelsConfig:
 
 
 @dataclass(frozen=True)
-class BernoulliPixelsConfig:
+class BernoulliPixelsConfig(LikelihoodConfig):
     """A probability of ink for each pixel; gray levels count as probabilities themselves."""
 
     def build(self) -> "BernoulliPixels":
@@ -74,7 +99,3 @@ class BernoulliPixels(nn.Module):
     def mean(self, output: Tensor) -> Tensor:
         """The expected pixels."""
         return output.sigmoid()
-
-
-LikelihoodConfig = GaussianPixelsConfig | BernoulliPixelsConfig
-Likelihood = GaussianPixels | BernoulliPixels

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
-from reverie.models.generative import GenerativeModel, Targets
+from reverie.models.generative import GenerativeConfig, GenerativeModel, Targets
 from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
-from reverie.nn.image import ImageConfig, image_decoder, image_encoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.spaces import EnvSpec
@@ -20,7 +20,7 @@ from reverie.types import Batch
 
 
 @dataclass(frozen=True)
-class VAEConfig:
+class VAEConfig(GenerativeConfig):
     """`image`: the networks that read and draw. `beta` weighs the complexity (1 is the bound), `free` nats of it."""
 
     image: ImageConfig = field(default_factory=lambda: MLPConfig(2, 256))
@@ -28,7 +28,7 @@ class VAEConfig:
     likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
     beta: float = 1.0
     free: float = 0.0
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))  # pyrefly: ignore[bad-override]
 
     def build(self, spec: EnvSpec) -> "VAE":
         return VAE(self, spec)
@@ -40,9 +40,9 @@ class VAE(GenerativeModel):
     def __init__(self, config: VAEConfig, spec: EnvSpec) -> None:
         super().__init__(spec, config.beta, config.free)
         self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
-        self.encoder = image_encoder(config.image, self.shape)
+        self.encoder = config.image.image_encoder(self.shape)
         self.head = MLP(MLPConfig(layers=0), self.encoder.size_out, self.latent.output_size)
-        self.decoder = image_decoder(config.image, self.latent.sample_size, self.shape)
+        self.decoder = config.image.image_decoder(self.latent.sample_size, self.shape)
 
     def targets(self, batch: Batch) -> Targets:
         """Every image of the batch, by itself."""

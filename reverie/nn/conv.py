@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.errors import UserError
+from reverie.nn.image import ImageConfig, ImageEncoder
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 KERNEL = 4
@@ -25,11 +26,17 @@ PUBLISHED_SIZE, PUBLISHED_KERNELS = 64, (5, 5, 6, 6)
 
 
 @dataclass(frozen=True)
-class ConvConfig:
+class ConvConfig(ImageConfig):
     """Layers of `depth`, 2 `depth`, 4 `depth`, ... channels."""
 
     depth: int = 32
     activation: Activation = "relu"
+
+    def image_encoder(self, shape: tuple[int, ...]) -> "ConvEncoder":
+        return ConvEncoder(self, shape[0], shape[2])
+
+    def image_decoder(self, size_in: int, shape: tuple[int, ...]) -> "ConvDecoder":
+        return ConvDecoder(self, size_in, shape[0], shape[2])
 
 
 def sizes(image_size: int) -> list[int]:
@@ -42,7 +49,7 @@ def sizes(image_size: int) -> list[int]:
     return found
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(ImageEncoder):
     """Images `(*b, height, width, C)` in [-0.5, 0.5] to vectors `(*b, size_out)`."""
 
     def __init__(self, config: ConvConfig, image_size: int, channels: int) -> None:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.math.distributions import isotropic_log_prob
-from reverie.nn.image import ImageConfig, image_decoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import EnvSpec
 
@@ -19,7 +19,7 @@ class Decoder(nn.Module):
         self.heads = nn.ModuleDict()
         for name, space in sorted(spec.obs.items()):
             if space.is_image:
-                self.heads[name] = image_decoder(image, feature_size, space.shape)
+                self.heads[name] = image.image_decoder(feature_size, space.shape)
             else:
                 self.heads[name] = MLP(vector, feature_size, space.shape[0])
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.nn.conv import ConvConfig
-from reverie.nn.image import ImageConfig, image_encoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import EnvSpec
 
@@ -28,7 +28,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
         super().__init__()
         images = {
-            name: image_encoder(config.image, space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
+            name: config.image.image_encoder(space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
         }
         self.images = nn.ModuleDict(images)
         self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
+from reverie.config.renamed import renamed_parameters
 from reverie.errors import UserError
 from reverie.files import atomic_write
 
@@ -20,7 +21,7 @@ def read_weights(path: Path, module: nn.Module) -> None:
     from safetensors.torch import load_file
 
     try:
-        module.load_state_dict(load_file(path))
+        module.load_state_dict(renamed_parameters(load_file(path)))
     except Exception as error:
         raise UserError(f"{path} is damaged ({error}): `reverie resume` the run to write it anew.") from error
 
@@ -31,7 +32,7 @@ def read_parts(path: Path, module: nn.Module, parts: tuple[str, ...]) -> None:
 
     own = {name: x for name, x in module.state_dict().items() if name.partition(".")[0] in parts}
     try:
-        found = load_file(path)
+        found = renamed_parameters(load_file(path))
     except Exception as error:
         raise UserError(f"{path} cannot be read ({error}): give the folder of a finished run.") from error
     for name, x in own.items():

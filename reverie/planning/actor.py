@@ -43,6 +43,9 @@ class PlanningConfig:
         """What an agent that acts by this planner is rebuilt from."""
         return self
 
+    def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PlanningActor":
+        return PlanningActor(self, model, spec.action)
+
     def build(self, spec: EnvSpec, feature_size: int) -> "NothingToLearn":
         return NothingToLearn()
 
@@ -140,8 +143,8 @@ class PlanningActor(nn.Module):
 
     def _planning_noise(self, batch: int, generator: torch.Generator) -> PlanningNoise:
         count = self.config.num_samples
-        shape = (batch, count, self.config.planner.horizon)
-        samples = self.sample_noise(*shape, generator=generator) if count else None
+        horizon = self.planner.start(1, torch.device("cpu")).mean.shape[1]
+        samples = self.sample_noise(batch, count, horizon, generator=generator) if count else None
         return PlanningNoise(self.planner.noise(batch, generator), samples)
 
 

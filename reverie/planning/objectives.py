@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.choices import Choice
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
 from reverie.planning.base import Objective
@@ -15,8 +16,31 @@ from reverie.signals.base import Decodes, RewardHead, SimilarityHead
 from reverie.types import State
 
 
+class ObjectiveConfig(Choice):
+    """The family of objectives: what a plan is good for."""
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        """The objective in this model; `value` predicts the return after features, None where none was learned."""
+        raise NotImplementedError
+
+
+class GoalObjectiveConfig(ObjectiveConfig, abstract=True):
+    """Objectives that need a goal, which is given from outside (`agents.with_goal`)."""
+
+    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
+        return goal_missing
+
+    def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> Any:
+        """B prepared observations in the form in which `towards` takes a goal."""
+        raise NotImplementedError
+
+    def towards(self, model: WorldModel, goal: Any) -> Objective:
+        """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class RewardSumConfig:
+class RewardSumConfig(ObjectiveConfig):
     """The sum of predicted rewards, each weighed by the chance to be still alive (PlaNet, Alg. 2: gamma 1)."""
 
     gamma: float = 1.0
@@ -32,7 +56,7 @@ class RewardSumConfig:
 
 
 @dataclass(frozen=True)
-class RewardAndValueConfig:
+class RewardAndValueConfig(ObjectiveConfig):
     """The return, `sum_h gamma^h r_h + gamma^H v(s_H)`: what comes after the horizon counts too.
 
     The value is that of the policy that was learned with the model, and `gamma` should be that policy's.
@@ -66,7 +90,7 @@ def goal_missing(states: State, actions: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class GoalConfig:
+class GoalConfig(GoalObjectiveConfig):
     """How similar features are to those of a goal (Yan 2020, Sec. 4), at the `end` of the horizon or on `all` steps.
 
     `distance`: minus the squared distance; `cosine`; `dot`: the inner product; `learned`: as the model's part
@@ -75,9 +99,6 @@ class GoalConfig:
 
     similarity: Literal["distance", "cosine", "dot", "learned"] = "distance"
     steps: Literal["end", "all"] = "all"
-
-    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
-        return goal_missing
 
     def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
         """The features of B prepared observations."""
@@ -107,16 +128,13 @@ class GoalConfig:
 
 
 @dataclass(frozen=True)
-class PixelGoalConfig:
+class PixelGoalConfig(GoalObjectiveConfig):
     """How similar the images that a pixel-space model predicts are to a goal's: minus the squared error, summed.
 
     `signal` is the name of the model's part that decodes predicted features.
     """
 
     signal: str = "pixel_forward"
-
-    def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
-        return goal_missing
 
     def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> dict[str, Tensor]:
         """B prepared observations as they are."""
@@ -140,12 +158,6 @@ class PixelGoalConfig:
             return torch.cat(found)
 
         return objective
-
-
-GOALS = GoalConfig, PixelGoalConfig
-"""Objectives that need a goal."""
-ObjectiveConfig = RewardSumConfig | RewardAndValueConfig | GoalConfig | PixelGoalConfig
-"""What an actor that plans can be after; a goal is given from outside (`agent.towards`)."""
 
 
 def _rewards(model: WorldModel) -> Callable[[Float[Tensor, "*b H F"], float], tuple[Tensor, Tensor, Tensor]]:

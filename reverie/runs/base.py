@@ -6,8 +6,8 @@ run/
   checkpoints/ replay/          what resuming needs, exactly
   agent.json agent.safetensors  the agent alone, for `reverie.load` (`model.*` where a model alone was learned)
 
-`OnlineRun` (agent_run.py) plays environments, `OfflineRun` (fit_run.py) learns a model from what was recorded. The training
-loop knows neither.
+`OnlineRun` (online.py) plays environments, `OfflineRun` (offline.py) learns a model from recorded data. The loop knows
+neither.
 """
 
 import json
@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from reverie.agents import agent as agents
-from reverie.config.files import encode
+from reverie.config.files import check_readable, write_file
 from reverie.errors import UserError
 from reverie.files import atomic_write, remove_partial
 from reverie.nn.optimizer import Optimizer
@@ -96,9 +96,10 @@ class Run(ABC):
             raise UserError(
                 f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run."
             )
+        check_readable(config)
         run = cls(config, folder)
         folder.mkdir(parents=True, exist_ok=True)
-        atomic_write(folder / "config.json", json.dumps(encode(config), indent=1).encode())
+        write_file(folder / "config.json", config)
         atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
         run.logger = Logger(folder, run.unit)
         return run

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from reverie.config.files import read_file
-from reverie.data.datasets import RecordedConfig
+from reverie.data import RecordedConfig
 from reverie.data.digits import DigitsConfig
 from reverie.data.replay import ReplayConfig
 from reverie.envs.base import EnvConfig
@@ -69,7 +69,7 @@ class OnlineConfig:
     env: EnvConfig = field(default_factory=EnvConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     model: WorldModelConfig = field(default_factory=WorldModelConfig)
-    behavior: LearnerConfig = field(default_factory=ActorCriticConfig)
+    behavior: LearnerConfig | PlanningConfig = field(default_factory=ActorCriticConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 

@@ -1,6 +1,5 @@
 """The run of a model that is fitted to recorded data; nobody acts in it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +7,9 @@ import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, AgentConfig, choose_device
-from reverie.config.files import encode, read_file
-from reverie.envs.base import EnvConfig
+from reverie.config.files import read_file, write_file
 from reverie.errors import UserError
 from reverie.evaluate import generation, prediction, representation
-from reverie.files import atomic_write
 from reverie.models.generative import GenerativeModel
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import Optimizer
@@ -58,8 +55,7 @@ class OfflineRun(Run):
             return None
         if not isinstance(self.model, WorldModel):
             raise UserError("Only a world model can act: set --actor none.")
-        env = getattr(self.config.data, "env", None)
-        assert env is None or isinstance(env, EnvConfig)
+        env = self.config.data.environment()
         config = AgentConfig(self.recorded.spec, self.config.model, self.config.actor, env)  # pyrefly: ignore
         return Agent(config, self.model, PlanningActor(self.config.actor, self.model, self.recorded.spec.action))
 
@@ -132,8 +128,7 @@ class OfflineRun(Run):
 
     def save_result(self) -> None:
         """`model.json` and `model.safetensors`, all that `load` needs; and an agent's files, if the model acts."""
-        spec = encode(self.recorded.spec)
-        atomic_write(self.folder / "model.json", json.dumps(spec, indent=1).encode())
+        write_file(self.folder / "model.json", self.recorded.spec)
         write_weights(self.folder / "model.safetensors", self.model)
         if self.agent is not None:
             self.agent.save(self.folder)

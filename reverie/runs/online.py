@@ -9,8 +9,8 @@ from torch import nn
 
 from reverie import envs, tree
 from reverie.agents import agent as agents
-from reverie.agents.actors import ActNoise, PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, Carry
+from reverie.agents.policies import PolicyActor
 from reverie.data import replay as replays
 from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay
@@ -22,7 +22,7 @@ from reverie.runs import checkpoint, outcome
 from reverie.runs.base import Run
 from reverie.runs.config import OnlineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
-from reverie.types import Batch
+from reverie.types import ActNoise, Batch
 
 if TYPE_CHECKING:
     from reverie.runs.reporter import Reporter

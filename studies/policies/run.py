@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from reverie import recipes, tree
-from reverie.agents.actors import PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, load
+from reverie.agents.policies import PolicyActor
 from reverie.data.agent_replay import AgentReplayConfig
 from reverie.data.replay import Replay
 from reverie.envs import make_many

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import get_args
 
 import pytest
 import torch
@@ -12,19 +11,22 @@ from reverie import tree
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.deterministic import DeterministicConfig
 from reverie.dynamics.forward_models import ForwardConfig
+from reverie.dynamics.latents import LatentConfig
 from reverie.dynamics.rollout import imagine, observe
-from reverie.dynamics.rssm import LatentConfig, RSSMConfig
+from reverie.dynamics.rssm import RSSMConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig
 
 FORWARD = [
     DeterministicConfig(forward=forward(), residual=residual)
-    for forward in get_args(ForwardConfig)
+    for forward in ForwardConfig.choices().values()
     for residual in (False, True)
 ]
-RECURRENT = [RSSMConfig(latent=latent()) for latent in get_args(LatentConfig)] + [RSSMConfig(cell="layer_norm")]
-CONFIGS = list(dict.fromkeys([config() for config in get_args(DynamicsConfig)] + FORWARD + RECURRENT))
+RECURRENT = [RSSMConfig(latent=latent()) for latent in LatentConfig.choices().values()] + [
+    RSSMConfig(cell="layer_norm")
+]
+CONFIGS = list(dict.fromkeys([config() for config in DynamicsConfig.choices().values()] + FORWARD + RECURRENT))
 BATCH, TIME, EMBED, ACTION = 4, 5, 7, 2
 
 

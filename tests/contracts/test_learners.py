@@ -1,7 +1,5 @@
 """What every learner owes, whichever it is: a new one is picked up from the union of configs."""
 
-from typing import get_args
-
 import pytest
 import torch
 from mocks import model_config, spec
@@ -12,7 +10,7 @@ from reverie.learners import LearnerConfig
 from reverie.models.world_model import WorldModel
 from reverie.planning.actor import PlanningConfig
 
-CONFIGS = [config() for config in get_args(LearnerConfig) if config is not PlanningConfig]
+CONFIGS = [config() for config in LearnerConfig.choices().values() if config is not PlanningConfig]
 """A planner acts without learning anything of its own; its tests are those of actors."""
 BELIEFS = 6
 

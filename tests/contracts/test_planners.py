@@ -1,7 +1,5 @@
 """What every planner owes: the cases come from the union of configs."""
 
-from typing import get_args
-
 import pytest
 import torch
 
@@ -10,7 +8,7 @@ from reverie.planning.base import shift
 from reverie.types import Plan
 
 B, A = 3, 2
-CASES = get_args(PlannerConfig)
+CASES = PlannerConfig.choices().values()
 GOALS = torch.tensor([[0.3, -0.6], [-0.2, 0.1], [0.7, 0.5]])
 
 

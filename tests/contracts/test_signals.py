@@ -1,7 +1,6 @@
 """What every learning signal owes, whichever it is: a new one is picked up from the union of configs."""
 
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 import torch
@@ -54,7 +53,7 @@ def setting() -> Setting:
     return Setting()
 
 
-@pytest.fixture(params=get_args(SignalConfig) or (SignalConfig,), ids=lambda config: config.__name__)
+@pytest.fixture(params=SignalConfig.choices().values() or (SignalConfig,), ids=lambda config: config.__name__)
 def signal(request, setting):
     torch.manual_seed(1)
     return request.param().build(SPEC, setting.dynamics.feature_size)

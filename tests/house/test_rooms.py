@@ -18,7 +18,8 @@ ORDER = (
     ("signals",),
     ("dynamics",),
     ("nn", "data"),
-    ("envs", "config"),
+    ("envs",),
+    ("config",),
     ("math", "(root)"),
 )
 """Rooms from the top down: each may import itself and what stands below it, and rooms of one line do not meet."""

@@ -60,7 +60,6 @@ def _see_through(config: "RunConfig", folder: Path, work: "Callable[[Callable[[P
         result, paths = outcome.write(folder, config)
         print(mean_return(result.returns, config.env))
     else:
-        from reverie.envs.base import EnvConfig
         from reverie.evaluate import generation, prediction, representation
         from reverie.models.world_model import WorldModelConfig
 
@@ -72,7 +71,7 @@ def _see_through(config: "RunConfig", folder: Path, work: "Callable[[Callable[[P
             print(judge.sentence(values))
             if warning := judge.warning(values):
                 print(f"warning: {warning}")
-        if config.goals and isinstance(getattr(config.data, "env", None), EnvConfig):
+        if config.goals and config.data.environment() is not None:
             from reverie.agents.agent import load
             from reverie.evaluate import goals
 
