@@ -19,11 +19,11 @@ class Learner(Protocol[M, N]):
     """
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Fresh optimizers by name, made once the parameters are on their device."""
+        """New optimizers by name; call when the parameters are on their device."""
         ...
 
     def noise(self, model: M, batch: int, generator: torch.Generator) -> N:
-        """All standard noise of one update from `batch` beliefs."""
+        """Draw the standard noise of one update from `batch` beliefs."""
         ...
 
     def update(self, model: M, belief: State, noise: N, optimizers: dict[str, Optimizer]) -> Metrics:
