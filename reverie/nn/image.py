@@ -1,4 +1,4 @@
-"""Images to vectors and back, by convolutions or, for the smallest, by dense layers: one union, two functions."""
+"""Encoders and decoders of images, by convolutions or, for small images, by dense layers."""
 
 from itertools import pairwise
 from math import prod
@@ -10,7 +10,7 @@ from reverie.nn.conv import ConvConfig, ConvDecoder, ConvEncoder
 from reverie.nn.mlp import ACTIVATIONS, MLP, MLPConfig, initialize
 
 ImageConfig = ConvConfig | MLPConfig
-"""How images are read and drawn; an `MLPConfig` takes all pixels as one vector."""
+"""How images are encoded and decoded; an `MLPConfig` takes all pixels as one vector."""
 
 
 class DenseEncoder(nn.Module):
