@@ -52,7 +52,7 @@ MISSING_HEAD: dict[type, str] = {
     RewardHead: "This model predicts no reward: add a reward signal to the model, such as `Reward`.",
     ContinuationHead: "This model predicts no end of an episode: add the signal `Continuation` to the model.",
     ReconstructionHead: "This model decodes no observations: add the signal `Reconstruction` to the model.",
-    SimilarityHead: "This model learns no similarity: take --objective.similarity distance.",
+    SimilarityHead: "This model has no contrastive signal to compare by: take --objective.similarity distance.",
 }
 """What to say where a head is missing."""
 
