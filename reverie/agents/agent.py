@@ -30,7 +30,7 @@ Flags = np.ndarray | Tensor | None
 
 @dataclass(frozen=True)
 class Carry:
-    """What the agent remembers between decisions: its belief, the action it took, the actor's own memory."""
+    """The agent's state between steps: its belief, its last action and the actor's state."""
 
     belief: State
     action: Float[Tensor, "B A"]
@@ -39,17 +39,17 @@ class Carry:
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """All that an agent is rebuilt from, without the training config."""
+    """Everything needed to rebuild an agent; independent of the training config."""
 
     spec: EnvSpec
     model: WorldModelConfig
     actor: ActorConfig | PlanningConfig
     env: EnvConfig | None = None
-    """The environment that it learned in; None where that is not known, as for recordings."""
+    """The environment of training; None if unknown, as for recorded data."""
 
     @property
     def world(self) -> EnvConfig:
-        """`env`. UserError where there is none."""
+        """`env`, or a UserError if it is None."""
         if self.env is None:
             raise UserError(
                 "This agent learned from recordings, so there is no environment to play in: act with it by "
@@ -59,7 +59,7 @@ class AgentConfig:
 
 
 class Agent(nn.Module):
-    """`act` works on one observation or a batch, on numpy arrays or tensors. State goes in and comes out."""
+    """World model and actor. `act` takes one observation or a batch, as numpy arrays or tensors."""
 
     def __init__(self, config: AgentConfig, model: WorldModel, actor: Actor) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Agent(nn.Module):
         return Carry(belief, action, self.actor.initial(batch))
 
     def noise(self, batch: int, generator: torch.Generator, explore: bool = True) -> ActNoise:
-        """Standard noise of one decision: sampled beliefs and actions, and exploration if asked for."""
+        """Draw the standard noise of one step: for beliefs, actions and, with `explore`, exploration."""
         actor, exploration = self.actor.noise(batch, generator)
         belief = self.model.dynamics.noise(batch, generator=generator)
         return ActNoise(belief, actor, exploration if explore else None)
@@ -91,12 +91,12 @@ class Agent(nn.Module):
     def act(
         self, carry: Carry | None, obs: Obs, is_first: Flags = None, noise: ActNoise | None = None
     ) -> tuple[Carry, np.ndarray | Tensor]:
-        """Update the belief by `obs` and choose an action in the normal form.
+        """Update the belief by `obs` and choose an action in the library's form (`envs.conversions`).
 
-        `obs`: by the names in `config.spec.obs`, one observation or a batch of them with a leading axis B.
-        `carry`: what the last call gave; None at the first step. `is_first` (B,) restarts single beliefs.
-        `noise`: None for mean beliefs and the mode of the policy. Returns the action as the observation came:
-        `(A,)` or `(B, A)`, numpy or tensor. Raises UserError where the observation does not fit the agent.
+        `obs`: by the names in `config.spec.obs`, one observation or a batch with leading axis B. `carry`: returned by
+        the last call, None at the first step. `is_first` (B,) restarts single beliefs. `noise`: None for mean beliefs
+        and the mode of the policy. Returns the action `(A,)` or `(B, A)`, numpy or tensor like `obs`. UserError if
+        the observation does not fit the agent.
         """
         name, space = next(iter(self.config.spec.obs.items()))
         single = len(obs[name].shape) == len(space.shape) if name in obs else False
@@ -119,15 +119,15 @@ class Agent(nn.Module):
         actor_state = carry.actor_state if fresh is None else tree.where(first.to(device), fresh, carry.actor_state)
         action, actor_state = self.actor.act(belief, actor_state, noise)
         carry = Carry(belief, action, actor_state)
-        given = action[0] if single else action
-        return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
+        action = action[0] if single else action
+        return carry, action if isinstance(obs[name], Tensor) else action.cpu().numpy()
 
     def tensors(self, obs: Obs, single: bool) -> dict[str, Tensor]:
-        """What the agent sees of an observation, as a batch on its device. UserError where it does not fit."""
+        """An observation as a batch of tensors on the agent's device. UserError if it does not fit."""
         device = next(self.parameters()).device
         if missing := self.config.spec.obs.keys() - obs.keys():
             raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
-        found = {}
+        tensors = {}
         for key, expected in self.config.spec.obs.items():
             value = torch.as_tensor(obs[key], device=device)
             value = value[None] if single else value
@@ -136,8 +136,8 @@ class Agent(nn.Module):
                     f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
                     f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
                 )
-            found[key] = value
-        return found
+            tensors[key] = value
+        return tensors
 
     def save(self, folder: Path) -> None:
         """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
@@ -146,7 +146,7 @@ class Agent(nn.Module):
 
 
 def build(config: AgentConfig) -> Agent:
-    """A new agent; one that trains shares its learner's policy (`agent_run`)."""
+    """A new agent with untrained weights."""
     model = WorldModel(config.model, config.spec)
     return Agent(config, model, config.actor.build_actor(model, config.spec))
 

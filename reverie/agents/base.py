@@ -16,18 +16,18 @@ N = TypeVar("N")
 
 @runtime_checkable
 class Actor(Protocol[M, N]):
-    """Chooses actions from beliefs. `M` is the type of its memory between decisions, `N` of its noise."""
+    """Chooses actions from beliefs. `M` is the type of its state between steps, `N` of its noise."""
 
     def initial(self, batch: int) -> M:
-        """The memory before the first decision of `batch` episodes."""
+        """The actor's state before the first step of `batch` episodes."""
         ...
 
     def act(self, belief: State, actor_state: M, noise: ActNoise[N] | None) -> tuple[Tensor, M]:
-        """Actions (B, A) in the normal form, and what to remember."""
+        """Actions (B, A) in the library's form (`envs.conversions`), and the actor's next state."""
         ...
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[N, Tensor]:
-        """Standard noise of one decision: to sample or to search, and to explore."""
+        """Draw the standard noise of one step: to sample or to search, and to explore."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""Forward models: where an action takes an encoding, `zhat_{t+1} = f(z_t, a_t)`, in three forms.
+"""Forward models of encodings, `zhat_{t+1} = f(z_t, a_t)`: linear, MLP and state-dependent matrix.
 
-Yan et al. 2020 (contrastive forward model) compare all three. Each is a function of `(z, a)`; `residual` dynamics add z
-to what it gives (`dynamics.deterministic`).
+Yan et al. 2020 (contrastive forward model) compare all three. `residual` dynamics add z to the output
+(`dynamics.deterministic`).
 
 Departures: the linear model has a bias, which the published code leaves out.
 """
@@ -27,7 +27,7 @@ class ForwardConfig(Choice):
 
 @dataclass(frozen=True)
 class LinearForwardConfig(ForwardConfig):
-    """Nothing to choose."""
+    """No settings."""
 
     def build(self, size: int, action_size: int) -> "LinearForward":
         return LinearForward(size, action_size)
@@ -60,7 +60,7 @@ class MLPForward(nn.Module):
 
     def __init__(self, config: MLPForwardConfig, size: int, action_size: int) -> None:
         super().__init__()
-        self.net = MLP(config.mlp, size + action_size, size).net  # weights are named as before there was a choice
+        self.net = MLP(config.mlp, size + action_size, size).net  # so weights are named `net.0`, not `net.net.0`
 
     def forward(self, value: Float[Tensor, "*b Z"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b Z"]:
         return self.net(torch.cat([value, action], dim=-1))
@@ -68,7 +68,7 @@ class MLPForward(nn.Module):
 
 @dataclass(frozen=True)
 class MatrixForwardConfig(ForwardConfig):
-    """The size of the network that gives the matrix."""
+    """The size of the network that computes the matrix."""
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 64, "relu"))
 
@@ -79,7 +79,7 @@ class MatrixForwardConfig(ForwardConfig):
 class MatrixForward(nn.Module):
     """`zhat = W(z, a) z` with `W = tanh(MLP([z, a])) / sqrt(Z)` (Yan 2020, Sec. 4).
 
-    A row of W is at most 1 long, so `|zhat_i| <= |z|`; and zero is led to zero, whatever the action.
+    The norm of a row of W is at most 1, so `|zhat_i| <= |z|`. Zero stays zero for every action.
     """
 
     def __init__(self, config: MatrixForwardConfig, size: int, action_size: int) -> None:

@@ -1,7 +1,7 @@
-"""The stochastic part of a state: how a network's output becomes a distribution, a sample and a divergence.
+"""Latents, the stochastic part of a state: distribution, sample and divergence from a network's output.
 
-A latent is pure: it has no parameters. A class of its own lets Gaussian and categorical latents (one file, one
-line in `rssm.Latent`) stand in the same model.
+A latent has no parameters. The same RSSM takes a Gaussian, a deterministic or a categorical one
+(`dynamics.categorical`).
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Latent(Protocol[D]):
     sample_size: int
     noise_size: int
     output_size: int
-    """How many numbers the network must give for one distribution."""
+    """Outputs of the network for one distribution, O."""
 
     def stats(self, output: Float[Tensor, "*b O"]) -> D: ...
 
@@ -38,7 +38,7 @@ class Latent(Protocol[D]):
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor: ...
 
     def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
-        """The standard deviation over N samples of whatever may die by itself: each number, or each group of them."""
+        """The standard deviation over N samples of each dimension, or of each group (`HasFeatureStd`)."""
         ...
 
 
@@ -104,7 +104,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class PointStats:
-    """A distribution of no width."""
+    """A point: the sample itself."""
 
     value: Float[Tensor, "*b Z"]
 
@@ -120,7 +120,7 @@ class DeterministicLatentConfig(LatentConfig):
 
 
 class DeterministicLatent:
-    """Its sample is its value, its divergence the squared distance; it takes no noise."""
+    """The sample is the output, the divergence the squared distance; it takes no noise."""
 
     def __init__(self, config: DeterministicLatentConfig) -> None:
         self.sample_size = self.output_size = config.size

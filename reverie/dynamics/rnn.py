@@ -1,8 +1,8 @@
-"""The deterministic path alone: an RSSM whose latent is a point.
+"""The deterministic path alone: an RSSM with a deterministic latent.
 
-    h_t = GRU(h_{t-1}, z_{t-1}, a_{t-1})      guess z_t = f(h_t)      corrected z_t = g(h_t, e_t)
+    h_t = GRU(h_{t-1}, z_{t-1}, a_{t-1})      prior z_t = f(h_t)      posterior z_t = g(h_t, e_t)
 
-Hafner et al. 2019 (PlaNet), Fig. 2a: it remembers, but holds one future at a time.
+Hafner et al. 2019 (PlaNet), Fig. 2a: it has memory, but cannot represent several futures.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from reverie.nn.mlp import Activation
 
 @dataclass(frozen=True)
 class RNNConfig(DynamicsConfig):
-    """The sizes of the RSSM that it is compared with."""
+    """Sizes as in `RSSMConfig`; `size` is the latent's."""
 
     deter: int = 200
     hidden: int = 200

@@ -1,9 +1,9 @@
-"""The conditional variational autoencoder: several pictures that one condition may lead to.
+"""The conditional variational autoencoder: a distribution over images given a condition.
 
     ln p(y | x) >= E_{q(z | x, y)} ln p(y | x, z) - KL(q(z | x, y) || p(z | x))
 
-Sohn 2015, Eq. 4; the prior N(0, I) or learned. With the frame before and the action between as the condition it is a
-stochastic forward model in pixels: what a state-space model does with a memory in place of the last frame.
+Sohn 2015, Eq. 4; the prior is N(0, I) or learned. With the previous frame and action as the condition it is a
+stochastic forward model in pixel space.
 """
 
 from dataclasses import dataclass, field
@@ -28,9 +28,9 @@ from reverie.types import Batch
 
 @dataclass(frozen=True)
 class CVAEConfig(GenerativeConfig):
-    """`given`: the `past` (the frame before and the action between) or the `vectors` that come with the image.
+    """`given`: the condition, `past` (previous frame and action) or `vectors` (the other observations).
 
-    `hidden`: the layers between what was read and the latent, of posterior and prior.
+    `hidden`: the layers of posterior and prior between the encodings and the latent.
     """
 
     given: Literal["past", "vectors"] = "past"
@@ -74,22 +74,22 @@ class CVAE(GenerativeModel):
         return EnvSpec(obs, spec.action, spec.repeat)
 
     def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
-        """What is known of each step's image: from the step before (its first is void), or from the same step."""
+        """Encode the condition of each image; given the past, column 0 is meaningless."""
         obs = self.normalize(batch.obs)
         if self.given == "vectors":
             return self.reader({name: obs[name] for name in self.reader.vectors})
         image = obs[self.name]
-        before = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
-        return self.reader({self.name: before, "action": prev_action(batch.action)})
+        previous = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
+        return self.reader({self.name: previous, "action": prev_action(batch.action)})
 
     def targets(self, batch: Batch) -> Targets:
-        """Every image of the batch; given the past, the first of a sequence or of an episode does not count."""
+        """Every image of the batch; given the past, the mask leaves out first frames of sequences and episodes."""
         image = self.normalize(batch.obs)[self.name]
-        counts = image.new_ones(image.shape[:2])
+        mask = image.new_ones(image.shape[:2])
         if self.given == "past":
-            counts = (~batch.is_first).to(image.dtype)
-            counts = torch.cat([torch.zeros_like(counts[:, :1]), counts[:, 1:]], dim=1)
-        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), counts)
+            mask = (~batch.is_first).to(image.dtype)
+            mask = torch.cat([torch.zeros_like(mask[:, :1]), mask[:, 1:]], dim=1)
+        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), mask)
 
     def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
         if self.prior_net is not None:

@@ -1,6 +1,6 @@
-"""The variational autoencoder: a simple noise becomes a complex shape, `x = f(z) + noise`, z ~ N(0, I).
+"""The variational autoencoder: `x = f(z) + noise`, z ~ N(0, I) (Kingma & Welling 2014).
 
-Kingma & Welling 2014. `base.py` has the bound; here are its three distributions.
+`models.generative` has the bound; this file has its three distributions.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from reverie.types import Batch
 
 @dataclass(frozen=True)
 class VAEConfig(GenerativeConfig):
-    """`image`: the networks that read and draw. `beta` weighs the complexity (1 is the bound), `free` nats of it."""
+    """`image`: encoder and decoder. `beta` weighs the divergence (1 is the bound); `free` nats of it cost nothing."""
 
     image: ImageConfig = field(default_factory=lambda: MLPConfig(2, 256))
     latent: GaussianConfig = field(default_factory=lambda: GaussianConfig(size=16, min_std=1e-3))
@@ -45,7 +45,7 @@ class VAE(GenerativeModel):
         self.decoder = config.image.image_decoder(self.latent.sample_size, self.shape)
 
     def targets(self, batch: Batch) -> Targets:
-        """Every image of the batch, by itself."""
+        """Every image of the batch, without a condition."""
         image = self.normalize(batch.obs)[self.name]
         leading = image.shape[:2]
         pixels = batch.obs[self.name].float() / 255

@@ -1,4 +1,4 @@
-"""Dense networks: the stack under every head, policy and value, and the encoder of vector observations."""
+"""Dense networks: heads, policies, values and the encoder of vector observations."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +16,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU, "silu
 
 
 def initialize(module: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases, as the published agents have (PyTorch's own default is smaller)."""
+    """Set Glorot-uniform weights and zero biases, as in the published agents (PyTorch's default is smaller)."""
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.xavier_uniform_(part.weight)
@@ -84,7 +84,7 @@ class DenseDecoder(nn.Module):
 
 
 def symlog(vector: Float[Tensor, "*b V"]) -> Float[Tensor, "*b V"]:
-    """`sign(x) ln(1 + |x|)`: keeps vector observations of any unit within a network's range (Hafner 2023, Eq. 1)."""
+    """`sign(x) ln(1 + |x|)`: compresses vector observations of any unit (Hafner 2023, Eq. 1)."""
     return torch.sign(vector) * torch.log1p(vector.abs())
 
 

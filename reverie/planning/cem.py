@@ -64,9 +64,9 @@ class CEM:
 class ICEMConfig(PlannerConfig):
     """Pinneri 2020, Tab. S2 and Sec. 3: fewer candidates per plan.
 
-    `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population's divisor from one
-    iteration to the next, never below two elites each. `keep_fraction`: the share of elites that stay candidates.
-    `momentum`: how much of the old mean and std stays.
+    `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population is divided by it at
+    each iteration, down to twice the elites. `keep_fraction`: the fraction of the elites that stay candidates.
+    `momentum`: the weight of the old mean and std.
     """
 
     horizon: int = 12

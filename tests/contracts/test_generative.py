@@ -113,5 +113,5 @@ def test_beta_and_free_nats(kind):
 @pytest.mark.parametrize("kind", GenerativeConfig.choices().values())
 def test_data_without_one_image_are_refused(kind):
     for obs in ({"side": Space((2,), "float32")}, {name: Space((8, 8, 1), "uint8") for name in ("left", "right")}):
-        with pytest.raises(UserError, match=r"draws one image, and these data have [02]"):
+        with pytest.raises(UserError, match=r"needs exactly one image, and these data have [02]"):
             kind().build(EnvSpec(obs, ActionSpace(A, False), 1))

@@ -71,7 +71,7 @@ def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, future
     expected = agent.model.to_env_units(score(torch.from_numpy(found.action)[None])[0].detach())
     torch.testing.assert_close(torch.from_numpy(found.score), expected)
     for future in found.shown:
-        expected = score(torch.from_numpy(future.action)[None, None]).item() / scale
+        expected = agent.model.to_env_units(score(torch.from_numpy(future.action)[None, None])).item()
         assert future.score == pytest.approx(expected, rel=1e-4)
 
     if not isinstance(planner, CEMConfig | MPPIConfig):  # they execute a mean, which they do not score
