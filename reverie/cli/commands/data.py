@@ -16,8 +16,8 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     """`reverie collect ID`"""
     from reverie.cli.display import LiveDisplay
     from reverie.data import minari
-    from reverie.data.recording import collect
     from reverie.data.random_trajectories import available_cores
+    from reverie.data.recording import collect
     from reverie.runs.interrupt import Interrupted, asked_to_stop
 
     env = environment(arguments.id, settings)
