@@ -8,7 +8,7 @@ the cloth is over another the floor of the upper particle is the lower one, so t
 Departures from Yan 2020: a flex of MuJoCo 3 instead of the cloth composite of MuJoCo 2; viscous drag instead of
 friction, and floors instead of contacts, which would be the larger part of the time. Edges are constraints that
 correct 0.4 of their error in a step, and bending is taken implicitly: both allow steps of 30 ms, some 18 to an action.
-Elastic edges as stiff would need 0.7 ms. HasMetrics: conjugate gradients (14 iterations; with 8 an edge may be torn to
+Elastic edges as stiff would need 0.7 ms. Measured: conjugate gradients (14 iterations; with 8 an edge may be torn to
 four times its length) in two thirds of the time of Newton's method, with the same lengths.
 """
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from dmc_needed import needs_dmc
 
-from reverie.envs import EnvConfig, dm_control, list_ids, make
+from reverie.envs import EnvConfig, dm_control, make
 from reverie.envs.dm_control import PUBLISHED_TASKS
 from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
 from reverie.errors import UserError
@@ -129,21 +129,22 @@ def test_the_twenty_published_tasks_exist():
     from dm_control import suite
 
     assert len(PUBLISHED_TASKS) == 20
+    listed = dm_control.ids()
     for name, task in PUBLISHED_TASKS.items():
         assert (task.domain, task.task) in suite.ALL_TASKS
         assert name == f"{task.domain.replace('ball_in_cup', 'cup')}_{task.task}"
         assert task.repeat == 2
-        assert dm_control._parsed(task.id) == dm_control._parsed(f"dm_control/{name}") == task
-        assert task.id in list_ids()["dm_control"]
-    assert dm_control._parsed("dm_control/cup-catch-v0") == PUBLISHED_TASKS["cup_catch"]
+        assert dm_control.parse_id(task.id) == dm_control.parse_id(f"dm_control/{name}") == task
+        assert task.id in listed
+    assert dm_control.parse_id("dm_control/cup-catch-v0") == PUBLISHED_TASKS["cup_catch"]
 
 
 def test_other_tasks_are_drawn_with_care():
     """Nobody looked at their thin parts, so `fast` averages; the quadruped's fixed camera shows little of it."""
-    assert dm_control._parsed("dm_control/cartpole-two_poles-v0") == dm_control.Task(
+    assert dm_control.parse_id("dm_control/cartpole-two_poles-v0") == dm_control.Task(
         "cartpole", "two_poles", grid=(2, 2)
     )
-    assert dm_control._parsed("dm_control/quadruped-fetch-v0").camera == 2
+    assert dm_control.parse_id("dm_control/quadruped-fetch-v0").camera == 2
 
 
 @pytest.mark.parametrize(
