@@ -77,7 +77,7 @@ def trust(model: WorldModel, seen: Batch, env: EnvConfig, futures: int, moments:
     noise = model.dynamics.noise(len(where), futures, HORIZON, generator=generator) if futures else None
     score = score_of(model, RewardSumConfig().build(model, None))
     belief = tree.map(lambda x: x.flatten(0, 1)[where], posterior)
-    predicted = score(belief, noise)(action) / model.signals["reward"].scale
+    predicted = model.to_env_units(score(belief, noise)(action))
     came = true_returns(seen.obs["state"].flatten(0, 1)[where], action, env)
     return Trust(float(correlation(predicted, came).mean()), float((predicted - came).mean()))
 
