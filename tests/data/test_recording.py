@@ -267,12 +267,23 @@ def test_a_bad_dataset_is_one_sentence(tmp_path, capsys):
     manifest = json.loads((tmp_path / "data" / "dataset.json").read_text())
     for key, value, sentence in (
         ("transitions", 9999, "was not finished: the same `reverie collect` command goes on with it"),
-        ("format", 2, "has the format 2, and this version of Reverie reads 1"),
+        ("format", 3, "was written by a newer version of Reverie: upgrade this one."),
         ("seed", "none", "does not fit this version of Reverie: The config's `seed` should be an int"),
     ):
         (tmp_path / "data" / "dataset.json").write_text(json.dumps(manifest | {key: value}))
         assert sentence in run(line, capsys)[2]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dataset_of_the_first_version_is_read(tmp_path):
+    made(tmp_path)
+    path = tmp_path / "dataset.json"
+    tree = json.loads(path.read_text())
+    tree["env"]["settings"] = tree["env"].pop("kwargs")
+    del tree["plugins"]
+    path.write_text(json.dumps(tree | {"format": 1}))
+    assert read_manifest(tmp_path).env == SLIDE
+    assert len(read(tmp_path).train) == read_manifest(tmp_path).train.columns
 
 
 def test_a_damaged_chunk_is_one_sentence(tmp_path):
