@@ -30,7 +30,6 @@ from reverie.files import remove_partial
 from reverie.progress import Progress
 from reverie.spaces import EnvSpec
 
-FORMAT = 1
 CHUNK = 1_000
 """Columns after which a chunk is written, at the end of a trajectory."""
 
@@ -48,7 +47,6 @@ class Part:
 class Manifest:
     """The content of `dataset.json`."""
 
-    format: int
     env: EnvConfig
     privileged: tuple[str, ...]
     seed: int
@@ -66,14 +64,11 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the `dataset.json` of a folder. UserError where there is none, or one of another format."""
+    """Read the `dataset.json` of a folder. UserError where there is none, or one of a newer format."""
     path = folder / "dataset.json"
     if not path.is_file():
         raise UserError(f"{folder} is no dataset, for it has no dataset.json: make one with `reverie collect`.")
-    manifest = read_file(Manifest, path)
-    if manifest.format != FORMAT:
-        raise UserError(f"{folder} has the format {manifest.format}, and this version of Reverie reads {FORMAT}.")
-    return manifest
+    return read_file(Manifest, path)
 
 
 def collect(
@@ -131,7 +126,7 @@ def _new_manifest(
     with closing(envs.make(with_privileged(env, privileged))) as environment:
         spec = environment.spec
     model_spec(spec, privileged)
-    return Manifest(FORMAT, env, privileged, seed, held_out, transitions, spec, Part(), Part())
+    return Manifest(env, privileged, seed, held_out, transitions, spec, Part(), Part())
 
 
 def _continue(folder: Path, asked: Manifest) -> Manifest:
@@ -174,7 +169,7 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
     parts = {"train": manifest.train, "test": manifest.test}
     try:
         if not (folder / "dataset.json").exists():
-            _write_manifest(folder, manifest)  # without it the chunks would be taken for something else
+            write_file(folder / "dataset.json", manifest)  # without it the chunks would be taken for something else
         for name, trajectories in waiting.items():
             if trajectories:
                 joined = {key: np.concatenate([each[key] for each in trajectories]) for key in trajectories[0]}
@@ -187,14 +182,10 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
                     parts[name].columns + length,
                 )
         manifest = replace(manifest, train=parts["train"], test=parts["test"])
-        _write_manifest(folder, manifest)
+        write_file(folder / "dataset.json", manifest)
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}): take another --out.") from error
     return manifest
-
-
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    write_file(folder / "dataset.json", manifest)
 
 
 def _transitions(manifest: Manifest) -> int:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Environment, Obs, make
 from reverie.envs.base import own_sampler
 from reverie.envs.conversions import uniform_actions
-from reverie.envs.gymnasium import GymEnvironment
 from reverie.envs.vector import SerialEnvironments
 from reverie.errors import UserError
 from reverie.evaluate import figures
@@ -37,6 +36,15 @@ CANDIDATES, SHOWN = 100, 6
 
 Choose = Callable[[Obs, Float[np.ndarray, "B N A"]], Float[np.ndarray, "B A"]]
 """Observations (with `goal`) of B episodes and N legal actions in each, to the actions to take."""
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """An unwrapped environment that can try actions and undo them."""
+
+    def foresee(self, actions: Float[np.ndarray, "N A"]) -> Float[np.ndarray, " N"]:
+        """Return the distance to the goal that each action would lead to. The state stays as it is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -140,13 +148,14 @@ def at_random(_: list[Environment]) -> Choose:
 
 
 def by_oracle(worlds: list[Environment]) -> Choose:
-    """The legal action that the true simulator takes nearest to the goal: the bound of greedy one-step control."""
-    raw = [world.unwrapped for world in worlds if isinstance(world, GymEnvironment)]
-    if len(raw) != len(worlds) or not all(hasattr(one, "foresee") for one in raw):
+    """Choose the action that the true simulator takes nearest to the goal: the bound of greedy one-step control."""
+    unwrapped = [getattr(world, "unwrapped", None) for world in worlds]
+    simulators = [simulator for simulator in unwrapped if isinstance(simulator, Foresees)]
+    if len(simulators) != len(worlds):
         raise UserError("This world cannot foresee what an action leads to, so it has no oracle.")
 
     def choose(obs: Obs, legal: Float[np.ndarray, "B N A"]) -> Float[np.ndarray, "B A"]:
-        return np.stack([actions[one.foresee(actions).argmin()] for one, actions in zip(raw, legal)])
+        return np.stack([actions[one.foresee(actions).argmin()] for one, actions in zip(simulators, legal)])
 
     return choose
 
