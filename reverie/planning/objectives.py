@@ -60,7 +60,7 @@ PIECE = 500
 
 def goal_missing(states: Any, actions: Tensor) -> Tensor:
     """The objective of an agent that was given no goal yet."""
-    raise UserError("This agent acts towards a goal: give it one, `reverie.towards(agent, observation)`.")
+    raise UserError("This agent acts towards a goal: give it one, `reverie.with_goal(agent, observation)`.")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class PixelGoalConfig:
 GOALS = GoalConfig, PixelGoalConfig
 """Objectives that need a goal."""
 ObjectiveConfig = RewardSumConfig | RewardAndValueConfig | GoalConfig | PixelGoalConfig
-"""What an actor that plans can be after; a goal is given from outside (`agent.towards`)."""
+"""What an actor that plans can be after; a goal is given from outside (`agent.with_goal`)."""
 
 
 def _rewards(model: WorldModel) -> Callable[[Float[Tensor, "*b H F"], float], tuple[Tensor, Tensor, Tensor]]:

@@ -31,7 +31,7 @@ from reverie.recipes.cfm import published
 from reverie.recipes.latent_prediction import latent_prediction
 from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model as load
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from studies import Findings, OnProgress
 from studies.collapse.report import draw, text
@@ -154,7 +154,7 @@ def judged(
     model, made = cast(WorldModel, load(folder, "cpu")), replace(made, device="cpu")
     data = dataset.build(folder, made.seed, torch.device("cpu"), torch.Generator())
     data.load(lambda _: None)
-    end = measure(model, data, made.training.length, judge(made, data))
+    end = measure(model, data, made.training.length, judge(made.env, data))
     way = [
         {name: x for name, x in line.items() if isinstance(x, float | int)}
         for line in read_metrics(folder, "evaluation")

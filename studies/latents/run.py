@@ -29,7 +29,7 @@ from reverie.evaluate.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.runs.config import OfflineConfig, OnlineConfig
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model as load
 from reverie.types import Batch
 from studies import Findings, OnProgress
 from studies.dynamics import run as dynamics

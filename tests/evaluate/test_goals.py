@@ -133,12 +133,12 @@ def test_an_agent_is_not_changed_by_being_sent_somewhere_and_refuses_to_act_befo
     obs = {"pixels": np.zeros((2, 16, 16, 3), np.uint8)}
     obs["pixels"][0, :4, :4], obs["pixels"][1, 8:12, 8:12] = 255, 255
     goal = {"pixels": obs["pixels"][::-1].copy()}
-    sent = reverie.towards(agent, goal)
+    sent = reverie.with_goal(agent, goal)
     assert sent.model is agent.model
     _, action = sent.act(None, obs)
     assert (action[0] > 0.5).all()
     assert (action[1] < -0.5).all()
-    _, alone = reverie.towards(agent, {"pixels": goal["pixels"][0]}).act(None, {"pixels": obs["pixels"][0]})
+    _, alone = reverie.with_goal(agent, {"pixels": goal["pixels"][0]}).act(None, {"pixels": obs["pixels"][0]})
     assert (alone > 0.5).all()
     with pytest.raises(UserError, match="give it one"):
         agent.act(None, obs)
@@ -173,10 +173,10 @@ def test_what_cannot_be_judged_by_goals_is_one_sentence():
     with pytest.raises(UserError, match="pixels alone"):
         by_agent(agents.build(seen))
     with pytest.raises(UserError, match="acts towards no goal"):
-        reverie.towards(agents.build(replace(seen, spec=spec(image=16))), {"pixels": np.zeros((16, 16, 3), np.uint8)})
+        reverie.with_goal(agents.build(replace(seen, spec=spec(image=16))), {"pixels": np.zeros((16, 16, 3), np.uint8)})
     with pytest.raises(UserError, match="was trained on 'pixels' of shape"):
-        reverie.towards(knowing(), {"pixels": np.zeros((32, 32, 3), np.uint8)})
+        reverie.with_goal(knowing(), {"pixels": np.zeros((32, 32, 3), np.uint8)})
     with pytest.raises(UserError, match="goal"):
         pursue(EnvConfig("worlds:Slide-v0", observe=("picture",)), "", at_random, 2, 0)
     with pytest.raises(UserError, match="contrastive"):
-        reverie.towards(knowing(GoalConfig("learned")), {"pixels": np.zeros((16, 16, 3), np.uint8)})
+        reverie.with_goal(knowing(GoalConfig("learned")), {"pixels": np.zeros((16, 16, 3), np.uint8)})
