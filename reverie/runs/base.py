@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -111,7 +111,7 @@ class Run(ABC, Generic[C]):
         self.logger: Logger
 
     @classmethod
-    def create(cls, config: C, folder: Path) -> Self:
+    def create(cls, config: C, folder: Path) -> "Run[C]":
         """A new run in an empty or new folder."""
         if folder.exists() and any(folder.iterdir()):
             raise UserError(
@@ -126,7 +126,7 @@ class Run(ABC, Generic[C]):
         return run
 
     @classmethod
-    def restore(cls, config: C, folder: Path) -> Self:
+    def restore(cls, config: C, folder: Path) -> "Run[C]":
         """The run of `folder`, whose config this is, as its newest readable checkpoint left it."""
         if not checkpoint.paths(folder / "checkpoints"):
             raise UserError(f"{folder} was stopped before its first checkpoint: delete it and start it anew.")
