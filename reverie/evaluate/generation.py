@@ -30,10 +30,10 @@ def measure(model: GenerativeModel, batch: Batch, samples: int = SAMPLES, seed: 
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     size = batch.action.shape[:2]
     trace = model.trace(batch, model.noise(size[0], size[1], generator))
-    counts = trace.question.counts
+    counts = trace.targets.mask
     each = torch.stack([model.noise(size[0], size[1], generator) for _ in range(samples)])
     share = counts / counts.sum()
-    reconstruction = (model.likelihood.log_prob(trace.output, trace.question.pixels) * share).sum()
+    reconstruction = (model.likelihood.log_prob(trace.output, trace.targets.pixels) * share).sum()
     divergence = (model.latent.divergence(trace.posterior, trace.prior) * share).sum()
     active = active_units(trace.posterior.mean[counts > 0])
     return {
@@ -73,22 +73,22 @@ def picture(model: GenerativeModel, batch: Batch, columns: int = 8, seed: int = 
     """
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     trace = model.trace(batch, None)
-    question = trace.question
-    seen = (question.counts > 0).nonzero()
+    targets = trace.targets
+    seen = (targets.mask > 0).nonzero()
     rows = seen[:: max(1, len(seen) // SHOWN)][:SHOWN]
     tiles = []
     for b, t in rows.tolist():
-        condition = question.condition[b, t].expand(columns, -1)
+        condition = targets.condition[b, t].expand(columns, -1)
         drawn = model.imagine(condition, model.latent.noise(columns, generator=generator))
         known = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
-        known += [question.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
+        known += [targets.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
         tiles.append([(255 * image).round().to(torch.uint8).cpu().numpy() for image in [*known, *drawn]])
     return figures.mosaic(tiles, gap_after=len(tiles[0]) - columns)
 
 
 def examine(model: GenerativeModel, recorded: Recorded, length: int) -> tuple[dict[str, float], np.ndarray]:
     """`measure` and `picture` of the held-out data."""
-    batch = recorded.test.in_order(length, MOST_IMAGES)
+    batch = recorded.test.sequential(length, MOST_IMAGES)
     return measure(model, batch), picture(model, batch)
 
 
@@ -112,8 +112,8 @@ def samples(model: GenerativeModel, count: int, seed: int, held_out: Batch | Non
     generator = torch.Generator(device).manual_seed(seed)
     condition = torch.zeros(rows, 0, device=device)
     if held_out is not None:
-        question = model.question(held_out)
-        valid = question.condition[question.counts > 0]
+        targets = model.targets(held_out)
+        valid = targets.condition[targets.mask > 0]
         condition = valid[torch.linspace(0, len(valid) - 1, rows).long()]
     noise = model.latent.noise(rows, columns, generator=generator)
     images = model.imagine(condition[:, None].expand(-1, columns, -1), noise)

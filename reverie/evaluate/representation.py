@@ -32,7 +32,7 @@ from torch import Tensor
 from reverie.data.base import Recorded
 from reverie.envs.base import EnvConfig
 from reverie.evaluate import figures
-from reverie.evaluate.ground_truth import Truth, truth
+from reverie.evaluate.ground_truth import GroundTruth, ground_truth
 from reverie.evaluate.probes import linear_probes, rank_correlation
 from reverie.math.spectra import rankme, scale_metrics, singular_values
 from reverie.models.world_model import WorldModel
@@ -85,10 +85,10 @@ def see(model: WorldModel, batch: Batch, seed: int = 0) -> Seen:
     return Seen(batch, trace.features, model.dynamics.features(trace.prior))
 
 
-def measure(model: WorldModel, recorded: Recorded, length: int, judge: Truth | None = None) -> Representation:
+def measure(model: WorldModel, recorded: Recorded, length: int, judge: GroundTruth | None = None) -> Representation:
     """All of the table but `scale`, and `probe` and `rank_correlation` only where there is a truth to judge by."""
     length, most = max(2, length), MOST_FRAMES // max(2, length)
-    train, test = (see(model, part.spread(length, most)) for part in (recorded.train, recorded.test))
+    train, test = (see(model, part.evenly_spaced(length, most)) for part in (recorded.train, recorded.test))
     found = {name: float(value) for name, value in scale_metrics(test.frames).items()}
     found["dimensions"] = float(test.frames.shape[1])
     found["rankme"] = float(rankme(test.frames, centered=True))
@@ -113,13 +113,13 @@ def foresight(seen: Seen) -> dict[str, float]:
     return {"error_to_copy": _ratio(error, copy) ** 0.5, "error_to_variance": _ratio(error, variance)}
 
 
-def probe(judge: Truth, train: Seen, test: Seen) -> Float[Tensor, " K"]:
+def probe(judge: GroundTruth, train: Seen, test: Seen) -> Float[Tensor, " K"]:
     """R^2 of each number of the true state."""
     targets = [torch.from_numpy(judge.targets(_state(judge, seen))) for seen in (train, test)]
     return linear_probes(train.frames.cpu(), targets[0].double(), test.frames.cpu(), targets[1].double())
 
 
-def neighborhoods(judge: Truth, seen: Seen, seed: int = 0) -> float:
+def neighborhoods(judge: GroundTruth, seen: Seen, seed: int = 0) -> float:
     """`rank_correlation`: whether frames that are near in truth are near in the latent space."""
     state, features = _state(judge, seen), seen.frames.double().cpu().numpy()
     one, other = np.random.default_rng(seed).integers(len(state), size=(2, PAIRS))
@@ -166,14 +166,14 @@ def warning(values: dict[str, float]) -> str | None:
     return "Repeating the last features predicts better than this model does: train longer, or look at its alarms."
 
 
-def judge(env: EnvConfig | None, recorded: Recorded) -> Truth | None:
+def judge(env: EnvConfig | None, recorded: Recorded) -> GroundTruth | None:
     """The true state in data from `env`: vectors that were recorded and that the model does not see."""
     ring = recorded.test.ring
     kept = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
-    return truth(env, sorted(kept - recorded.spec.obs.keys()))
+    return ground_truth(env, sorted(kept - recorded.spec.obs.keys()))
 
 
-def _state(judge: Truth, seen: Seen) -> np.ndarray:
+def _state(judge: GroundTruth, seen: Seen) -> np.ndarray:
     return seen.batch.obs[judge.name].flatten(0, 1).double().cpu().numpy()
 
 

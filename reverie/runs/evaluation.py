@@ -17,7 +17,7 @@ from reverie.agents.agent import Agent, load, needs_goal, with_goal, with_planne
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
-from reverie.envs.conversions import resized
+from reverie.envs.conversions import resize
 from reverie.envs.from_python import EnvArgument
 from reverie.errors import UserError
 from reverie.evaluate import figures, plan_picture
@@ -203,7 +203,7 @@ def goal_image(agent: Agent, goal: str | Path | Image) -> dict[str, Image]:
         raise UserError(f"A goal image says nothing of the rest that this agent sees: {', '.join(spec)}.")
     height, _, channels = space.shape
     if isinstance(goal, np.ndarray):
-        return {name: resized(goal, height)}
+        return {name: resize(goal, height)}
     from PIL import Image as Pictures
 
     try:
@@ -213,7 +213,7 @@ def goal_image(agent: Agent, goal: str | Path | Image) -> dict[str, Image]:
         raise UserError(f"{goal} is not an image that can be read: give a PNG or JPEG file.") from error
     if channels not in (1, 3):
         raise UserError(f"This agent sees images of {channels} channels: give the goal from Python, as an array.")
-    return {name: resized(pixels.reshape(*pixels.shape[:2], channels), height)}
+    return {name: resize(pixels.reshape(*pixels.shape[:2], channels), height)}
 
 
 def _play(

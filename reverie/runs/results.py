@@ -34,6 +34,7 @@ from reverie.models.world_model import WorldModel
 from reverie.runs.config import OfflineConfig, OnlineConfig, read_config
 from reverie.runs.logger import read_metrics
 from reverie.runs.offline import load_model
+from reverie.signals.base import ReconstructionHead
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _of_model(folder: Path, config: OfflineConfig) -> Results:
     if isinstance(model, GenerativeModel):
         results = _generation(folder, config, model, recorded)
     else:
-        decodes = "reconstruction" in model.signals
+        decodes = model.has(ReconstructionHead)
         results = _prediction(folder, config, model, recorded) if decodes else Results()
         results += _representation(folder, config, model, recorded)
     numbers = results.values | {"world": config.world, "seed": config.seed}
@@ -243,7 +244,7 @@ def draw_samples(folder: str | Path, count: int = 64, seed: int = 0, out: str | 
     held_out = None
     if isinstance(model, CVAE):
         recorded = recorded_data(folder, config, next(model.parameters()).device)
-        held_out = recorded.test.in_order(config.training.length, generation.MOST_IMAGES)
+        held_out = recorded.test.sequential(config.training.length, generation.MOST_IMAGES)
     path = Path(out) if out is not None else folder / "samples.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     return figures.image(path, generation.samples(model, count, seed, held_out))
