@@ -5,52 +5,17 @@ process does not know it: a run that is read back there must be given the enviro
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import Any, cast
 
 import gymnasium
 
-from reverie.config.overrides import as_text, override
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 
 PREFIX = "python/"
 _OBJECTS: set[str] = set()
 """Ids that stand for one object, which plays one episode at a time."""
-
-EnvArgument = str | EnvConfig | Mapping[str, Any] | gymnasium.Env | Callable[..., gymnasium.Env]
-"""An id, a config, settings of a config by name, an object, or what makes one: a class or a factory."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """A parent for settings, so that messages name them `env.X`."""
-
-    env: EnvConfig = field(default_factory=EnvConfig)
-
-
-def choose(base: EnvConfig, env: EnvArgument | None) -> EnvConfig:
-    """The config of `env`, which takes from `base` what `env` does not say.
-
-    An id replaces that of `base`, a mapping its settings (`{"kwargs": "g=5"}`); an `EnvConfig` is taken as it is.
-    UserError for an environment from Python code where `base` plays several or in workers.
-    """
-    if env is None:
-        return base
-    if isinstance(env, EnvConfig):
-        return env
-    if isinstance(env, str):
-        return replace(base, id=env)
-    if isinstance(env, Mapping):
-        return override(_Settings(base), {f"env.{name}": as_text(value) for name, value in env.items()}).env
-    if not (isinstance(env, gymnasium.Env) or callable(env)):
-        raise UserError(
-            f"`env` is a {type(env).__name__}: give an id, a class, a factory or an object of Gymnasium's API."
-        )
-    if base.count != 1 or base.workers:
-        raise UserError("An environment from Python code is played alone: set env.count to 1 and env.workers to false.")
-    return replace(base, id=register(env))
 
 
 def register(env: gymnasium.Env | Callable[..., gymnasium.Env]) -> str:

@@ -18,7 +18,6 @@ from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import resize
-from reverie.envs.from_python import EnvArgument
 from reverie.errors import UserError
 from reverie.evaluate import figures, plan_picture
 from reverie.evaluate.goals import goal_environment, image_distances
@@ -29,6 +28,7 @@ from reverie.evaluate.returns import evaluate as play
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import RewardAndValueConfig
 from reverie.runs.config import OfflineConfig, read_config
+from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.online import load_value
 from reverie.runs.results import (
     Results,
@@ -172,7 +172,7 @@ def environment_of(agent: Agent, env: EnvArgument | None) -> EnvConfig:
         from_python.require(agent.config.env)
         return agent.config.world
     spec = agent.config.spec
-    config = from_python.choose(agent.config.env or _as_seen(spec), env)
+    config = choose_environment(agent.config.env or _as_seen(spec), env)
     environment = envs.make(replace(config, count=1, workers=False))
     actual = environment.spec
     environment.close()

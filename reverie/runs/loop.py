@@ -15,12 +15,12 @@ import torch
 
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
-from reverie.envs.from_python import EnvArgument
 from reverie.errors import UserError
 from reverie.progress import Callbacks
 from reverie.runs.base import Run, write_config
 from reverie.runs.config import OnlineConfig, RunConfig, read_config
 from reverie.runs.display import open_display
+from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.interrupt import Interrupted, asked_to_stop
 from reverie.runs.offline import OfflineRun
 from reverie.runs.online import OnlineRun
@@ -108,7 +108,7 @@ def with_environment(config: RunConfig, env: EnvArgument | None) -> RunConfig:
         return config
     if config.env is None:
         raise UserError(f"{config.world} is recorded data, so there is no environment that `env` could replace.")
-    chosen = from_python.choose(config.env, env)
+    chosen = choose_environment(config.env, env)
     if isinstance(config, OnlineConfig):
         if from_python.is_object(chosen) and config.evaluation.every > 0:
             raise UserError(
