@@ -109,7 +109,7 @@ def test_a_planner_acts_in_the_model_of_a_policy(runs, capsys):
     assert code == 0
     code, planned = run(f"{line} {SMALL}", capsys)
     assert code == 0
-    assert planned.out.splitlines()[-1].startswith("mean return of 2 episodes: ")
+    assert planned.out.splitlines()[-2].startswith("mean return of 2 episodes: ")
     assert planned.out != plain.out
     code, valued = run(f"{line} {SMALL} --objective RewardAndValue --objective.gamma 0.9", capsys)
     assert code == 0

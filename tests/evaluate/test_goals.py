@@ -14,11 +14,12 @@ from reverie.agents import agent as agents
 from reverie.agents.agent import Agent, AgentConfig
 from reverie.envs import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences, write
+from reverie.evaluate.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences
 from reverie.models.world_model import WorldModelConfig
 from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GoalConfig, PixelGoalConfig
 from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.runs.results import pursue_goals
 
 WORLD = EnvConfig("worlds:Square-v0", image_size=16, time_limit=50)
 EPISODES = 12
@@ -153,10 +154,12 @@ def test_pictures_may_be_compared_instead_of_features():
 
 
 def test_files_and_sentences(tmp_path):
-    found, paths = write(tmp_path, knowing(), ("corner",), 4, 0)
+    results = pursue_goals(tmp_path, knowing(), WORLD, ("corner",), 4, 0)
+    found, paths = results.values["goals"], results.files
     assert set(found["corner"]) >= {"start", "distance", "deviation", "best", "iou", "success", "random"}
     assert all(path.exists() for path in paths.values())
-    (sentence,) = sentences(found, 4)
+    (sentence,) = results.sentences
+    assert [sentence] == sentences(found, 4)
     assert f"{found['corner']['distance']:.2f}" in sentence
 
 
