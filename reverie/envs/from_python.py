@@ -6,35 +6,45 @@ process does not know it: a run that is read back there must be given the enviro
 
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
-
-import gymnasium
+from typing import Any, Protocol, cast, runtime_checkable
 
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 
 PREFIX = "python/"
-_OBJECTS: set[str] = set()
-"""Ids that stand for one object, which plays one episode at a time."""
+_GIVEN: dict[str, bool] = {}
+"""Ids that this process was given, and whether each is one object, which plays one episode at a time."""
 
 
-def register(env: gymnasium.Env | Callable[..., gymnasium.Env]) -> str:
-    """Register `env` with Gymnasium under its own name, and return the id."""
-    if isinstance(env, gymnasium.Env):
-        name, entry = type(env.unwrapped).__name__, _always(_Borrowed(env))
-        steps = env.spec.max_episode_steps if env.spec else None
-    else:
-        name, entry, steps = _name(env), env, None
-    env_id = f"{PREFIX}{name}-v0"
+@runtime_checkable
+class GymnasiumObject(Protocol):
+    """What is used of a `gymnasium.Env`."""
+
+    observation_space: Any
+    action_space: Any
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any: ...
+
+    def step(self, action: Any) -> Any: ...
+
+
+def register(env: GymnasiumObject | Callable[..., Any]) -> str:
+    """Register an object, a class or a factory with Gymnasium under its own name, and return the id."""
+    import gymnasium  # half a second, which only those who give an environment need to wait for
+
+    is_object = not inspect.isclass(env) and isinstance(env, GymnasiumObject)
+    spec = getattr(env, "spec", None) if is_object else None
+    env_id = f"{PREFIX}{_name(env)}-v0"
     gymnasium.registry.pop(env_id, None)
-    gymnasium.register(env_id, entry_point=cast(Any, entry), max_episode_steps=steps)
-    (_OBJECTS.add if isinstance(env, gymnasium.Env) else _OBJECTS.discard)(env_id)
+    entry = _borrowed(env) if is_object else env
+    gymnasium.register(env_id, entry_point=cast(Any, entry), max_episode_steps=spec.max_episode_steps if spec else None)
+    _GIVEN[env_id] = is_object
     return env_id
 
 
 def require(config: EnvConfig | None) -> None:
     """Raise UserError where `config` names an environment from Python code that this process was not given."""
-    if config is not None and config.id.startswith(PREFIX) and config.id not in gymnasium.registry:
+    if config is not None and config.id.startswith(PREFIX) and config.id not in _GIVEN:
         raise UserError(
             f"{config.id} was given as Python code: give it again as `env`, such as `reverie.resume(folder, env=...)`."
         )
@@ -42,42 +52,35 @@ def require(config: EnvConfig | None) -> None:
 
 def is_object(config: EnvConfig) -> bool:
     """Whether `config` names one object, which cannot be played twice at once."""
-    return config.id in _OBJECTS
+    return _GIVEN.get(config.id, False)
 
 
-class _Borrowed(gymnasium.Env):
-    """An object that belongs to the caller: everything is passed on to it but `close`."""
+def _borrowed(env: Any) -> Callable[[], Any]:
+    """What makes a view of an object that belongs to the caller: everything is passed on to it but `close`."""
+    import gymnasium
 
-    def __init__(self, env: gymnasium.Env) -> None:
-        self.env = env
-        self.metadata, self.render_mode = env.metadata, env.render_mode
-        self.observation_space, self.action_space = env.observation_space, env.action_space
+    class Borrowed(gymnasium.Env):
+        metadata, render_mode = env.metadata, env.render_mode
+        observation_space, action_space = env.observation_space, env.action_space
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "env":
-            raise AttributeError(name)
-        return getattr(self.env.unwrapped, name)
+        def __getattr__(self, name: str) -> Any:
+            return getattr(env.unwrapped, name)
 
-    def reset(self, **options: Any) -> Any:
-        return self.env.reset(**options)
+        def reset(self, **options: Any) -> Any:
+            return env.reset(**options)
 
-    def step(self, action: Any) -> Any:
-        return self.env.step(action)
+        def step(self, action: Any) -> Any:
+            return env.step(action)
 
-    def render(self) -> Any:
-        return self.env.render()
+        def render(self) -> Any:
+            return env.render()
 
-    def close(self) -> None:
-        """Leave the object open."""
+    return lambda: Borrowed()
 
 
-def _always(env: gymnasium.Env) -> Callable[[], gymnasium.Env]:
-    def entry() -> gymnasium.Env:
-        return env
-
-    return entry
-
-
-def _name(factory: Callable[..., gymnasium.Env]) -> str:
-    name = factory.__name__ if inspect.isclass(factory) or inspect.isfunction(factory) else type(factory).__name__
+def _name(env: Any) -> str:
+    if inspect.isclass(env) or inspect.isfunction(env):
+        name = env.__name__
+    else:
+        name = type(getattr(env, "unwrapped", env)).__name__
     return "".join(letter for letter in name if letter.isalnum() or letter == "_")

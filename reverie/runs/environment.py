@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import gymnasium
-
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
+from reverie.envs.from_python import GymnasiumObject
 from reverie.errors import UserError
 
-EnvArgument = str | EnvConfig | Mapping[str, Any] | gymnasium.Env | Callable[..., gymnasium.Env]
+EnvArgument = str | EnvConfig | Mapping[str, Any] | GymnasiumObject | Callable[..., Any]
 """An id, a config, settings of a config by name, an object, or what makes one: a class or a factory."""
 
 
@@ -36,7 +35,7 @@ def choose_environment(base: EnvConfig, env: EnvArgument | None) -> EnvConfig:
         return replace(base, id=env)
     if isinstance(env, Mapping):
         return override(_Settings(base), {f"env.{name}": as_text(value) for name, value in env.items()}).env
-    if not (isinstance(env, gymnasium.Env) or callable(env)):
+    if not (isinstance(env, GymnasiumObject) or callable(env)):
         raise UserError(
             f"`env` is a {type(env).__name__}: give an id, a class, a factory or an object of Gymnasium's API."
         )

@@ -79,7 +79,7 @@ def test_callbacks_hear_of_every_event(trained):
 
 def test_a_run_in_a_class_needs_it_again(trained, monkeypatch):
     folder, _, _ = trained
-    monkeypatch.setattr(from_python.gymnasium, "registry", {})
+    monkeypatch.setattr(from_python, "_GIVEN", {})
     for call in (lambda: reverie.resume(folder), lambda: evaluate(folder, 1), lambda: imagine(folder)):
         with pytest.raises(UserError, match=r"python/Slide-v0 was given as Python code: give it again as `env`"):
             call()
