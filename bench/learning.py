@@ -29,9 +29,9 @@ from reverie.agents.agent import load
 from reverie.config.files import encode
 from reverie.config.overrides import override
 from reverie.errors import UserError
-from reverie.evaluate.figures import curve
-from reverie.evaluate.imagination import imagine_episode
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation.figures import curve
+from reverie.evaluation.imagination import imagine_episode
+from reverie.evaluation.returns import evaluate
 from reverie.progress import Progress
 from reverie.runs import checkpoint
 from reverie.runs.interrupt import Interrupted

@@ -19,12 +19,12 @@ from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
-from reverie.evaluate import figures, plan_picture
-from reverie.evaluate.goals import goal_environment, image_distances
-from reverie.evaluate.imagination import CONTEXT, FPS, HORIZON, imagine_episode
-from reverie.evaluate.open_loop import OpenLoop
-from reverie.evaluate.returns import Evaluation
-from reverie.evaluate.returns import evaluate as play
+from reverie.evaluation import figures, plan_picture
+from reverie.evaluation.goals import goal_environment, image_distances
+from reverie.evaluation.imagination import CONTEXT, FPS, HORIZON, imagine_episode
+from reverie.evaluation.open_loop import OpenLoop
+from reverie.evaluation.returns import Evaluation
+from reverie.evaluation.returns import evaluate as play
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import RewardAndValueConfig
 from reverie.runs.config import OfflineConfig, read_config

@@ -10,7 +10,7 @@ import torch
 from reverie.agents.agent import Agent, AgentConfig, choose_device
 from reverie.config.files import encode, read_file
 from reverie.errors import UserError
-from reverie.evaluate import generation, prediction, representation
+from reverie.evaluation import generation, prediction, representation
 from reverie.files import atomic_write
 from reverie.models.generative import GenerativeModel
 from reverie.models.world_model import WorldModel, WorldModelConfig

@@ -16,8 +16,8 @@ from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay
 from reverie.envs.base import Obs
 from reverie.errors import UserError
-from reverie.evaluate.imagination import FPS, films
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation.imagination import FPS, films
+from reverie.evaluation.returns import evaluate
 from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
 from reverie.runs.base import Report, Run

@@ -22,11 +22,11 @@ from reverie.data.base import Recorded
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate import figures, generation, goals, prediction, representation
-from reverie.evaluate.human_scores import normalized
-from reverie.evaluate.imagination import CONTEXT, FPS, HORIZON, imagine_episode
-from reverie.evaluate.open_loop import OpenLoop
-from reverie.evaluate.returns import Evaluation, evaluate
+from reverie.evaluation import figures, generation, goals, prediction, representation
+from reverie.evaluation.human_scores import normalized
+from reverie.evaluation.imagination import CONTEXT, FPS, HORIZON, imagine_episode
+from reverie.evaluation.open_loop import OpenLoop
+from reverie.evaluation.returns import Evaluation, evaluate
 from reverie.files import atomic_write
 from reverie.models.cvae import CVAE
 from reverie.models.generative import GenerativeModel

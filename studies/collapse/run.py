@@ -2,10 +2,10 @@
 
 A constant encoding predicts itself without error. Each method adds something else to predict, or to keep apart; all
 have the same encoder, the same data of random interaction and the same number of updates. Every measure of
-`evaluate/representation.py` is taken on held-out data before the first update and on the way; at the end the rope is
+`evaluation/representation.py` is taken on held-out data before the first update and on the way; at the end the rope is
 taken to goal images, since a latent space is for acting.
 
-Reading path: this file, `studies/collapse/report.py`, `evaluate/representation.py`, `recipes/latent_prediction.py`.
+Reading path: this file, `studies/collapse/report.py`, `evaluation/representation.py`, `recipes/latent_prediction.py`.
 """
 
 import json
@@ -21,8 +21,8 @@ from reverie.data.dataset import DatasetConfig
 from reverie.data.recording import collect
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate.goals import at_random, by_agent, pursue
-from reverie.evaluate.representation import judge, measure
+from reverie.evaluation.goals import at_random, by_agent, pursue
+from reverie.evaluation.representation import judge, measure
 from reverie.files import atomic_write
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.objectives import GoalConfig

@@ -22,7 +22,7 @@ from reverie.data.digits import Digits, DigitsConfig
 from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.latents import GaussianConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures, generation
+from reverie.evaluation import figures, generation
 from reverie.models.cvae import CVAE, CVAEConfig
 from reverie.models.generative import GenerativeModel
 from reverie.models.likelihoods import GaussianPixelsConfig

@@ -16,7 +16,7 @@ from reverie.data.interaction import InteractionConfig
 from reverie.data.replay import chunks
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate import generation
+from reverie.evaluation import generation
 from reverie.models.world_model import WorldModel
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.logger import read_metrics

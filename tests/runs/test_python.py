@@ -135,6 +135,8 @@ def test_the_public_names_are_listed():
     assert {"train", "resume", "load", "load_model", "with_goal", "with_planner", "RSSMConfig"} <= set(dir(reverie))
     assert set(reverie.__all__) <= set(dir(reverie))
     assert reverie.RSSMConfig().build
+    assert reverie.evaluate is evaluate  # no room of this name hides it
+    assert reverie.imagine is imagine
     with pytest.raises(AttributeError, match="has no attribute 'trian'"):
         reverie.trian  # noqa: B018
 

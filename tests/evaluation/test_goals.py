@@ -14,7 +14,7 @@ from reverie.agents import agent as agents
 from reverie.agents.agent import Agent, AgentConfig
 from reverie.envs import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences
+from reverie.evaluation.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences
 from reverie.models.world_model import WorldModelConfig
 from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GoalConfig, PixelGoalConfig

@@ -8,7 +8,7 @@ import torch
 from reverie.agents.agent import Agent
 from reverie.data.episodes import Episode
 from reverie.errors import UserError
-from reverie.evaluate.open_loop import OpenLoop, predict
+from reverie.evaluation.open_loop import OpenLoop, predict
 from reverie.types import Batch
 
 FPS = 25.0

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 
 from reverie.data.base import Recorded
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 from reverie.math.bounds import active_units
 from reverie.models.cvae import CVAE
 from reverie.models.generative import GenerativeModel

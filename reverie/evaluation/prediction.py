@@ -17,8 +17,8 @@ from torch import Tensor
 from reverie import tree
 from reverie.data.base import Recorded
 from reverie.dynamics.rollout import imagine, observe, prev_action
-from reverie.evaluate import figures
-from reverie.evaluate.open_loop import OpenLoop, predict
+from reverie.evaluation import figures
+from reverie.evaluation.open_loop import OpenLoop, predict
 from reverie.math.bounds import importance_weighted_bound
 from reverie.models.world_model import WorldModel
 from reverie.signals.base import ReconstructionHead, RewardHead

@@ -25,7 +25,7 @@ from reverie.envs.conversions import uniform_actions
 from reverie.envs.gymnasium import GymEnvironment
 from reverie.envs.vector import SerialEnvironments
 from reverie.errors import UserError
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 from reverie.planning.actor import PlanningActor, PlanningNoise
 from reverie.planning.random_shooting import RandomShootingConfig
 

@@ -31,9 +31,9 @@ from torch import Tensor
 
 from reverie.data.base import Recorded
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures
-from reverie.evaluate.ground_truth import GroundTruth, ground_truth
-from reverie.evaluate.probes import linear_probes, rank_correlation
+from reverie.evaluation import figures
+from reverie.evaluation.ground_truth import GroundTruth, ground_truth
+from reverie.evaluation.probes import linear_probes, rank_correlation
 from reverie.math.spectra import rankme, scale_metrics, singular_values
 from reverie.models.world_model import WorldModel
 from reverie.types import Batch

@@ -16,8 +16,8 @@ from reverie.agents.agent import Agent, AgentConfig
 from reverie.data.episodes import Episode
 from reverie.envs.base import EnvConfig, Step
 from reverie.errors import UserError
-from reverie.evaluate import plan_picture
-from reverie.evaluate.returns import Evaluation, Moment, evaluate
+from reverie.evaluation import plan_picture
+from reverie.evaluation.returns import Evaluation, Moment, evaluate
 from reverie.planning.actor import PlanningConfig, score_of
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
