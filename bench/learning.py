@@ -19,6 +19,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +29,15 @@ from reverie.agents.agent import load
 from reverie.config.files import encode
 from reverie.config.overrides import override
 from reverie.errors import UserError
-from reverie.evaluate.figures import curve
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation.figures import curve
+from reverie.evaluation.imagination import imagine_episode
+from reverie.evaluation.returns import evaluate
 from reverie.progress import Progress
-from reverie.runs import checkpoint, outcome
+from reverie.runs import checkpoint
 from reverie.runs.interrupt import Interrupted
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume, train
+from reverie.runs.results import draw_imagination
 
 HERE = Path(__file__).parent
 
@@ -101,7 +104,8 @@ def learn(asked: argparse.Namespace, config) -> dict:
             signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, saved
 
     try:
-        resume(folder, on_progress) if (folder / "checkpoints").exists() else train(config, folder, on_progress)
+        options: dict[str, Any] = {"progress": False, "callbacks": [on_progress], "evaluate": False}
+        resume(folder, **options) if (folder / "checkpoints").exists() else train(config, folder, **options)
     except Interrupted:
         if not time_is_up:
             raise
@@ -109,7 +113,7 @@ def learn(asked: argparse.Namespace, config) -> dict:
     clock.write_text(str(seconds))
     agent = load(folder, config.device)
     result = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed)
-    outcome.draw_imagination(agent, result.episodes[0], outcome.CONTEXT, outcome.HORIZON, folder)
+    draw_imagination(imagine_episode(agent, result.episodes[0]), folder)
     last = checkpoint.newest(folder / "checkpoints")["clock"]
     row = {
         "seed": config.seed,

@@ -19,7 +19,7 @@ from gymnasium import spaces
 from jaxtyping import Bool, Float, UInt8
 
 from reverie.errors import UserError, nearest
-from reverie.evaluate.ground_truth import GroundTruth
+from reverie.evaluation.ground_truth import GroundTruth
 from reverie_worlds.drawing import Look, overlap, with_arrow
 
 IMAGE = 64

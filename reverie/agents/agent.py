@@ -52,8 +52,8 @@ class AgentConfig:
         """`env`, or a UserError if it is None."""
         if self.env is None:
             raise UserError(
-                "This agent learned from recordings, so there is no environment to play in: act with it by "
-                "`reverie.load` and `agent.act`."
+                "This agent learned from recordings, so there is no environment to play in: name one by --env.id, or "
+                "act by `reverie.load` and `agent.act`."
             )
         return self.env
 
@@ -146,42 +146,44 @@ class Agent(nn.Module):
 
 
 def build(config: AgentConfig) -> Agent:
-    """A new agent with untrained weights."""
+    """A new agent; one that trains shares its learner's policy (`runs.online`)."""
     model = WorldModel(config.model, config.spec)
     return Agent(config, model, config.actor.build_actor(model, config.spec))
 
 
-def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
-    """An agent with the same world model, shared and not copied, that acts by planning; `agent` stays as it is.
+def with_planner(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
+    """An agent that plans in the world model of `agent`; the model is shared and not copied.
 
-    `value` predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward, where the
-    objective asks for one (`agent_run.load_value`); it is not saved with the agent. UserError where the actions are
-    discrete, or what the objective needs is missing.
+    `value` maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward, where the
+    objective needs one (`runs.online.load_value`); it is not saved with the agent. UserError where the actions are
+    discrete, or the agent lacks what the objective needs.
     """
     config = replace(agent.config, actor=planning)
     return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
 
 
-def after_goals(agent: Agent) -> bool:
-    """Whether the agent acts towards a goal that it must be given (`towards`)."""
+def needs_goal(agent: Agent) -> bool:
+    """Whether the agent plans towards a goal that `with_goal` must set first."""
     planning = agent.config.actor
     return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GoalObjectiveConfig)
 
 
 @torch.no_grad()
-def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
-    """The same agent on its way to a goal: an observation such as it acts on, or a batch of them, one an episode.
+def with_goal(agent: Agent, goal: dict[str, Any]) -> Agent:
+    """An agent that acts towards `goal`: an observation by the names in `config.spec.obs`, or a batch, one an episode.
 
-    The world model is shared and not copied; `agent` stays as it is. UserError where the agent does not plan for
-    similarity to a goal, or the goal does not fit what it sees.
+    The world model is shared and not copied. UserError where the agent does not plan for similarity to a goal, or the
+    goal does not fit the agent's observations.
     """
     planning: Any = agent.config.actor
-    if not after_goals(agent):
-        raise UserError("This agent acts towards no goal: `replan` it with the objective GoalConfig first.")
+    if not needs_goal(agent):
+        raise UserError(
+            "This agent acts towards no goal: give it the objective GoalConfig by `reverie.with_planner` first."
+        )
     name, space = next(iter(agent.config.spec.obs.items()))
     tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
-    wanted: Any = planning.objective.represent(agent.model, agent.model.normalize(tensors))
-    objective = planning.objective.towards(agent.model, wanted)
+    target: Any = planning.objective.represent(agent.model, agent.model.normalize(tensors))
+    objective = planning.objective.towards(agent.model, target)
     actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
     return Agent(agent.config, agent.model, actor)
 
@@ -202,10 +204,12 @@ def load(folder: str | Path, device: str = "auto") -> Agent:
     """The agent of a run's folder, ready to act. UserError where there is none."""
     folder = Path(folder)
     if not (folder / "agent.safetensors").exists():
-        raise UserError(
-            f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint"
-            " (of a generative model, `reverie sample` draws pictures)."
-        )
+        if (folder / "model.safetensors").exists():
+            raise UserError(
+                f"{folder} holds no trained agent but a model alone: read it by `reverie.load_model`, or draw pictures"
+                " from a generative one by `reverie sample`."
+            )
+        raise UserError(f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint.")
     config = read_file(AgentConfig, folder / "agent.json")
     agent = build(config)
     read_weights(folder / "agent.safetensors", agent)

@@ -85,8 +85,8 @@ DECODE_CHUNK = 500
 
 
 def goal_missing(states: State, actions: Tensor) -> Tensor:
-    """The objective before a goal is set: a UserError."""
-    raise UserError("This agent acts towards a goal: give it one, `reverie.towards(agent, observation)`.")
+    """The objective of an agent that was given no goal yet."""
+    raise UserError("This agent acts towards a goal: give it one, `reverie.with_goal(agent, observation)`.")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 NAMES = {
     "naive": "naive forward",
@@ -77,7 +77,7 @@ def text(numbers: Mapping[str, Any]) -> str:
 
 `reverie study collapse --size {numbers["size"]}`. One encoder, one kind of forward model (CFM as published has its
 own), the same random interaction, {numbers["updates"]:,} updates each, one seed; all measures are of held-out
-trajectories (`evaluate/representation.py` defines them). *Scale* is the features' standard deviation over what it was
+trajectories (`evaluation/representation.py` defines them). *Scale* is the features' standard deviation over what it was
 before the first update. Control: distance left after the last action, in parts of what random actions leave,
 {numbers["episodes"]} episodes.
 """

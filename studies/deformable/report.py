@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 PUBLISHED = {
     "rope": {

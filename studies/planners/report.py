@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 WORLDS = {"trained": "the trained model", "true": "the true simulator"}
 SHARE, APART = 8, 50

@@ -19,7 +19,7 @@ from reverie.agents.agent import Agent, Carry
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Obs, make_many
-from reverie.evaluate.returns import EVALUATION_STREAM
+from reverie.evaluation.returns import EVALUATION_STREAM
 from reverie.planning.actor import PlanningActor, PlanningConfig, ScoreOf
 from reverie.planning.base import Score
 from reverie.types import ActNoise

@@ -25,7 +25,7 @@ from reverie.agents.policies import PolicyActor
 from reverie.data.agent_replay import AgentReplayConfig
 from reverie.data.replay import Replay
 from reverie.envs import make_many
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation.returns import evaluate
 from reverie.files import atomic_write
 from reverie.learners import LearnerConfig
 from reverie.learners.actor_critic import ActorCriticConfig

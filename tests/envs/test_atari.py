@@ -10,7 +10,7 @@ from reverie.cli import main
 from reverie.cli.commands.given import mean_return
 from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
 from reverie.errors import UserError
-from reverie.evaluate.human_scores import SCORES, normalized
+from reverie.evaluation.human_scores import SCORES, normalized
 
 
 def choice(env, number: int) -> np.ndarray:

@@ -11,7 +11,7 @@ ORDER = (
     ("recipes",),
     ("runs",),
     ("testing",),
-    ("evaluate", "learners"),
+    ("evaluation", "learners"),
     ("agents",),
     ("planning",),
     ("models",),

@@ -175,6 +175,6 @@ def test_planning_trains_a_model_by_what_it_plays(tmp_path):
 
     plans = PlanningConfig(ICEMConfig(horizon=3, candidates=16, elites=4))
     small = replace(config(), behavior=plans)
-    folder = reverie.train(small, tmp_path / "run")
+    folder = reverie.train(small, tmp_path / "run", evaluate=False)
     assert reverie.load(folder, "cpu").config.actor == plans
-    assert reverie.resume(folder) == folder
+    assert reverie.resume(folder, evaluate=False) == folder

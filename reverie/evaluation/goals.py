@@ -6,7 +6,6 @@ recorded one does. Closed loop, one decision at a time, among candidates that th
 Sec. 4: a hundred of them).
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from reverie.agents.agent import Agent, towards
+from reverie.agents.agent import Agent, with_goal
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Environment, Obs, make
@@ -24,8 +23,7 @@ from reverie.envs.base import own_sampler
 from reverie.envs.conversions import uniform_actions
 from reverie.envs.vector import SerialEnvironments
 from reverie.errors import UserError
-from reverie.evaluate import figures
-from reverie.files import atomic_write
+from reverie.evaluation import figures
 from reverie.planning.actor import PlanningActor, PlanningNoise
 from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.types import ActNoise
@@ -132,7 +130,7 @@ def by_agent(agent: Agent) -> Callable[[list[Environment]], Choose]:
 
         def choose(obs: Obs, legal: Float[np.ndarray, "B N A"]) -> Float[np.ndarray, "B A"]:
             nonlocal sent, carry
-            sent = towards(agent, {"pixels": obs["goal"]}) if sent is None else sent
+            sent = with_goal(agent, {"pixels": obs["goal"]}) if sent is None else sent
             proposed = PlanningNoise(torch.from_numpy(legal)[:, :, None].to(device), None)
             carry, action = sent.act(carry, obs, noise=ActNoise(None, proposed, None) if ranks else None)
             return action
@@ -171,23 +169,26 @@ def filmstrip(path: Path, pursuit: Pursuit, columns: int = 6) -> Path:
     return figures.image(path, figures.mosaic(rows, gap_after=len(moments)))
 
 
-def write(
-    folder: Path, agent: Agent, goals: tuple[str, ...], episodes: int, seed: int
-) -> tuple[dict[str, dict[str, float]], dict[str, Path]]:
-    """Pursue each goal with the agent and at random. Returns the measures by goal, and the files by what they are.
+def pursue_beside_random(
+    agent: Agent, env: EnvConfig, goal: str, episodes: int, seed: int
+) -> tuple[Pursuit, dict[str, float]]:
+    """The agent's episodes towards `goal`, and their measures; `random` is the distance that random actions end at."""
+    pursuit = pursue(env, goal, by_agent(agent), episodes, seed)
+    chance = pursue(env, goal, at_random, episodes, seed).measures()
+    return pursuit, pursuit.measures() | {"random": chance["distance"]}
 
-    goals.json  goal-NAME.png
+
+def image_distances(episodes: list[Episode], name: str, goal: UInt8[np.ndarray, "H W C"]) -> dict[str, float]:
+    """Root-mean-square difference (of 255) between the images `name` and `goal`, means over episodes.
+
+    `start` of the first image, `end` of the last, `best` of the nearest.
     """
-    found: dict[str, dict[str, float]] = {}
-    paths = {"goals": folder / "goals.json"}
-    for goal in goals:
-        pursuit = pursue(agent.config.world, goal, by_agent(agent), episodes, seed)
-        chance = pursue(agent.config.world, goal, at_random, episodes, seed).measures()
-        found[goal] = pursuit.measures() | {"random": chance["distance"]}
-        paths[f"film of {goal}"] = filmstrip(folder / f"goal-{goal}.png", pursuit)
-    numbers = {"env": agent.config.world.id, "episodes": episodes, "seed": seed, "goals": found}
-    atomic_write(paths["goals"], json.dumps(numbers, indent=1).encode())
-    return found, paths
+    each = [
+        [float(np.sqrt(np.square(step.obs[name].astype(np.float32) - goal).mean())) for step in episode.steps]
+        for episode in episodes
+    ]
+    ends = {"start": [one[0] for one in each], "end": [one[-1] for one in each], "best": [min(one) for one in each]}
+    return {name: float(np.mean(values)) for name, values in ends.items()}
 
 
 def sentences(found: dict[str, dict[str, float]], episodes: int) -> list[str]:

@@ -8,7 +8,7 @@ from mocks import AddAction, Value, model_config, random_batch, spec
 from torch import nn
 
 from reverie.dynamics.rnn import RNNConfig
-from reverie.evaluate import prediction
+from reverie.evaluation import prediction
 from reverie.math.distributions import isotropic_log_prob
 from reverie.models.world_model import WorldModel
 from reverie.types import Batch

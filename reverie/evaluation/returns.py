@@ -1,5 +1,6 @@
 """Play whole episodes with an agent as it is: mean beliefs, the mode of its policy, no exploration."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,11 +40,18 @@ class Evaluation:
 
 
 def evaluate(
-    agent: Agent, config: EnvConfig, episodes: int, seed: int, film: bool = False, moment: int | None = None
+    agent: Agent,
+    config: EnvConfig,
+    episodes: int,
+    seed: int,
+    film: bool = False,
+    moment: int | None = None,
+    on_decision: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """`episodes` episodes in an environment of their own; the same seed gives the same episodes.
 
-    `moment`: keep what the agent decided from, that many decisions into the first episode.
+    `moment`: keep what the agent decided from, that many decisions into the first episode. `on_decision` is called
+    with the number of finished episodes before every decision.
     """
     config = replace(config, count=1, workers=False)
     environment = make(config)
@@ -65,6 +73,8 @@ def evaluate(
     try:
         collector = Collector(environments, seed, EVALUATION_STREAM)
         while len(finished) < episodes:
+            if on_decision is not None:
+                on_decision(len(finished))
             finished += collector.step(act)
         repeat = environments.spec.repeat
     finally:

@@ -14,11 +14,12 @@ from reverie.agents import agent as agents
 from reverie.agents.agent import Agent, AgentConfig
 from reverie.envs import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences, write
+from reverie.evaluation.goals import at_random, by_agent, by_oracle, filmstrip, goal_environment, pursue, sentences
 from reverie.models.world_model import WorldModelConfig
 from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GoalConfig, PixelGoalConfig
 from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.runs.results import pursue_goals
 
 WORLD = EnvConfig("worlds:Square-v0", image_size=16, time_limit=50)
 EPISODES = 12
@@ -133,12 +134,12 @@ def test_an_agent_is_not_changed_by_being_sent_somewhere_and_refuses_to_act_befo
     obs = {"pixels": np.zeros((2, 16, 16, 3), np.uint8)}
     obs["pixels"][0, :4, :4], obs["pixels"][1, 8:12, 8:12] = 255, 255
     goal = {"pixels": obs["pixels"][::-1].copy()}
-    sent = reverie.towards(agent, goal)
+    sent = reverie.with_goal(agent, goal)
     assert sent.model is agent.model
     _, action = sent.act(None, obs)
     assert (action[0] > 0.5).all()
     assert (action[1] < -0.5).all()
-    _, alone = reverie.towards(agent, {"pixels": goal["pixels"][0]}).act(None, {"pixels": obs["pixels"][0]})
+    _, alone = reverie.with_goal(agent, {"pixels": goal["pixels"][0]}).act(None, {"pixels": obs["pixels"][0]})
     assert (alone > 0.5).all()
     with pytest.raises(UserError, match="give it one"):
         agent.act(None, obs)
@@ -153,10 +154,12 @@ def test_pictures_may_be_compared_instead_of_features():
 
 
 def test_files_and_sentences(tmp_path):
-    found, paths = write(tmp_path, knowing(), ("corner",), 4, 0)
+    results = pursue_goals(tmp_path, knowing(), WORLD, ("corner",), 4, 0)
+    found, paths = results.values["goals"], results.files
     assert set(found["corner"]) >= {"start", "distance", "deviation", "best", "iou", "success", "random"}
     assert all(path.exists() for path in paths.values())
-    (sentence,) = sentences(found, 4)
+    (sentence,) = results.sentences
+    assert [sentence] == sentences(found, 4)
     assert f"{found['corner']['distance']:.2f}" in sentence
 
 
@@ -173,10 +176,10 @@ def test_what_cannot_be_judged_by_goals_is_one_sentence():
     with pytest.raises(UserError, match="pixels alone"):
         by_agent(agents.build(seen))
     with pytest.raises(UserError, match="acts towards no goal"):
-        reverie.towards(agents.build(replace(seen, spec=spec(image=16))), {"pixels": np.zeros((16, 16, 3), np.uint8)})
+        reverie.with_goal(agents.build(replace(seen, spec=spec(image=16))), {"pixels": np.zeros((16, 16, 3), np.uint8)})
     with pytest.raises(UserError, match="was trained on 'pixels' of shape"):
-        reverie.towards(knowing(), {"pixels": np.zeros((32, 32, 3), np.uint8)})
+        reverie.with_goal(knowing(), {"pixels": np.zeros((32, 32, 3), np.uint8)})
     with pytest.raises(UserError, match="goal"):
         pursue(EnvConfig("worlds:Slide-v0", observe=("picture",)), "", at_random, 2, 0)
     with pytest.raises(UserError, match="contrastive"):
-        reverie.towards(knowing(GoalConfig("learned")), {"pixels": np.zeros((16, 16, 3), np.uint8)})
+        reverie.with_goal(knowing(GoalConfig("learned")), {"pixels": np.zeros((16, 16, 3), np.uint8)})

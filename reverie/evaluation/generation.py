@@ -1,29 +1,17 @@
-"""What a generative model has to show: its bound on held-out images, how much of its latent is used, its pictures.
+"""What a generative model has to show: its bound on held-out images, how much of its latent is used, its pictures."""
 
-evaluation.json  generation.png  bound.png  manifold.png (where the latent has two dimensions)
-"""
-
-import json
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
 from reverie.data.base import Recorded
-from reverie.errors import UserError
-from reverie.evaluate import figures
-from reverie.files import atomic_write
+from reverie.evaluation import figures
 from reverie.math.bounds import active_units
 from reverie.models.cvae import CVAE
 from reverie.models.generative import GenerativeModel
-from reverie.runs.logger import read_metrics
 from reverie.types import Batch
-
-if TYPE_CHECKING:
-    from reverie.runs.config import OfflineConfig
 
 MOST_IMAGES, SAMPLES = 512, 100
 """Held-out sequences that are looked at, and samples of the posterior for the importance-weighted estimate."""
@@ -116,58 +104,19 @@ def manifold(model: GenerativeModel, columns: int = 20) -> UInt8[np.ndarray, "H 
 
 
 @torch.no_grad()
-def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
-    """A PNG of `count` pictures by the model of a run; a conditional model's have held-out conditions, a row each."""
-    from reverie.runs.config import read_config
-    from reverie.runs.offline import load
-
-    model, config = load(folder), cast("OfflineConfig", read_config(folder))  # `load` refuses others
-    if not isinstance(model, GenerativeModel):
-        raise UserError(f"{folder} holds no generative model: give the folder of a run such as `reverie train vae`.")
+def samples(model: GenerativeModel, count: int, seed: int, held_out: Batch | None = None) -> UInt8[np.ndarray, "H W C"]:
+    """`count` pictures by the model; a conditional one's rows have conditions from the `held_out` data."""
     device = next(model.parameters()).device
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     generator = torch.Generator(device).manual_seed(seed)
     condition = torch.zeros(rows, 0, device=device)
-    if isinstance(model, CVAE):
-        recorded = config.data.build(folder, config.seed, device, torch.Generator())
-        recorded.load(lambda text: None)
-        targets = model.targets(recorded.test.sequential(config.training.length, MOST_IMAGES))
-        known = targets.condition[targets.mask > 0]
-        condition = known[torch.linspace(0, len(known) - 1, rows).long()]
+    if held_out is not None:
+        targets = model.targets(held_out)
+        valid = targets.condition[targets.mask > 0]
+        condition = valid[torch.linspace(0, len(valid) - 1, rows).long()]
     noise = model.latent.noise(rows, columns, generator=generator)
     images = model.imagine(condition[:, None].expand(-1, columns, -1), noise)
     pixels = (255 * images).round().to(torch.uint8).cpu().numpy()
     pixels[-1, count - (rows - 1) * columns :] = 255
-    return figures.image(path, figures.mosaic([list(row) for row in pixels]))
-
-
-def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
-    """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
-    from reverie.runs.offline import load
-
-    model = cast(GenerativeModel, load(folder, config.device))
-    device = next(model.parameters()).device
-    recorded = config.data.build(folder, config.seed, device, torch.Generator())
-    recorded.load(lambda text: None)
-    values, drawn = examine(model, recorded, config.training.length)
-    paths = {"evaluation": folder / "evaluation.json"}
-    numbers = values | {"samples": SAMPLES, "world": config.world, "seed": config.seed}
-    atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
-    paths["pictures"] = figures.image(folder / "generation.png", drawn)
-    paths["bound"] = figures.lines(
-        folder / "bound.png",
-        {
-            "training": [(line["updates"], line["bound"]) for line in read_metrics(folder, "train")],
-            "held out": [(line["updates"], line["bound"]) for line in read_metrics(folder, "evaluation")],
-            f"held out, {SAMPLES} samples": [
-                (line["updates"], line["evidence"]) for line in read_metrics(folder, "evaluation")
-            ],
-        },
-        title=f"{config.recipe} on {config.world}, seed {config.seed}",
-        xlabel="updates",
-        ylabel="bound on the log-likelihood (nats an image)",
-    )
-    if model.latent.sample_size == 2 and not isinstance(model, CVAE):
-        paths["manifold"] = figures.image(folder / "manifold.png", manifold(model))
-    return values, paths
+    return figures.mosaic([list(row) for row in pixels])

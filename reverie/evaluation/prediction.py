@@ -1,7 +1,5 @@
 """What a world model that was fitted to recorded data has to show: its bound, and how well it predicts, how far ahead.
 
-evaluation.json  prediction.png  bound.png
-
 `surprise` and `ahead` measure every dynamics in one unit, whether it has chance in it or not: nats by which what came
 was less likely than if the picture had been foreseen exactly,
 
@@ -9,8 +7,7 @@ was less likely than if the picture had been foreseen exactly,
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,16 +17,12 @@ from torch import Tensor
 from reverie import tree
 from reverie.data.base import Recorded
 from reverie.dynamics.rollout import imagine, observe, prev_action
-from reverie.evaluate import figures, representation
-from reverie.evaluate.open_loop import OpenLoop, predict
+from reverie.evaluation import figures
+from reverie.evaluation.open_loop import OpenLoop, predict
 from reverie.math.bounds import importance_weighted_bound
 from reverie.models.world_model import WorldModel
-from reverie.runs.logger import read_metrics
 from reverie.signals.base import ReconstructionHead, RewardHead
 from reverie.types import Batch
-
-if TYPE_CHECKING:
-    from reverie.runs.config import OfflineConfig
 
 MOST_SEQUENCES, SAMPLES, SHOWN = 128, 50, 6
 """Held-out sequences that are looked at, samples of the latent, and sequences in a picture."""
@@ -138,28 +131,6 @@ def warning(values: dict[str, float]) -> str | None:
     if values["image_error"] < values["copy_error"]:
         return None
     return "Repeating the last frame predicts better than this model: train longer, or look at its reconstructions."
-
-
-def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
-    """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
-    from reverie.runs.offline import load
-
-    model = cast(WorldModel, load(folder, config.device))
-    recorded = config.data.build(folder, config.seed, next(model.parameters()).device, torch.Generator())
-    recorded.load(lambda text: None)
-    values, drawn = examine(model, recorded, config.training.length)
-    values, paths = representation.add(folder, config, model, recorded, values)
-    paths["pictures"] = figures.image(folder / "prediction.png", drawn)
-    lines = [line for line in read_metrics(folder, "evaluation") if "reconstruction" in line]
-    shown = [name for name in ("bound", "reconstruction") if lines and name in lines[0]]
-    paths["bound"] = figures.lines(
-        folder / "bound.png",
-        {f"{name}, held out": [(line["updates"], line[name]) for line in lines] for name in shown},
-        title=f"{config.recipe} on {config.world}, seed {config.seed}",
-        xlabel="updates",
-        ylabel="nats a step",
-    )
-    return values, paths
 
 
 def _filtered(model: WorldModel, batch: Batch, samples: int, seed: int) -> tuple[Any, Tensor]:

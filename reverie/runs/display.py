@@ -1,10 +1,12 @@
-"""What a person sees while a run trains: a live table in a terminal, a plain line now and then elsewhere."""
+"""Show the progress of a run: a live table in a terminal or notebook, a plain line now and then elsewhere."""
 
+import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from io import TextIOBase
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 from reverie.progress import Progress
 
@@ -15,12 +17,25 @@ _MOST_IN_A_TABLE, _MOST_IN_A_LINE = 16, 6
 _RECENT_RETURNS = 5
 
 
-class LiveDisplay:
-    """Shows each `Progress` it is called with; a context manager, since a terminal has to be given back.
+def open_display(title: str, show: bool | Literal["auto"]) -> "AbstractContextManager[LiveDisplay | None]":
+    """A display, or None where `show` is False, or `auto` outside of terminals and notebooks."""
+    if show is False or (show == "auto" and not (sys.stdout.isatty() or _in_notebook())):
+        return nullcontext()
+    return LiveDisplay(title)
 
-    In a terminal: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): the title and one line for
-    the first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is always
-    shown. `clock` gives seconds.
+
+def _in_notebook() -> bool:
+    """Whether this process is a Jupyter kernel."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+class LiveDisplay:
+    """Shows each `Progress` it is called with. A context manager, which leaves the terminal as it was.
+
+    In a terminal or notebook: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): the title and one
+    line for the first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is shown
+    at once, unless it differs only behind its first comma or colon. `clock` gives seconds.
     """
 
     def __init__(
@@ -41,6 +56,8 @@ class LiveDisplay:
         self._next_line = -float("inf")
         # Not rich's own guess, which environment variables bend even for a pipe.
         console = Console(file=self._stream, force_terminal=True) if self._stream.isatty() else None
+        if stream is None and _in_notebook():
+            console = Console()
         self._live = Live(console=console, refresh_per_second=4) if console else None
 
     def __enter__(self) -> "LiveDisplay":
@@ -58,12 +75,8 @@ class LiveDisplay:
         self._latest = progress
         if self._live:
             self._live.update(table(self._title, progress))
-        elif self._clock() >= self._next_line or (progress.message and progress.message != self._shown_message):
+        elif self._clock() >= self._next_line or (progress.message and _topic(progress) != _topic(self._shown)):
             self._print(progress)
-
-    @property
-    def _shown_message(self) -> str | None:
-        return self._shown.message if self._shown else None
 
     def _print(self, progress: Progress | None) -> None:
         if progress:
@@ -72,6 +85,12 @@ class LiveDisplay:
             print(line(progress), file=self._stream, flush=True)
             self._shown = progress
             self._next_line = self._clock() + self._interval
+
+
+def _topic(progress: Progress | None) -> str:
+    """The message up to its counts; a warning whole."""
+    message = (progress.message if progress else None) or ""
+    return message if message.startswith("warning") else re.split("[,:]", message)[0]
 
 
 def line(progress: Progress) -> str:
@@ -85,6 +104,8 @@ def line(progress: Progress) -> str:
     ]
     if progress.returns:
         parts.append(f"return {progress.returns[-1]:.1f}")
+    if progress.evaluation is not None:
+        parts.append(f"evaluation {progress.evaluation:.1f}")
     parts += [f"{name} {value:.4g}" for name, value in _values(progress, _MOST_IN_A_LINE)]
     if progress.message:
         parts.append(progress.message)
@@ -123,7 +144,8 @@ def table(title: str, progress: Progress) -> "RenderableType":
     recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
     parts = [head, counts]
     if progress.unit == "frames":
-        parts.append(Text(f"latest returns   {recent or 'no episode has ended yet'}"))
+        evaluated = "" if progress.evaluation is None else f"   evaluation   {progress.evaluation:.1f}"
+        parts.append(Text(f"latest returns   {recent or 'no episode has ended yet'}{evaluated}"))
     parts.append(body)
     if progress.message:
         parts.append(Text(progress.message, style="yellow"))

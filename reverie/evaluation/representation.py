@@ -1,7 +1,5 @@
 """What the features of a world model are worth: how large, how many directions, what they know, what they foresee.
 
-evaluation.json  representation.png
-
 All measures are of held-out sequences. z_t are the features of the belief at step t, z^_{t+1} those of the belief that
 the model predicts from it and a_t; C is the covariance of z over all frames.
 
@@ -23,10 +21,8 @@ and says little where z remembers: a belief was told the action |
 A ratio to nothing (features that are constant) is NaN: there is no number.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -34,17 +30,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.data.base import Recorded
-from reverie.evaluate import figures
-from reverie.evaluate.ground_truth import GroundTruth, ground_truth
-from reverie.evaluate.probes import linear_probes, rank_correlation
-from reverie.files import atomic_write
+from reverie.envs.base import EnvConfig
+from reverie.evaluation import figures
+from reverie.evaluation.ground_truth import GroundTruth, ground_truth
+from reverie.evaluation.probes import linear_probes, rank_correlation
 from reverie.math.spectra import rankme, scale_metrics, singular_values
 from reverie.models.world_model import WorldModel
-from reverie.runs.logger import read_metrics
 from reverie.types import Batch
-
-if TYPE_CHECKING:
-    from reverie.runs.config import OfflineConfig
 
 MOST_FRAMES, PAIRS = 2048, 2000
 """Frames of each part that are looked at, and pairs of them whose distances are compared."""
@@ -174,43 +166,11 @@ def warning(values: dict[str, float]) -> str | None:
     return "Repeating the last features predicts better than this model does: train longer, or look at its alarms."
 
 
-def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
-    """Measure the model of a finished run and draw everything. Returns the figures, and the files by what they are."""
-    from reverie.runs.offline import load
-
-    model = cast(WorldModel, load(folder, config.device))
-    recorded = config.data.build(folder, config.seed, next(model.parameters()).device, torch.Generator())
-    recorded.load(lambda text: None)
-    return add(folder, config, model, recorded, {})
-
-
-def add(
-    folder: Path, config: "OfflineConfig", model: WorldModel, recorded: Recorded, values: dict[str, float]
-) -> tuple[dict[str, float], dict[str, Path]]:
-    """Put these measures beside other `values` into evaluation.json."""
-    found = measure(model, recorded, config.training.length, judge(config, recorded))
-    values = values | found.values | relative(found.values, read_metrics(folder, "evaluation"))
-    lists = {name: getattr(found, name).tolist() for name in ("std", "spectrum", "probes")}
-    by_dimension = {"by_dimension": lists, "alarms": [line["text"] for line in read_metrics(folder, "alarm")]}
-    numbers = values | by_dimension | {"world": config.world, "seed": config.seed}
-    path = folder / "evaluation.json"
-    numbers = {name: None if x != x else x for name, x in numbers.items()}  # JSON has no NaN
-    atomic_write(path, json.dumps(numbers, indent=1).encode())
-    return values, {"evaluation": path, "features": draw(folder / "representation.png", found)}
-
-
-def relative(values: dict[str, float], lines: list[dict[str, Any]]) -> dict[str, float]:
-    """`scale`, where the first evaluation of a run was of its untrained model."""
-    if not lines or lines[0]["updates"] != 0 or not lines[0]["std"] > 0:
-        return {}
-    return {"scale": values["std"] / lines[0]["std"]}
-
-
-def judge(config: "OfflineConfig", recorded: Recorded) -> GroundTruth | None:
-    """What these data say of the true state: vectors that were recorded and are not shown to the model."""
+def judge(env: EnvConfig | None, recorded: Recorded) -> GroundTruth | None:
+    """The true state in data from `env`: vectors that were recorded and that the model does not see."""
     ring = recorded.test.ring
     kept = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
-    return ground_truth(config.data.environment(), sorted(kept - recorded.spec.obs.keys()))
+    return ground_truth(env, sorted(kept - recorded.spec.obs.keys()))
 
 
 def _state(judge: GroundTruth, seen: Seen) -> np.ndarray:

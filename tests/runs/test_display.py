@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from reverie.cli.display import LiveDisplay, _duration, line, table
 from reverie.progress import Progress
+from reverie.runs.display import LiveDisplay, _duration, line, table
 
 
 def progress(done=500, **changed):

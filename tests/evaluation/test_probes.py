@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from reverie.evaluate.probes import linear_probe
+from reverie.evaluation.probes import linear_probe
 
 
 def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,9 +12,9 @@ from torch import nn
 from reverie.cli import main
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import representation
-from reverie.evaluate.ground_truth import GroundTruth, ground_truth, link_directions
-from reverie.evaluate.probes import linear_probe, linear_probes, rank_correlation
+from reverie.evaluation import representation
+from reverie.evaluation.ground_truth import GroundTruth, ground_truth, link_directions
+from reverie.evaluation.probes import linear_probe, linear_probes, rank_correlation
 from reverie.models.world_model import WorldModel
 from reverie.spaces import EnvSpec, Space
 from reverie.types import Trace

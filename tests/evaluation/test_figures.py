@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 
 def film(length, height, width, channels, seed=0):

@@ -16,8 +16,8 @@ from reverie.agents.agent import Agent, AgentConfig
 from reverie.data.episodes import Episode
 from reverie.envs.base import EnvConfig, Step
 from reverie.errors import UserError
-from reverie.evaluate import plan_picture
-from reverie.evaluate.returns import Evaluation, Moment, evaluate
+from reverie.evaluation import plan_picture
+from reverie.evaluation.returns import Evaluation, Moment, evaluate
 from reverie.planning.actor import PlanningConfig, score_of
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig
@@ -43,7 +43,7 @@ COUNTS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return reverie.train(small_run.config(), tmp_path_factory.mktemp("runs") / "tiny")
+    return reverie.train(small_run.config(), tmp_path_factory.mktemp("runs") / "tiny", evaluate=False)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def played(agent: Agent, moment: int = MOMENT) -> Evaluation:
 @pytest.mark.parametrize("planner", COUNTS, ids=lambda planner: type(planner).__name__)
 @pytest.mark.parametrize("futures", [0, 2])
 def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, futures):
-    planning = reverie.replan(agent, PlanningConfig(planner, num_samples=futures))
+    planning = reverie.with_planner(agent, PlanningConfig(planner, num_samples=futures))
     result = played(planning)
     found = plan_picture.record(planning, result, MOMENT)
     executed, *others = found.shown
@@ -85,7 +85,7 @@ def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, future
 
 def test_the_future_begins_after_the_moment(agent):
     """Step h of the picture is the environment's h decisions later, seen and predicted."""
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     result = played(planning)
     steps = result.episodes[0].steps
     found = plan_picture.record(planning, result, MOMENT)
@@ -104,7 +104,7 @@ def test_the_future_begins_after_the_moment(agent):
 
 
 def test_near_the_end_less_comes_than_was_imagined(agent, tmp_path):
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     last = len(played(planning).episodes[0].actions) - 1
     found = plan_picture.record(planning, played(planning, last), last)
     assert (len(found.real_reward), len(found.real_frames), len(found.shown[0].reward)) == (1, 2, 4)
@@ -117,7 +117,7 @@ def test_near_the_end_less_comes_than_was_imagined(agent, tmp_path):
 def test_replanning_shares_the_model_and_leaves_the_agent_as_it_was(agent):
     before = {name: x.clone() for name, x in agent.state_dict().items()}
     actor, config = agent.actor, agent.config
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     result = played(planning)
     plan_picture.record(planning, result, MOMENT)
     assert (agent.actor, agent.config) == (actor, config)
@@ -141,7 +141,7 @@ def test_the_value_is_the_learners(folder, agent):
 
 def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     value = load_value(folder, agent)
-    planning = reverie.replan(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
     result = played(planning)
     executed = plan_picture.record(planning, result, MOMENT).shown[0]
     state, alive, total = result.moment.belief, 1.0, 0.0
@@ -165,7 +165,7 @@ def test_discrete_actions_cannot_be_planned():
     seen = spec(16, discrete=True)
     discrete = agents.build(AgentConfig(seen, model_config(), behavior_config().actor, EnvConfig()))
     with pytest.raises(UserError, match="search among continuous actions"):
-        reverie.replan(discrete, PlanningConfig(ICEM))
+        reverie.with_planner(discrete, PlanningConfig(ICEM))
 
 
 def test_a_policy_weighs_nothing(agent):
@@ -181,7 +181,7 @@ def test_without_images_the_rewards_are_drawn(blind, tmp_path):
         left = {name: part for name, part in config.signals.items() if name != "reconstruction"}
         config = replace(config, signals=left, weights=dict.fromkeys(left, 1.0))
     agent = agents.build(AgentConfig(seen, config, behavior_config().actor, EnvConfig()))
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     batch = random_batch(seen, batch=1)
     obs = [{name: x[0, t].numpy() for name, x in batch.obs.items()} for t in range(3)]
     carry, action = planning.act(None, obs[0])

@@ -19,8 +19,8 @@ from reverie.config.declared import short_name
 from reverie.dynamics.rollout import imagine
 from reverie.envs.conversions import as_colors
 from reverie.errors import UserError
-from reverie.evaluate import figures
-from reverie.evaluate.returns import Evaluation
+from reverie.evaluation import figures
+from reverie.evaluation.returns import Evaluation
 from reverie.planning.actor import PlanningActor
 from reverie.planning.base import Score
 from reverie.planning.objectives import GoalObjectiveConfig
