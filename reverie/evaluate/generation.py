@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from reverie.data.base import Recorded
 from reverie.errors import UserError
-from reverie.evaluate import figures
+from reverie.evaluate import figures, films
 from reverie.files import atomic_write
 from reverie.math.bounds import active_units
 from reverie.models.cvae import CVAE
@@ -91,11 +92,15 @@ def picture(model: GenerativeModel, batch: Batch, columns: int = 8, seed: int = 
     tiles = []
     for b, t in rows.tolist():
         condition = question.condition[b, t].expand(columns, -1)
-        drawn = model.imagine(condition, model.latent.noise(columns, generator=generator))
-        known = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
-        known += [question.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
-        tiles.append([(255 * image).round().to(torch.uint8).cpu().numpy() for image in [*known, *drawn]])
-    return figures.mosaic(tiles, gap_after=len(tiles[0]) - columns)
+        samples = model.imagine(condition, model.latent.noise(columns, generator=generator))
+        before = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
+        reconstruction = model.likelihood.mean(trace.output[b, t]).clamp(0, 1)
+        tiles.append([_pixels(image) for image in (*before, question.pixels[b, t], reconstruction, *samples)])
+    labels = ["frame before"] * (len(tiles[0]) - columns - 2) + ["held out", "reconstruction"]
+    labels += [f"sample {number}" for number in range(1, columns + 1)]
+    kind = "samples with the condition of the row" if isinstance(model, CVAE) else "samples from the prior"
+    title = f"Held-out images, their reconstructions, and {kind}"
+    return films.mosaic(tiles, gap_after=len(tiles[0]) - columns, column_labels=labels, title=title)
 
 
 def examine(model: GenerativeModel, recorded: Recorded, length: int) -> tuple[dict[str, float], np.ndarray]:
@@ -112,7 +117,13 @@ def manifold(model: GenerativeModel, columns: int = 20) -> UInt8[np.ndarray, "H 
     place = torch.special.ndtri(quantiles)
     sample = torch.stack(torch.meshgrid(place, place, indexing="xy"), dim=-1).flip(0)
     images = model.likelihood.mean(model.decode(sample, sample[..., :0])).clamp(0, 1)
-    return figures.mosaic([list(row) for row in (255 * images).round().to(torch.uint8).cpu().numpy()], gap=0)
+    return films.mosaic(
+        [list(row) for row in _pixels(images)],
+        gap=0,
+        row_labels=[f"{z:.1f}" for z in reversed(place.tolist())],
+        column_labels=[f"{z:.1f}" for z in place.tolist()],
+        title="Images decoded from the two latent variables (first: columns, second: rows)",
+    )
 
 
 @torch.no_grad()
@@ -137,9 +148,17 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
         condition = known[torch.linspace(0, len(known) - 1, rows).long()]
     noise = model.latent.noise(rows, columns, generator=generator)
     images = model.imagine(condition[:, None].expand(-1, columns, -1), noise)
-    pixels = (255 * images).round().to(torch.uint8).cpu().numpy()
-    pixels[-1, count - (rows - 1) * columns :] = 255
-    return figures.image(path, figures.mosaic([list(row) for row in pixels]))
+    tiles = [list(row) for row in _pixels(images)]
+    tiles[-1] = tiles[-1][: count - (rows - 1) * columns]
+    conditional = isinstance(model, CVAE)
+    labels = [f"condition {number}" for number in range(1, rows + 1)] if conditional else []
+    title = f"{config.recipe}: {count} samples" + (", a held-out condition a row" if conditional else " from the prior")
+    return films.write_image(path, films.mosaic(tiles, row_labels=labels, title=title))
+
+
+def _pixels(images: Float[Tensor, "*b H W C"]) -> UInt8[np.ndarray, "*b H W C"]:
+    """Intensities in [0, 1] as bytes."""
+    return (255 * images).round().to(torch.uint8).cpu().numpy()
 
 
 def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict[str, Path]]:
@@ -154,8 +173,8 @@ def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict
     paths = {"evaluation": folder / "evaluation.json"}
     numbers = values | {"samples": SAMPLES, "world": config.world, "seed": config.seed}
     atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
-    paths["pictures"] = figures.image(folder / "generation.png", drawn)
-    paths["bound"] = figures.lines(
+    paths["pictures"] = films.write_image(folder / "generation.png", drawn)
+    paths["bound"] = figures.plot(
         folder / "bound.png",
         {
             "training": [(line["updates"], line["bound"]) for line in read_metrics(folder, "train")],
@@ -164,10 +183,12 @@ def write(folder: Path, config: "OfflineConfig") -> tuple[dict[str, float], dict
                 (line["updates"], line["evidence"]) for line in read_metrics(folder, "evaluation")
             ],
         },
-        title=f"{config.recipe} on {config.world}, seed {config.seed}",
-        xlabel="updates",
-        ylabel="bound on the log-likelihood (nats an image)",
+        figures.Style(
+            title=f"{config.recipe} on {config.world}, seed {config.seed}",
+            xlabel="updates",
+            ylabel="bound on the log-likelihood (nats an image)",
+        ),
     )
     if model.latent.sample_size == 2 and not isinstance(model, CVAE):
-        paths["manifold"] = figures.image(folder / "manifold.png", manifold(model))
+        paths["manifold"] = films.write_image(folder / "manifold.png", manifold(model))
     return values, paths

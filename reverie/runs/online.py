@@ -119,7 +119,7 @@ class OnlineRun(Run):
         config = self.config
         result = evaluate(self.agent, config.env, config.evaluation.episodes, self.clock.frames)
         report.evaluation({"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
-        for name, film in outcome.films(self.agent, result.episodes[0]).items():
+        for name, film in outcome.videos(self.agent, result.episodes[0]).items():
             self.logger.video(name, film, self.clock.frames, outcome.FPS)
 
     def message(self) -> str | None:

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, load
-from reverie.runs.config import OnlineConfig
 from reverie.data.episodes import Episode
-from reverie.files import atomic_write
-from reverie.evaluate.human_scores import normalized
 from reverie.errors import UserError
-from reverie.evaluate import figures
-from reverie.evaluate.open_loop import predict
+from reverie.evaluate import figures, films, open_loop
+from reverie.evaluate.human_scores import normalized
+from reverie.evaluate.open_loop import context_and_horizon, predict
 from reverie.evaluate.returns import Evaluation, evaluate
+from reverie.files import atomic_write
+from reverie.runs.config import OnlineConfig
 from reverie.runs.logger import read_metrics
 from reverie.types import Batch
 
@@ -48,11 +48,12 @@ def write(folder: Path, config: OnlineConfig) -> tuple[Evaluation, dict[str, Pat
         numbers["human_normalized"] = human
     atomic_write(paths["evaluation"], json.dumps(numbers, indent=1).encode())
     if result.frames is not None:
-        paths["film"] = figures.write_video(folder / "evaluation.mp4", result.frames, FPS)
+        paths["film"] = films.write_video(folder / "evaluation.mp4", result.frames, FPS)
     episode = max(result.episodes, key=lambda episode: len(episode.steps))
     # A world model may do without decoded images; then there is no imagination to look at.
     with suppress(UserError):
-        paths |= draw_imagination(agent, episode, CONTEXT, HORIZON, folder)
+        parts = context_and_horizon(len(episode.steps), CONTEXT, HORIZON)
+        paths |= draw_imagination(agent, episode, *parts, folder)
     return result, paths
 
 
@@ -64,7 +65,8 @@ def draw_curve(folder: Path, config: OnlineConfig, final: Evaluation) -> Path:
     }
     runs["evaluation"].append((config.training.frames, float(np.mean(final.returns))))
     title = f"{config.recipe} on {config.env.id}, seed {config.seed}"
-    return figures.curve(folder / "curve.png", runs, title)
+    style = figures.Style(title, "environment frames", "episode return")
+    return figures.plot(folder / "curve.png", runs, style)
 
 
 def draw_imagination(agent: Agent, episode: Episode, context: int, horizon: int, folder: Path) -> dict[str, Path]:
@@ -73,16 +75,11 @@ def draw_imagination(agent: Agent, episode: Episode, context: int, horizon: int,
     Raises `UserError` where the agent decodes no image, or the episode is not longer than the context.
     """
     device = next(agent.parameters()).device
-    found = predict(agent.model, as_batch(episode, context + horizon, device), context)
-    films = (found.real, found.imagined, context)
-    return {
-        "open loop": figures.open_loop_strip(folder / "open_loop.png", *films),
-        "as a film": figures.open_loop_video(folder / "open_loop.mp4", *films),
-        "its error": figures.error_plot(folder / "open_loop_error.png", found.model_error, found.copy_error),
-    }
+    shown = predict(agent.model, as_batch(episode, context + horizon, device), context)
+    return open_loop.draw(folder, shown)
 
 
-def films(agent: Agent, episode: Episode) -> dict[str, np.ndarray]:
+def videos(agent: Agent, episode: Episode) -> dict[str, np.ndarray]:
     """What TensorBoard shows of an evaluation, (T, height, width, channels) uint8 by name; nothing if no image is seen.
 
     `evaluation`: the episode as the agent saw it, 200 steps at most. `open_loop`: real frames above imagined ones.
@@ -93,7 +90,8 @@ def films(agent: Agent, episode: Episode) -> dict[str, np.ndarray]:
     found = {"evaluation": np.stack([step.obs[images[0]] for step in episode.steps[:200]])}
     with suppress(UserError):
         device = next(agent.parameters()).device
-        loop = predict(agent.model, as_batch(episode, CONTEXT + HORIZON, device), CONTEXT)
+        context, horizon = context_and_horizon(len(episode.steps), CONTEXT, HORIZON)
+        loop = predict(agent.model, as_batch(episode, context + horizon, device), context)
         found["open_loop"] = np.concatenate([loop.real, loop.imagined], axis=1)
     return found
 

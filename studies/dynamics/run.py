@@ -29,7 +29,7 @@ from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.dynamics.ssm import SSMConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures, prediction
+from reverie.evaluate import figures, films, prediction
 from reverie.evaluate.probes import linear_probe
 from reverie.evaluate.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
@@ -79,7 +79,7 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
             for name, found in models.items():
                 numbers[world][name]["memory"] = remembered(found, seen, batch)
         draw(out, world, numbers[world])
-        figures.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
+        films.write_image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
     for world in WORLDS:
         for name in MODELS:
             config = agent(world, name, size)
@@ -225,27 +225,33 @@ def remembered(found: WorldModel, seen: Batch, held_out: Batch) -> list[float]:
 def draw(out: Path, world: str, numbers: Mapping[str, Any]) -> None:
     """Lines by step, a color a model."""
     if world == "curtain":
-        figures.lines(
+        figures.plot(
             out / "curtain_surprise.png",
             {name: list(enumerate(found["surprise"], start=1)) for name, found in numbers.items()},
-            title=f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}",
-            xlabel="step of the episode",
-            ylabel="surprise (nats an image)",
+            figures.Style(
+                title=f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}",
+                xlabel="step of the episode",
+                ylabel="surprise (nats an image)",
+            ),
         )
-        figures.lines(
+        figures.plot(
             out / "curtain_memory.png",
             {name: list(enumerate(found["memory"])) for name, found in numbers.items()},
-            title=f"What the belief knows of where the ball will land: hidden from step {HIDES} on",
-            xlabel="step of the episode",
-            ylabel="linear probe, R² (held out)",
+            figures.Style(
+                title=f"What the belief knows of where the ball will land: hidden from step {HIDES} on",
+                xlabel="step of the episode",
+                ylabel="linear probe, R² (held out)",
+            ),
         )
     for key, unit in (("image_error", "image error (rms, of 255)"), ("reward_error", "reward error (rms)")):
-        figures.lines(
+        figures.plot(
             out / f"{world}_{key}.png",
             {name: list(enumerate(found[f"ahead_{key}"], start=1)) for name, found in numbers.items()},
-            title=f"{world.capitalize()}: open loop after {CONTEXT[world]} frames",
-            xlabel="steps into the imagination",
-            ylabel=unit,
+            figures.Style(
+                title=f"{world.capitalize()}: open loop after {CONTEXT[world]} frames",
+                xlabel="steps into the imagination",
+                ylabel=unit,
+            ),
         )
 
 
@@ -272,4 +278,7 @@ def futures(models: Mapping[str, WorldModel], batch: Batch, context: int) -> UIn
             features = torch.cat([found.dynamics.features(seen), found.dynamics.features(states)], 1)
             images = found.normalize.pixels(name, found.signals["reconstruction"].decode(features)[name])[0]
             rows.append([images[step].round().to(torch.uint8).numpy() for step in steps])
-    return figures.mosaic(rows, gap_after=sum(step < context for step in steps))
+    labels = ["real", *(f"{name}\nfuture {number}" for name in models for number in (1, 2))]
+    times = [f"t = {step}\n{'seen' if step < context else 'imagined'}" for step in steps]
+    seen_columns = sum(step < context for step in steps)
+    return films.mosaic(rows, gap_after=seen_columns, row_labels=labels, column_labels=times)

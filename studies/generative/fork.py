@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from reverie.evaluate import figures
+from reverie.evaluate import films
 from reverie.types import Batch
 from reverie_worlds.fork import GO, JUMP, SIZE, WAIT, ball
 
@@ -79,10 +79,12 @@ def examine(model: Draws) -> Futures:
 
 def picture(models: Mapping[str, Draws]) -> UInt8[np.ndarray, "H W C"]:
     """A row for each model, height and action: the frame before, then pictures of what follows."""
-    rows = []
-    for model in models.values():
+    rows, labels = [], []
+    for name, model in models.items():
         for row in ROWS:
             for action in (GO, WAIT):
                 images = (255 * drawn(model, row, action, SHOWN)).round().to(torch.uint8).numpy()
+                labels.append(f"{name}, {'go' if action == GO else 'wait'}")
                 rows.append([ball(row, SIZE // 2), *images])
-    return figures.mosaic(rows, gap_after=1)
+    columns = ["frame before", *(f"sample {number}" for number in range(1, SHOWN + 1))]
+    return films.mosaic(rows, gap_after=1, row_labels=labels, column_labels=columns)

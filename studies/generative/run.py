@@ -22,7 +22,7 @@ from reverie.data.digits import Digits, DigitsConfig
 from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.latents import GaussianConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures, generation
+from reverie.evaluate import figures, films, generation
 from reverie.models.cvae import CVAE, CVAEConfig
 from reverie.models.generative import GenerativeModel
 from reverie.models.likelihoods import GaussianPixelsConfig
@@ -63,17 +63,19 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     }
     ring(out / "ring.png")
     generation.draw_samples(out / "digits", 100, 0, out / "digits.png")
-    figures.image(out / "manifold.png", generation.manifold(models["digits-2d"]))
-    figures.image(out / "labels.png", labels(models["digits-label"]))
-    figures.lines(
+    films.write_image(out / "manifold.png", generation.manifold(models["digits-2d"]))
+    films.write_image(out / "labels.png", labels(models["digits-label"]))
+    figures.plot(
         out / "tightness.png",
         {"held-out digits": list(nats.items())},
-        title="The bound tightens with the samples that it is made of",
-        xlabel="samples of the posterior for each image",
-        ylabel="bound on ln p(x), nats an image",
-        logarithmic=True,
+        figures.Style(
+            title="The bound tightens with the samples that it is made of",
+            xlabel="samples of the posterior for each image",
+            ylabel="bound on ln p(x), nats an image",
+            log_x=True,
+        ),
     )
-    figures.image(out / "fork.png", fork.picture(forks))
+    films.write_image(out / "fork.png", fork.picture(forks))
     return Findings(numbers, text(numbers))
 
 
@@ -169,7 +171,8 @@ def labels(model: GenerativeModel, columns: int = 10) -> np.ndarray:
     condition = model.condition(batch).expand(-1, columns, -1)
     noise = model.latent.noise(10, columns, generator=torch.Generator().manual_seed(0))
     pictures = (255 * model.imagine(condition, noise)).round().to(torch.uint8).numpy()
-    return figures.mosaic([list(row) for row in pictures])
+    digits = [f"digit {digit}" for digit in range(10)]
+    return films.mosaic([list(row) for row in pictures], row_labels=digits)
 
 
 def text(numbers: dict[str, Any]) -> str:

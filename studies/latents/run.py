@@ -24,7 +24,7 @@ from reverie.agents import agent as agents
 from reverie.data.agent_replay import AgentReplayConfig
 from reverie.dynamics.categorical import Categorical, CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.evaluate import figures
+from reverie.evaluate import films
 from reverie.evaluate.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.actor import PlanningConfig
@@ -67,9 +67,9 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
                 posterior: Any = model.trace(batch, None).posterior
             numbers[world][name]["bits"] = bits(posterior.stats, model.dynamics.latent)
             numbers[world][name]["latent"] = size_of(model.dynamics.latent)
-            figures.image(out / f"{world}_{name}_codes.png", figures.mosaic(codes(model, batch)))
+            films.write_image(out / f"{world}_{name}_codes.png", codes_picture(model, batch))
         draw(out, world, numbers[world])
-        figures.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
+        films.write_image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
     for world, name in ((world, name) for world in WORLDS for name in names):
         numbers[world][name]["returns"] = played(out, world, name, size, on_progress)
     planned(out, size, numbers["pendulum"], on_progress)
@@ -165,6 +165,15 @@ def bits(stats: Any, latent: Any) -> float:
         overall = (mean.var(0, correction=0) + std.square().mean(0)).sqrt()
         told = (overall.log() - std.log()).mean(0).sum()
     return float(told) / np.log(2)
+
+
+def codes_picture(model: WorldModel, batch: Batch) -> UInt8[np.ndarray, "H W C"]:
+    """`codes`, labeled."""
+    rows = codes(model, batch)
+    ranks = [f"code, rank {rank}" for rank in range(1, len(rows) + 1)]
+    values = [f"value {number}" for number in range(1, len(rows[0]) + 1)]
+    title = "The mean image of each value of the codes that split the images best"
+    return films.mosaic(rows, row_labels=ranks, column_labels=values, title=title)
 
 
 def codes(model: WorldModel, batch: Batch) -> list[list[UInt8[np.ndarray, "H W C"]]]:

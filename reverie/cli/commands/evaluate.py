@@ -16,7 +16,7 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
     """`reverie evaluate RUN`"""
     folder = run_folder(arguments.run)
     from reverie.agents.agent import after_goals, load
-    from reverie.evaluate import figures, plan_picture
+    from reverie.evaluate import films, plan_picture
     from reverie.evaluate.returns import evaluate
     from reverie.runs import outcome
 
@@ -37,7 +37,7 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
     print(mean_return(result.returns, agent.config.world))
     if result.frames is not None:
         Path(arguments.video).parent.mkdir(parents=True, exist_ok=True)
-        print(f"film: {figures.write_video(Path(arguments.video), result.frames, outcome.FPS)}")
+        print(f"film: {films.write_video(Path(arguments.video), result.frames, outcome.FPS)}")
     if arguments.moment is not None:
         found = plan_picture.record(agent, result, arguments.moment)
         out = Path(arguments.out) if arguments.out else folder / "plans.png"
