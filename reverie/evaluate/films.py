@@ -135,12 +135,13 @@ def mosaic(
     left = max((_text_size(label, font)[0] for label in row_labels), default=0) + (12 if row_labels else 4)
     heading = max((_text_size(label, font)[1] for label in column_labels), default=0) + (8 if column_labels else 4)
     top = heading + (_text_size(title, font)[1] + 12 if title else 0)
-    columns = [left + gap]
+    columns, edge = [], left + gap
     for column in range(count):
         label = column_labels[column] if column < len(column_labels) else ""
-        pitch = max(width, _text_size(label, font)[0] + 4) + gap
-        columns.append(columns[-1] + pitch + (5 * gap if column + 1 == gap_after else 0))
-    right = max(columns[-1], 12 + _text_size(title, font)[0]) + 4
+        pitch = max(width, _text_size(label, font)[0] + 8)
+        columns.append(edge + (pitch - width) // 2)
+        edge += pitch + gap + (5 * gap if column + 1 == gap_after else 0)
+    right = max(edge, 12 + _text_size(title, font)[0]) + 4
     canvas = Image.new("RGB", (right, top + len(rows) * (height + gap) + gap + 4), "white")
     draw = ImageDraw.Draw(canvas)
     draw.text((8, 6), title, _TEXT, font, spacing=2)

@@ -1,4 +1,4 @@
-"""A mode that notices where an update would wait for a device; on a CPU such a wait costs nothing and goes unseen."""
+"""Detects where an update would wait for a device, also on a CPU, where such a wait costs nothing."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -8,7 +8,7 @@ READS = {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "nonzero_numpy"
 
 
 class HostRead(AssertionError):
-    pass
+    """An operator read a tensor's value; its name is the message."""
 
 
 class NoHostReads(TorchDispatchMode):
