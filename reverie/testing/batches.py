@@ -8,6 +8,7 @@ from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
+from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
@@ -24,7 +25,7 @@ def small_spec(action: int = 2, discrete: bool = False) -> EnvSpec:
 def small_world_model(spec: EnvSpec) -> WorldModel:
     """A recurrent state-space model with random weights that decodes, rewards and continues."""
     conv, mlp = ConvConfig(depth=4, activation="elu"), MLPConfig(layers=1, units=16)
-    signals = {
+    signals: dict[str, SignalConfig] = {
         "reconstruction": ReconstructionConfig(conv, mlp), "reward": RewardConfig(mlp),
         "continuation": ContinuationConfig(mlp),
     }  # fmt: skip
