@@ -1,4 +1,4 @@
-"""Every promise of the contract checks can be broken: for each a part that breaks it, and the sentence that names it."""
+"""Every promise can be broken: for each a part that breaks it, and the sentence that names it."""
 
 from dataclasses import dataclass
 
