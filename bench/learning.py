@@ -29,7 +29,8 @@ from reverie.agents.agent import load
 from reverie.config.files import encode
 from reverie.config.overrides import override
 from reverie.errors import UserError
-from reverie.evaluation.figures import curve
+from reverie.evaluation import open_loop
+from reverie.evaluation.figures import Style, plot
 from reverie.evaluation.imagination import imagine_episode
 from reverie.evaluation.returns import evaluate
 from reverie.progress import Progress
@@ -37,7 +38,6 @@ from reverie.runs import checkpoint
 from reverie.runs.interrupt import Interrupted
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume, train
-from reverie.runs.results import draw_imagination
 
 HERE = Path(__file__).parent
 
@@ -113,7 +113,7 @@ def learn(asked: argparse.Namespace, config) -> dict:
     clock.write_text(str(seconds))
     agent = load(folder, config.device)
     result = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed)
-    draw_imagination(imagine_episode(agent, result.episodes[0]), folder)
+    open_loop.draw(folder, imagine_episode(agent, result.episodes[0]))
     last = checkpoint.newest(folder / "checkpoints")["clock"]
     row = {
         "seed": config.seed,
@@ -146,14 +146,15 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
             line, last = f"{label}, seed {seed['seed']}", (seed["frames"], seed["mean"])
             shown = seed["evaluations"] or smooth(seed["episodes"])
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
-            training[line] = thinned(seed["episodes"])
+            training[line] = [thinned(seed["episodes"])]
     longest, published = max(seed["frames"] for seed in found["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
         points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(found["env"]), {}).items()]
         if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
             published[f"{method}, published"] = near
-    path, title = HERE.parent / "docs" / "images" / f"{name}_curves.png", f"{found['env']}: evaluations, training faint"
-    curve(path, evaluations, title, training=training, published=published)
+    path = HERE.parent / "docs" / "images" / f"{name}_curves.png"
+    style = Style(f"{found['env']}: evaluations, training faint", "environment frames", "episode return")
+    plot(path, evaluations, style, faint=training, stars=published)
 
 
 def thinned(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:

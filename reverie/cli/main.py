@@ -154,7 +154,12 @@ COMMANDS = {
         "reverie imagine runs/dreamer_v1-Pendulum-v1-0 --context 5 --horizon 45",
         (
             _RUN,
-            Argument("--context", "decisions that the model sees first (default: 5)", "N", _at_least_one, 5),
+            Argument(
+                "--context",
+                "decisions that the model sees first (default: 5, half of the episode at most)",
+                "N",
+                _at_least_one,
+            ),
             Argument("--horizon", "decisions that it then imagines (default: 45)", "N", _at_least_one, 45),
             Argument("--out", "folder for the pictures (default: the run's)", "DIR"),
             _SEED,

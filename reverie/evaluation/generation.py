@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from reverie.data.base import Recorded
-from reverie.evaluation import figures
+from reverie.evaluation import films
 from reverie.math.bounds import active_units
 from reverie.models.cvae import CVAE
 from reverie.models.generative import GenerativeModel
@@ -79,11 +80,15 @@ def picture(model: GenerativeModel, batch: Batch, columns: int = 8, seed: int = 
     tiles = []
     for b, t in rows.tolist():
         condition = targets.condition[b, t].expand(columns, -1)
-        drawn = model.imagine(condition, model.latent.noise(columns, generator=generator))
-        known = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
-        known += [targets.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
-        tiles.append([(255 * image).round().to(torch.uint8).cpu().numpy() for image in [*known, *drawn]])
-    return figures.mosaic(tiles, gap_after=len(tiles[0]) - columns)
+        samples = model.imagine(condition, model.latent.noise(columns, generator=generator))
+        before = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
+        reconstruction = model.likelihood.mean(trace.output[b, t]).clamp(0, 1)
+        tiles.append([_pixels(image) for image in (*before, targets.pixels[b, t], reconstruction, *samples)])
+    labels = ["frame before"] * (len(tiles[0]) - columns - 2) + ["held out", "reconstruction"]
+    labels += [f"sample {number}" for number in range(1, columns + 1)]
+    kind = "samples with the condition of the row" if isinstance(model, CVAE) else "samples from the prior"
+    title = f"Held-out images, their reconstructions, and {kind}"
+    return films.mosaic(tiles, gap_after=len(tiles[0]) - columns, column_labels=labels, title=title)
 
 
 def examine(model: GenerativeModel, recorded: Recorded, length: int) -> tuple[dict[str, float], np.ndarray]:
@@ -100,7 +105,13 @@ def manifold(model: GenerativeModel, columns: int = 20) -> UInt8[np.ndarray, "H 
     place = torch.special.ndtri(quantiles)
     sample = torch.stack(torch.meshgrid(place, place, indexing="xy"), dim=-1).flip(0)
     images = model.likelihood.mean(model.decode(sample, sample[..., :0])).clamp(0, 1)
-    return figures.mosaic([list(row) for row in (255 * images).round().to(torch.uint8).cpu().numpy()], gap=0)
+    return films.mosaic(
+        [list(row) for row in _pixels(images)],
+        gap=0,
+        row_labels=[f"{z:.1f}" for z in reversed(place.tolist())],
+        column_labels=[f"{z:.1f}" for z in place.tolist()],
+        title="Images decoded from the two latent variables (first: columns, second: rows)",
+    )
 
 
 @torch.no_grad()
@@ -117,6 +128,14 @@ def samples(model: GenerativeModel, count: int, seed: int, held_out: Batch | Non
         condition = valid[torch.linspace(0, len(valid) - 1, rows).long()]
     noise = model.latent.noise(rows, columns, generator=generator)
     images = model.imagine(condition[:, None].expand(-1, columns, -1), noise)
-    pixels = (255 * images).round().to(torch.uint8).cpu().numpy()
-    pixels[-1, count - (rows - 1) * columns :] = 255
-    return figures.mosaic([list(row) for row in pixels])
+    tiles = [list(row) for row in _pixels(images)]
+    tiles[-1] = tiles[-1][: count - (rows - 1) * columns]
+    conditional = isinstance(model, CVAE)
+    labels = [f"condition {number}" for number in range(1, rows + 1)] if conditional else []
+    title = f"{count} samples" + (", a held-out condition a row" if conditional else " from the prior")
+    return films.mosaic(tiles, row_labels=labels, title=title)
+
+
+def _pixels(images: Float[Tensor, "*b H W C"]) -> UInt8[np.ndarray, "*b H W C"]:
+    """Intensities in [0, 1] as bytes."""
+    return (255 * images).round().to(torch.uint8).cpu().numpy()

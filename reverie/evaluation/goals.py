@@ -23,7 +23,7 @@ from reverie.envs.base import own_sampler
 from reverie.envs.conversions import uniform_actions
 from reverie.envs.vector import SerialEnvironments
 from reverie.errors import UserError
-from reverie.evaluation import figures
+from reverie.evaluation import films
 from reverie.planning.actor import PlanningActor, PlanningNoise
 from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.types import ActNoise
@@ -159,14 +159,19 @@ def by_oracle(worlds: list[Environment]) -> Choose:
 
 
 def filmstrip(path: Path, pursuit: Pursuit, columns: int = 6) -> Path:
-    """A row an episode: the start, what came after every few actions, and the goal behind the gap."""
-    length = len(pursuit.episodes[0].steps)
-    moments = np.unique(np.linspace(0, length - 1, columns).round().astype(int)).tolist()
+    """Write a PNG with a row an episode: the start, then frames evenly spread over it, and the goal behind the gap."""
+    steps = films.spread(0, len(pursuit.episodes[0].steps), columns)
+    episodes = pursuit.episodes[:SHOWN]
     rows = [
-        [*(episode.steps[moment].obs["pixels"] for moment in moments), episode.steps[0].obs["goal"]]
-        for episode in pursuit.episodes[:SHOWN]
+        [*(episode.steps[step].obs["pixels"] for step in steps), episode.steps[0].obs["goal"]] for episode in episodes
     ]
-    return figures.image(path, figures.mosaic(rows, gap_after=len(moments)))
+    labels = [
+        f"episode {number}\ndistance {distance[0]:.2f}\nto {distance[-1]:.2f}"
+        for number, distance in enumerate(pursuit.progress[: len(episodes), :, 0], start=1)
+    ]
+    times = [*(f"step {step}" for step in steps), "goal"]
+    drawn = films.mosaic(rows, gap_after=len(steps), row_labels=labels, column_labels=times)
+    return films.write_image(path, drawn)
 
 
 def pursue_beside_random(

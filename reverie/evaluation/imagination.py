@@ -8,7 +8,7 @@ import torch
 from reverie.agents.agent import Agent
 from reverie.data.episodes import Episode
 from reverie.errors import UserError
-from reverie.evaluation.open_loop import OpenLoop, predict
+from reverie.evaluation.open_loop import OpenLoop, context_and_horizon, predict
 from reverie.types import Batch
 
 FPS = 25.0
@@ -16,11 +16,14 @@ FPS = 25.0
 CONTEXT, HORIZON = 5, 45
 
 
-def imagine_episode(agent: Agent, episode: Episode, context: int = CONTEXT, horizon: int = HORIZON) -> OpenLoop:
+def imagine_episode(agent: Agent, episode: Episode, context: int | None = None, horizon: int = HORIZON) -> OpenLoop:
     """Show the model `context` decisions of an episode, and let it imagine up to `horizon` more from the actions alone.
 
+    By default the context is 5 decisions, and half of the episode at most.
     Raises `UserError` where the agent decodes no image, or the episode is not longer than the context.
     """
+    if context is None:
+        context, horizon = context_and_horizon(len(episode.steps), CONTEXT, horizon)
     device = next(agent.parameters()).device
     return predict(agent.model, episode_batch(episode, context + horizon, device), context)
 

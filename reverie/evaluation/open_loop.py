@@ -5,6 +5,7 @@ that of the *copy baseline*, which repeats the last frame that was shown.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from reverie import tree
 from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.errors import UserError
+from reverie.evaluation import figures, films
 from reverie.models.world_model import WorldModel
 from reverie.signals.base import ReconstructionHead, RewardHead
 from reverie.types import Batch
@@ -34,6 +36,15 @@ class OpenLoop:
     model_error: np.ndarray
     copy_error: np.ndarray
     reward_error: np.ndarray
+
+
+def context_and_horizon(length: int, context: int, horizon: int) -> tuple[int, int]:
+    """How many of an episode's `length` steps to show and to imagine: at most `context` and `horizon`.
+
+    At most half of a short episode is shown, so that several frames are left to imagine.
+    """
+    context = max(1, min(context, length // 2))
+    return context, min(horizon, length - context)
 
 
 @torch.no_grad()
@@ -75,3 +86,18 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
         copy_error=error(real[:, context - 1 : context].expand_as(real[:, context:])),
         reward_error=reward_error,
     )
+
+
+def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:
+    """`open_loop.png`, `open_loop.mp4` and `open_loop_error.png`; returns the files by what they are."""
+    parts = (open_loop.real, open_loop.imagined, open_loop.context)
+    errors = {"imagined": open_loop.model_error, "last seen frame, repeated": open_loop.copy_error}
+    style = figures.Style(
+        "Open-loop prediction", "steps into the imagination", "root-mean-square error (of 255)", from_zero=True
+    )
+    series = {label: list(enumerate(error.tolist(), start=1)) for label, error in errors.items()}
+    return {
+        "open loop": films.open_loop_strip(folder / "open_loop.png", *parts),
+        "as a film": films.open_loop_video(folder / "open_loop.mp4", *parts),
+        "its error": figures.plot(folder / "open_loop_error.png", series, style),
+    }

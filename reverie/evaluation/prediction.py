@@ -17,7 +17,7 @@ from torch import Tensor
 from reverie import tree
 from reverie.data.base import Recorded
 from reverie.dynamics.rollout import imagine, observe, prev_action
-from reverie.evaluation import figures
+from reverie.evaluation import films
 from reverie.evaluation.open_loop import OpenLoop, predict
 from reverie.math.bounds import importance_weighted_bound
 from reverie.models.world_model import WorldModel
@@ -104,15 +104,16 @@ def _values(model: WorldModel, batch: Batch, loop: OpenLoop) -> dict[str, float]
 
 
 def picture(model: WorldModel, batch: Batch, context: int, columns: int = 12) -> UInt8[np.ndarray, "H W C"]:
-    """Pairs of rows: what came, and what the model reconstructs (before the gap) and then imagines."""
-    rows = []
-    length = batch.action.shape[1]
-    after = np.unique(np.linspace(context, length - 1, columns - min(context, 3)).round().astype(int)).tolist()
-    steps = [*range(max(0, context - 3), context), *after]
+    """Pairs of rows: the recorded images, and what the model reconstructs (before the gap) and then imagines."""
+    rows, labels, seen = [], [], min(context, 3)
+    after = films.spread(context, batch.action.shape[1], columns - seen)
+    steps = [*range(context - seen, context), *after]
     for number in range(min(SHOWN, batch.action.shape[0])):
         loop = predict(model, _sequences(batch, number), context)
         rows += [[film[step] for step in steps] for film in (loop.real, loop.imagined)]
-    return figures.mosaic(rows, gap_after=min(context, 3))
+        labels += [f"sequence {number + 1}\nreal", "model"]
+    times = [f"t = {step}\n{'seen' if step < context else 'imagined'}" for step in steps]
+    return films.mosaic(rows, gap_after=seen, row_labels=labels, column_labels=times)
 
 
 def sentence(values: dict[str, float]) -> str:

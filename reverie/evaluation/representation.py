@@ -135,14 +135,14 @@ def neighborhoods(judge: GroundTruth, seen: Seen, seed: int = 0) -> float:
 def draw(path: Path, found: Representation) -> Path:
     """Write a PNG of standard deviation and singular value by dimension, both sorted and on logarithmic axes."""
     panels = {"standard deviation of a dimension": found.std, "singular value (of √N)": found.spectrum}
-    with figures.picture(path, 8.4, 3.6) as figure:
-        for number, (title, values) in enumerate(panels.items(), start=1):
-            axes = figure.add_subplot(1, 2, number)
-            kept = np.maximum(np.sort(values)[::-1], 1e-8)
-            axes.plot(range(1, len(kept) + 1), kept, marker="o" if len(kept) <= 60 else None, markersize=4)
-            axes.set(title=title, yscale="log", xlabel="largest first", ylim=(kept.max() * 1e-4, kept.max() * 2))
-            axes.grid(alpha=0.3)
-    return path
+    figure = figures.new_figure(8.4, 3.6)
+    for number, (title, values) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, 2, number)
+        ordered = np.maximum(np.sort(values)[::-1], 1e-8)
+        axes.plot(range(1, len(ordered) + 1), ordered, marker="o" if len(ordered) <= 60 else None, markersize=4)
+        axes.set(title=title, yscale="log", xlabel="largest first", ylim=(ordered.max() * 1e-4, ordered.max() * 2))
+        axes.grid(alpha=0.3)
+    return figures.save(figure, path)
 
 
 def sentence(values: dict[str, float]) -> str:

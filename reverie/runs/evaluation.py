@@ -19,9 +19,9 @@ from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
-from reverie.evaluation import figures, plan_picture
+from reverie.evaluation import films, open_loop, plan_picture
 from reverie.evaluation.goals import goal_environment, image_distances
-from reverie.evaluation.imagination import CONTEXT, FPS, HORIZON, imagine_episode
+from reverie.evaluation.imagination import FPS, HORIZON, imagine_episode
 from reverie.evaluation.open_loop import OpenLoop
 from reverie.evaluation.returns import Evaluation
 from reverie.evaluation.returns import evaluate as play
@@ -32,7 +32,6 @@ from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.online import load_value
 from reverie.runs.results import (
     Results,
-    draw_imagination,
     mean_return,
     pursue_goals,
     return_values,
@@ -124,7 +123,7 @@ class Imagination:
 
 def imagine(
     run: str | Path | Agent,
-    context: int = CONTEXT,
+    context: int | None = None,
     horizon: int = HORIZON,
     *,
     env: EnvArgument | None = None,
@@ -143,7 +142,7 @@ def imagine(
     if place is None:
         return Imagination(loop, {})
     place.mkdir(parents=True, exist_ok=True)
-    return Imagination(loop, draw_imagination(loop, place))
+    return Imagination(loop, open_loop.draw(place, loop))
 
 
 def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mapping[str, Any]) -> Agent:
@@ -249,7 +248,7 @@ def _play(
     place = None if folder is None else new_folder(folder)
     if evaluation.frames is not None and video is not None:
         Path(video).parent.mkdir(parents=True, exist_ok=True)
-        files["film"] = figures.write_video(Path(video), evaluation.frames, FPS)
+        files["film"] = films.write_video(Path(video), evaluation.frames, FPS)
     if picture is not None:
         path = Path(out) if out is not None else (place or Path(".")) / "plans.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,9 @@ class OnlineRun(Run[OnlineConfig]):
         except BaseException:
             self.environments.close()
             raise
-        self.modules = {"agent": self.agent} | ({"learner": self.learner} if self.learner else {})
+        self.modules = {"agent": self.agent}
+        if self.learner is not None:
+            self.modules["learner"] = self.learner
         self.optimizers = {
             "model": Optimizer(config.model.optimizer, self.agent.model.parameters()),
             **(self.learner.optimizers() if self.learner else {}),

@@ -22,10 +22,9 @@ from reverie.data.base import Recorded
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluation import figures, generation, goals, prediction, representation
+from reverie.evaluation import figures, films, generation, goals, open_loop, prediction, representation
 from reverie.evaluation.human_scores import normalized
-from reverie.evaluation.imagination import CONTEXT, FPS, HORIZON, imagine_episode
-from reverie.evaluation.open_loop import OpenLoop
+from reverie.evaluation.imagination import FPS, imagine_episode
 from reverie.evaluation.returns import Evaluation, evaluate
 from reverie.files import atomic_write
 from reverie.models.cvae import CVAE
@@ -77,10 +76,10 @@ def _of_agent(folder: Path, config: OnlineConfig) -> Results:
         "curve": draw_curve(folder, config, evaluation),
     }
     if evaluation.frames is not None:
-        files["film"] = figures.write_video(folder / "evaluation.mp4", evaluation.frames, FPS)
+        files["film"] = films.write_video(folder / "evaluation.mp4", evaluation.frames, FPS)
     longest = max(evaluation.episodes, key=lambda episode: len(episode.steps))
     with suppress(UserError):  # a world model may do without decoded images, and has no imagination to draw then
-        files |= draw_imagination(imagine_episode(agent, longest, CONTEXT, HORIZON), folder)
+        files |= open_loop.draw(folder, imagine_episode(agent, longest))
     return Results(values, files, [mean_return(evaluation.returns, config.env)])
 
 
@@ -115,17 +114,8 @@ def draw_curve(folder: Path, config: OnlineConfig, final: Evaluation) -> Path:
         "evaluation": [(line["frames"], line["return"]) for line in read_metrics(folder, "evaluation")],
     }
     points["evaluation"].append((config.training.frames, float(np.mean(final.returns))))
-    return figures.curve(folder / "curve.png", points, f"{config.recipe} on {config.env.id}, seed {config.seed}")
-
-
-def draw_imagination(loop: OpenLoop, folder: Path) -> dict[str, Path]:
-    """Strip, film and error of imagination against reality."""
-    pictures = (loop.real, loop.imagined, loop.context)
-    return {
-        "open loop": figures.open_loop_strip(folder / "open_loop.png", *pictures),
-        "as a film": figures.open_loop_video(folder / "open_loop.mp4", *pictures),
-        "its error": figures.error_plot(folder / "open_loop_error.png", loop.model_error, loop.copy_error),
-    }
+    title = f"{config.recipe} on {config.env.id}, seed {config.seed}"
+    return figures.plot(folder / "curve.png", points, figures.Style(title, "environment frames", "episode return"))
 
 
 # Models that were fitted to recorded data
@@ -162,11 +152,11 @@ def _generation(folder: Path, config: OfflineConfig, model: GenerativeModel, rec
         name: [(line["updates"], line["evidence"]) for line in held_out],
     }
     files = {
-        "pictures": figures.image(folder / "generation.png", picture),
+        "pictures": films.write_image(folder / "generation.png", picture),
         "bound": _draw_bound(folder, config, curves, "bound on the log-likelihood (nats an image)"),
     }
     if model.latent.sample_size == 2 and not isinstance(model, CVAE):
-        files["manifold"] = figures.image(folder / "manifold.png", generation.manifold(model))
+        files["manifold"] = films.write_image(folder / "manifold.png", generation.manifold(model))
     sentences = [generation.sentence(values), *_warning(generation.warning(values))]
     return Results({**values, "samples": generation.SAMPLES}, files, sentences)
 
@@ -177,7 +167,7 @@ def _prediction(folder: Path, config: OfflineConfig, model: WorldModel, recorded
     names = [name for name in ("bound", "reconstruction") if lines and name in lines[0]]
     curves = {f"{name}, held out": [(line["updates"], line[name]) for line in lines] for name in names}
     files = {
-        "pictures": figures.image(folder / "prediction.png", picture),
+        "pictures": films.write_image(folder / "prediction.png", picture),
         "bound": _draw_bound(folder, config, curves, "nats a step"),
     }
     return Results({**values}, files, [prediction.sentence(values), *_warning(prediction.warning(values))])
@@ -247,12 +237,12 @@ def draw_samples(folder: str | Path, count: int = 64, seed: int = 0, out: str | 
         held_out = recorded.test.sequential(config.training.length, generation.MOST_IMAGES)
     path = Path(out) if out is not None else folder / "samples.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return figures.image(path, generation.samples(model, count, seed, held_out))
+    return films.write_image(path, generation.samples(model, count, seed, held_out))
 
 
 def _draw_bound(folder: Path, config: OfflineConfig, curves: dict[str, list[tuple[float, float]]], unit: str) -> Path:
     title = f"{config.recipe} on {config.world}, seed {config.seed}"
-    return figures.lines(folder / "bound.png", curves, title=title, xlabel="updates", ylabel=unit)
+    return figures.plot(folder / "bound.png", curves, figures.Style(title, "updates", unit))
 
 
 def _warning(text: str | None) -> list[str]:

@@ -170,17 +170,15 @@ def draw(out: Path, numbers: Mapping[str, Any]) -> None:
                 NAMES.get(method, method): curve(found, measure, logarithmic)
                 for method, found in world["methods"].items()
             }
-            figures.lines(
-                out / f"{name}_{measure}.png", series, f"{name}: {label}", "updates", measure, y_logarithmic=logarithmic
-            )
+            style = figures.Style(f"{name}: {label}", "updates", measure, log_y=logarithmic)
+            figures.plot(out / f"{name}_{measure}.png", series, style)
         spectra = {
             NAMES.get(method, method): [(k, max(x, 1e-8)) for k, x in enumerate(found["spectrum"], start=1)]
             for method, found in world["methods"].items()
         }
         title = f"{name}: spectrum of the features at the end"
-        figures.lines(
-            out / f"{name}_spectrum.png", spectra, title, "largest first", "singular value (of √N)", y_logarithmic=True
-        )
+        style = figures.Style(title, "largest first", "singular value (of √N)", log_y=True)
+        figures.plot(out / f"{name}_spectrum.png", spectra, style)
         if world["random"]:
             bars = {
                 NAMES.get(method, method): {goal: found["control"][goal]["distance"] for goal in world["random"]}

@@ -1,4 +1,6 @@
-"""A mode that notices where an update would wait for a device; on a CPU such a wait costs nothing and goes unseen."""
+"""Detects where an update would wait for a device, also on a CPU, where such a wait costs nothing."""
+
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -8,16 +10,16 @@ READS = {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "nonzero_numpy"
 
 
 class HostRead(AssertionError):
-    pass
+    """An operator read a tensor's value; its name is the message."""
 
 
 class NoHostReads(TorchDispatchMode):
     """Raises where an operator reads a tensor's value."""
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.__name__.split(".")[0]
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__.split(".")[0]
         if name in READS:
             raise HostRead(name)
         if name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1]):
             raise HostRead("index by a mask")
-        return function(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
