@@ -28,7 +28,7 @@ class PlanningConfig:
     futures: int = 0
     """Sampled futures that a score is the mean of, by the same noise for all candidates of a plan; 0 takes the mean
     transition, which is one future, and no possible one where the world forks. Of a categorical latent it is the
-    likeliest classes, which order plans worse than samples do (docs/studies/latents)."""
+    likeliest classes, which order plans worse than samples do (studies/latents)."""
     warm_start: bool = True
     """Begin with the last plan, one decision on (PlaNet does not)."""
     exploration: float = 0.3

@@ -1,7 +1,7 @@
-"""How far a model's scores can be trusted where a pole is balanced: plans scored by the model and by the truth.
+"""How well a model ranks plans where a pole is balanced: predicted returns beside those of the true simulator.
 
-A planner in the true simulator balances Pendulum's pole while noise disturbs it. From moments near the top, sequences
-of actions lead up, down or nowhere, and the true return of each is known. Whoever plans needs the model to order them.
+A planner in the true simulator balances Pendulum's pole while noise disturbs it. Candidate action sequences start at
+moments near the top, and the true return of each is known. A planner needs the model to put them in the right order.
 """
 
 from contextlib import closing
@@ -21,31 +21,31 @@ from reverie.models.world_model import WorldModel
 from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig
 from reverie.types import Batch
-from studies.dynamics.run import CONTEXT
-from studies.planners.trials import planning
+from studies.dynamics.report import CONTEXT
+from studies.planners.trials import planner
 from studies.planners.true_pendulum import true_agent
 
 DISTURBANCE = 0.5
 """Standard deviation of the noise added to the planner's actions."""
 TOP = (0.5, 2.0)
-"""What counts as near the top: radians from upright, rad/s."""
+"""Largest angle and speed near the top: radians from upright, rad/s."""
 CANDIDATES, HORIZON = 64, 12
 
 
 @dataclass(frozen=True)
-class Trust:
-    """`order`: correlation, at a moment, of the candidates' predicted returns with the true ones; mean over moments.
+class Ranking:
+    """`correlation`: Pearson's, of predicted with true returns of the candidates at a moment; mean over moments.
 
-    `excess`: by how much the predicted return is above the true one, in the environment's unit; mean over candidates
-    and moments. Above 0 near the top: the imagined pole stays up where the real one falls.
+    `overestimation`: predicted less true return, in the environment's unit; mean over candidates and moments. Above 0
+    near the top: the imagined pole stays up where the real one falls.
     """
 
-    order: float
-    excess: float
+    correlation: float
+    overestimation: float
 
 
-def balanced(env: EnvConfig, episodes: int, seed: int) -> Batch:
-    """Whole episodes of E environments side by side, (E, T, ...); `state` (cos, sin, rad/s) beside what is seen."""
+def balanced_pole(env: EnvConfig, episodes: int, seed: int) -> Batch:
+    """Whole episodes of E environments side by side, (E, T, ...); adds the observation `state` (cos, sin, rad/s)."""
     env = replace(env, observe=(*env.observe, "state"), count=episodes, workers=False)
     agent, generator, carry = true_agent(env), torch.Generator().manual_seed(seed), None
 
@@ -67,45 +67,47 @@ def balanced(env: EnvConfig, episodes: int, seed: int) -> Batch:
 
 
 @torch.no_grad()
-def trust(model: WorldModel, seen: Batch, env: EnvConfig, futures: int, moments: int, seed: int) -> Trust:
-    """Of plans from `moments` of `seen` near the top; `futures` as in `PlanningConfig`, 0 the mean or likeliest one."""
-    posterior = model.trace(seen, None).posterior
+def ranking_accuracy(
+    model: WorldModel, episodes: Batch, env: EnvConfig, futures: int, moments: int, seed: int
+) -> Ranking:
+    """Rank candidates at random `moments` near the top; `futures` as in `PlanningConfig`."""
+    posterior = model.trace(episodes, None).posterior
     generator = torch.Generator().manual_seed(seed)
-    where = near_the_top(seen)
+    where = near_the_top(episodes)
     where = where[torch.randperm(len(where), generator=generator)[:moments]]
     action = candidates(len(where), generator)
     noise = model.dynamics.noise(len(where), futures, HORIZON, generator=generator) if futures else None
     score = score_of(model, RewardSumConfig().build(model, None))
     belief = tree.map(lambda x: x.flatten(0, 1)[where], posterior)
     predicted = score(belief, noise)(action) / model.signals["reward"].scale
-    came = true_returns(seen.obs["state"].flatten(0, 1)[where], action, env)
-    return Trust(float(correlation(predicted, came).mean()), float((predicted - came).mean()))
+    actual = true_returns(episodes.obs["state"].flatten(0, 1)[where], action, env)
+    return Ranking(float(correlation(predicted, actual).mean()), float((predicted - actual).mean()))
 
 
-def near_the_top(seen: Batch) -> Int[Tensor, " M"]:
-    """Indices of columns, all episodes end to end, that are near the top and have a past."""
-    cos, sin, speed = seen.obs["state"].unbind(-1)
+def near_the_top(episodes: Batch) -> Int[Tensor, " M"]:
+    """Indices of moments near the top, but not at the beginning of an episode; episodes are laid end to end."""
+    cos, sin, speed = episodes.obs["state"].unbind(-1)
     near = (torch.atan2(sin, cos).abs() < TOP[0]) & (speed.abs() < TOP[1])
     near[:, : CONTEXT["pendulum"]] = False
     return near.flatten().nonzero()[:, 0]
 
 
 def candidates(moments: int, generator: torch.Generator) -> Float[Tensor, "M N H 1"]:
-    """Sequences that push one way, more or less, and tremble: what a planner has to tell apart there."""
+    """Action sequences of a constant random push and smaller noise: a planner has to rank such plans there."""
     push = 0.6 * torch.randn(moments, CANDIDATES, 1, 1, generator=generator)
-    tremble = 0.4 * torch.randn(moments, CANDIDATES, HORIZON, 1, generator=generator)
-    return (push + tremble).clamp(-1, 1)
+    jitter = 0.4 * torch.randn(moments, CANDIDATES, HORIZON, 1, generator=generator)
+    return (push + jitter).clamp(-1, 1)
 
 
 def true_returns(state: Float[Tensor, "M 3"], action: Float[Tensor, "M N H 1"], env: EnvConfig) -> Float[Tensor, "M N"]:
-    """Undiscounted, over the horizon."""
+    """Undiscounted returns over the horizon."""
     truth = true_agent(env)
-    world = truth.model.dynamics
-    return planning(truth).score(world.correct(world.initial(len(state)), state, None))(action)
+    simulator = truth.model.dynamics
+    return planner(truth).score(simulator.correct(simulator.initial(len(state)), state, None))(action)
 
 
-def correlation(one: Float[Tensor, "M N"], other: Float[Tensor, "M N"]) -> Float[Tensor, " M"]:
-    """Of each row; 0 where one of the two does not vary."""
-    one, other = (x - x.mean(1, keepdim=True) for x in (one, other))
-    size = one.norm(dim=1) * other.norm(dim=1)
-    return torch.where(size > 0, (one * other).sum(1) / size.clamp(min=1e-12), 0.0)
+def correlation(x: Float[Tensor, "M N"], y: Float[Tensor, "M N"]) -> Float[Tensor, " M"]:
+    """Pearson correlation of each row; 0 where x or y is constant."""
+    x, y = (values - values.mean(1, keepdim=True) for values in (x, y))
+    norm = x.norm(dim=1) * y.norm(dim=1)
+    return torch.where(norm > 0, (x * y).sum(1) / norm.clamp(min=1e-12), 0.0)
