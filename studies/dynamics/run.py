@@ -143,7 +143,7 @@ def env(world: str, size: str) -> EnvConfig:
     if world == "curtain":
         return EnvConfig("reverie/Curtain-v0", ("state",), image_size=curtain.SIZE)
     own = cast(OnlineConfig, recipes.build("planet", size)).env
-    return replace(own, time_limit=2 * LENGTH[world] * own.repeat) if size == "tiny" else own
+    return replace(own, time_limit=(LENGTH[world] - 1) * own.repeat) if size == "tiny" else own
 
 
 def fit(world: str, name: str, size: str) -> OfflineConfig:
@@ -151,7 +151,7 @@ def fit(world: str, name: str, size: str) -> OfflineConfig:
     episodes = {"tiny": (20, 5), "laptop": (2_000, 200)}[size]
     train, test = (count * COLUMNS for count in episodes)
     if world == "pendulum":
-        train, test = {"tiny": (200, 200), "laptop": (4_000, 1_000)}[size]
+        train, test = {"tiny": (68, 68), "laptop": (4_000, 1_000)}[size]
     data = InteractionConfig(env(world, size), train, test)
     batch, length = {"curtain": (64, COLUMNS), "pendulum": (16, 24)}[world]
     count = updates(world, size)
@@ -163,7 +163,7 @@ def agent(world: str, name: str, size: str) -> OnlineConfig:
     """One model as a PlaNet agent, without warm starts: a plan must not remember what the model has forgotten."""
     base = cast(OnlineConfig, recipes.build("planet", size))
     if world == "pendulum":
-        training = replace(base.training, frames={"tiny": 440, "laptop": base.training.frames}[size])
+        training = base.training if size == "laptop" else replace(base.training, frames=280, prefill=200)
         quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
         return replace(base, env=env(world, size), model=model(world, name, size), behavior=quick, training=training)
     planner = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)

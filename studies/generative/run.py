@@ -67,7 +67,7 @@ def configs(size: str) -> dict[str, OfflineConfig]:
     """The runs to train, by name."""
     digits, labeled = (cast(OfflineConfig, recipes.build(name, size)) for name in ("vae", "cvae"))
     flat = replace(cast(VAEConfig, digits.model), latent=GaussianConfig(2, 1e-3))
-    long = {"tiny": 100, "laptop": 4_000}[size]
+    long = {"tiny": 20, "laptop": 4_000}[size]
     linear = VAEConfig(
         MLPConfig(0, 1),
         GaussianConfig(5, 1e-3),
@@ -83,7 +83,8 @@ def configs(size: str) -> dict[str, OfflineConfig]:
         GaussianPixelsConfig(0.3),  # a learned one shrinks with `wait` and makes a hole between left and right
         optimizer=AdamConfig(lr=1e-3, decay=long),
     )
-    world = InteractionConfig(EnvConfig("reverie/Fork-v0", ("state",), image_size=16), train=2_000, test=400)
+    train, test = {"tiny": (200, 40), "laptop": (2_000, 400)}[size]
+    world = InteractionConfig(EnvConfig("reverie/Fork-v0", ("state",), image_size=16), train, test)
     budget = OfflineTrainingConfig(long, 100, 1, evaluate_every=long)
     pairs = replace(budget, length=2)
     return {

@@ -52,7 +52,7 @@ class Protocol:
     turns: int
 
 
-PROTOCOL = {"tiny": Protocol(4_000, 2, 1, 1, 3, 1, 2), "laptop": Protocol(6_000_000, 10, 10, 3, 32, 10, 9)}
+PROTOCOL = {"tiny": Protocol(2_000, 2, 1, 1, 3, 1, 2), "laptop": Protocol(6_000_000, 10, 10, 3, 32, 10, 9)}
 METHODS = ("backpropagation", "reinforce", "evolution")
 PARTS = (*METHODS, "played")
 PLAYED = "evolution_played"
@@ -101,6 +101,8 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
 def world(size: str) -> OnlineConfig:
     """The run that trains the world model: Dreamer V1 on Pendulum, as in the demo."""
     config = cast(OnlineConfig, recipes.build("dreamer_v1", size))
+    if size == "tiny":
+        config = replace(config, env=replace(config.env, time_limit=40))
     return replace(config, evaluation=replace(config.evaluation, every=0))
 
 
