@@ -11,6 +11,10 @@ def made_up(*returns: float, scale: int = 1) -> dict:
     return {"points": points, "imagined_return": 0.0, "updates": len(returns) - 1}
 
 
+def noise(value: float | None) -> dict:
+    return {"noise_to_signal": value, "of_one_update": 1.0}
+
+
 NUMBERS = {
     "frames": 500,
     "played": {"0": made_up(-100.0, -90.0, -70.0, scale=5_000)},
@@ -20,15 +24,9 @@ NUMBERS = {
         "evolution": {"0": made_up(-100.0, -80.0, -60.0), "1": made_up(-100.0, -80.0, -120.0)},
     },
     "variance": {
-        "backpropagation": [
-            {"noise_to_signal": 2.0, "of_one_update": 1.0},
-            {"noise_to_signal": 30.0, "of_one_update": 1.0},
-        ],
-        "reinforce": [{"noise_to_signal": 50.0, "of_one_update": 1.0}, {"noise_to_signal": 20.0, "of_one_update": 1.0}],
-        "evolution": [
-            {"noise_to_signal": 4000.0, "of_one_update": 1.0},
-            {"noise_to_signal": None, "of_one_update": 1.0},
-        ],
+        "backpropagation": [noise(2.0), noise(30.0)],
+        "reinforce": [noise(50.0), noise(20.0)],
+        "evolution": [noise(4000.0), noise(None)],
     },
 }
 

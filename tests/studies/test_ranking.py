@@ -59,9 +59,8 @@ def test_wrong_models_overestimate_or_misrank(episodes):
     assert result.correlation == pytest.approx(1.0, abs=1e-5)
     assert result.overestimation == pytest.approx(2.0 * ranking.HORIZON, rel=1e-4)
     model.signals["reward"] = Inverted()
-    assert ranking.ranking_accuracy(model, episodes, ENV, futures=0, moments=10, seed=0).correlation == pytest.approx(
-        -1.0, abs=1e-5
-    )
+    result = ranking.ranking_accuracy(model, episodes, ENV, futures=0, moments=10, seed=0)
+    assert result.correlation == pytest.approx(-1.0, abs=1e-5)
 
 
 def test_correlation_of_rows():
