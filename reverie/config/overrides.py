@@ -14,6 +14,7 @@ from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from reverie.config.choices import short_name
 from reverie.config.declared import (
     NOTHING,
     alternatives,
@@ -22,9 +23,9 @@ from reverie.config.declared import (
     declared_types,
     from_defaults,
     in_words,
+    is_choice,
     item_types,
     join,
-    short_name,
     value_type,
 )
 from reverie.errors import UserError, nearest
@@ -59,18 +60,9 @@ def override(config: C, texts: Mapping[str, str]) -> C:
     return config
 
 
-# --- what a declared type says ---------------------------------------------------------------------------
-
-
-# --- JSON ------------------------------------------------------------------------------------------------
-
-
-# --- dotted leaves ---------------------------------------------------------------------------------------
-
-
 def _leaves(declared: Any, value: Any, path: str) -> Iterable[tuple[str, Any]]:
     if is_dataclass(value):
-        if len(alternatives(declared)) > 1:
+        if is_choice(declared):
             yield path, short_name(type(value))
         for name, field_type in declared_types(type(value)).items():
             yield from _leaves(field_type, getattr(value, name), join(path, name))
@@ -113,8 +105,8 @@ def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:
     if NOTHING in members and text.lower() == "none":
         return None
     configs = configs_of(declared)
-    if configs and len(members) > 1:
-        cls = chosen(configs, text, path)
+    if configs and is_choice(declared):
+        cls = chosen(declared, text, path)
         return value if type(value) is cls else from_defaults(cls, path)
     for member in members:
         try:

@@ -23,15 +23,15 @@ import torch
 from torch import nn
 
 from reverie.agents import agent as agents
-from reverie.runs import checkpoint
 from reverie.config.files import encode
-from reverie.runs.collapse import CollapseDetector
-from reverie.files import atomic_write, remove_partial
 from reverie.errors import UserError
-from reverie.runs.logger import Axis, Logger
+from reverie.files import atomic_write, remove_partial
 from reverie.nn.optimizer import Optimizer
-from reverie.types import Batch, Metrics
+from reverie.runs import checkpoint
+from reverie.runs.collapse import CollapseDetector
+from reverie.runs.logger import Axis, Logger
 from reverie.runs.update import Update, UpdateNoise
+from reverie.types import Batch, Metrics
 
 if TYPE_CHECKING:
     from reverie.runs.reporter import Reporter

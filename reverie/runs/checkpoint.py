@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from reverie.files import atomic_write
 from reverie.errors import UserError
+from reverie.files import atomic_write
 
 NAME = re.compile(r"decision-(\d{12})\.pt")
 KEPT = 2
@@ -52,9 +51,3 @@ def newest(folder: Path) -> dict[str, Any]:
     raise UserError(
         f"{folder.parent} holds no checkpoint that can be read: start it anew with `reverie train` in another folder."
     )
-
-
-
-
-
-

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Literal
 
 from reverie.config.files import read_file
-from reverie.learners import LearnerConfig
-from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.data.datasets import RecordedConfig
 from reverie.data.digits import DigitsConfig
 from reverie.data.replay import ReplayConfig
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
+from reverie.learners import LearnerConfig
+from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.models import GenerativeConfig
 from reverie.models.vae import VAEConfig
-from reverie.planning.actor import PlanningConfig
 from reverie.models.world_model import WorldModelConfig
+from reverie.planning.actor import PlanningConfig
 
 
 @dataclass(frozen=True)

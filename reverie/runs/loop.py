@@ -8,18 +8,15 @@ from pathlib import Path
 
 import torch
 
-from reverie.runs.online import OnlineRun
-from reverie.runs.config import RunConfig, OnlineConfig, read_config
-from reverie.progress import OnProgress
-from reverie.runs.interrupt import Interrupted, asked_to_stop
-from reverie.runs.reporter import Reporter
 from reverie.errors import UserError
-from reverie.runs.offline import OfflineRun
+from reverie.progress import OnProgress
 from reverie.runs.base import Run
+from reverie.runs.config import OnlineConfig, RunConfig, read_config
+from reverie.runs.interrupt import Interrupted, asked_to_stop
+from reverie.runs.offline import OfflineRun
+from reverie.runs.online import OnlineRun
+from reverie.runs.reporter import Reporter
 from reverie.types import Batch, Metrics
-
-
-
 
 
 def train(config: RunConfig, folder: Path, on_progress: OnProgress | None = None) -> Path:
@@ -79,8 +76,6 @@ def see_to_reports(run: Run, report: "Reporter", finished: bool) -> None:
         run.evaluate(report)
     if before < now and (due(config.checkpoint_every) or finished):
         run.save()
-
-
 
 
 class Guard:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from reverie.runs import checkpoint
-from reverie.config.files import encode, read_file
 from reverie.agents.agent import Agent, AgentConfig, choose_device
-from reverie.runs.config import OfflineConfig, read_config
-from reverie.files import atomic_write
+from reverie.config.files import encode, read_file
 from reverie.envs.base import EnvConfig
-from reverie.spaces import EnvSpec
 from reverie.errors import UserError
 from reverie.evaluate import generation, prediction, representation
+from reverie.files import atomic_write
 from reverie.models.generative import GenerativeModel
-from reverie.nn.weights import read_parts, read_weights, write_weights
+from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import Optimizer
+from reverie.nn.weights import read_parts, read_weights, write_weights
 from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Run
-from reverie.types import Batch
+from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
-from reverie.models.world_model import WorldModel
+from reverie.signals.base import ReconstructionHead
+from reverie.spaces import EnvSpec
+from reverie.types import Batch
 
 if TYPE_CHECKING:
     from reverie.runs.reporter import Reporter
@@ -111,7 +111,7 @@ class OfflineRun(Run):
         picture: np.ndarray | None = None
         if not isinstance(self.model, WorldModel):
             values, picture = generation.examine(self.model, self.recorded, length)
-        elif "reconstruction" in self.model.signals:
+        elif self.model.has(ReconstructionHead):
             values, picture = prediction.examine(self.model, self.recorded, length)
         if isinstance(self.model, WorldModel):
             values |= self.examine_features(self.model, report)

@@ -7,23 +7,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from reverie.agents import agent as agents
-from reverie.runs import checkpoint
 from reverie import envs, tree
+from reverie.agents import agent as agents
 from reverie.agents.actors import ActNoise, PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, Carry
-from reverie.data.collector import Collector, random_actions
-from reverie.runs.config import OnlineConfig, read_config
 from reverie.data import replay as replays
+from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay
 from reverie.envs.base import Obs
 from reverie.errors import UserError
-from reverie.runs import outcome
 from reverie.evaluate.returns import evaluate
 from reverie.nn.optimizer import Optimizer
+from reverie.runs import checkpoint, outcome
 from reverie.runs.base import Run
-from reverie.types import Batch
+from reverie.runs.config import OnlineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
+from reverie.types import Batch
 
 if TYPE_CHECKING:
     from reverie.runs.reporter import Reporter

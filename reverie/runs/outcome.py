@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, load
-from reverie.runs.config import OnlineConfig
 from reverie.data.episodes import Episode
-from reverie.files import atomic_write
-from reverie.evaluate.human_scores import normalized
 from reverie.errors import UserError
 from reverie.evaluate import figures
+from reverie.evaluate.human_scores import normalized
 from reverie.evaluate.open_loop import predict
 from reverie.evaluate.returns import Evaluation, evaluate
+from reverie.files import atomic_write
+from reverie.runs.config import OnlineConfig
 from reverie.runs.logger import read_metrics
 from reverie.types import Batch
 

@@ -184,7 +184,7 @@ def agent(world: str, name: str, size: str) -> OnlineConfig:
         env=env(world, size),
         replay=ReplayConfig(capacity=frames + COLUMNS),
         model=model(world, name, size),
-        behavior=PlanningConfig(planner, futures=2, warm_start=False, exploration=0.3),
+        behavior=PlanningConfig(planner, num_samples=2, warm_start=False, exploration=0.3),
         training=training,
         evaluation=EvaluationConfig(final_episodes={"tiny": 2, "laptop": 100}[size]),
     )
@@ -196,7 +196,7 @@ def sequences(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, B
     recorded.load(lambda _: None)
 
     def whole(part: Replay, most: int) -> Batch:
-        batch = part.in_order(LENGTH[world], 10 * most)
+        batch = part.sequential(LENGTH[world], 10 * most)
         inside = ~batch.is_first[:, 1:].any(1)
         return tree.map(lambda x: x[inside][:most], batch)
 
@@ -213,7 +213,7 @@ def measured(model: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
         "open_loop_excess_nll": sampled.surprise.tolist(),
         "open_loop_image_error": loop.model_error.tolist(),
         "open_loop_reward_error": sampled.reward_error.tolist(),
-        "parameters": sum(parameter.numel() for parameter in model.dynamics.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.get_submodule("dynamics").parameters()),
     }
 
 
@@ -251,5 +251,5 @@ def future(model: WorldModel, batch: Batch, context: int, seed: int) -> UInt8[np
     posterior = observe(dynamics, start, action[seen], embed[seen], batch.is_first[seen], noise[seen])[1]
     states = imagine(dynamics, tree.map(lambda x: x[:, -1], posterior), action[rest], noise[rest])
     features = torch.cat([dynamics.features(posterior), dynamics.features(states)], 1)
-    pixels = model.normalize.pixels(image, model.signals["reconstruction"].decode(features)[image])[0]
+    pixels = model.decode(features, in_env_units=True)[image][0]
     return pixels.round().to(torch.uint8).numpy()

@@ -45,7 +45,7 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
     }
     digits = Digits(torch.device("cpu"), torch.Generator())
     digits.load(lambda _: None)
-    train, test = (part.in_order(1, len(part)) for part in (digits.train, digits.test))
+    train, test = (part.sequential(1, len(part)) for part in (digits.train, digits.test))
     forks = {
         "conditional VAE": cast(CVAE, models["fork"]),
         "regressor": cast(CVAE, models["fork-regressor"]),

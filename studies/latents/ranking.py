@@ -63,23 +63,23 @@ def balanced_pole(env: EnvConfig, episodes: int, seed: int) -> Batch:
     replay = Replay(ReplayConfig(episodes * length), environments.spec, torch.device("cpu"), generator)
     for episode in finished:
         replay.add({name: torch.from_numpy(column) for name, column in episode.columns().items()})
-    return replay.in_order(length, episodes)
+    return replay.sequential(length, episodes)
 
 
 @torch.no_grad()
 def ranking_accuracy(
-    model: WorldModel, episodes: Batch, env: EnvConfig, futures: int, moments: int, seed: int
+    model: WorldModel, episodes: Batch, env: EnvConfig, num_samples: int, moments: int, seed: int
 ) -> Ranking:
-    """Rank candidates at random `moments` near the top; `futures` as in `PlanningConfig`."""
+    """Rank candidates at random `moments` near the top; `num_samples` as in `PlanningConfig`."""
     posterior = model.trace(episodes, None).posterior
     generator = torch.Generator().manual_seed(seed)
     where = near_the_top(episodes)
     where = where[torch.randperm(len(where), generator=generator)[:moments]]
     action = candidates(len(where), generator)
-    noise = model.dynamics.noise(len(where), futures, HORIZON, generator=generator) if futures else None
+    noise = model.dynamics.noise(len(where), num_samples, HORIZON, generator=generator) if num_samples else None
     score = score_of(model, RewardSumConfig().build(model, None))
     belief = tree.map(lambda x: x.flatten(0, 1)[where], posterior)
-    predicted = score(belief, noise)(action) / model.signals["reward"].scale
+    predicted = model.to_env_units(score(belief, noise)(action))
     actual = true_returns(episodes.obs["state"].flatten(0, 1)[where], action, env)
     return Ranking(float(correlation(predicted, actual).mean()), float((predicted - actual).mean()))
 

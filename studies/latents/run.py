@@ -58,8 +58,9 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
         for name, model in models.items():
             with torch.no_grad():
                 posterior: Any = model.trace(test, None).posterior
-            numbers[world][name]["information_bits"] = information_bits(posterior.stats, model.dynamics.latent)
-            numbers[world][name]["latent"] = described(model.dynamics.latent)
+            latent = cast(Any, model.dynamics).latent
+            numbers[world][name]["information_bits"] = information_bits(posterior.stats, latent)
+            numbers[world][name]["latent"] = described(latent)
             figures.image(out / f"{world}_{name}_codes.png", figures.mosaic(codes(model, test)))
     for world in WORLDS:
         for name in names:
@@ -113,7 +114,7 @@ def fit(world: str, name: str, size: str) -> OfflineConfig:
 def agent(world: str, name: str, size: str, sampled: bool = False) -> OnlineConfig:
     """One model as a PlaNet agent. On the curtain, which forks, it always plans by sampled futures."""
     base = dynamics.agent(world, "RSSM", size)
-    behavior = replace(cast(PlanningConfig, base.behavior), futures=FUTURES) if sampled else base.behavior
+    behavior = replace(cast(PlanningConfig, base.behavior), num_samples=FUTURES) if sampled else base.behavior
     return replace(base, model=with_latent(base.model, world, name), behavior=behavior)
 
 
@@ -126,7 +127,7 @@ def value_weights(model: WorldModel, batch: Batch) -> Float[Tensor, "N K V"]:
     """
     posterior: Any = model.trace(batch, None).posterior
     if hasattr(posterior.stats, "log_probability"):
-        return model.dynamics.latent.grouped(posterior.stats.log_probability).exp().flatten(0, 1)
+        return cast(Any, model.dynamics).latent.split_groups(posterior.stats.log_probability).exp().flatten(0, 1)
     mean = posterior.stats.mean.flatten(0, 1)
     rank = mean.argsort(0).argsort(0)
     return torch.nn.functional.one_hot(rank * VALUES // len(mean), VALUES).to(mean.dtype)
@@ -139,7 +140,7 @@ def information_bits(stats: Any, latent: Any) -> float:
     and variance, so this is an upper bound.
     """
     if hasattr(stats, "log_probability"):
-        q = latent.grouped(stats.log_probability).exp().flatten(0, 1)
+        q = latent.split_groups(stats.log_probability).exp().flatten(0, 1)
         nats = (torch.xlogy(q, q) - torch.xlogy(q, q.mean(0))).sum((1, 2)).mean()
     else:
         mean, std = stats.mean.flatten(0, 1), stats.std.flatten(0, 1)

@@ -47,7 +47,7 @@ def planner(agent: Agent) -> PlanningActor:
 def in_chunks(score_of: ScoreOf) -> ScoreOf:
     """The same scores, computed for at most `CHUNK` sequences at a time."""
 
-    def from_belief(belief: Any, futures: Tensor | None = None) -> Score:
+    def from_belief(belief: Any, futures: Tensor | None = None, /) -> Score:
         score = score_of(belief, futures)
 
         def chunked(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
@@ -161,7 +161,7 @@ def random_sequences(
 
 def compare(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> PredictedVsActual:
     """Predicted and actual returns of action sequences."""
-    predicted = planner(agent).score(moments.beliefs[-1])(action) / agent.model.signals["reward"].scale
+    predicted = agent.model.to_env_units(planner(agent).score(moments.beliefs[-1])(action))
     return over_moments(predicted.mean(1), planner(truth).score(moments.truth)(action).mean(1))
 
 

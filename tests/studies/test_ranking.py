@@ -35,7 +35,7 @@ def test_the_pole_is_held_and_disturbed(episodes):
 
 
 def test_the_true_model_ranks_all_plans(episodes):
-    result = ranking.ranking_accuracy(TrueModel(2), episodes, ENV, futures=0, moments=10, seed=0)
+    result = ranking.ranking_accuracy(TrueModel(2), episodes, ENV, num_samples=0, moments=10, seed=0)
     assert result.correlation == pytest.approx(1.0, abs=1e-5)
     assert result.overestimation == pytest.approx(0.0, abs=1e-3)
 
@@ -44,22 +44,22 @@ def test_wrong_models_overestimate_or_misrank(episodes):
     class Optimist(StateReward):
         """Predicts 2 more than the true reward."""
 
-        def predict(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-            return super().predict(features) + 2.0
+        def predict_reward(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
+            return super().predict_reward(features) + 2.0
 
     class Inverted(StateReward):
         """Predicts the negative of the true reward."""
 
-        def predict(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-            return -super().predict(features)
+        def predict_reward(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
+            return -super().predict_reward(features)
 
     model = TrueModel(2)
     model.signals["reward"] = Optimist()
-    result = ranking.ranking_accuracy(model, episodes, ENV, futures=0, moments=10, seed=0)
+    result = ranking.ranking_accuracy(model, episodes, ENV, num_samples=0, moments=10, seed=0)
     assert result.correlation == pytest.approx(1.0, abs=1e-5)
     assert result.overestimation == pytest.approx(2.0 * ranking.HORIZON, rel=1e-4)
     model.signals["reward"] = Inverted()
-    result = ranking.ranking_accuracy(model, episodes, ENV, futures=0, moments=10, seed=0)
+    result = ranking.ranking_accuracy(model, episodes, ENV, num_samples=0, moments=10, seed=0)
     assert result.correlation == pytest.approx(-1.0, abs=1e-5)
 
 

@@ -1,0 +1,83 @@
+"""The structure of the library, read from its imports: arrows point down, no circle, few loose files, budgets kept."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ORDER = (
+    ("cli",),
+    ("recipes",),
+    ("runs",),
+    ("testing",),
+    ("evaluate", "learners"),
+    ("agents",),
+    ("planning",),
+    ("models",),
+    ("signals",),
+    ("dynamics",),
+    ("nn", "data"),
+    ("envs", "config"),
+    ("math", "(root)"),
+)
+"""Rooms from the top down: each may import itself and what stands below it, and rooms of one line do not meet."""
+
+
+@pytest.fixture(scope="module")
+def house():
+    spec = importlib.util.spec_from_file_location("house", ROOT / "bench" / "house.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (ROOT / "reverie" / parts[1]).is_dir() else "(root)"
+
+
+def rank(name: str) -> int:
+    return next(number for number, rooms in enumerate(ORDER) if name in rooms)
+
+
+def test_every_room_has_a_place(house):
+    rooms = {room(module) for module in house.imports(ROOT)}
+    assert rooms == {name for rooms in ORDER for name in rooms}
+
+
+def test_arrows_point_down(house):
+    faces = {"reverie", "reverie.__main__"}  # the public surface names everything, and is imported by nobody
+    wrong = [
+        f"{source} imports {target}"
+        for source, targets in house.imports(ROOT).items()
+        for target in sorted(targets)
+        if source not in faces and room(source) != room(target) and rank(room(source)) >= rank(room(target))
+    ]
+    assert wrong == []
+
+
+def test_no_circle(house):
+    assert house.circles(house.imports(ROOT)) == []
+
+
+def test_circles_are_seen(house):
+    assert house.circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+    assert house.circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_few_loose_files(house):
+    assert len(list((ROOT / "reverie").glob("*.py"))) <= house.LOOSE
+
+
+def test_budgets_are_kept(house):
+    assert house.over_budget(ROOT) == []
+
+
+def test_the_library_imports_neither_worlds_nor_studies():
+    outside = ("reverie_worlds", "studies", "bench", "tests", "examples")
+    for path in (ROOT / "reverie").rglob("*.py"):
+        for line in path.read_text().splitlines():
+            words = line.split()
+            if words[:1] in (["from"], ["import"]):
+                assert words[1].split(".")[0] not in outside, f"{path}: {line}"
