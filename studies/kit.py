@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import reverie_worlds  # noqa: F401  registers the environments of the studies
 from reverie.cli.display import LiveDisplay  # the only import of the display, for `__main__` too
 from reverie.data.dataset import DatasetConfig
 from reverie.data.recording import collect
