@@ -25,12 +25,17 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in kit.ROOT.glob("*/run.py"))
 
 
+def check_name(name: str) -> None:
+    """UserError for a study that does not exist."""
+    if name not in names():
+        raise UserError(f"There is no study '{name}'.{nearest(name, names())} There are: {', '.join(names())}.")
+
+
 def run(
     name: str, out: Path, size: str, on_progress: kit.OnProgress, parts: tuple[str, ...] = ()
 ) -> tuple[kit.Numbers, dict[str, str]]:
     """Run a study, or only `parts` of it, in `out`. Returns its numbers and its tables; figures are in `out`."""
-    if name not in names():
-        raise UserError(f"There is no study '{name}'.{nearest(name, names())} There are: {', '.join(names())}.")
+    check_name(name)
     study, report = (import_module(f"studies.{name}.{module}") for module in ("run", "report"))
     sizes, all_parts = getattr(study, "SIZES", SIZES), getattr(study, "PARTS", ())
     if size not in sizes:
@@ -46,6 +51,15 @@ def run(
     return numbers, report.tables(numbers)
 
 
+def redraw(name: str) -> Path:
+    """Renew the plots and tables of a published study from its numbers; pictures that need models stay."""
+    check_name(name)
+    folder, report = kit.ROOT / name, import_module(f"studies.{name}.report")
+    numbers = json.loads((folder / "numbers.json").read_text())
+    report.draw(folder / "figures", numbers)
+    return kit.publish(name, folder / "figures", numbers, report.tables(numbers))
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit code: 0, 2 for a user's mistake, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
@@ -56,10 +70,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", default="", help="some parts of it, such as rope,cloth (default: all)")
     parser.add_argument("--out", type=Path, help="folder, resumed if it is there (default: runs/study-NAME-SIZE)")
     parser.add_argument("--publish", action="store_true", help="copy figures, numbers and tables to studies/NAME")
+    parser.add_argument("--redraw", action="store_true", help="train nothing: renew plots and tables from numbers.json")
     arguments = parser.parse_args(words)
     name, out = arguments.name, arguments.out or Path("runs") / f"study-{arguments.name}-{arguments.size}"
     parts = tuple(arguments.parts.split(",")) if arguments.parts else ()
     try:
+        if arguments.redraw:
+            print(f"  redrawn in {redraw(name)}")
+            return 0
         if arguments.publish and arguments.size == "tiny":
             raise UserError("Size tiny is for tests: publish with --size laptop.")
         with kit.LiveDisplay(f"study {name}, {arguments.size}, in {out}") as display:

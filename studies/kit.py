@@ -141,8 +141,9 @@ def publish(name: str, out: Path, numbers: Numbers, tables: Mapping[str, str], r
     """Copy figures and numbers of a finished study from `out` into its folder, and renew the tables in its README."""
     folder = root / name
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for figure in sorted(out.glob("*.png")):
-        shutil.copy(figure, folder / "figures")
+    if out != folder / "figures":
+        for figure in sorted(out.glob("*.png")):
+            shutil.copy(figure, folder / "figures")
     atomic_write(folder / "numbers.json", json.dumps(numbers, indent=1).encode())
     readme = folder / "README.md"
     atomic_write(readme, fill(readme.read_text(), tables).encode())

@@ -79,6 +79,7 @@ def test_what_is_published_fits_together(name):
     ("words", "sentence"),
     [
         ("generativ", "Did you mean generative?"),
+        ("generativ --redraw", "Did you mean generative?"),
         ("generative --size paper", "no size 'paper' of the study generative: take one of tiny, laptop."),
         ("deformable --size huge", "take one of tiny, laptop, paper."),
         ("deformable --parts rope,string", "no part 'string'"),
