@@ -28,6 +28,7 @@ from reverie.config.declared import (
     join,
     value_type,
 )
+from reverie.config.renamed import OPTIONS
 from reverie.errors import UserError, nearest
 
 C = TypeVar("C")
@@ -56,7 +57,8 @@ def override(config: C, texts: Mapping[str, str]) -> C:
     Raises `UserError` for an unknown path or a text that does not fit.
     """
     for path in sorted(texts, key=lambda path: path.count(".")):
-        config = _with(type(config), config, path.split("."), texts[path], path)
+        keys = [OPTIONS.get(key, key) for key in path.split(".")]  # options of 0.1 are understood too
+        config = _with(type(config), config, keys, texts[path], ".".join(keys))
     return config
 
 

@@ -31,6 +31,8 @@ KEYS_OF = {
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
+OPTIONS = KEYS | {old: new for keys in KEYS_OF.values() for old, new in keys.items()}
+"""Keys as they may stand in a dotted option."""
 PARAMETERS = {
     "guess.": "prior_net.",
     "standardise.": "normalize.",
