@@ -14,14 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics.base import DynamicsConfig
-from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
-from reverie.dynamics.latents import DeterministicLatentConfig, GaussianConfig, GaussianStats, Latent, PointStats
+from reverie.dynamics.latents import GaussianConfig, Latent, LatentConfig
 from reverie.nn.gru import LayerNormGRUCell
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
-
-LatentConfig = GaussianConfig | CategoricalConfig | DeterministicLatentConfig
-"""The choices of the stochastic part."""
-Stats = GaussianStats | CategoricalStats | PointStats
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class RSSMState:
 
     deter: Float[Tensor, "*b D"]
     stoch: Float[Tensor, "*b Z"]
-    stats: Stats
+    stats: object
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def test_a_typing_error_is_answered_by_the_nearest_name():
 def test_a_plugin_that_cannot_be_imported_is_one_sentence(module):
     with pytest.raises(UserError, match=r"The plug-in lab_broken cannot be imported \(ZeroDivisionError"):
         plugins.use(module("lab_broken", "1 / 0"))
-    with pytest.raises(UserError, match="There is no file parts.py"):
+    with pytest.raises(UserError, match=r"There is no file parts\.py"):
         plugins.use("parts.py")
 
 
@@ -132,7 +132,7 @@ def test_a_file_names_the_plugins_that_it_needs(module, tmp_path):
 def test_a_class_that_is_not_frozen_is_one_sentence(module):
     text = PART.format(name="Diesel").replace("(frozen=True)", "")
     plugins.use(module("lab_parts", text))
-    with pytest.raises(UserError, match="lab_parts.DieselConfig cannot be chosen, because it is no frozen dataclass"):
+    with pytest.raises(UserError, match=r"lab_parts\.DieselConfig cannot be chosen, because it is no frozen dataclass"):
         override(Car(), {"engine": "Diesel"})
 
 

@@ -10,8 +10,9 @@ from reverie import tree
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.deterministic import DeterministicConfig
 from reverie.dynamics.forward_models import ForwardConfig
+from reverie.dynamics.latents import LatentConfig
 from reverie.dynamics.rollout import imagine, observe
-from reverie.dynamics.rssm import LatentConfig, RSSMConfig
+from reverie.dynamics.rssm import RSSMConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig

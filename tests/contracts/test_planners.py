@@ -8,8 +8,8 @@ from mocks import model_config, random_batch, spec
 from torch import nn
 
 from reverie.planning import PlannerConfig
-from reverie.planning.base import advanced
-from reverie.planning.objectives import GOALS, GoalConfig, ObjectiveConfig
+from reverie.planning.base import shift
+from reverie.planning.objectives import GoalConfig, GoalObjectiveConfig, ObjectiveConfig
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.pixel_prediction import PixelPredictionConfig
 from reverie.testing import check_objective, check_planner
@@ -33,14 +33,14 @@ def test_objectives_keep_the_contract(config):
     model = replace(small, signals=signals, weights=dict.fromkeys(signals, 1.0)).build(seen)
     goal = model.normalize({name: x[:1, 0] for name, x in random_batch(seen).obs.items()})
     value = nn.Linear(model.dynamics.feature_size, 1)
-    assert check_objective(config, model, value, goal if isinstance(config, GOALS) else None) == []
+    assert check_objective(config, model, value, goal if isinstance(config, GoalObjectiveConfig) else None) == []
 
 
 def test_advancing_forgets_what_was_done():
     sequence = torch.arange(4.0).reshape(1, 4, 1) / 10
     plan = Plan(sequence, torch.full((1, 4, 1), 0.1), torch.stack([sequence, -sequence], dim=1))
     start = Plan(torch.zeros(1, 4, 1), torch.ones(1, 4, 1), torch.zeros(1, 1, 4, 1))
-    later = advanced(plan, start)
+    later = shift(plan, start)
     torch.testing.assert_close(later.mean.flatten(), torch.tensor([0.1, 0.2, 0.3, 0.0]))
     assert torch.equal(later.std, start.std)
     torch.testing.assert_close(later.elites[0, 1].flatten(), torch.tensor([-0.1, -0.2, -0.3, 0.0]))
