@@ -1,28 +1,33 @@
-"""One file a method: a function from size and environment to a config. Adding one: a file, a line in `RECIPES`."""
+"""Recipes: a method is a function from size and environment to a config. Adding one: a file, a line in `RECIPES`."""
 
+import ast
+import inspect
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
 RECIPES = {
-    "autoencoder": "reverie.recipes.autoencoder",
-    "cfm": "reverie.recipes.cfm",
-    "contrastive": "reverie.recipes.contrastive",
+    "autoencoder": "reverie.recipes.latent_prediction",
+    "cfm": "reverie.recipes.latent_prediction",
+    "contrastive": "reverie.recipes.latent_prediction",
     "cvae": "reverie.recipes.cvae",
     "dreamer_v1": "reverie.recipes.dreamer_v1",
     "dreamer_v2": "reverie.recipes.dreamer_v2",
-    "inverse": "reverie.recipes.inverse",
-    "joint": "reverie.recipes.joint",
-    "naive": "reverie.recipes.naive",
-    "pixel_forward": "reverie.recipes.pixel_forward",
+    "inverse": "reverie.recipes.latent_prediction",
+    "joint": "reverie.recipes.latent_prediction",
+    "naive": "reverie.recipes.latent_prediction",
+    "pixel_forward": "reverie.recipes.latent_prediction",
     "planet": "reverie.recipes.planet",
-    "sigreg": "reverie.recipes.sigreg",
+    "sigreg": "reverie.recipes.latent_prediction",
     "state_space": "reverie.recipes.state_space",
     "vae": "reverie.recipes.vae",
-    "vicreg": "reverie.recipes.vicreg",
+    "vicreg": "reverie.recipes.latent_prediction",
 }
+PACKAGE = Path(__file__).parents[1]
 SIZES = ("tiny", "laptop", "paper")
 
 
@@ -31,15 +36,35 @@ def names() -> list[str]:
     return sorted(RECIPES)
 
 
-def _module(name: str):
+def _module(name: str) -> ModuleType:
     if name not in RECIPES:
         raise UserError(f"There is no recipe '{name}'.{nearest(name, RECIPES)} `reverie recipes` lists them.")
     return import_module(RECIPES[name])
 
 
 def document(name: str) -> str:
-    """The recipe's own text, with its reading path."""
-    return (_module(name).__doc__ or "").strip()
+    """The recipe's description, departures and reading list.
+
+    The description is the docstring of the recipe's module. Where one module has several recipes, the docstring of the
+    recipe's function comes first.
+    """
+    module = _module(name)
+    texts = [module.__doc__ or ""]
+    if module.__name__.rpartition(".")[2] != name:
+        texts.insert(0, getattr(module, name).__doc__ or "")
+    files = "\n".join(f"  {path}\n      {purpose(path)}" for path in reading(name))
+    return "\n\n".join([*(inspect.cleandoc(text) for text in texts), f"Reading list:\n{files}"])
+
+
+def reading(name: str) -> tuple[str, ...]:
+    """The five files that say what the recipe computes, as paths from the folder above the package."""
+    return _module(name).READING[name]
+
+
+def purpose(path: str) -> str:
+    """The first sentence of a file of the package."""
+    docstring = ast.get_docstring(ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"))) or ""
+    return docstring.splitlines()[0]
 
 
 def describe(name: str) -> str:
