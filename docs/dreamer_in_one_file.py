@@ -6,8 +6,8 @@
 Hafner et al. 2020, "Dream to Control: Learning Behaviors by Latent Imagination". The agent plays, and learns in turns:
 
     world model   h_t = GRU(h_{t-1}, s_{t-1}, a_{t-1})    the memory
-                  p(s_t | h_t)                            the prior: what the model expects before it sees o_t
-                  q(s_t | h_t, e_t)                       the posterior: what it believes with o_t, embedded as e_t
+                  p(s_t | h_t)                            the prior, before the image o_t
+                  q(s_t | h_t, e_t)                       the posterior, after o_t, embedded as e_t
                   min  -ln p(o_t | h_t, s_t) - ln p(r_t | h_t, s_t) + max(3, KL[q || p])
     actor         max  E sum_t gamma^t V_lambda(t)        by gradients through imagined steps of the model
     value         min  E sum_t gamma^t (v(t) - V_lambda(t))^2 / 2
@@ -15,8 +15,8 @@ Hafner et al. 2020, "Dream to Control: Learning Behaviors by Latent Imagination"
 Suffixes of names are shapes: B sequences in a batch, T steps of each, N = B T states that imagination starts from,
 H imagined steps, A actions, E embedding, F features, which are h and s side by side.
 
-A line `# reverie/...` names the file of the library that has the same block in general form. The library computes the
-same numbers: `tests/docs/test_dreamer_in_one_file.py`.
+Every block names the file of the library that has it in general form. The library computes the same numbers:
+`tests/docs/test_dreamer_in_one_file.py`.
 """
 
 import argparse
@@ -37,8 +37,8 @@ def normal(mean: Tensor, std: Tensor | float) -> Normal:
 
 
 # ---- 1. Settings: reverie/recipes/dreamer_v1.py ----------------------------------------------------------------------
-# The published agent learns for a million frames on a GPU. These are settings for 8,000 frames on two CPU cores.
-# Where they differ, the comment gives the published value.
+# The published agent learns for a million frames on a GPU. These settings are for 8,000 frames on two CPU cores.
+# Where they differ, a comment gives the published value.
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def dense(size_in: int, units: int, layers: int, size_out: int) -> nn.Sequential
 
 
 class Autoencoder(nn.Module):
-    """Convolutions of stride 2, which halve the image down to 2x2: 32-15-6-2 or 64-31-14-6-2, and back again."""
+    """Convolutions of stride 2, which halve the image down to 2x2, 32-15-6-2 or 64-31-14-6-2, and back again."""
 
     def __init__(self, s: Settings) -> None:
         super().__init__()
@@ -157,13 +157,13 @@ class RSSM(nn.Module):
     def predict(self, state: State, action: Tensor) -> tuple[Tensor, Normal]:
         """The next h, and the prior p(s_t | h_t)."""
         deter = self.cell(self.inputs(torch.cat([state.stoch, action], dim=-1)), state.deter)
-        return deter, self.split(self.prior(deter))
+        return deter, self.gaussian(self.prior(deter))
 
     def correct(self, deter: Tensor, embed: Tensor) -> Normal:
         """The posterior q(s_t | h_t, e_t)."""
-        return self.split(self.posterior(torch.cat([deter, embed], dim=-1)))
+        return self.gaussian(self.posterior(torch.cat([deter, embed], dim=-1)))
 
-    def split(self, output: Tensor) -> Normal:
+    def gaussian(self, output: Tensor) -> Normal:
         mean, std = output.chunk(2, dim=-1)
         return normal(mean, F.softplus(std) + 0.1)
 
@@ -185,7 +185,7 @@ class WorldModel(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def calibrate(self, image: Tensor) -> None:  # reverie/nn/normalize.py
-        """Set the normalization from random play: a fixed camera shows little but background, which is subtracted."""
+        """Set the normalization from random play. A fixed camera shows mostly background, and that is subtracted."""
         pixels = image.flatten(0, -4).float() / 255
         self.mean.copy_(pixels.mean(0))
         self.scale.copy_((pixels - self.mean).square().mean().sqrt().clamp(min=1 / 255))
@@ -194,7 +194,7 @@ class WorldModel(nn.Module):
         return (image.float() / 255 - self.mean) / self.scale
 
     def observe(self, embed_BTE: Tensor, action_BTA: Tensor, first_BT: Tensor) -> tuple[State, Tensor]:
-        """Filter sequences: states with axes (B, T), and KL[q || p] in nats (B, T).   reverie/dynamics/rollout.py"""
+        """Filter sequences (reverie/dynamics/rollout.py): states with axes (B, T), and KL[q || p] in nats (B, T)."""
         state, previous = self.dynamics.initial(len(embed_BTE)), torch.zeros_like(action_BTA[:, 0])
         states, nats = [], []
         for embed, action, first in zip(embed_BTE.unbind(1), action_BTA.unbind(1), first_BT.unbind(1)):
@@ -214,7 +214,7 @@ class WorldModel(nn.Module):
         features_BTF = states.features
         image_BT = -normal(self.images.decode(features_BTF), self.s.image_std).log_prob(pixels).sum((2, 3, 4))
         reward_BT = -normal(self.reward(features_BTF)[..., 0], 1.0).log_prob(reward_BT * self.s.reward_scale)
-        # The first nats are free. Else the model would save them by ignoring what is small but matters.
+        # The first nats are free. Without them the cheapest posterior ignores details that matter.
         divergence = nats_BT.mean().clamp(min=self.s.free_nats)
         return {"image": image_BT.mean(), "reward": reward_BT.mean(), "divergence": divergence}, states
 
@@ -223,7 +223,7 @@ class WorldModel(nn.Module):
 
 
 class Actor(nn.Module):
-    """An action is tanh(u), u ~ N(5 tanh(mean / 5), std): bounded, and u never leaves the part where tanh has slope."""
+    """An action is tanh(u), u ~ N(5 tanh(mean / 5), std): bounded, with a mean that tanh does not flatten."""
 
     def __init__(self, s: Settings) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ def lambda_return(reward_NH: Tensor, value_NH: Tensor, gamma: float, lambda_: fl
 
 class Dreamer:
     def __init__(self, s: Settings, device: str = "cpu") -> None:
-        self.s, self.done = s, 0
+        self.s, self.updates = s, 0
         self.model = WorldModel(s).to(device)
         self.actor = Actor(s).to(device)
         self.value = dense(s.features, s.units, s.layers[1], 1).to(device)
@@ -296,7 +296,7 @@ class Dreamer:
         actor_loss = -(weight_H * gain_NH).mean()
         self.step(1, actor_loss)
         predicted_NH = self.value(features[:, :-1].detach())[..., 0]
-        value_loss = -(weight_H * Normal(predicted_NH, 1.0).log_prob(returns_NH.detach())).mean()
+        value_loss = -(weight_H * normal(predicted_NH, 1.0).log_prob(returns_NH.detach())).mean()
         self.step(2, value_loss)
         return {"actor": actor_loss, "value": value_loss, "return": returns_NH.mean()}
 
@@ -308,14 +308,14 @@ class Dreamer:
         self.step(0, losses["image"] + self.s.reward_weight * losses["reward"] + losses["divergence"])
         start = State(*(part.detach().flatten(0, 1) for part in states))
         losses |= self.learn_behavior(start)
-        self.done += 1
+        self.updates += 1
         return {name: loss.detach() for name, loss in losses.items()}
 
     def step(self, which: int, loss: Tensor) -> None:
-        """One step of one network. The loss passes through the others, which get no gradient from it."""
+        """One step of network `which`. The loss may pass through the other two, which get no gradient from it."""
         adam, parameters = self.adams[which], self.adams[which].param_groups[0]["params"]
         if self.s.decay:
-            adam.param_groups[0]["lr"] = self.s.rates[which] * max(0.05, 1 - self.done / self.s.decay)
+            adam.param_groups[0]["lr"] = self.s.rates[which] * max(0.05, 1 - self.updates / self.s.decay)
         adam.zero_grad()
         loss.backward(inputs=parameters)
         nn.utils.clip_grad_norm_(parameters, self.s.clips[which])

@@ -42,18 +42,24 @@ def _module(name: str) -> ModuleType:
     return import_module(RECIPES[name])
 
 
-def document(name: str) -> str:
-    """The recipe's description, departures and reading list.
-
-    The description is the docstring of the recipe's module. Where one module has several recipes, the docstring of the
-    recipe's function comes first.
-    """
+def _description(name: str) -> str:
+    """The docstring of the recipe's module; where it has several recipes, the function's docstring comes first."""
     module = _module(name)
     texts = [module.__doc__ or ""]
     if module.__name__.rpartition(".")[2] != name:
         texts.insert(0, getattr(module, name).__doc__ or "")
+    return "\n\n".join(inspect.cleandoc(text) for text in texts)
+
+
+def describe(name: str) -> str:
+    """The first line of the recipe's description."""
+    return _description(name).splitlines()[0]
+
+
+def document(name: str) -> str:
+    """The recipe's description, departures and reading list. UserError for an unknown recipe."""
     files = "\n".join(f"  {path}\n      {purpose(path)}" for path in reading(name))
-    return "\n\n".join([*(inspect.cleandoc(text) for text in texts), f"Reading list:\n{files}"])
+    return f"{_description(name)}\n\nReading list:\n{files}"
 
 
 def reading(name: str) -> tuple[str, ...]:
@@ -62,14 +68,9 @@ def reading(name: str) -> tuple[str, ...]:
 
 
 def purpose(path: str) -> str:
-    """The first sentence of a file of the package."""
+    """The first line of a file's docstring; `path` is from the folder above the package."""
     docstring = ast.get_docstring(ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"))) or ""
-    return docstring.splitlines()[0]
-
-
-def describe(name: str) -> str:
-    """The first line of the recipe's text."""
-    return document(name).splitlines()[0]
+    return docstring.partition("\n")[0]
 
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:

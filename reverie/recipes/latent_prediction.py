@@ -80,22 +80,23 @@ class Method:
 def methods(size: str) -> dict[str, Method]:
     """The nine methods. A weight over `D` turns a sum over dimensions into their mean."""
     D, conv = DIMENSIONS[size], ConvConfig(DEPTH[size])
-    predict, inverse, decode = LatentPredictionConfig(), InverseConfig(MLPConfig(3, 128, "relu")), ReconstructionConfig
+    predict, invert = LatentPredictionConfig(), InverseConfig(MLPConfig(3, 128, "relu"))
+    reconstruct, predict_pixels = ReconstructionConfig(conv), PixelPredictionConfig(conv)
     bilinear = ContrastiveConfig("bilinear", negatives=("next",))
-    ours = ContrastiveConfig("distance", negatives=("next", "current", "trajectory"), symmetric=True)
     published = ContrastiveConfig("distance", negatives=("current",))
-    cfm: dict[str, tuple[float, SignalConfig]] = {"contrastive": (1, ours), "prediction": (0.1, predict)}
-    pixel_mlp, pixel = MLPForwardConfig(MLPConfig(2, 200, "relu")), PixelPredictionConfig(conv)
+    symmetric = ContrastiveConfig("distance", negatives=("next", "current", "trajectory"), symmetric=True)
+    mlp = MLPForwardConfig(MLPConfig(2, 200, "relu"))
+    cfm = Method({"contrastive": (1, symmetric), "prediction": (0.1, predict)})
     return {
         "naive": Method({"prediction": (1, predict)}),
         "vicreg": Method({"prediction": (25 / D, predict), "vicreg": (1, VICRegConfig())}),
         "sigreg": Method({"prediction": (1 / D, predict), "sigreg": (0.05, SIGRegConfig())}),
-        "inverse": Method({"inverse": (1, inverse), "prediction": (0.1 / D, predict)}),
-        "joint": Method({"inverse": (0.5, inverse), "prediction": (1 / D, predict)}, clip=1),
+        "inverse": Method({"inverse": (1, invert), "prediction": (0.1 / D, predict)}),
+        "joint": Method({"inverse": (0.5, invert), "prediction": (1 / D, predict)}, clip=1),
         "contrastive": Method({"contrastive": (1, bilinear)}, objective=GoalConfig("learned")),
-        "cfm": Method({"contrastive": (1, published)} if size == "paper" else cfm),
-        "autoencoder": Method({"reconstruction": (8 / (64 * 64 * 3), decode(conv)), "prediction": (1 / D, predict)}, 1),
-        "pixel_forward": Method({"pixel_forward": (1, pixel)}, 20, PixelGoalConfig(), pixel_mlp, dimensions=8 * D),
+        "cfm": Method({"contrastive": (1, published)}) if size == "paper" else cfm,
+        "autoencoder": Method({"reconstruction": (8 / 64**2 / 3, reconstruct), "prediction": (1 / D, predict)}, clip=1),
+        "pixel_forward": Method({"pixel_forward": (1, predict_pixels)}, 20, PixelGoalConfig(), mlp, dimensions=8 * D),
     }
 
 
