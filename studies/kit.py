@@ -21,9 +21,9 @@ def trained(config: RunConfig, folder: Path, on_progress: OnProgress) -> Path:
         on_progress(folder.name, progress)
 
     if not folder.exists():
-        return train(config, folder, tell)
+        return train(config, folder, progress=False, callbacks=[tell], evaluate=False)
     if read_config(folder) != config:
         raise UserError(f"{folder} holds a run with other settings: delete it, or give the study another --out.")
     if not checkpoint.paths(folder / "checkpoints"):
         raise UserError(f"{folder} was stopped before its first checkpoint: delete it, and the study begins it anew.")
-    return resume(folder, tell)
+    return resume(folder, progress=False, callbacks=[tell], evaluate=False)

@@ -25,6 +25,7 @@ class Argument:
     metavar: str | None = None
     type: Callable[[str], Any] = str
     default: Any = None
+    flag: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,11 @@ _OF_PLANNING = Settings(
     "                               Goal or PixelGoal towards goal images\n"
     "  --objective.gamma 0.97       discount a decision (default: 1; beside a value, as that was learned)\n"
     "  --num_samples 4              score the mean of so many sampled futures (default: 0, the mean transition)\n"
-    "  --warm_start false           search anew at every decision, not from the last plan (default: true)",
-    ("planner", "objective", "num_samples", "warm_start"),
+    "  --warm_start false           search anew at every decision, not from the last plan (default: true)\n"
+    "Another environment, or another setting of the agent's own, is named likewise:\n"
+    "  --env.id ID                  an agent learned from recordings needs one\n"
+    "  --env.kwargs g=5             settings of the environment's constructor",
+    ("planner", "objective", "num_samples", "warm_start", "env"),
 )
 
 _OF_THE_ENVIRONMENT = Settings(
@@ -115,6 +119,13 @@ COMMANDS = {
         "go on with a run from its newest checkpoint",
         "reverie resume runs/dreamer_v1-Pendulum-v1-0",
         (_RUN,),
+        Settings(
+            "A finished run goes on with a larger budget. Only the budget, evaluation and log intervals can change:\n"
+            "  --training.frames 200000     the whole budget of an agent, with what it has played already\n"
+            "  --training.updates 20000     the whole budget of a model that learns from recorded data\n"
+            "  --evaluation.every 5000      frames between two evaluations",
+            ("training", "evaluation", "goals", "goal_episodes"),
+        ),
     ),
     "evaluate": Command(
         evaluate.evaluate,
@@ -126,8 +137,11 @@ COMMANDS = {
             Argument("--video", "mp4 file for a film of the first episode", "FILE"),
             Argument("--moment", "draw what a planner weighed N decisions into the first episode", "N", _not_negative),
             Argument(
-                "--goal", "image to act towards, such as horizontal (default: the run's goals, one by one)", "NAME"
+                "--goal",
+                "act towards an image file, or a goal of the environment by name (default: the run's goals)",
+                "GOAL",
             ),
+            Argument("--json", "print the result as one JSON object and nothing else", flag=True),
             Argument("--out", "PNG file for the moment, or folder for the goals (default: in the run)", "PATH"),
             _SEED,
             _DEVICE,
@@ -140,7 +154,12 @@ COMMANDS = {
         "reverie imagine runs/dreamer_v1-Pendulum-v1-0 --context 5 --horizon 45",
         (
             _RUN,
-            Argument("--context", "decisions that the model sees first (default: 5)", "N", _at_least_one, 5),
+            Argument(
+                "--context",
+                "decisions that the model sees first (default: 5, half of the episode at most)",
+                "N",
+                _at_least_one,
+            ),
             Argument("--horizon", "decisions that it then imagines (default: 45)", "N", _at_least_one, 45),
             Argument("--out", "folder for the pictures (default: the run's)", "DIR"),
             _SEED,
@@ -260,6 +279,7 @@ def _overview() -> str:
 def _split(name: str, command: Command, words: list[str]) -> tuple[list[str], dict[str, str]]:
     """The words that the command's own arguments are parsed from, and its settings as {path: text}."""
     known = [argument.name for argument in command.arguments if argument.name.startswith("--")]
+    flags = {argument.name for argument in command.arguments if argument.flag}
     own: list[str] = []
     settings: dict[str, str] = {}
     remaining = iter(words)
@@ -272,6 +292,9 @@ def _split(name: str, command: Command, words: list[str]) -> tuple[list[str], di
             first_words = (command.settings.first_words if command.settings else None) or ()
             hint = nearest(option, [*known, *(f"--{word}" for word in first_words)])
             raise UserError(f"`reverie {name}` has no option `{option}`.{hint} `reverie {name} --help` lists them.")
+        if option in flags and not equals:
+            own.append(option)
+            continue
         text = text if equals else next(remaining, "--")
         if text.startswith("--"):
             raise UserError(f"The option `{option}` needs a value: `{option} VALUE`.")
@@ -305,7 +328,9 @@ def _parser(name: str, command: Command) -> _Parser:
     )
     for argument in command.arguments:
         options: dict[str, Any] = {"help": argument.help, "type": argument.type, "default": argument.default}
-        if argument.name.startswith("--"):
+        if argument.flag:
+            parser.add_argument(argument.name, action="store_true", help=argument.help)
+        elif argument.name.startswith("--"):
             parser.add_argument(argument.name, metavar=argument.metavar, **options)
         else:
             word = argument.name.strip("[]")

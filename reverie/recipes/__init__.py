@@ -5,8 +5,8 @@ import inspect
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
+from reverie.config import plugins
 from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
@@ -31,24 +31,54 @@ PACKAGE = Path(__file__).parents[1]
 SIZES = ("tiny", "laptop", "paper")
 
 
+Recipe = Callable[[str, str | None], RunConfig]
+"""From a size and an environment's id (None for the recipe's own) to a config."""
+_foreign: dict[str, Recipe] = {}
+
+
+def recipe(function: Recipe) -> Recipe:
+    """Add a recipe of another package, by the function's name; its docstring is what `reverie show` prints.
+
+    The function raises UserError for a size that it does not have.
+    """
+    name = function.__name__
+    other = _foreign.get(name)
+    if name in RECIPES or (other is not None and other.__module__ != function.__module__):
+        place = other.__module__ if other is not None else RECIPES[name]
+        raise UserError(f"Two recipes are called {name}, of {place} and {function.__module__}: rename one.")
+    _foreign[name] = function
+    return function
+
+
 def names() -> list[str]:
-    """The recipes there are."""
-    return sorted(RECIPES)
+    """The recipes there are, those of installed plug-ins included."""
+    plugins.load_installed()
+    return sorted([*RECIPES, *_foreign])
 
 
-def _module(name: str) -> ModuleType:
-    if name not in RECIPES:
-        raise UserError(f"There is no recipe '{name}'.{nearest(name, RECIPES)} `reverie recipes` lists them.")
-    return import_module(RECIPES[name])
+def origin(name: str) -> str | None:
+    """The module of a recipe that comes from a plug-in; None for Reverie's own."""
+    return _foreign[name].__module__ if name in _foreign else None
+
+
+def _find(name: str) -> Recipe:
+    if name in RECIPES:
+        return getattr(import_module(RECIPES[name]), name)
+    if name not in _foreign:
+        plugins.load_installed()
+    if name not in _foreign:
+        raise UserError(f"There is no recipe '{name}'.{nearest(name, names())} `reverie recipes` lists them.")
+    return _foreign[name]
 
 
 def _description(name: str) -> str:
-    """The docstring of the recipe's module; where it has several recipes, the function's docstring comes first."""
-    module = _module(name)
-    texts = [module.__doc__ or ""]
-    if module.__name__.rpartition(".")[2] != name:
-        texts.insert(0, getattr(module, name).__doc__ or "")
-    return "\n\n".join(inspect.cleandoc(text) for text in texts)
+    """The docstring of the function, then the module's; only the module's where a file of Reverie is one recipe."""
+    function = _find(name)
+    own = inspect.cleandoc(function.__doc__ or f"{name}, of {function.__module__}.")
+    if name not in RECIPES:
+        return own
+    module = inspect.cleandoc(import_module(RECIPES[name]).__doc__ or "")
+    return module if RECIPES[name].endswith(f".{name}") else f"{own}\n\n{module}"
 
 
 def describe(name: str) -> str:
@@ -58,13 +88,15 @@ def describe(name: str) -> str:
 
 def document(name: str) -> str:
     """The recipe's description, departures and reading list. UserError for an unknown recipe."""
-    files = "\n".join(f"  {path}\n      {purpose(path)}" for path in reading(name))
-    return f"{_description(name)}\n\nReading list:\n{files}"
+    text, files = _description(name), reading(name)
+    if not files:
+        return text
+    return "\n".join([text, "", "Reading list:", *(f"  {path}\n      {purpose(path)}" for path in files)])
 
 
 def reading(name: str) -> tuple[str, ...]:
-    """The five files that say what the recipe computes, as paths from the folder above the package."""
-    return _module(name).READING[name]
+    """The five files that say what a recipe computes, from the folder above the package; none for a plug-in's."""
+    return import_module(RECIPES[name]).READING[name] if name in RECIPES else ()
 
 
 def purpose(path: str) -> str:
@@ -75,7 +107,7 @@ def purpose(path: str) -> str:
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
     """The resolved config. UserError for an unknown recipe or size."""
-    if size not in SIZES:
+    function = _find(name)
+    if name in RECIPES and size not in SIZES:
         raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
-    recipe: Callable[[str, str | None], RunConfig] = getattr(_module(name), name)
-    return recipe(size, env_id)
+    return function(size, env_id)

@@ -16,7 +16,7 @@ READING = {
         "reverie/recipes/state_space.py",
         "reverie/models/world_model.py",
         "reverie/dynamics/rssm.py",
-        "reverie/evaluate/prediction.py",
+        "reverie/evaluation/prediction.py",
         "reverie/runs/update.py",
     )
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 NAMES = {
     "naive": "naive forward",
@@ -77,7 +77,7 @@ def text(numbers: Mapping[str, Any]) -> str:
 
 `reverie study collapse --size {numbers["size"]}`. One encoder, one kind of forward model (CFM as published has its
 own), the same random interaction, {numbers["updates"]:,} updates each, one seed; all measures are of held-out
-trajectories (`evaluate/representation.py` defines them). *Scale* is the features' standard deviation over what it was
+trajectories (`evaluation/representation.py` defines them). *Scale* is the features' standard deviation over what it was
 before the first update. Control: distance left after the last action, in parts of what random actions leave,
 {numbers["episodes"]} episodes.
 """
@@ -170,17 +170,15 @@ def draw(out: Path, numbers: Mapping[str, Any]) -> None:
                 NAMES.get(method, method): curve(found, measure, logarithmic)
                 for method, found in world["methods"].items()
             }
-            figures.lines(
-                out / f"{name}_{measure}.png", series, f"{name}: {label}", "updates", measure, y_logarithmic=logarithmic
-            )
+            style = figures.Style(f"{name}: {label}", "updates", measure, log_y=logarithmic)
+            figures.plot(out / f"{name}_{measure}.png", series, style)
         spectra = {
             NAMES.get(method, method): [(k, max(x, 1e-8)) for k, x in enumerate(found["spectrum"], start=1)]
             for method, found in world["methods"].items()
         }
         title = f"{name}: spectrum of the features at the end"
-        figures.lines(
-            out / f"{name}_spectrum.png", spectra, title, "largest first", "singular value (of √N)", y_logarithmic=True
-        )
+        style = figures.Style(title, "largest first", "singular value (of √N)", log_y=True)
+        figures.plot(out / f"{name}_spectrum.png", spectra, style)
         if world["random"]:
             bars = {
                 NAMES.get(method, method): {goal: found["control"][goal]["distance"] for goal in world["random"]}

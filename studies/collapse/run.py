@@ -2,10 +2,10 @@
 
 A constant encoding predicts itself without error. Each method adds something else to predict, or to keep apart; all
 have the same encoder, the same data of random interaction and the same number of updates. Every measure of
-`evaluate/representation.py` is taken on held-out data before the first update and on the way; at the end the rope is
+`evaluation/representation.py` is taken on held-out data before the first update and on the way; at the end the rope is
 taken to goal images, since a latent space is for acting.
 
-Reading path: this file, `studies/collapse/report.py`, `evaluate/representation.py`, `recipes/latent_prediction.py`.
+Reading path: this file, `studies/collapse/report.py`, `evaluation/representation.py`, `recipes/latent_prediction.py`.
 """
 
 import json
@@ -21,8 +21,8 @@ from reverie.data.dataset import DatasetConfig
 from reverie.data.recording import collect
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate.goals import at_random, by_agent, pursue
-from reverie.evaluate.representation import judge, measure
+from reverie.evaluation.goals import at_random, by_agent, pursue
+from reverie.evaluation.representation import judge, measure
 from reverie.files import atomic_write
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.objectives import GoalConfig
@@ -30,7 +30,7 @@ from reverie.progress import Progress
 from reverie.recipes.latent_prediction import latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model as load
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from studies import Findings, OnProgress
 from studies.collapse.report import draw, text
@@ -153,7 +153,7 @@ def judged(
     model, made = cast(WorldModel, load(folder, "cpu")), replace(made, device="cpu")
     data = dataset.build(folder, made.seed, torch.device("cpu"), torch.Generator())
     data.load(lambda _: None)
-    end = measure(model, data, made.training.length, judge(made, data))
+    end = measure(model, data, made.training.length, judge(made.env, data))
     way = [
         {name: x for name, x in line.items() if isinstance(x, float | int)}
         for line in read_metrics(folder, "evaluation")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 PUBLISHED = {
     "rope": {
@@ -149,10 +149,5 @@ def draw(out: Path, numbers: Mapping[str, Any]) -> None:
         for method, runs in found.items():
             curves = [run[goal]["distance_by_action"] for run in runs.values() for goal in run]
             series[NAMES.get(method, method)] = list(enumerate(np.mean(curves, 0).tolist()))
-        figures.lines(
-            out / f"{name}.png",
-            series,
-            title=f"{name.replace('-', ', ')}: mean over goals",
-            xlabel="actions",
-            ylabel="distance to the goal (m, summed over points)",
-        )
+        title, unit = f"{name.replace('-', ', ')}: mean over goals", "distance to the goal (m, summed over points)"
+        figures.plot(out / f"{name}.png", series, figures.Style(title, "actions", unit))

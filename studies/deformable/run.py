@@ -5,7 +5,7 @@ interaction, with the same encoder and, at size `laptop`, for about the same tim
 actions. Two bounds go beside them: acting at random, and an oracle, which ranks the same actions by the true simulator
 and the true distance.
 
-Reading path: this file, `studies/deformable/report.py`, `recipes/latent_prediction.py`, `evaluate/goals.py`.
+Reading path: this file, `studies/deformable/report.py`, `recipes/latent_prediction.py`, `evaluation/goals.py`.
 """
 
 import json
@@ -23,7 +23,7 @@ from reverie.data.recording import collect
 from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.ssm import SSMConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
+from reverie.evaluation.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
 from reverie.files import atomic_write
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig

@@ -30,7 +30,7 @@ def text(numbers: Mapping[str, Any]) -> str:
 
 `reverie study dynamics --size {numbers["size"]}`. The same encoder, decoder, heads, data and number of updates, four
 dynamics. *Surprise*: nats by which the image that came was less likely than if it had been foreseen exactly, from
-samples of the model's one-step prediction (`evaluate/prediction.py`): one unit for all, where a bound exists only for
+samples of the model's one-step prediction (`evaluation/prediction.py`): one unit for all, where a bound exists only for
 the two that have a distribution. One seed each; returns are of {len(next(iter(behind.values()))["returns"])} and
 {len(next(iter(swung.values()))["returns"])} episodes, with their standard deviation.
 

@@ -29,9 +29,9 @@ from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.dynamics.ssm import SSMConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures, prediction
-from reverie.evaluate.probes import linear_probe
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation import figures, prediction
+from reverie.evaluation.probes import linear_probe
+from reverie.evaluation.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
@@ -39,7 +39,7 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import ICEMConfig
 from reverie.runs.config import EvaluationConfig, OfflineConfig, OfflineTrainingConfig, OnlineConfig, TrainingConfig
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model as load
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
@@ -194,7 +194,7 @@ def data(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]
 
 def judged(found: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
     """All that is measured on held-out sequences; lists are by step."""
-    from reverie.evaluate.open_loop import predict
+    from reverie.evaluation.open_loop import predict
 
     samples = 1 if found.dynamics.noise_size == 0 else prediction.SAMPLES
     loop = predict(found, batch, context)

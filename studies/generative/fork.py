@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 from reverie.types import Batch
 from reverie_worlds.fork import GO, JUMP, SIZE, WAIT, ball
 

@@ -22,7 +22,7 @@ from reverie.data.digits import Digits, DigitsConfig
 from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.latents import GaussianConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures, generation
+from reverie.evaluation import figures, generation
 from reverie.models.cvae import CVAE, CVAEConfig
 from reverie.models.generative import GenerativeModel
 from reverie.models.likelihoods import GaussianPixelsConfig
@@ -30,7 +30,8 @@ from reverie.models.vae import VAE, VAEConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model as load
+from reverie.runs.results import draw_samples
 from reverie.types import Batch
 from studies import Findings, OnProgress
 from studies.generative import fork, pca
@@ -62,7 +63,7 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
         "fork": {name: asdict(fork.examine(model)) for name, model in forks.items()},
     }
     ring(out / "ring.png")
-    generation.draw_samples(out / "digits", 100, 0, out / "digits.png")
+    draw_samples(out / "digits", 100, 0, out / "digits.png")
     figures.image(out / "manifold.png", generation.manifold(models["digits-2d"]))
     figures.image(out / "labels.png", labels(models["digits-label"]))
     figures.lines(

@@ -16,7 +16,7 @@ from reverie import tree
 from reverie.data.collector import Collector
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs import EnvConfig, Obs, make_many
-from reverie.evaluate.returns import EVALUATION_STREAM
+from reverie.evaluation.returns import EVALUATION_STREAM
 from reverie.models.world_model import WorldModel
 from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig

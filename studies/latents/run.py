@@ -24,12 +24,12 @@ from reverie.agents import agent as agents
 from reverie.data.agent_replay import AgentReplayConfig
 from reverie.dynamics.categorical import Categorical, CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.evaluate import figures
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation import figures
+from reverie.evaluation.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.runs.config import OfflineConfig, OnlineConfig
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model as load
 from reverie.types import Batch
 from studies import Findings, OnProgress
 from studies.dynamics import run as dynamics

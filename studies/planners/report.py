@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 WORLDS = {"trained": "the trained model", "true": "the true simulator"}
 SHARE, APART = 8, 50
@@ -21,33 +21,41 @@ def draw(out: Path, numbers: dict[str, Any]) -> None:
             ("evaluations", "evaluations of a candidate sequence, a decision"),
             ("milliseconds", "milliseconds a decision, one thread"),
         ):
-            figures.lines(
+            figures.plot(
                 out / f"return_{axis}_{name}.png",
                 {family: [(row[axis], row["mean"]) for row in of] for family, of in families(rows).items()},
-                title=f"Planning in {world}: mean return of {numbers['episodes']} episodes",
-                xlabel=label,
-                ylabel="return of an episode",
-                logarithmic=True,
+                figures.Style(
+                    title=f"Planning in {world}: mean return of {numbers['episodes']} episodes",
+                    xlabel=label,
+                    ylabel="return of an episode",
+                    log_x=True,
+                ),
                 references={"PlaNet's return less\nits standard error": threshold(reference)},
             )
     rows, chance = numbers["trained"]["rows"], numbers["trained"]["random"]
-    figures.agreement(
+    figures.plot(
         out / "promises.png",
         {
             **{family: [(row["came"], row["predicted"]) for row in of] for family, of in families(rows).items()},
             "random sequences": [(chance["came"], chance["predicted"])],
         },
-        title=f"What plans promised in the trained model, and what came ({numbers['horizon']} decisions)",
-        xlabel="return that came, open loop in the true simulator",
-        ylabel="return that the model predicted",
+        figures.Style(
+            title=f"What plans promised in the trained model, and what came ({numbers['horizon']} decisions)",
+            xlabel="return that came, open loop in the true simulator",
+            ylabel="return that the model predicted",
+            joined=False,
+            diagonal="as much as predicted",
+        ),
     )
-    figures.lines(
+    figures.plot(
         out / "excess.png",
         {family: [(row["evaluations"], row["excess"]) for row in of] for family, of in families(rows).items()},
-        title="More search, more promised than comes? Plans in the trained model",
-        xlabel="evaluations of a candidate sequence, a decision",
-        ylabel="predicted return less the one that came",
-        logarithmic=True,
+        figures.Style(
+            title="More search, more promised than comes? Plans in the trained model",
+            xlabel="evaluations of a candidate sequence, a decision",
+            ylabel="predicted return less the one that came",
+            log_x=True,
+        ),
         references={"random sequences": chance["excess"]},
     )
 

@@ -15,14 +15,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie import tree
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import Agent, Carry
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Obs, make_many
-from reverie.evaluate.returns import EVALUATION_STREAM
+from reverie.evaluation.returns import EVALUATION_STREAM
 from reverie.planning.actor import PlanningActor, PlanningConfig, ScoreOf
 from reverie.planning.base import Score
+from reverie.types import ActNoise
 from studies.planners.true_pendulum import Pendulum, PendulumState
 
 AT_ONCE = 4096

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reverie.evaluate import figures
+from reverie.evaluation import figures
 
 NAMES = {
     "backpropagation": "gradients through the model",
@@ -130,11 +130,9 @@ def _number(value: float) -> str:
 def draw(out: Path, numbers: Mapping[str, Any]) -> None:
     """`policies_steps.png`, `policies_seconds.png`: the mean over seeds, and each seed."""
     for over, label in (("steps", "imagined steps"), ("seconds", "seconds of updates")):
-        figures.lines(
+        figures.plot(
             out / f"policies_{over}.png",
             {NAMES[method]: curve(runs, over) for method, runs in numbers["methods"].items()},
-            title=f"{numbers['world']}: practicing in one world model (thin: each seed)",
-            xlabel=label,
-            ylabel="real return",
-            seeds={NAMES[method]: curves(runs, over) for method, runs in numbers["methods"].items()},
+            figures.Style(f"{numbers['world']}: practicing in one world model (thin: each seed)", label, "real return"),
+            faint={NAMES[method]: curves(runs, over) for method, runs in numbers["methods"].items()},
         )

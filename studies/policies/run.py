@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 from reverie import recipes, tree
-from reverie.agents.actors import PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, load
+from reverie.agents.policies import PolicyActor
 from reverie.data.agent_replay import AgentReplayConfig
 from reverie.data.replay import Replay
 from reverie.envs import make_many
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation.returns import evaluate
 from reverie.files import atomic_write
 from reverie.learners import LearnerConfig
 from reverie.learners.actor_critic import ActorCriticConfig
@@ -229,9 +229,8 @@ class Practice:
         with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
             for update in range(1, self.rules.played + 1):
                 start = time.process_time()
-                frames += update_from_episodes(
-                    learner, self.agent, population, 1_000 * seed + update, generator, optimizer
-                )[1]
+                episode_seed = 1_000 * seed + update
+                frames += update_from_episodes(learner, self.agent, population, episode_seed, generator, optimizer)[1]
                 spent += time.process_time() - start
                 if update in marks:
                     points.append(self.judged(learner, frames) | {"seconds": spent})

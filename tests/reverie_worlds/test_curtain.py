@@ -28,7 +28,7 @@ def test_the_ball_forks_both_ways_then_falls_straight():
     assert jumps == {-3, 3}
 
 
-def test_nothing_that_is_seen_tells_where_the_hidden_ball_is():
+def test_no_image_shows_where_the_hidden_ball_is():
     for row in HIDDEN_ROWS:
         assert np.array_equal(picture(row, 3, 7.5), picture(row, 12, 7.5))
     assert not np.array_equal(picture(START_ROW, 3, 7.5), picture(START_ROW, 12, 7.5))

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def collect(arguments: Namespace, settings: Texts) -> int:
     """`reverie collect ID`"""
-    from reverie.cli.display import LiveDisplay
     from reverie.data import minari
     from reverie.data.random_trajectories import available_cores
     from reverie.data.recording import collect
+    from reverie.runs.display import LiveDisplay
     from reverie.runs.interrupt import Interrupted, asked_to_stop
 
     env = environment(arguments.id, settings)
@@ -55,8 +55,8 @@ def study(arguments: Namespace, _: Texts) -> int:
     """`reverie study NAME`"""
     import json
 
-    from reverie.cli.display import LiveDisplay
     from reverie.files import atomic_write
+    from reverie.runs.display import LiveDisplay
     from reverie.runs.interrupt import Interrupted
     from studies import run
 

@@ -1,6 +1,5 @@
 """What was named and typed, as a config, an environment or a run's folder; and how results are printed."""
 
-import statistics
 from argparse import Namespace
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -47,18 +46,7 @@ def run_folder(text: str) -> Path:
     raise UserError(f"{folder} is not the folder of a run: it has no config.json.{hint}")
 
 
-def mean_return(returns: list[float], env: "EnvConfig") -> str:
-    """One line; games with a human reference also get 0 % for random play and 100 % for a human's."""
-    from reverie.evaluate.human_scores import normalized
-
-    mean = statistics.fmean(returns)
-    spread = f" (standard deviation {statistics.stdev(returns):.1f})" if len(returns) > 1 else ""
-    human = normalized(env, mean)
-    beside = "" if human is None else f", human-normalized {human:.1%}"
-    return f"mean return of {len(returns)} episodes: {mean:.1f}{spread}{beside}"
-
-
 def print_paths(paths: dict[str, Path]) -> None:
-    width = max(map(len, paths))
+    width = max(map(len, paths), default=0)
     for what, path in paths.items():
         print(f"  {what:<{width}}  {path}")
