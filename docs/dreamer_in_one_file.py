@@ -408,7 +408,7 @@ class Env:
         return self.image(), total, over
 
 
-# ---- 11. Training and evaluation: reverie/runs/online.py, reverie/runs/loop.py, reverie/evaluation/returns.py ----------
+# ---- 11. Training and evaluation: reverie/runs/online.py, reverie/runs/loop.py, reverie/evaluation/returns.py --------
 
 
 def train(s: Settings, seed: int = 0) -> Dreamer:

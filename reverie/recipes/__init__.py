@@ -27,6 +27,24 @@ RECIPES = {
     "vae": "reverie.recipes.vae",
     "vicreg": "reverie.recipes.latent_prediction",
 }
+READING = {
+    "autoencoder": ("models/world_model", "dynamics/deterministic", "signals/reconstruction"),
+    "cfm": ("models/world_model", "dynamics/deterministic", "signals/contrastive"),
+    "contrastive": ("models/world_model", "dynamics/deterministic", "signals/contrastive"),
+    "cvae": ("models/generative", "models/cvae", "models/likelihoods"),
+    "dreamer_v1": ("models/world_model", "dynamics/rssm", "learners/actor_critic"),
+    "dreamer_v2": ("models/world_model", "dynamics/categorical", "learners/actor_critic"),
+    "inverse": ("models/world_model", "dynamics/deterministic", "signals/inverse"),
+    "joint": ("models/world_model", "dynamics/deterministic", "signals/inverse"),
+    "naive": ("models/world_model", "dynamics/deterministic", "signals/latent_prediction"),
+    "pixel_forward": ("models/world_model", "dynamics/deterministic", "signals/pixel_prediction"),
+    "planet": ("models/world_model", "dynamics/rssm", "planning/cem"),
+    "sigreg": ("models/world_model", "dynamics/deterministic", "signals/sigreg"),
+    "state_space": ("models/world_model", "dynamics/rssm", "signals/reconstruction"),
+    "vae": ("models/generative", "models/vae", "models/likelihoods"),
+    "vicreg": ("models/world_model", "dynamics/deterministic", "signals/vicreg"),
+}
+"""The files to read between the recipe and `runs/update.py`, where the algorithm is visible."""
 PACKAGE = Path(__file__).parents[1]
 SIZES = ("tiny", "laptop", "paper")
 
@@ -96,7 +114,10 @@ def document(name: str) -> str:
 
 def reading(name: str) -> tuple[str, ...]:
     """The five files that say what a recipe computes, from the folder above the package; none for a plug-in's."""
-    return import_module(RECIPES[name]).READING[name] if name in RECIPES else ()
+    if name not in RECIPES:
+        return ()
+    files = [RECIPES[name].removeprefix("reverie.").replace(".", "/"), *READING[name], "runs/update"]
+    return tuple(f"reverie/{file}.py" for file in files)
 
 
 def purpose(path: str) -> str:

@@ -17,16 +17,6 @@ from reverie.recipes.presets import offline_budget, random_frames
 from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, digit_budget, digit_optimizer
 from reverie.runs.config import OfflineConfig
 
-READING = {
-    "cvae": (
-        "reverie/recipes/cvae.py",
-        "reverie/models/generative.py",
-        "reverie/models/cvae.py",
-        "reverie/models/likelihoods.py",
-        "reverie/runs/update.py",
-    )
-}
-
 
 def cvae(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for the digits (`env_id` None) or for an environment's frames."""

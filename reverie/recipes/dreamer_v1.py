@@ -27,15 +27,6 @@ from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 
-READING = {
-    "dreamer_v1": (
-        "reverie/recipes/dreamer_v1.py",
-        "reverie/models/world_model.py",
-        "reverie/dynamics/rssm.py",
-        "reverie/learners/actor_critic.py",
-        "reverie/runs/update.py",
-    )
-}
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
 Networks = tuple[WorldModelConfig, ActorCriticConfig]
 

@@ -39,15 +39,6 @@ from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 
-READING = {
-    "dreamer_v2": (
-        "reverie/recipes/dreamer_v2.py",
-        "reverie/models/world_model.py",
-        "reverie/dynamics/categorical.py",
-        "reverie/learners/actor_critic.py",
-        "reverie/runs/update.py",
-    )
-}
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
 DECAY = 1e-6
 """Weight decay: the part of every weight that each step removes."""

@@ -39,26 +39,6 @@ from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.sigreg import SIGRegConfig
 from reverie.signals.vicreg import VICRegConfig
 
-READING = {
-    method: (
-        "reverie/recipes/latent_prediction.py",
-        "reverie/models/world_model.py",
-        "reverie/dynamics/deterministic.py",
-        f"reverie/signals/{signal}.py",
-        "reverie/runs/update.py",
-    )
-    for method, signal in {
-        "naive": "latent_prediction",
-        "vicreg": "vicreg",
-        "sigreg": "sigreg",
-        "inverse": "inverse",
-        "joint": "inverse",
-        "contrastive": "contrastive",
-        "cfm": "contrastive",
-        "autoencoder": "reconstruction",
-        "pixel_forward": "pixel_prediction",
-    }.items()
-}
 TRANSITIONS = {"tiny": 200, "laptop": 20_000, "paper": 200_000}
 DIMENSIONS = {"tiny": 6, "laptop": 16, "paper": 8}
 DEPTH = {"tiny": 2, "laptop": 16, "paper": 64}

@@ -34,15 +34,6 @@ from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 
-READING = {
-    "planet": (
-        "reverie/recipes/planet.py",
-        "reverie/models/world_model.py",
-        "reverie/dynamics/rssm.py",
-        "reverie/planning/cem.py",
-        "reverie/runs/update.py",
-    )
-}
 EPISODE = 1_000
 """Frames of an episode of DeepMind Control."""
 LAPTOP = ICEMConfig(candidates=270, elites=27, iterations=6)

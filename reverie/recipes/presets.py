@@ -119,14 +119,7 @@ def tiny(env_id: str) -> OnlinePreset:
         env=EnvConfig(env_id, image_size=16, repeat=max(2, published_protocol(env_id).repeat)),
         replay=ReplayConfig(capacity=2_000),
         training=TrainingConfig(
-            frames=1_000,
-            prefill=400,
-            round=50,
-            updates=5,
-            batch=4,
-            length=8,
-            log_every=50,
-            checkpoint_every=100,
+            frames=1_000, prefill=400, round=50, updates=5, batch=4, length=8, log_every=50, checkpoint_every=100
         ),
         evaluation=EvaluationConfig(every=0, final_episodes=1),
     )
@@ -140,14 +133,7 @@ def pendulum() -> OnlinePreset:
         env=EnvConfig("Pendulum-v1", image_size=32, repeat=2),
         replay=ReplayConfig(capacity=20_000),
         training=TrainingConfig(
-            frames=8_000,
-            prefill=1_000,
-            round=100,
-            updates=50,
-            batch=16,
-            length=24,
-            log_every=100,
-            checkpoint_every=500,
+            frames=8_000, prefill=1_000, round=100, updates=50, batch=16, length=24, log_every=100, checkpoint_every=500
         ),
         evaluation=EvaluationConfig(every=0, final_episodes=10),
     )
@@ -184,13 +170,7 @@ def pixels(env_id: str) -> OnlinePreset:
         env=replace(published_env(env_id), rendering="fast" if fast else "stock"),
         replay=ReplayConfig(capacity=100_000),
         training=TrainingConfig(
-            frames=100_000,
-            prefill=5_000,
-            round=50,
-            updates=10,
-            batch=16,
-            length=24,
-            checkpoint_every=1_000,
+            frames=100_000, prefill=5_000, round=50, updates=10, batch=16, length=24, checkpoint_every=1_000
         ),
         evaluation=EvaluationConfig(every=10_000, episodes=1),
     )

@@ -11,16 +11,6 @@ from reverie.recipes.dreamer_v1 import DEFAULT_ENV, dreamer_v1
 from reverie.recipes.presets import random_frames
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 
-READING = {
-    "state_space": (
-        "reverie/recipes/state_space.py",
-        "reverie/models/world_model.py",
-        "reverie/dynamics/rssm.py",
-        "reverie/evaluation/prediction.py",
-        "reverie/runs/update.py",
-    )
-}
-
 
 def state_space(size: str, env_id: str | None) -> OfflineConfig:
     """The config of one size, for one environment's random interaction."""

@@ -19,15 +19,6 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.recipes.presets import offline_budget, random_frames
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 
-READING = {
-    "vae": (
-        "reverie/recipes/vae.py",
-        "reverie/models/generative.py",
-        "reverie/models/vae.py",
-        "reverie/models/likelihoods.py",
-        "reverie/runs/update.py",
-    )
-}
 DIGIT_UNITS = {"tiny": 16, "laptop": 256, "paper": 500}
 FRAME_STD = 0.3
 """The likelihood of rendered frames, which have no noise. A learned std makes the prior miss the posteriors."""
