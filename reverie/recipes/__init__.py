@@ -113,7 +113,11 @@ def document(name: str) -> str:
 
 
 def reading(name: str) -> tuple[str, ...]:
-    """The five files that say what a recipe computes, from the folder above the package; none for a plug-in's."""
+    """The five files that say what a recipe computes, from the folder above the package; none for a plug-in's.
+
+    UserError for an unknown recipe.
+    """
+    _find(name)
     if name not in RECIPES:
         return ()
     files = [RECIPES[name].removeprefix("reverie.").replace(".", "/"), *READING[name], "runs/update"]

@@ -114,6 +114,8 @@ def test_online_preset_fits_the_images(size, env_id, network, image_size):
 def test_unknown_names_are_one_sentence():
     with pytest.raises(UserError, match="Did you mean dreamer_v1"):
         reverie.recipe("dreamer_v11")
+    with pytest.raises(UserError, match="Did you mean dreamer_v1"):
+        recipes.reading("dreamer_v11")
     with pytest.raises(UserError, match="tiny, laptop, paper"):
         reverie.recipe("dreamer_v1", "huge")
 
