@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from reverie.cli.commands import data, evaluate, info, train
 from reverie.errors import UserError, nearest
-from studies import STUDIES
 
 
 @dataclass(frozen=True)
@@ -192,17 +191,6 @@ COMMANDS = {
             Argument("--minari", "give the dataset to Minari too, by this id: slide/random-v0", "ID"),
         ),
         _OF_THE_ENVIRONMENT,
-    ),
-    "study": Command(
-        data.study,
-        f"answer a question by experiments: {', '.join(STUDIES)}",
-        "reverie study generative",
-        (
-            Argument("NAME", f"the study, one of {', '.join(STUDIES)}", metavar="NAME"),
-            Argument("--size", "tiny or laptop; deformable also paper (default: laptop)", "SIZE", str, "laptop"),
-            Argument("--parts", "some parts of it, such as rope,cloth (default: all)", "NAMES"),
-            Argument("--out", "folder, resumed if it is there (default: runs/study-NAME-SIZE)", "DIR"),
-        ),
     ),
     "show": Command(
         info.show,

@@ -31,7 +31,7 @@ class PlanningConfig:
     """Sampled futures whose mean is the score, with the same noise for all candidates of a plan.
 
     0 takes the mean transition, which may be impossible where the world is stochastic. For a categorical latent that
-    is the most likely classes, which rank plans worse than samples do (docs/studies/latents)."""
+    is the most likely classes, which rank plans worse than samples do (studies/latents)."""
     warm_start: bool = True
     """Start the search from the last plan, shifted by one step (PlaNet does not)."""
     exploration: float = 0.3

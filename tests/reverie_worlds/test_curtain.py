@@ -4,7 +4,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from reverie_worlds.curtain import FORK_STEP, HIDDEN_ROWS, LANDING_ROW, START_ROW, STEPS, Curtain, picture
-from studies.dynamics.baselines import references
+from studies.dynamics.baselines import baseline_returns
 
 
 def test_it_is_a_sound_gymnasium_environment():
@@ -47,6 +47,6 @@ def test_the_paddle_moves_within_the_picture():
 
 
 def test_memory_is_worth_most_of_the_reward():
-    known = references(episodes=300)
+    known = baseline_returns(episodes=300)
     assert known["perfect"] > 0.95
     assert known["random"] < known["forgetful"] + 0.05 < 0.5

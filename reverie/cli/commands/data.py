@@ -1,8 +1,7 @@
-"""`reverie collect`, and `study`."""
+"""`reverie collect`."""
 
 import sys
 from argparse import Namespace
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,33 +47,4 @@ def collect(arguments: Namespace, settings: Texts) -> int:
         minari.write(out, arguments.minari)
         print(f"  minari   {arguments.minari}")
     print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
-    return 0
-
-
-def study(arguments: Namespace, _: Texts) -> int:
-    """`reverie study NAME`"""
-    import json
-
-    from reverie.files import atomic_write
-    from reverie.runs.display import LiveDisplay
-    from reverie.runs.interrupt import Interrupted
-    from studies import run
-
-    out = Path(arguments.out) if arguments.out else Path("runs") / f"study-{arguments.name}-{arguments.size}"
-    try:
-        with LiveDisplay(f"study {arguments.name}, {arguments.size}, in {out}") as display:
-            findings = run(
-                arguments.name,
-                out,
-                arguments.size,
-                lambda what, progress: display(replace(progress, message=progress.message or f"training {what}")),
-                tuple(arguments.parts.split(",")) if arguments.parts else (),
-            )
-    except Interrupted:
-        print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)
-        return 130
-    atomic_write(out / "study.json", json.dumps(findings.numbers, indent=1).encode())
-    atomic_write(out / "study.md", findings.report.encode())
-    print(findings.report)
-    print_paths({"report": out / "study.md", "numbers": out / "study.json"})
     return 0
