@@ -1,4 +1,4 @@
-"""How long one full update takes: ours against a plain hand-written PyTorch step of the same sizes.
+"""How long one full update takes: ours against `docs/dreamer_in_one_file.py`, plain PyTorch of the same sizes.
 
     python bench/update.py --size middle --rounds 5
 
@@ -17,30 +17,57 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from plain_step import Agent as PlainAgent
-from plain_step import Sizes
 from torch.distributions import normal
 from torch.utils.flop_counter import FlopCounterMode
 
 from reverie.agents.agent import choose_device
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import Optimizer
-from reverie.recipes.dreamer_v1 import network
-from reverie.runs.update import draw_noise, make_update
+from reverie.recipes.dreamer_v1 import networks
+from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.types import Batch
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+from dreamer_in_one_file import Dreamer, Settings
+
+PAPER = Settings(
+    image_size=64,
+    batch=50,
+    length=50,
+    actions=6,
+    depth=32,
+    deter=200,
+    stoch=30,
+    hidden=200,
+    units=400,
+    layers=(2, 3, 4),
+    image_std=1.0,
+    reward_scale=1.0,
+    reward_weight=1.0,
+    gamma=0.99,
+    entropy=0.0,
+    init_std=5.0,
+    min_std=1e-4,
+    rates=(6e-4, 8e-5, 8e-5),
+    clips=(100.0, 100.0, 100.0),
+    decay=0,
+)
+DEMO = replace(PAPER, image_size=32, depth=8, deter=64, stoch=20, hidden=64, units=64, layers=(2, 2, 2))
 SIZES = {
-    "demo": (Sizes(32, 8, 64, 20, 64, 64, 16, 24, 1), (2, 2, 2)),
-    "middle": (Sizes(64, 32, 200, 30, 200, 400, 16, 50, 6), (2, 3, 4)),
-    "paper": (Sizes(64, 32, 200, 30, 200, 400, 50, 50, 6), (2, 3, 4)),
+    "demo": replace(DEMO, batch=16, length=24, actions=1),
+    "middle": replace(PAPER, batch=16),
+    "paper": PAPER,
 }
+LOSSES = {"reconstruction": "image", "reward": "reward", "divergence": "divergence", "actor": "actor", "value": "value"}
+"""The losses, by their names in the library and in the file."""
 
 
 def main() -> None:
@@ -49,23 +76,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
-    device, (sizes, layers) = choose_device(asked.device), SIZES[asked.size]
+    device, sizes = choose_device(asked.device), SIZES[asked.size]
     torch.manual_seed(0)
     batch = random_batch(sizes, device)
-    plain = Plain(sizes, layers, batch, device)
-    found: dict[str, Contestant] = {"plain": plain}
+    plain = Plain(sizes, batch, device)
+    contestants: dict[str, Contestant] = {"plain": plain}
     for execution in ("eager", "compiled") if device.type == "cuda" else ("eager",):
-        found[f"reverie {execution}"] = Ours(sizes, layers, batch, device, execution)
-    agreement = check(Ours(sizes, layers, batch, device, "eager"), plain)
+        contestants[f"reverie {execution}"] = Ours(sizes, batch, device, execution)
+    agreement = check(Ours(sizes, batch, device, "eager"), plain)
     with FlopCounterMode(display=False) as counter:
         plain.update()
     flops = counter.get_total_flops()
-    seconds: dict[str, list[float]] = {name: [] for name in found}
-    behavior: dict[str, list[float]] = {name: [] for name in found}
-    for contestant in found.values():
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    behavior: dict[str, list[float]] = {name: [] for name in contestants}
+    for contestant in contestants.values():
         contestant.update()
     for _ in range(asked.rounds):
-        for name, contestant in found.items():
+        for name, contestant in contestants.items():
             contestant.behavior_seconds = 0.0
             seconds[name].append(timed(contestant.update, device))
             behavior[name].append(contestant.behavior_seconds)
@@ -76,7 +103,7 @@ def main() -> None:
             "world model": statistics.median(a - b for a, b in zip(seconds[name], behavior[name])),
             "behavior": statistics.median(behavior[name]),
         }
-        for name in (found if device.type == "cpu" else ())
+        for name in (contestants if device.type == "cpu" else ())
     }
     result = {
         "command": "python bench/update.py " + " ".join(sys.argv[1:]),
@@ -107,10 +134,10 @@ def main() -> None:
             print(f"  {part:16} {value:7.3f} s   {value / parts['plain'][part]:5.2f} of plain")
 
 
-def random_batch(s: Sizes, device: torch.device) -> Batch:
+def random_batch(s: Settings, device: torch.device) -> Batch:
     no = torch.zeros(s.batch, s.length, dtype=torch.bool, device=device)
-    images = torch.randint(0, 256, (s.batch, s.length, s.image, s.image, 3), dtype=torch.uint8, device=device)
-    action = torch.rand(s.batch, s.length, s.action, device=device) * 2 - 1
+    images = torch.randint(0, 256, (s.batch, s.length, s.image_size, s.image_size, 3), dtype=torch.uint8, device=device)
+    action = torch.rand(s.batch, s.length, s.actions, device=device) * 2 - 1
     return Batch({"pixels": images}, action, torch.rand(s.batch, s.length, device=device), no, no, no)
 
 
@@ -123,30 +150,26 @@ class Contestant:
     def clocked(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed_function(*arguments: Any) -> Any:
             started = time.perf_counter()
-            found = function(*arguments)
+            result = function(*arguments)
             self.behavior_seconds += time.perf_counter() - started
-            return found
+            return result
 
         return timed_function
 
 
 class Plain(Contestant):
-    def __init__(self, s: Sizes, layers: tuple[int, int, int], batch: Batch, device: torch.device) -> None:
-        self.agent = agent = PlainAgent(s, layers, 3.0, 0.99)
-        for net in (agent.model, agent.actor, agent.value):
-            net.to(device)
+    def __init__(self, s: Settings, batch: Batch, device: torch.device) -> None:
+        self.dreamer = dreamer = Dreamer(s, str(device))
         if device.type == "cpu":
-            agent.behavior = self.clocked(agent.behavior)
+            dreamer.learn_behavior = self.clocked(dreamer.learn_behavior)
         self.columns = batch.obs["pixels"], batch.action, batch.reward, batch.is_first
-        self.update = lambda: agent.update(*self.columns)
+        self.update = lambda: dreamer.update(*self.columns)
 
 
 class Ours(Contestant):
-    def __init__(
-        self, s: Sizes, layers: tuple[int, int, int], batch: Batch, device: torch.device, execution: str
-    ) -> None:
-        model_config, behavior = network(s.depth, s.deter, s.stoch, s.hidden, s.units, layers, continuation=False)
-        spec = EnvSpec({"pixels": Space((s.image, s.image, 3), "uint8")}, ActionSpace(s.action, False), 2)
+    def __init__(self, s: Settings, batch: Batch, device: torch.device, execution: str) -> None:
+        model_config, behavior = networks(s.depth, s.deter, s.stoch, s.hidden, s.units, s.layers, continuation=False)
+        spec = EnvSpec({"pixels": Space((s.image_size, s.image_size, 3), "uint8")}, ActionSpace(s.actions, False), 2)
         self.model = WorldModel(model_config, spec).to(device)
         self.learner = behavior.build(spec, self.model.dynamics.feature_size).to(device)
         optimizers = {
@@ -163,66 +186,77 @@ class Ours(Contestant):
 
 
 def check(ours: Ours, plain: Plain) -> dict[str, float]:
-    """One update each from the same weights, batch and noise: losses, and how parallel the steps of the weights are."""
-    pairs = same_weights(ours, plain)
+    """One update each from the same weights, batch and noise: losses, and how parallel the steps of the weights are.
+
+    Exits with a sentence where the two differ.
+    """
+    pairs = copy_weights(ours.model, ours.learner, plain.dreamer)
     before = [(a.detach().clone(), b.detach().clone()) for a, b in pairs]
     noise = ours.draw()
-    drawn = list(noise.model.unbind(1))
-    for action, state in zip(noise.behavior.policy.unbind(1), noise.behavior.dynamics.unbind(1)):
-        drawn += [action, state]
-    queue, losses = iter(drawn), []
-    real, step = normal._standard_normal, plain.agent.step
-    normal._standard_normal = lambda shape, dtype, device: next(queue)
-    plain.agent.step = lambda adam, net, loss: (losses.append(loss.item()), step(adam, net, loss))
-    try:
-        plain.update()
-    finally:
-        normal._standard_normal, plain.agent.step = real, step
+    with given_noise(noise):
+        losses = plain.update()
     metrics = ours.compute(ours.batch, noise)
-    found = {}
-    for name, theirs in zip(("model", "actor", "value"), losses):
-        found[f"loss/{name}/reverie"], found[f"loss/{name}/plain"] = metrics[f"loss/{name}"].item(), theirs
-        if abs(found[f"loss/{name}/reverie"] - theirs) > 1e-3 * max(1.0, abs(theirs)):
-            raise SystemExit(f"The two do not compute the same: {found}")
-    moved = [(a.detach() - a0, b.detach() - b0) for (a, b), (a0, b0) in zip(pairs, before)]
-    moved = [(a, b) for a, b in moved if a.any() or b.any()]  # within free nats the prior stays where it is
-    alike = [torch.cosine_similarity(a.flatten(), b.flatten(), dim=0).item() for a, b in moved]
-    found["least_cosine_of_a_parameters_steps"] = min(alike)
-    if min(alike) < 0.99:
-        odd = tuple(moved[alike.index(min(alike))][0].shape)
-        raise SystemExit(f"The two do not step alike, least of all a parameter of shape {odd}: {found}")
-    found["parameters"] = sum(a.numel() for a, _ in pairs)
-    return found
+    agreement: dict[str, float] = {}
+    names = {
+        "reconstruction": "image",
+        "reward": "reward",
+        "divergence": "divergence",
+        "actor": "actor",
+        "value": "value",
+    }
+    for name, plain_name in names.items():
+        value, reference = metrics[f"loss/{name}"].item(), losses[plain_name].item()
+        agreement[f"loss/{name}/reverie"], agreement[f"loss/{name}/plain"] = value, reference
+        if abs(value - reference) > 1e-3 * max(1.0, abs(reference)):
+            raise SystemExit(f"The two do not compute the same: {agreement}")
+    steps = [(a.detach() - a0, b.detach() - b0) for (a, b), (a0, b0) in zip(pairs, before)]
+    steps = [(a, b) for a, b in steps if a.any() or b.any()]  # within free nats the prior stays where it is
+    cosines = [torch.cosine_similarity(a.flatten(), b.flatten(), dim=0).item() for a, b in steps]
+    agreement["least_cosine_of_a_parameters_steps"] = min(cosines)
+    if min(cosines) < 0.99:
+        shape = tuple(steps[cosines.index(min(cosines))][0].shape)
+        raise SystemExit(f"The two do not step alike, least of all a parameter of shape {shape}: {agreement}")
+    agreement["parameters"] = sum(a.numel() for a, _ in pairs)
+    return agreement
 
 
-def same_weights(ours: Ours, plain: Plain) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Copy ours into plain's; all pairs of parameters. Only the order of a map's axes differs."""
-    theirs, mine = plain.agent, ours.model
-    reconstruction = mine.signals["reconstruction"].heads["pixels"]
-    dynamics = mine.dynamics
+def copy_weights(model: WorldModel, learner: Any, dreamer: Dreamer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Copy the library's parameters and normalization into `dreamer`; all pairs of parameters, the library's first."""
+    head, images, dynamics = model.signals["reconstruction"].heads["pixels"], dreamer.model.images, model.dynamics
     modules = [
-        (mine.encoder, theirs.model.encoder),
-        (reconstruction.net, theirs.model.decoder),
-        (dynamics.inputs, theirs.model.inputs),
-        (dynamics.cell, theirs.model.cell),
-        (dynamics.prior, theirs.model.prior),
-        (dynamics.posterior, theirs.model.posterior),
-        (mine.signals["reward"], theirs.model.reward),
-        (ours.learner.policy, theirs.actor),
-        (ours.learner.value, theirs.value),
+        (model.encoder, images.encoder),
+        (head.dense, images.to_maps),
+        (head.net, images.decoder),
+        (dynamics.inputs, dreamer.model.dynamics.inputs),
+        (dynamics.cell, dreamer.model.dynamics.cell),
+        (dynamics.prior, dreamer.model.dynamics.prior),
+        (dynamics.posterior, dreamer.model.dynamics.posterior),
+        (model.signals["reward"], dreamer.model.reward),
+        (learner.policy, dreamer.actor),
+        (learner.value, dreamer.value),
     ]
     pairs = [pair for a, b in modules for pair in zip(a.parameters(), b.parameters(), strict=True)]
-    channels, height, width = theirs.model.start
-    counted = sum(a.numel() for a, _ in pairs)
+    mean, scale = model.normalize.statistics("pixels")
     with torch.no_grad():
-        for a, b in pairs:
+        for a, b in [*pairs, (mean, dreamer.model.mean), (scale, dreamer.model.scale)]:
             b.copy_(a)
-        for a, b in zip(reconstruction.dense.parameters(), theirs.model.to_maps.parameters()):
-            b.copy_(a.unflatten(0, (height, width, channels)).permute(2, 0, 1, *range(3, a.ndim + 2)).flatten(0, 2))
-            counted += a.numel()
-    everything = [*mine.parameters(), *ours.learner.policy.parameters(), *ours.learner.value.parameters()]
-    assert counted == sum(a.numel() for a in everything), "a part has no counterpart"
+    everything = [*model.parameters(), *learner.policy.parameters(), *learner.value.parameters()]
+    assert len(pairs) == len(everything), "a part has no counterpart"
     return pairs
+
+
+@contextmanager
+def given_noise(noise: UpdateNoise) -> Iterator[None]:
+    """Within it, `torch.distributions` takes the noise of one update in the order in which `dreamer` samples."""
+    samples = list(noise.model.unbind(1))
+    for action, state in zip(noise.behavior.policy.unbind(1), noise.behavior.dynamics.unbind(1)):
+        samples += [action, state]
+    queue, standard_normal = iter(samples), normal._standard_normal
+    normal._standard_normal = lambda shape, dtype, device: next(queue)
+    try:
+        yield
+    finally:
+        normal._standard_normal = standard_normal
 
 
 def timed(update: Callable[[], object], device: torch.device) -> float:

@@ -73,7 +73,7 @@ class TanhNormalPolicy(BoxPolicy):
 
     def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
         super().__init__(config, action_size, feature_size)
-        self.raw_init_std = float(torch.tensor(config.init_std).expm1().log())
+        self.raw_init_std = float(torch.tensor(config.init_std, device="cpu").expm1().log())
 
     def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
         """Mean and standard deviation of the Gaussian before the tanh."""

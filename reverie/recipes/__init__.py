@@ -1,29 +1,51 @@
-"""One file a method: a function from size and environment to a config. Adding one: a file, a line in `RECIPES`."""
+"""Recipes: a method is a function from size and environment to a config. Adding one: a file, a line in `RECIPES`."""
 
+import ast
+import inspect
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from reverie.config import plugins
 from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
 RECIPES = {
-    "autoencoder": "reverie.recipes.autoencoder",
-    "cfm": "reverie.recipes.cfm",
-    "contrastive": "reverie.recipes.contrastive",
+    "autoencoder": "reverie.recipes.latent_prediction",
+    "cfm": "reverie.recipes.latent_prediction",
+    "contrastive": "reverie.recipes.latent_prediction",
     "cvae": "reverie.recipes.cvae",
     "dreamer_v1": "reverie.recipes.dreamer_v1",
     "dreamer_v2": "reverie.recipes.dreamer_v2",
-    "inverse": "reverie.recipes.inverse",
-    "joint": "reverie.recipes.joint",
-    "naive": "reverie.recipes.naive",
-    "pixel_forward": "reverie.recipes.pixel_forward",
+    "inverse": "reverie.recipes.latent_prediction",
+    "joint": "reverie.recipes.latent_prediction",
+    "naive": "reverie.recipes.latent_prediction",
+    "pixel_forward": "reverie.recipes.latent_prediction",
     "planet": "reverie.recipes.planet",
-    "sigreg": "reverie.recipes.sigreg",
+    "sigreg": "reverie.recipes.latent_prediction",
     "state_space": "reverie.recipes.state_space",
     "vae": "reverie.recipes.vae",
-    "vicreg": "reverie.recipes.vicreg",
+    "vicreg": "reverie.recipes.latent_prediction",
 }
+READING = {
+    "autoencoder": ("models/world_model", "dynamics/deterministic", "signals/reconstruction"),
+    "cfm": ("models/world_model", "dynamics/deterministic", "signals/contrastive"),
+    "contrastive": ("models/world_model", "dynamics/deterministic", "signals/contrastive"),
+    "cvae": ("models/generative", "models/cvae", "models/likelihoods"),
+    "dreamer_v1": ("models/world_model", "dynamics/rssm", "learners/actor_critic"),
+    "dreamer_v2": ("models/world_model", "dynamics/categorical", "learners/actor_critic"),
+    "inverse": ("models/world_model", "dynamics/deterministic", "signals/inverse"),
+    "joint": ("models/world_model", "dynamics/deterministic", "signals/inverse"),
+    "naive": ("models/world_model", "dynamics/deterministic", "signals/latent_prediction"),
+    "pixel_forward": ("models/world_model", "dynamics/deterministic", "signals/pixel_prediction"),
+    "planet": ("models/world_model", "dynamics/rssm", "planning/cem"),
+    "sigreg": ("models/world_model", "dynamics/deterministic", "signals/sigreg"),
+    "state_space": ("models/world_model", "dynamics/rssm", "signals/reconstruction"),
+    "vae": ("models/generative", "models/vae", "models/likelihoods"),
+    "vicreg": ("models/world_model", "dynamics/deterministic", "signals/vicreg"),
+}
+"""The files to read between the recipe and `runs/update.py`, where the algorithm is visible."""
+PACKAGE = Path(__file__).parents[1]
 SIZES = ("tiny", "laptop", "paper")
 
 
@@ -67,16 +89,45 @@ def _find(name: str) -> Recipe:
     return _foreign[name]
 
 
-def document(name: str) -> str:
-    """The recipe's own text, with its reading path."""
+def _description(name: str) -> str:
+    """The docstring of the function, then the module's; only the module's where a file of Reverie is one recipe."""
     function = _find(name)
-    own = import_module(RECIPES[name]).__doc__ if name in RECIPES else function.__doc__
-    return (own or f"{name}, of {function.__module__}.").strip()
+    own = inspect.cleandoc(function.__doc__ or f"{name}, of {function.__module__}.")
+    if name not in RECIPES:
+        return own
+    module = inspect.cleandoc(import_module(RECIPES[name]).__doc__ or "")
+    return module if RECIPES[name].endswith(f".{name}") else f"{own}\n\n{module}"
 
 
 def describe(name: str) -> str:
-    """The first line of the recipe's text."""
-    return document(name).splitlines()[0]
+    """The first line of the recipe's description."""
+    return _description(name).splitlines()[0]
+
+
+def document(name: str) -> str:
+    """The recipe's description, departures and reading list. UserError for an unknown recipe."""
+    text, files = _description(name), reading(name)
+    if not files:
+        return text
+    return "\n".join([text, "", "Reading list:", *(f"  {path}\n      {purpose(path)}" for path in files)])
+
+
+def reading(name: str) -> tuple[str, ...]:
+    """The five files that say what a recipe computes, from the folder above the package; none for a plug-in's.
+
+    UserError for an unknown recipe.
+    """
+    _find(name)
+    if name not in RECIPES:
+        return ()
+    files = [RECIPES[name].removeprefix("reverie.").replace(".", "/"), *READING[name], "runs/update"]
+    return tuple(f"reverie/{file}.py" for file in files)
+
+
+def purpose(path: str) -> str:
+    """The first line of a file's docstring; `path` is from the folder above the package."""
+    docstring = ast.get_docstring(ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
 
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:

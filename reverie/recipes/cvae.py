@@ -4,13 +4,6 @@ Sohn 2015 ("Learning Structured Output Representation using Deep Conditional Gen
 draws handwritten digits given their label; with one, the next frame given the frame and the action, from random
 interaction with that environment.
 
-Reading path:
-    reverie/recipes/cvae.py         this file: what is put together
-    reverie/models/generative.py      the bound in its two halves, and the estimate that checks it
-    reverie/models/cvae.py      the condition, and the three distributions that it enters
-    reverie/runs/update.py               one update
-    reverie/runs/loop.py                the training loop
-
 Sizes as in `vae`.
 """
 
@@ -20,7 +13,8 @@ from reverie.models.cvae import CVAEConfig
 from reverie.models.likelihoods import GaussianPixelsConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, budget, digit_budget, digit_optimizer, frames
+from reverie.recipes.presets import offline_budget, random_frames
+from reverie.recipes.vae import DIGIT_UNITS, FRAME_DEPTH, FRAME_STD, digit_budget, digit_optimizer
 from reverie.runs.config import OfflineConfig
 
 
@@ -45,4 +39,6 @@ def cvae(size: str, env_id: str | None) -> OfflineConfig:
         prior="learned",
         likelihood=GaussianPixelsConfig(std=FRAME_STD),
     )
-    return OfflineConfig("cvae", size, data=frames(size, env_id), model=model, training=budget(size, length=2))
+    return OfflineConfig(
+        "cvae", size, data=random_frames(size, env_id), model=model, training=offline_budget(size, length=2)
+    )

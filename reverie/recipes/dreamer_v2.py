@@ -1,24 +1,23 @@
 """DreamerV2: categorical latents, balanced divergence, and a policy for discrete actions too (Hafner et al. 2021).
 
-Reading path: this recipe, `dynamics/rssm.py`, `dynamics/categorical.py`, `signals/divergence.py`,
-`learners/actor_critic.py`.
-
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. `MinAtar/...` from its 10x10 images, `Pendulum-v1` from 32x32, others from 64x64.
-  But for MinAtar it keeps Dreamer V1's policy, value and optimizers.
-- `paper`: the published network and schedule, exactly: for `ALE/...` those of Atari (deter 600, REINFORCE, discount
-  predicted, tanh of rewards), for everything else those of DeepMind Control (deter 200, gradients through the
-  dynamics, a truncated normal), with a discount predicted and REINFORCE where the actions are discrete.
+  Outside of MinAtar it keeps Dreamer V1's policy, value and optimizers.
+- `paper`: the published network and schedule, exactly. `ALE/...` gets those of Atari: deter 600, REINFORCE, a predicted
+  discount, the tanh of rewards. Everything else gets those of DeepMind Control: deter 200, gradients through the
+  dynamics, a truncated normal. Where episodes can end the discount is predicted; discrete actions get REINFORCE.
 
-Departures: a state's value is the return that follows it (`learners/actor_critic.py`); sequences are drawn uniformly,
-where the published code draws the ends of Atari's episodes more often; the first imagined state counts by its predicted
-continuation, which the published code takes from the recording; evaluation acts on the most likely classes, where the
-published one samples them; the cell's matrix has no bias before the normalization, which has one of its own.
+Departures:
+- A state's value is the return that follows it (`learners/actor_critic.py`).
+- Sequences are drawn uniformly. The published code draws the ends of Atari's episodes more often.
+- The first imagined state counts by its predicted continuation, which the published code takes from the recording.
+- Evaluation acts on the most likely classes. The published one samples them.
+- The cell's matrix has no bias before the normalization, which has one of its own.
 """
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 from reverie.agents.policies import PolicyConfig
 from reverie.data.replay import ReplayConfig
@@ -31,7 +30,8 @@ from reverie.nn.encoder import EncoderConfig
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
-from reverie.recipes import dreamer_v1 as v1
+from reverie.recipes.dreamer_v1 import MINATAR_DENSE, MINATAR_HORIZON, dreamer_v1
+from reverie.recipes.presets import published_env, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
@@ -41,17 +41,14 @@ from reverie.signals.reward import RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
 DECAY = 1e-6
-"""The part of every weight that goes with each step."""
+"""Weight decay: the part of every weight that each step removes."""
 
 
 def dreamer_v2(size: str, env_id: str | None) -> OnlineConfig:
     """The config of one size, for one environment."""
     env_id = env_id or DEFAULT_ENV[size]
-    if size == "tiny":
-        return tiny(env_id)
-    if size == "laptop":
-        return grid(env_id) if env_id.startswith("MinAtar/") else laptop(env_id)
-    return atari(env_id) if env_id.startswith("ALE/") else control(env_id)
+    build = {"tiny": tiny, "laptop": laptop, "paper": paper}[size]
+    return build(env_id)
 
 
 def adam(lr: float, clip: float = 100.0) -> AdamConfig:
@@ -81,12 +78,17 @@ def network(
 
 
 def learner(dense: MLPConfig) -> ActorCriticConfig:
-    """What both published settings share; nothing but the policy's own samples explores."""
+    """The learner that both published settings share; it explores by the policy's samples alone."""
     policy = PolicyConfig(dense, min_std=0.1, exploration=0.0, continuous="truncated_normal")
     return ActorCriticConfig(policy, dense, horizon=15, lambda_=0.95, reinforce=None, target_every=100)
 
 
 PAPER_CONV, PAPER_DENSE = ConvConfig(48, "elu"), MLPConfig(4, 400)
+
+
+def paper(env_id: str) -> OnlineConfig:
+    """The two published settings: one for Atari, one for DeepMind Control and everything else."""
+    return atari(env_id) if published_protocol(env_id).family == "atari" else control(env_id)
 
 
 def atari(env_id: str) -> OnlineConfig:
@@ -104,7 +106,7 @@ def atari(env_id: str) -> OnlineConfig:
     return OnlineConfig(
         recipe="dreamer_v2",
         size="paper",
-        env=v1.family(env_id, 64),
+        env=published_env(env_id),
         replay=ReplayConfig(capacity=2_000_000),
         model=model,
         behavior=behavior,
@@ -117,8 +119,8 @@ def atari(env_id: str) -> OnlineConfig:
 
 def control(env_id: str) -> OnlineConfig:
     """The published settings for DeepMind Control; discrete actions elsewhere get REINFORCE and a discount head."""
-    suite = env_id.startswith("dm_control/")
-    model = network(PAPER_CONV, 200, 200, CategoricalConfig(), PAPER_DENSE, continuation=0.0 if suite else 5.0)
+    continuation = 5.0 if published_protocol(env_id).terminates else 0.0
+    model = network(PAPER_CONV, 200, 200, CategoricalConfig(), PAPER_DENSE, continuation)
     signals = model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
     model = replace(model, signals=signals, optimizer=adam(3e-4))
     behavior = replace(
@@ -128,7 +130,7 @@ def control(env_id: str) -> OnlineConfig:
         actor_optimizer=adam(8e-5),
         value_optimizer=adam(8e-5),
     )
-    env = v1.family(env_id, 64)
+    env = published_env(env_id)
     return OnlineConfig(
         recipe="dreamer_v2",
         size="paper",
@@ -141,14 +143,28 @@ def control(env_id: str) -> OnlineConfig:
     )
 
 
-def grid(env_id: str) -> OnlineConfig:
-    """What `dreamer_v1` is for MinAtar, with V2's latent, cell, divergence and optimizers, and REINFORCE."""
-    base = cast(OnlineConfig, v1.grid(env_id))
-    dynamics = RSSMConfig(v1.GRID.units, v1.GRID.units, CategoricalConfig(16, 8), gate_bias=1.0, cell="layer_norm")
+def laptop(env_id: str) -> OnlineConfig:
+    """Dreamer V1's config of size `laptop` for this environment, with V2's latent, cell, divergence and REINFORCE."""
+    if published_protocol(env_id).family == "minatar":
+        return minatar(env_id)
+    base = dreamer_v1("laptop", env_id)
+    dynamics = replace(
+        cast(RSSMConfig, base.model.dynamics), latent=CategoricalConfig(16, 16), gate_bias=1.0, cell="layer_norm"
+    )
+    signals = base.model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
+    model = replace(base.model, dynamics=dynamics, signals=signals)
+    behavior = replace(cast(ActorCriticConfig, base.behavior), reinforce=None)
+    return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
+
+
+def minatar(env_id: str) -> OnlineConfig:
+    """Dreamer V1's config for MinAtar, with V2's latent, cell, divergence, optimizers and REINFORCE."""
+    base, units = dreamer_v1("laptop", env_id), MINATAR_DENSE.units
+    dynamics = RSSMConfig(units, units, CategoricalConfig(16, 8), gate_bias=1.0, cell="layer_norm")
     signals = base.model.signals | {"divergence": DivergenceConfig(free=0.0, variant="mean", balance=0.8)}
     behavior = replace(
-        learner(v1.GRID),
-        horizon=v1.GRID_HORIZON,
+        learner(MINATAR_DENSE),
+        horizon=MINATAR_HORIZON,
         gamma=0.99,
         entropy=3e-3,
         actor_optimizer=adam(3e-4),
@@ -158,21 +174,9 @@ def grid(env_id: str) -> OnlineConfig:
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
-def laptop(env_id: str) -> OnlineConfig:
-    """What `dreamer_v1` at size `laptop` is for this environment, with V2's latent, cell, divergence and REINFORCE."""
-    base = cast(OnlineConfig, v1.dreamer_v1("laptop", env_id))
-    dynamics = cast(Any, base.model.dynamics)
-    latent = CategoricalConfig(16, 16)
-    dynamics = replace(dynamics, latent=latent, gate_bias=1.0, cell="layer_norm")
-    signals = base.model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
-    model = replace(base.model, dynamics=dynamics, signals=signals)
-    behavior = replace(cast(ActorCriticConfig, base.behavior), reinforce=None)
-    return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
-
-
 def tiny(env_id: str) -> OnlineConfig:
     """Small enough that a test can train it; too small to learn much."""
-    base, dense = v1.tiny(env_id), MLPConfig(1, 16)
+    base, dense = dreamer_v1("tiny", env_id), MLPConfig(1, 16)
     model = network(ConvConfig(2, "elu"), 16, 16, CategoricalConfig(4, 4), dense, continuation=5.0)
     behavior = replace(learner(dense), horizon=4, reinforce=0.5, entropy=1e-3, target_every=5)
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)

@@ -1,20 +1,20 @@
-"""What all recipes of latent prediction share: random interaction, an encoder, a forward model in its space, and acting
-by ranking what single actions would lead to.
+"""Latent prediction: nine methods that learn an encoder and a forward model from random interaction.
 
-The methods differ in what else is predicted from the encodings (`naive`: nothing, and they collapse), and in nothing
-else: so they can be compared. `cfm` is the one to begin with.
+They act by ranking the predicted results of single actions. They differ in the learning signals alone (`methods`), so
+they can be compared. `naive` shows the problem: its encodings collapse. `cfm` is the one to begin with.
 
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: 20,000 transitions of 64x64 pixels, convolutions from 16 channels, 16 dimensions; minutes on a core.
 - `paper`: 200,000 transitions, 8 dimensions, batches of 128 transitions, 30 epochs (Yan 2020, App. A).
 
-Departures from the published code at size `paper`: the encoder is PlaNet's with 64 channels to begin with (four
-convolutions instead of six), images are normalized, trajectories have the environment's own length instead of ten
+Departures from the published code at size `paper`: the encoder is PlaNet's with 64 channels to begin with, four
+convolutions instead of six. Images are normalized. Trajectories have the environment's own length instead of ten
 actions.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import cast
 
 from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.deterministic import DeterministicConfig
@@ -26,19 +26,157 @@ from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
-from reverie.planning.objectives import GoalConfig, ObjectiveConfig
+from reverie.planning.objectives import GoalConfig, ObjectiveConfig, PixelGoalConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.recipes.vae import frames
+from reverie.recipes.presets import GOALS, random_frames
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 from reverie.signals import SignalConfig
+from reverie.signals.contrastive import ContrastiveConfig
+from reverie.signals.inverse import InverseConfig
+from reverie.signals.latent_prediction import LatentPredictionConfig
+from reverie.signals.pixel_prediction import PixelPredictionConfig
+from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.sigreg import SIGRegConfig
+from reverie.signals.vicreg import VICRegConfig
 
-GOALS = {"reverie/Rope-v0": ("horizontal", "random"), "reverie/Cloth-v0": ("flat", "random")}
-"""Environments that give goals, and the ones that a finished model is sent to."""
 TRANSITIONS = {"tiny": 200, "laptop": 20_000, "paper": 200_000}
 DIMENSIONS = {"tiny": 6, "laptop": 16, "paper": 8}
 DEPTH = {"tiny": 2, "laptop": 16, "paper": 64}
 PAIRS, EPOCHS = 128, 30
 """Transitions in a batch, and how often each is learned from, as published."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table: each signal with its weight, and the few settings that are not shared."""
+
+    signals: dict[str, tuple[float, SignalConfig]]
+    clip: float = 20.0
+    objective: ObjectiveConfig | None = None
+    forward: ForwardConfig | None = None
+    dimensions: int | None = None
+
+
+def methods(size: str) -> dict[str, Method]:
+    """The nine methods. A weight over `D` turns a sum over dimensions into their mean."""
+    D, conv = DIMENSIONS[size], ConvConfig(DEPTH[size])
+    predict, invert = LatentPredictionConfig(), InverseConfig(MLPConfig(3, 128, "relu"))
+    reconstruct, predict_pixels = ReconstructionConfig(conv), PixelPredictionConfig(conv)
+    bilinear = ContrastiveConfig("bilinear", negatives=("next",))
+    published = ContrastiveConfig("distance", negatives=("current",))
+    symmetric = ContrastiveConfig("distance", negatives=("next", "current", "trajectory"), symmetric=True)
+    mlp = MLPForwardConfig(MLPConfig(2, 200, "relu"))
+    cfm = Method({"contrastive": (1, symmetric), "prediction": (0.1, predict)})
+    return {
+        "naive": Method({"prediction": (1, predict)}),
+        "vicreg": Method({"prediction": (25 / D, predict), "vicreg": (1, VICRegConfig())}),
+        "sigreg": Method({"prediction": (1 / D, predict), "sigreg": (0.05, SIGRegConfig())}),
+        "inverse": Method({"inverse": (1, invert), "prediction": (0.1 / D, predict)}),
+        "joint": Method({"inverse": (0.5, invert), "prediction": (1 / D, predict)}, clip=1),
+        "contrastive": Method({"contrastive": (1, bilinear)}, objective=GoalConfig("learned")),
+        "cfm": Method({"contrastive": (1, published)}) if size == "paper" else cfm,
+        "autoencoder": Method({"reconstruction": (8 / 64**2 / 3, reconstruct), "prediction": (1 / D, predict)}, clip=1),
+        "pixel_forward": Method({"pixel_forward": (1, predict_pixels)}, 20, PixelGoalConfig(), mlp, dimensions=8 * D),
+    }
+
+
+def naive(size: str, env_id: str | None) -> OfflineConfig:
+    """Naive forward prediction in a latent space, the lesson that it collapses: it learns from the prediction alone.
+
+    A constant encoding predicts itself without error. With `--model.dynamics.residual true` the model predicts the
+    change, which collapses too.
+    """
+    return method_config("naive", size, env_id)
+
+
+def vicreg(size: str, env_id: str | None) -> OfflineConfig:
+    """Forward prediction kept from collapse by variance and covariance (VICReg, Bardes 2022; PLDM, Sobal 2025)."""
+    return method_config("vicreg", size, env_id)
+
+
+def sigreg(size: str, env_id: str | None) -> OfflineConfig:
+    """Forward prediction whose encodings are kept an isotropic Gaussian (SIGReg; LeJEPA, Balestriero & LeCun 2025)."""
+    return method_config("sigreg", size, env_id)
+
+
+def inverse(size: str, env_id: str | None) -> OfflineConfig:
+    """Inverse model: predict the action between two encodings; the forward model counts a tenth (Agrawal 2016)."""
+    return method_config("inverse", size, env_id)
+
+
+def joint(size: str, env_id: str | None) -> OfflineConfig:
+    """Forward and inverse model jointly, each the mean over its dimensions (Yan 2020, Sec. 5, baseline; Agrawal 2016).
+
+    It differs from `inverse` in the two weights and in gradients clipped to norm 1.
+    """
+    return method_config("joint", size, env_id)
+
+
+def contrastive(size: str, env_id: str | None) -> OfflineConfig:
+    """Contrastive prediction as in CPC: pick what followed among what followed elsewhere (van den Oord 2018).
+
+    The similarity is bilinear; `--model.signals.contrastive.similarity dot` or `distance` compares otherwise.
+    """
+    return method_config("contrastive", size, env_id)
+
+
+def cfm(size: str, env_id: str | None) -> OfflineConfig:
+    """CFM, the contrastive forward model: pick an action's result among other frames, by distance (Yan et al. 2020).
+
+    `paper` is as published: the negatives of a prediction are the current frames of the rest of the batch. `tiny` and
+    `laptop` learn more from a tenth of the data by three changes, each measured in docs/log.md:
+
+    - The batch has several frames of each trajectory, and they are negatives too. The published negatives taught only
+      to distinguish trajectories, which is easy.
+    - Each frame must also pick the prediction that it came from (`symmetric`), as a planner asks of its goal.
+    - The squared error of the prediction has a small weight. Once the right frames are the most alike, the contrastive
+      loss falls more easily by stretching the latent space than by predicting better. The error makes stretching cost.
+    """
+    return method_config("cfm", size, env_id)
+
+
+def autoencoder(size: str, env_id: str | None) -> OfflineConfig:
+    """Autoencoding with a forward model: reconstruct the image, and predict the encoding (Yan 2020, Sec. 5, baseline).
+
+    The weights are the published code's. There both terms are means: over pixels in [-1, 1], and over dimensions.
+    """
+    return method_config("autoencoder", size, env_id)
+
+
+def pixel_forward(size: str, env_id: str | None) -> OfflineConfig:
+    """Pixel-space forward model: predict the next image, act by comparing images (Yan 2020, Sec. 5, baseline).
+
+    The encoding need not be small, for nothing is compared in it.
+
+    Departure: the image is decoded from the encoding alone, without the published skip connections from the encoder.
+    """
+    return method_config("pixel_forward", size, env_id)
+
+
+def published_cfm(size: str, env_id: str | None) -> OfflineConfig:
+    """CFM as published, but for the encoder and the budget: independent transitions, its negatives, `W(z, a) z`."""
+    paper, own = cfm("paper", env_id), cfm(size, env_id)
+    published, model = cast(WorldModelConfig, paper.model), cast(WorldModelConfig, own.model)
+    model = replace(model, dynamics=published.dynamics, signals=published.signals, weights=published.weights)
+    return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))
+
+
+def method_config(name: str, size: str, env_id: str | None) -> OfflineConfig:
+    """The config of the method `name`, of one size, for one environment."""
+    method = methods(size)[name]
+    signals = {term: signal for term, (_, signal) in method.signals.items()}
+    weights = {term: float(weight) for term, (weight, _) in method.signals.items()}
+    return latent_prediction(
+        name,
+        size,
+        env_id,
+        signals,
+        weights,
+        forward=method.forward,
+        objective=method.objective,
+        dimensions=method.dimensions,
+        clip=float(method.clip),
+    )
 
 
 def latent_prediction(
@@ -53,7 +191,7 @@ def latent_prediction(
     dimensions: int | None = None,
     clip: float = 20.0,
 ) -> OfflineConfig:
-    """The config of one size, for one environment; `forward` is the size's own (`forward_model`) unless given."""
+    """The config of one size, for one environment; `forward` defaults to `forward_model(size)`."""
     env_id = env_id or "reverie/Rope-v0"
     dynamics = forward_model(size)
     dynamics = replace(dynamics, size=dimensions or dynamics.size, forward=forward or dynamics.forward)
@@ -89,11 +227,11 @@ def forward_model(size: str) -> DeterministicConfig:
 
 
 def interaction(size: str, env_id: str) -> InteractionConfig:
-    """Random interaction; of worlds of our own with the true state, for whoever judges what was learned."""
+    """Random interaction. Environments with goals record the true state too, for evaluation."""
     count = TRANSITIONS[size]
     if env_id in GOALS:
         return InteractionConfig(EnvConfig(env_id), count, count // 10, privileged=("state",))
-    return replace(frames(size, env_id), train=count, test=count // 10)
+    return replace(random_frames(size, env_id), train=count, test=count // 10)
 
 
 def budget(size: str) -> OfflineTrainingConfig:

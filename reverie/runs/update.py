@@ -49,9 +49,7 @@ def make_update(model: M, learner: Learner[M, Any] | None, optimizers: dict[str,
         trace = model.trace(batch, noise.model)
         losses = model.losses(trace)
         total = model.total(losses)
-        measured = model.metrics(
-            trace, losses
-        )  # before the step: signals measure the trace by the weights that made it
+        measured = model.metrics(trace, losses)  # before the step, with the weights that made the trace
         step = optimizers["model"].step(total)
         metrics = {"loss/model": total.detach(), "grad_norm/model": step["grad_norm"], **measured}
         if learner is not None:

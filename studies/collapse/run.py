@@ -23,8 +23,7 @@ from reverie.evaluation.goals import at_random, by_agent, pursue
 from reverie.evaluation.representation import judge, measure
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.objectives import GoalConfig
-from reverie.recipes.cfm import published
-from reverie.recipes.latent_prediction import latent_prediction
+from reverie.recipes.latent_prediction import latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
 from reverie.runs.offline import load_model
@@ -106,7 +105,7 @@ def model_of(method: str, env_id: str, size: str) -> OfflineConfig:
             "contrastive", size, env_id, {"contrastive": contrast}, {"contrastive": 1.0}, objective=objective
         )
     if method == "cfm_published":
-        return published(size, env_id)
+        return published_cfm(size, env_id)
     return cast(OfflineConfig, recipes.build(method, size, env_id))
 
 

@@ -24,8 +24,7 @@ from reverie.envs.base import EnvConfig
 from reverie.evaluation.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
-from reverie.recipes.cfm import published
-from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction
+from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
@@ -126,7 +125,7 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
     if method == "ssm":
         base = state_space(size, condition.world)
     elif method == "cfm_published":
-        base = published(size, condition.world)
+        base = published_cfm(size, condition.world)
     elif method == "cfm_one_way":
         base = one_way(size, condition.world)
     else:

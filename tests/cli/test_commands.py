@@ -35,7 +35,7 @@ def test_show_prints_what_can_be_typed_again(capsys):
     config = recipes.build("dreamer_v1", "tiny", None)
     again = override(config, texts)
     assert {path: as_text(value) for path, value in leaves(again).items()} == texts
-    assert "Reading path" in text
+    assert "Reading list:" in text
 
 
 def test_the_environment_decides_the_recipes_defaults(capsys):

@@ -2,6 +2,7 @@
 
 import inspect
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,54 +14,108 @@ from reverie.config.files import decode, encode
 from reverie.data.digits import Digits
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
+from reverie.recipes import latent_prediction
+from reverie.recipes.latent_prediction import methods
+from reverie.recipes.presets import Protocol, online_preset, published_protocol
 from reverie.runs.config import OnlineConfig, RunConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
-EVERY = [(name, size) for name in recipes.names() for size in recipes.SIZES]
+ROOT = Path(reverie.__file__).parents[1]
 
 
-@pytest.mark.parametrize(("name", "size"), EVERY)
-def test_every_recipe_survives_being_saved(name, size):
-    config = reverie.recipe(name, size)
-    assert (config.recipe, config.size) == (name, size)
-    assert decode(RunConfig, encode(config)) == config
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_config_is_read_back_from_json(name):
+    for size in recipes.SIZES:
+        config = reverie.recipe(name, size)
+        assert (config.recipe, config.size) == (name, size)
+        assert decode(RunConfig, encode(config)) == config
 
 
-@pytest.mark.parametrize(("name", "size"), EVERY)
 @pytest.mark.parametrize("env_id", ["dm_control/cartpole-swingup-v0", "CartPole-v1"])
-def test_every_recipe_builds_for_every_kind_of_world(name, size, env_id):
-    config = reverie.recipe(name, size, env_id)
-    assert config.world == env_id
-    env = config.env if isinstance(config, OnlineConfig) else config.data.env
-    seen = spec(image=env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
-    if not isinstance(config, OnlineConfig):
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_size_builds_for_every_kind_of_environment(name, env_id):
+    """On the meta device: shapes without numbers."""
+    for size in recipes.SIZES:
+        config = reverie.recipe(name, size, env_id)
+        assert config.world == env_id
+        env = config.env if isinstance(config, OnlineConfig) else config.data.env
+        seen = spec(image=env.image_size, vector=3, action=2, discrete=env_id == "CartPole-v1")
         with torch.device("meta"):
-            config.model.build(seen)
-        return
-    with torch.device("meta"):
-        model = WorldModel(config.model, seen)
-    config.behavior.build(seen, model.dynamics.feature_size)
-    assert ("continuation" in config.model.signals) == (env_id == "CartPole-v1" or size == "tiny")
+            model = config.model.build(seen)
+            if isinstance(config, OnlineConfig):
+                config.behavior.build(seen, model.dynamics.feature_size)
+                assert ("continuation" in config.model.signals) == (env_id == "CartPole-v1" or size == "tiny")
 
 
 @pytest.mark.parametrize("size", recipes.SIZES)
 @pytest.mark.parametrize("name", ["vae", "cvae"])
-def test_generative_recipes_learn_digits_where_no_environment_is_named(name, size):
+def test_generative_recipes_learn_digits_without_an_environment(name, size):
     config = reverie.recipe(name, size)
     assert config.world == "digits"
-    assert config.model.build(Digits.spec).shape == (8, 8, 1)
+    with torch.device("meta"):
+        assert config.model.build(Digits.spec).shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize("name", recipes.names())
-def test_a_recipe_names_its_reading_path(name):
+def test_a_reading_list_is_five_files_that_compute_the_method(name):
+    files = recipes.reading(name)
+    assert len(set(files)) == 5
+    assert all((ROOT / file).is_file() for file in files)
+    models = {"reverie/models/world_model.py", "reverie/models/generative.py"}
+    assert files[0] == recipes.RECIPES[name].replace(".", "/") + ".py"
+    assert models & set(files)
+    assert "reverie/runs/update.py" in files
+    assert sum(len((ROOT / file).read_text().splitlines()) for file in files) < 900
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_document_has_description_and_reading_list(name):
     text = recipes.document(name)
-    assert "Reading path:" in text
+    assert all(file in text for file in recipes.reading(name))
     assert recipes.describe(name) == text.splitlines()[0]
+
+
+def test_the_methods_of_latent_prediction_are_recipes():
+    for size in recipes.SIZES:
+        for name in methods(size):
+            assert reverie.recipe(name, size).recipe == name
+            assert recipes.describe(name) == getattr(latent_prediction, name).__doc__.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "expected"),
+    [
+        ("dm_control/walker-walk-v0", Protocol("dm_control", 2, 64, terminates=False, fast_rendering=True)),
+        ("ALE/Pong-v5", Protocol("atari", 4)),
+        ("MinAtar/Breakout-v1", Protocol("minatar", 1, 10)),
+        ("CartPole-v1", Protocol()),
+        ("my_lab:Thing-v0", Protocol()),
+    ],
+)
+def test_published_protocol_of_each_family(env_id, expected):
+    assert published_protocol(env_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "env_id", "network", "image_size"),
+    [
+        ("tiny", "MinAtar/Breakout-v1", "tiny", 16),
+        ("laptop", "Pendulum-v1", "pendulum", 32),
+        ("laptop", "MinAtar/Breakout-v1", "minatar", 10),
+        ("laptop", "CartPole-v1", "pixels", 64),
+        ("paper", "Pendulum-v1", "paper", 64),
+    ],
+)
+def test_online_preset_fits_the_images(size, env_id, network, image_size):
+    preset = online_preset(size, env_id)
+    assert (preset.network, preset.env.image_size) == (network, image_size)
 
 
 def test_unknown_names_are_one_sentence():
     with pytest.raises(UserError, match="Did you mean dreamer_v1"):
         reverie.recipe("dreamer_v11")
+    with pytest.raises(UserError, match="Did you mean dreamer_v1"):
+        recipes.reading("dreamer_v11")
     with pytest.raises(UserError, match="tiny, laptop, paper"):
         reverie.recipe("dreamer_v1", "huge")
 
@@ -96,7 +151,9 @@ def test_dreamer_v1_has_the_published_size():
     """Parameters, counted layer by layer for 6 actions."""
     config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
     seen = EnvSpec({"pixels": Space((64, 64, 3), "uint8")}, ActionSpace(6, False), 2)
-    model = WorldModel(config.model, seen)
+    with torch.device("meta"):
+        model = WorldModel(config.model, seen)
+        learner = config.behavior.build(seen, model.dynamics.feature_size)
 
     def conv(a, b, k):
         return a * b * k * k + b
@@ -110,7 +167,6 @@ def test_dreamer_v1_has_the_published_size():
     decoder = dense(230, 1024) + conv(1024, 128, 5) + conv(128, 64, 5) + conv(64, 32, 6) + conv(32, 3, 6)
     reward = dense(230, 400, 400, 1)
     assert sum(p.numel() for p in model.parameters()) == encoder + dynamics + decoder + reward
-    learner = config.behavior.build(seen, model.dynamics.feature_size)
     assert sum(p.numel() for p in learner.policy.parameters()) == dense(230, 400, 400, 400, 400, 12)
     assert sum(p.numel() for p in learner.value.parameters()) == dense(230, 400, 400, 400, 1)
 
@@ -153,7 +209,7 @@ def test_planet_has_the_published_numbers():
         ("dm_control/hopper-hop-v0", 2),
     ],
 )
-def test_planets_action_repeat_is_the_published_one(env_id, frames):
+def test_planet_has_the_published_action_repeat(env_id, frames):
     assert {reverie.recipe("planet", size, env_id).env.repeat for size in ("laptop", "paper")} == {frames}
 
 
@@ -206,7 +262,8 @@ def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
 def test_discrete_actions_get_reinforce(size):
     for discrete in (True, False):
         behavior = reverie.recipe("dreamer_v2", size, "CartPole-v1").behavior
-        learner = behavior.build(EnvSpec({}, ActionSpace(3, discrete), 1), 4)
+        with torch.device("meta"):
+            learner = behavior.build(EnvSpec({}, ActionSpace(3, discrete), 1), 4)
         assert learner.reinforce == float(discrete)
 
 
