@@ -46,7 +46,7 @@ def latent_shapes(case: _Latent) -> None:
     first = latent.sample(latent.initial(BATCH, case.output), None)
     require(first.shape == (BATCH, latent.sample_size), "`initial(batch, like)` must have the leading axis (batch,).")
     require(case.noise.shape == (BATCH, TIME, latent.noise_size), "`noise` must have the last axis `noise_size`.")
-    require(latent.spread(first).dim() == 1, "`spread` must be a vector.")
+    require(latent.sample_std(first).dim() == 1, "`sample_std` must be a vector.")
 
 
 def latent_is_a_function(case: _Latent) -> None:

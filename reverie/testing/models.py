@@ -76,7 +76,7 @@ def bound_is_below_the_evidence(case: _Case) -> None:
 
 
 def samples_are_images(case: _Case) -> None:
-    condition = case.model.question(case.batch).condition
+    condition = case.model.targets(case.batch).condition
     images = case.model.imagine(condition, case.noise)
     require(images.shape == case.batch.obs[case.model.name].shape, "`imagine` must give images of the data's shape.")
     require(images.min() >= 0 and images.max() <= 1, "`imagine` must give intensities from 0 to 1.")
