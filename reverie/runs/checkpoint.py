@@ -51,9 +51,3 @@ def newest(folder: Path) -> dict[str, Any]:
     raise UserError(
         f"{folder.parent} holds no checkpoint that can be read: start it anew with `reverie train` in another folder."
     )
-
-
-
-
-
-

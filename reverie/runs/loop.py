@@ -78,8 +78,6 @@ def see_to_reports(run: Run, report: "Reporter", finished: bool) -> None:
         run.save()
 
 
-
-
 class Guard:
     """Stops a run whose losses or gradients are no longer finite, one update later.
 

@@ -1,12 +1,12 @@
-"""`reverie collect`, and `study`."""
+"""`reverie collect`."""
 
 import sys
 from argparse import Namespace
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.cli.commands.given import Texts, environment, print_paths
+from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from reverie.progress import Progress
@@ -52,29 +52,6 @@ def collect(arguments: Namespace, settings: Texts) -> int:
 
 
 def study(arguments: Namespace, _: Texts) -> int:
-    """`reverie study NAME`"""
-    import json
-
-    from reverie.cli.display import LiveDisplay
-    from reverie.files import atomic_write
-    from reverie.runs.interrupt import Interrupted
-    from studies import run
-
-    out = Path(arguments.out) if arguments.out else Path("runs") / f"study-{arguments.name}-{arguments.size}"
-    try:
-        with LiveDisplay(f"study {arguments.name}, {arguments.size}, in {out}") as display:
-            findings = run(
-                arguments.name,
-                out,
-                arguments.size,
-                lambda what, progress: display(replace(progress, message=progress.message or f"training {what}")),
-                tuple(arguments.parts.split(",")) if arguments.parts else (),
-            )
-    except Interrupted:
-        print(f"reverie: Interrupted and saved: the same command goes on where {out} stands.", file=sys.stderr)
-        return 130
-    atomic_write(out / "study.json", json.dumps(findings.numbers, indent=1).encode())
-    atomic_write(out / "study.md", findings.report.encode())
-    print(findings.report)
-    print_paths({"report": out / "study.md", "numbers": out / "study.json"})
-    return 0
+    """`reverie study NAME`, which has moved."""
+    name = next(iter(arguments.words), "NAME")
+    raise UserError(f"Studies belong to the repository, not to the package: run `python -m studies {name}` there.")

@@ -1,4 +1,4 @@
-"""What was named and typed, as a config, an environment or a run's folder; and how results are printed."""
+"""From arguments and settings to a config, an environment or a run's folder; and how results are printed."""
 
 import statistics
 from argparse import Namespace
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 Texts = dict[str, str]
-"""What the user typed for settings of the config, by dotted path."""
+"""The settings that the user typed, by dotted path, as text."""
 
 
 def environment(env_id: str, settings: Texts) -> "EnvConfig":
-    """The environment that was named, with its settings that were typed."""
+    """Build the config of the environment `env_id` with the user's settings."""
     from reverie.config.overrides import override
     from reverie.envs.base import EnvConfig
 
@@ -26,19 +26,30 @@ def environment(env_id: str, settings: Texts) -> "EnvConfig":
     return override(wrapper(EnvConfig(id=env_id)), settings).env
 
 
-def built(arguments: Namespace, settings: Texts) -> "RunConfig":
-    """The recipe's config with the settings that were typed."""
-    from reverie.config.overrides import override
-    from reverie.recipes import build
+def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
+    """Build the recipe's config with the user's settings.
+
+    Where recordings are learned from, `env.NAME` means `data.env.NAME`.
+    """
+    from reverie.cli import names
 
     if "recipe" in settings:
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
+    if not arguments.use:
+        names.refuse_unknown(arguments.recipe, settings)
+    from reverie.config.overrides import override
+    from reverie.recipes import build
+
+    config = build(arguments.recipe, arguments.size, getattr(arguments, "env.id"))
     named = {"seed": arguments.seed, "device": arguments.device}
     texts = settings | {path: text for path, text in named.items() if text is not None}
-    return override(build(arguments.recipe, arguments.size, getattr(arguments, "env.id")), texts)
+    if not hasattr(config, "env") and hasattr(getattr(config, "data", None), "env"):
+        texts = {f"data.{path}" if path.startswith("env.") else path: text for path, text in texts.items()}
+    return override(config, texts)
 
 
 def run_folder(text: str) -> Path:
+    """The folder of a run. Raises `UserError` where it holds none, and names a similar one."""
     folder = Path(text)
     if (folder / "config.json").is_file():
         return folder
@@ -48,7 +59,7 @@ def run_folder(text: str) -> Path:
 
 
 def mean_return(returns: list[float], env: "EnvConfig") -> str:
-    """One line; games with a human reference also get 0 % for random play and 100 % for a human's."""
+    """Say the mean return in one line. Games with a human score get it normalized too: 0 % is random, 100 % human."""
     from reverie.evaluate.human_scores import normalized
 
     mean = statistics.fmean(returns)
@@ -59,6 +70,7 @@ def mean_return(returns: list[float], env: "EnvConfig") -> str:
 
 
 def print_paths(paths: dict[str, Path]) -> None:
+    """Print the files that a command has written, one a line."""
     width = max(map(len, paths))
-    for what, path in paths.items():
-        print(f"  {what:<{width}}  {path}")
+    for label, path in paths.items():
+        print(f"  {label:<{width}}  {path}")

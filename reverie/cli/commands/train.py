@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reverie.cli.commands.given import Texts, built, mean_return, print_paths, run_folder
+from reverie.cli.commands.given import Texts, mean_return, print_paths, run_config, run_folder
 
 if TYPE_CHECKING:
     from reverie.progress import Progress
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def train(arguments: Namespace, settings: Texts) -> int:
     """`reverie train RECIPE`"""
-    config = built(arguments, settings)
+    config = run_config(arguments, settings)
     folder = Path(arguments.run) if arguments.run else _free_folder(config)
     from reverie.runs.loop import train
 

@@ -1,0 +1,94 @@
+"""Names that are known without importing torch: recipes, sizes, environments and the settings of each recipe.
+
+They lie in a file of the user's cache folder, written by commands that have imported torch anyway. With them an
+unknown setting is refused at once, and the tab key completes settings. Without the file both work less well; no
+result depends on it. Setting `REVERIE_CACHE` to a folder moves it.
+"""
+
+import functools
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import reverie
+from reverie.config.overrides import unknown_setting
+from reverie.errors import UserError
+from reverie.files import atomic_write
+
+ENTRY_POINTS = "reverie"
+"""The group of entry points by which a package offers parts."""
+
+BUNDLED = "reverie_worlds"
+"""The environments that come with Reverie, which add no settings."""
+
+
+def path() -> Path:
+    """The file with the names."""
+    folder = os.environ.get("REVERIE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "reverie"
+    return Path(folder).expanduser() / "names.json"
+
+
+def plugins() -> list[importlib.metadata.EntryPoint]:
+    """The entry points of other packages that offer parts."""
+    points = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return sorted((point for point in points if point.name != BUNDLED), key=lambda point: point.name)
+
+
+def read() -> dict[str, Any]:
+    """The names by kind, possibly of an earlier version; empty where there are none."""
+    try:
+        names = json.loads(path().read_text())
+    except (OSError, ValueError):
+        return {}
+    return names if isinstance(names, dict) else {}
+
+
+def refresh() -> None:
+    """Write the names, unless they are of this version. Imports torch. A folder that cannot be written is no error."""
+    if read().get("stamp") == _stamp():
+        return
+    from reverie import recipes
+    from reverie.config.overrides import leaves
+    from reverie.envs import list_ids
+
+    settings = {
+        name: sorted({path for size in recipes.SIZES for path in leaves(recipes.build(name, size))})
+        for name in recipes.names()
+    }
+    ids = [id for ids in list_ids().values() for id in ids]
+    names = {"stamp": _stamp(), "settings": settings, "sizes": list(recipes.SIZES), "envs": ids}
+    try:
+        path().parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path(), json.dumps(names).encode())
+    except (OSError, UserError):
+        return
+
+
+def refuse_unknown(recipe: str, texts: Mapping[str, str]) -> None:
+    """Raise `UserError` for a setting that no recipe has, if that is certain without importing torch.
+
+    It is not certain where the names are of another version, a plug-in is installed, or the part that the setting
+    belongs to is chosen on the same command line. Then nothing is raised, and the config itself decides.
+    """
+    names = read()
+    if recipe not in names.get("settings", ()) or names["stamp"] != _stamp() or plugins():
+        return
+    every = {path for paths in names["settings"].values() for path in paths}
+    for text in texts:
+        words = text.split(".")
+        beginnings = {".".join(words[:length]) for length in range(1, len(words))}
+        meant = {text, f"data.{text}"}
+        is_group = any(path.startswith(f"{name}.") for path in every for name in meant)
+        if not meant & every and not is_group and not beginnings & set(texts):
+            raise unknown_setting(text, names["settings"][recipe])
+
+
+@functools.cache
+def _stamp() -> str:
+    """The version, and the number and newest time of the package's files: it changes with each edit."""
+    root = Path(reverie.__file__).parent
+    times = [entry.stat().st_mtime_ns for entry in root.rglob("*.py")]
+    return f"{importlib.metadata.version('reverie')} {len(times)} {max(times)}"
