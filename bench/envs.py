@@ -283,7 +283,7 @@ def corners(kind: type, actions: int) -> list[dict]:
         for number in range(actions):
             if number % 20 == 0:
                 world.place("random", rng)
-            action, before = world.legal_actions(1, rng)[0], warnings_of(world)
+            action, before = world.reverie_sample_actions(1, rng)[0], warnings_of(world)
             world.drag(world.picked(action[:2]), action[2:] * world.reach)
             failures += warnings_of(world) > before
             farthest = max(farthest, float(np.abs(world.points[:, :2]).max()))

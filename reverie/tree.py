@@ -29,7 +29,7 @@ def map(function: Callable[..., Any], tree: T, *others: Any) -> T:
     return tree
 
 
-def leaves(tree: Any) -> list[Tensor]:
+def leaves(tree: object) -> list[Tensor]:
     """The tensors of `tree`, in a fixed order."""
     found: list[Tensor] = []
 

@@ -6,13 +6,16 @@ arrived together; `action[t]` was chosen after seeing `obs[t]`.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 Metrics = dict[str, Tensor]
 """Scalars (0-d tensors) by name. They stay on their device until the logger asks for them."""
+State = object
+"""A belief: a frozen dataclass of tensors that share their leading axes. Only its dynamics knows the fields."""
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,23 @@ class Trace:
     batch: Batch
     obs: dict[str, Tensor]
     embed: Float[Tensor, "B T E"]
-    prior: Any
-    posterior: Any
+    prior: State
+    posterior: State
     features: Float[Tensor, "B T F"]
     dynamics: Any
     noise: Float[Tensor, "B T Z"] | None
+
+
+@dataclass(frozen=True)
+class ActNoise(Generic[N]):
+    """Standard noise of one decision for B beliefs; a part that is None takes the mean or mode, or does not explore.
+
+    `belief`: (B, Z), samples the posterior. `actor`: what the actor's own `noise` drew. `exploration`: (B, X).
+    """
+
+    belief: Tensor | None
+    actor: N
+    exploration: Tensor | None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gymnasium import spaces
 from jaxtyping import Bool, Float, UInt8
 
 from reverie.errors import UserError, nearest
+from reverie.evaluate.ground_truth import GroundTruth
 from reverie_worlds.drawing import Look, overlap, with_arrow
 
 IMAGE = 64
@@ -213,7 +214,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         place = np.array([pixel[1], -pixel[0]]) * TABLE / 2
         return int(np.square(self.points[:, :2] - place).sum(-1).argmin())
 
-    def legal_actions(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count a"]:
+    def reverie_sample_actions(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count a"]:
         """Actions that pick on the thing: a uniformly drawn pixel of its mask and a uniformly drawn displacement."""
         pixels = np.argwhere(self.mask(self.points))
         if not len(pixels):  # all of it beyond the picture: the pixels nearest to the points
@@ -244,6 +245,10 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         iou = overlap(self.mask(points), self.goal_mask)
         return {"distance": distance, "iou": iou, "success": distance / self.POINTS < SUCCESS}
 
+    def ground_truth(self) -> GroundTruth:
+        """What an image can tell of `state`, for probes and distances."""
+        return points_ground_truth(self.symmetries, self.POINTS)
+
     # ---- randomization
 
     def sample_domain(self) -> Domain:
@@ -268,6 +273,19 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
             rest = {name: float(look[name]) for name in ("light", "slope", "grain")}
             self.look = Look(**colors, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
         self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
+
+
+def points_ground_truth(symmetries: np.ndarray, points: int) -> GroundTruth:
+    """Return the ground truth of `state`, the coordinates of points that look the same in several orders."""
+
+    def by_point(state: Float[np.ndarray, "N n"]) -> np.ndarray:
+        return state.reshape(len(state), points, -1)
+
+    return GroundTruth(
+        "state",
+        lambda state: invariants(by_point(state), symmetries),
+        lambda state, other: symmetric_distance(by_point(state), by_point(other), symmetries),
+    )
 
 
 def symmetric_distance(

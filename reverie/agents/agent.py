@@ -1,9 +1,10 @@
 """An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -23,15 +24,20 @@ from reverie.nn.weights import read_weights, write_weights
 from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GOALS
 from reverie.spaces import EnvSpec
+from reverie.types import State
+
+Obs = Mapping[str, np.ndarray] | Mapping[str, Tensor]
+"""One observation or a batch of them, by name."""
+Flags = np.ndarray | Tensor | None
 
 
 @dataclass(frozen=True)
 class Carry:
     """What the agent remembers between decisions: its belief, the action it took, the actor's own memory."""
 
-    belief: Any
+    belief: State
     action: Float[Tensor, "B A"]
-    memory: Any
+    actor_state: object
 
 
 ActorConfig = PolicyConfig | PlanningConfig
@@ -78,14 +84,20 @@ class Agent(nn.Module):
         belief = self.model.dynamics.noise(batch, generator=generator)
         return ActNoise(belief, actor, exploration if explore else None)
 
+    @overload
+    def act(
+        self, carry: Carry | None, obs: Mapping[str, np.ndarray], is_first: Flags = None, noise: ActNoise | None = None
+    ) -> tuple[Carry, np.ndarray]: ...
+
+    @overload
+    def act(
+        self, carry: Carry | None, obs: Mapping[str, Tensor], is_first: Flags = None, noise: ActNoise | None = None
+    ) -> tuple[Carry, Tensor]: ...
+
     @torch.no_grad()
     def act(
-        self,
-        carry: Carry | None,
-        obs: dict[str, Any],
-        is_first: np.ndarray | Tensor | None = None,
-        noise: ActNoise | None = None,
-    ) -> tuple[Carry, Any]:
+        self, carry: Carry | None, obs: Obs, is_first: Flags = None, noise: ActNoise | None = None
+    ) -> tuple[Carry, np.ndarray | Tensor]:
         """Update the belief by `obs` and choose an action in the normal form.
 
         `obs`: by the names in `config.spec.obs`, one observation or a batch of them with a leading axis B.
@@ -111,13 +123,13 @@ class Agent(nn.Module):
         )
         belief = tree.map(lambda x: x[:, 0], posterior)
         fresh = self.actor.initial(batch)
-        memory = carry.memory if fresh is None else tree.where(first.to(device), fresh, carry.memory)
-        action, memory = self.actor.act(belief, memory, noise)
-        carry = Carry(belief, action, memory)
+        actor_state = carry.actor_state if fresh is None else tree.where(first.to(device), fresh, carry.actor_state)
+        action, actor_state = self.actor.act(belief, actor_state, noise)
+        carry = Carry(belief, action, actor_state)
         given = action[0] if single else action
         return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
 
-    def tensors(self, obs: dict[str, Any], single: bool) -> dict[str, Tensor]:
+    def tensors(self, obs: Obs, single: bool) -> dict[str, Tensor]:
         """What the agent sees of an observation, as a batch on its device. UserError where it does not fit."""
         device = next(self.parameters()).device
         if missing := self.config.spec.obs.keys() - obs.keys():

@@ -6,11 +6,11 @@ Nothing here imports torch, so that help and a typing mistake are answered at on
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 from reverie.cli.candidates import candidates
 from reverie.cli.parsing import parse
 from reverie.cli.table import COMMANDS
+from reverie.config import plugins
 from reverie.errors import UserError
 
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         run, arguments, settings = parse(COMMANDS, words)
         for module in arguments.use:
-            import_module("reverie.config.plugins").use(module)
+            plugins.use(module)
         code = run(arguments, settings)
         sys.stdout.flush()
         return code

@@ -14,27 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import reverie
+from reverie.config import plugins
 from reverie.config.overrides import unknown_setting
 from reverie.errors import UserError
 from reverie.files import atomic_write
-
-ENTRY_POINTS = "reverie"
-"""The group of entry points by which a package offers parts."""
-
-BUNDLED = "reverie_worlds"
-"""The environments that come with Reverie, which add no settings."""
 
 
 def path() -> Path:
     """The file with the names."""
     folder = os.environ.get("REVERIE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "reverie"
     return Path(folder).expanduser() / "names.json"
-
-
-def plugins() -> list[importlib.metadata.EntryPoint]:
-    """The entry points of other packages that offer parts."""
-    points = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return sorted((point for point in points if point.name != BUNDLED), key=lambda point: point.name)
 
 
 def read() -> dict[str, Any]:
@@ -74,7 +63,11 @@ def refuse_unknown(recipe: str, texts: Mapping[str, str]) -> None:
     belongs to is chosen on the same command line. Then nothing is raised, and the config itself decides.
     """
     names = read()
-    if recipe not in names.get("settings", ()) or names["stamp"] != _stamp() or plugins():
+    if (
+        recipe not in names.get("settings", ())
+        or names["stamp"] != _stamp()
+        or set(plugins.installed()) - set(plugins.OWN)
+    ):
         return
     every = {path for paths in names["settings"].values() for path in paths}
     for text in texts:

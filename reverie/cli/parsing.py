@@ -123,9 +123,7 @@ def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str]
             first_words = (command.settings.first_words if command.settings else None) or ()
             names = [*(option.removeprefix("--") for option in declared), *first_words]
             suggestion = f"{hint(path, names, prefix='--')} `reverie {name} --help` lists them."
-            raise UserError(
-                f"`reverie {name}` has no option `{option}`.{suggestion} `reverie {name} --help` lists them."
-            )
+            raise UserError(f"`reverie {name}` has no option `{option}`.{suggestion}")
         if option in declared and declared[option].flag:
             if equals:
                 raise UserError(f"The option `{option}` takes no value: leave `={text}` out.")

@@ -60,9 +60,9 @@ _OF_EVALUATION = Settings(
     "  --objective NAME             RewardSum (default), or RewardAndValue where the run has learned a value;\n"
     "                               Goal or PixelGoal towards goal images\n"
     "  --objective.gamma 0.97       discount a decision (default: 1; beside a value, as that was learned)\n"
-    "  --futures 4                  score the mean of so many sampled futures (default: 0, the mean transition)\n"
+    "  --num_samples 4              score the mean of so many sampled futures (default: 0, the mean transition)\n"
     "  --warm_start false           search anew at every decision, not from the last plan (default: true)",
-    ("env", "planner", "objective", "futures", "warm_start"),
+    ("env", "planner", "objective", "num_samples", "warm_start"),
 )
 _OF_A_LONGER_RUN = Settings(
     "A finished run can be extended, and its rhythm changed:\n"

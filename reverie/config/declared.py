@@ -5,14 +5,11 @@ import types
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from reverie.config import plugins
+from reverie.config.choices import checked, is_family, parts_of, short_name
 from reverie.errors import UserError, nearest
 
 NOTHING = type(None)
-
-
-def short_name(cls: type) -> str:
-    """What a user types to choose this config: its class name without the ending `Config`."""
-    return cls.__name__.removesuffix("Config") or cls.__name__
 
 
 @functools.cache
@@ -27,7 +24,19 @@ def alternatives(declared: Any) -> tuple[Any, ...]:
 
 
 def configs_of(declared: Any) -> list[type]:
-    return [member for member in alternatives(declared) if is_dataclass(member)]
+    """The config classes that a value may be of: of a family all that are known by now."""
+    configs: list[type] = []
+    for member in alternatives(declared):
+        if is_family(member):
+            configs += parts_of(member)
+        elif is_dataclass(member):
+            configs.append(member)
+    return configs
+
+
+def is_choice(declared: Any) -> bool:
+    """Whether a value of this type is one of several, so that the one chosen has to be named."""
+    return len(alternatives(declared)) > 1 or is_family(declared)
 
 
 def value_type(declared: Any) -> Any:
@@ -45,7 +54,9 @@ def in_words(declared: Any) -> str:
     """The type as the user should read it: `an int`, `one of auto, cpu`, `a float or none`."""
     words = []
     for member in alternatives(declared):
-        if is_dataclass(member):
+        if is_family(member):
+            words += [short_name(part) for part in parts_of(member)]
+        elif is_dataclass(member):
             words.append(short_name(member))
         elif get_origin(member) is Literal:
             words.append("one of " + ", ".join(map(str, get_args(member))))
@@ -66,13 +77,40 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def chosen(configs: list[type], name: str, path: str) -> type:
-    by_name = {short_name(cls): cls for cls in configs} | {cls.__name__: cls for cls in configs}
-    if name not in by_name:
-        known = [short_name(cls) for cls in configs]
+def chosen(declared: Any, name: str, path: str) -> type:
+    """The config class of that name, short or whole; installed plug-ins are asked where Reverie has none.
+
+    UserError where there is none, or two plug-ins have one.
+    """
+    matches = _named(declared, name)
+    if not matches and any(map(is_family, alternatives(declared))):
+        plugins.load_installed()
+        matches = _named(declared, name)
+    if not matches:
+        known = list(dict.fromkeys(map(short_name, configs_of(declared))))
         choices = ", ".join(known)
         raise UserError(f"`{path}` cannot be `{name}`; it is one of {choices}.{nearest(name, known)}")
-    return by_name[name]
+    if len(matches) > 1:
+        modules = " and ".join(part.__module__ for part in matches)
+        raise UserError(f"`{path}` can be two parts called `{name}`, of {modules}: rename one, or leave one out.")
+    return checked(matches[0])
+
+
+def recorded(declared: Any, name: str, plugin: str | None, path: str) -> type:
+    """The config class that a file names by its class name, and by its plug-in unless it is Reverie's own."""
+    if plugin is None:
+        own = [part for part in _named(declared, name) if plugins.plugin_of(part) is None]
+        return checked(own[0]) if own else chosen(declared, name, path)
+    plugins.require(plugin, name)
+    theirs = [part for part in _named(declared, name) if plugins.plugin_of(part) is not None]
+    matches = [part for part in theirs if plugins.plugin_of(part) == plugin] or theirs
+    if not matches:
+        raise UserError(f"The plug-in {plugin} has no {name}, which `{path}` needs: install the version that has it.")
+    return checked(matches[0])
+
+
+def _named(declared: Any, name: str) -> list[type]:
+    return [part for part in configs_of(declared) if name in (short_name(part), part.__name__)]
 
 
 def from_defaults(cls: type, path: str) -> Any:

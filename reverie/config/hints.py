@@ -52,7 +52,7 @@ def nearest_few(word: str, names: Iterable[str]) -> str:
     """A hint ` Did you mean A or B?`: the names that begin with `word`, else the closest; empty where none is close."""
     names = list(names)
     beginning = [name for name in names if word and name.startswith(word)]
-    return _question(beginning or get_close_matches(word, names, n=_MOST, cutoff=_CUTOFF))
+    return _question(beginning or _close(word, names))
 
 
 def hint(path: str, settings: Sequence[str], prefix: str = "") -> str:
@@ -63,25 +63,31 @@ def hint(path: str, settings: Sequence[str], prefix: str = "") -> str:
     """
     word = path.split(".")[-1]
     synonyms = [setting for setting in SYNONYMS.get(path, SYNONYMS.get(word, ())) if setting in settings]
-    below = [setting for setting in settings if setting.startswith(_parent(path, settings))]
+    parent = _parent(path, settings)
+    below = [setting for setting in settings if setting.startswith(parent)]
     same_word = _with_last_word(word, below) or _with_last_word(word, settings)
     if synonyms or same_word:
         return _question(synonyms or same_word, prefix)
     by_word: dict[str, list[str]] = {}
     for setting in below:
         by_word.setdefault(setting.split(".")[-1], []).append(setting)
-    words = get_close_matches(word, by_word, n=_MOST, cutoff=_CUTOFF)
+    words = _close(word, by_word)
     if words:
         return _question([setting for word in words for setting in by_word[word]], prefix)
-    if "." in path and 0 < len(below) <= _FEW:
+    if parent and len(below) <= _FEW:
         return f" There is {', '.join(prefix + setting for setting in below)}."
-    return _question(get_close_matches(path, settings, n=_MOST, cutoff=_CUTOFF), prefix)
+    without_end = path.removesuffix(f".{word}")
+    return _question([without_end] if without_end in settings else _close(path, settings), prefix)
 
 
 def group_hint(path: str, settings: Sequence[str]) -> str:
-    """A hint for a value given to a group of settings: the one setting in it that names what it is, if any."""
+    """`. Did you mean PATH?` for a value given to a group of settings: the setting in it that names its subject, if any."""
     named = [setting for setting in (f"{path}.id", f"{path}.folder") if setting in settings]
-    return _question(named)
+    return f".{_question(named)}" if named else ""
+
+
+def _close(word: str, names: Iterable[str]) -> list[str]:
+    return get_close_matches(word, list(names), n=_MOST, cutoff=_CUTOFF)
 
 
 def _with_last_word(word: str, settings: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from reverie.config.choices import short_name
 from reverie.config.declared import (
     NOTHING,
     alternatives,
@@ -21,12 +22,13 @@ from reverie.config.declared import (
     declared_types,
     from_defaults,
     in_words,
+    is_choice,
     item_types,
     join,
-    short_name,
     value_type,
 )
 from reverie.config.hints import group_hint, hint
+from reverie.config.renamed import current_key
 from reverie.errors import UserError
 
 C = TypeVar("C")
@@ -73,7 +75,7 @@ class _UnknownPath(Exception):
 
 def _leaves(declared: Any, value: Any, path: str) -> Iterable[tuple[str, Any]]:
     if is_dataclass(value):
-        if len(alternatives(declared)) > 1:
+        if is_choice(declared):
             yield path, short_name(type(value))
         for name, field_type in declared_types(type(value)).items():
             yield from _leaves(field_type, getattr(value, name), join(path, name))
@@ -89,9 +91,11 @@ def _with(declared: Any, value: Any, keys: list[str], text: str, path: str) -> A
     if not keys:
         return _parsed(declared, value, text, path)
     key, *rest = keys
-    if is_dataclass(value) and key in declared_types(type(value)):
-        part = _with(declared_types(type(value))[key], getattr(value, key), rest, text, path)
-        return replace(value, **{key: part})
+    if is_dataclass(value):
+        key = current_key(type(value), key)
+        if key in declared_types(type(value)):
+            part = _with(declared_types(type(value))[key], getattr(value, key), rest, text, path)
+            return replace(value, **{key: part})
     if isinstance(value, dict) and key in value:
         return {**value, key: _with(value_type(declared), value[key], rest, text, path)}
     raise _UnknownPath
@@ -102,8 +106,8 @@ def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:
     if NOTHING in members and text.lower() == "none":
         return None
     configs = configs_of(declared)
-    if configs and len(members) > 1:
-        cls = chosen(configs, text, path)
+    if configs and is_choice(declared):
+        cls = chosen(declared, text, path)
         return value if type(value) is cls else from_defaults(cls, path)
     for member in members:
         try:
@@ -112,8 +116,8 @@ def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:
             continue
     if configs or isinstance(value, dict):
         inside = [leaf for leaf, _ in _leaves(declared, value, path)]
-        suggestion = group_hint(path, inside) or f" It holds {', '.join(inside) or 'nothing'}."
-        raise UserError(f"`{path}` is a group of settings and takes no value itself.{suggestion}")
+        suggestion = group_hint(path, inside) or f"; it holds {', '.join(inside) or 'nothing'}."
+        raise UserError(f"`{path}` is a group of settings and takes no value itself{suggestion}")
     raise UserError(f"`{path}` should be {in_words(declared)}, but `{text}` was given.")
 
 

@@ -1,14 +1,16 @@
-"""What an agent's run has collected, to learn another model from: its replay, read and never changed."""
+"""The replay of an agent's run, to learn another model from. It is read and never changed."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from reverie.config.files import read_file
-from reverie.data.base import Say
+from reverie.config.files import decode
+from reverie.data.base import OnMessage
 from reverie.data.replay import Replay, ReplayConfig, chunks
 from reverie.errors import UserError
+from reverie.spaces import EnvSpec
 
 
 @dataclass(frozen=True)
@@ -28,27 +30,25 @@ class AgentReplayConfig:
 
 
 class AgentReplay:
-    """Implements `Recorded`; the held-out part begins with an episode."""
+    """Implements `Recorded`. The held-out part begins with an episode."""
 
     def __init__(self, config: AgentReplayConfig, device: torch.device, generator: torch.Generator) -> None:
-        from reverie.agents.agent import AgentConfig
-
         folder = Path(config.run)
         self.folder, self.held_out = folder / "replay", config.held_out
         self.chunks = chunks(self.folder)
         if not config.run or not self.chunks or not (folder / "agent.json").exists():
             raise UserError(f"'{config.run}' holds no replay: name the folder of an agent's run with --data.run.")
-        self.spec = read_file(AgentConfig, folder / "agent.json").spec
+        self.spec = _read_spec(folder / "agent.json")
         self.device, self.generator = device, generator
         self.train: Replay
         self.test: Replay
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         oldest, newest = self.chunks[0][0], self.chunks[-1][1]
-        everything = Replay(ReplayConfig(newest - oldest), self.spec, torch.device("cpu"), self.generator)
-        everything.read(self.folder, newest)
-        order = torch.arange(oldest, newest) % everything.capacity
-        columns = {name: ring[order] for name, ring in everything.ring.items()}
+        replay = Replay(ReplayConfig(newest - oldest), self.spec, torch.device("cpu"), self.generator)
+        replay.read(self.folder, newest)
+        order = torch.arange(oldest, newest) % replay.capacity
+        columns = {name: ring[order] for name, ring in replay.ring.items()}
         starts = columns["is_first"].nonzero()[:, 0]
         early = starts[starts <= (1 - self.held_out) * len(order)]
         border = int(early[-1]) if len(early) else 0
@@ -63,3 +63,11 @@ class AgentReplay:
         part = Replay(ReplayConfig(len(columns["reward"])), self.spec, self.device, self.generator)
         part.add(columns)
         return part
+
+
+def _read_spec(path: Path) -> EnvSpec:
+    """Read what the agent observes and does, and nothing else of it."""
+    try:
+        return decode(EnvSpec, json.loads(path.read_text())["spec"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None

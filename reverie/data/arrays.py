@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.base import Say, visible
+from reverie.data.base import OnMessage, model_spec
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
-from reverie.envs.conversions import resized
+from reverie.envs.conversions import resize
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -53,7 +53,7 @@ class ArraysConfig:
 
 
 class Arrays:
-    """Implements `Recorded`; what is wrong with the file is told before anything is made of it."""
+    """Implements `Recorded`. What is wrong with the file is reported before anything is made of it."""
 
     def __init__(self, config: ArraysConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
         validation.check_share(config.held_out)
@@ -64,22 +64,22 @@ class Arrays:
         if "state" in arrays:
             obs["state"] = Space(arrays["state"].shape[1:], "float32")
         recorded = EnvSpec(obs, ActionSpace(size, discrete=False), 1)
-        self.spec = visible(recorded, config.privileged)
+        self.spec = model_spec(recorded, config.privileged)
         self.folder = folder
         unknown = np.full(size, np.inf)
         self.bounds = Bounds(
             arrays.get("low", -unknown).astype(float), arrays.get("high", unknown).astype(float)
-        ).completed(trajectories)
+        ).fill_from(trajectories)
         self.train, self.test = split(
             trajectories, recorded, self.bounds, config.held_out, config.file, device, generator
         )
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         self.bounds.write(self.folder)
 
 
 def _read(file: str) -> dict[str, np.ndarray]:
-    """The arrays of a file, each of the shape and kind that it must have."""
+    """Read the arrays of a file, each of the shape and kind that it must have."""
     if not file:
         raise UserError("No arrays are named: give their .npz file with --data.file.")
     try:
@@ -127,10 +127,10 @@ def _read(file: str) -> dict[str, np.ndarray]:
 
 
 def _trajectories(arrays: dict[str, np.ndarray], config: ArraysConfig) -> list[Trajectory]:
-    """The rows of each episode, with the images resized."""
+    """Split the rows into episodes, with the images resized."""
     episode = arrays["episode"]
     starts = [0, *(np.flatnonzero(episode[1:] != episode[:-1]) + 1).tolist()] if len(episode) else []
-    found, seen = [], set()
+    trajectories, seen = [], set()
     for start, end in zip(starts, [*starts[1:], len(episode)]):
         number = episode[start].item()
         if number in seen:
@@ -140,12 +140,12 @@ def _trajectories(arrays: dict[str, np.ndarray], config: ArraysConfig) -> list[T
                 f"{config.file} has one row of episode {number}: an episode needs two or more, leave it out."
             )
         seen.add(number)
-        obs = {"pixels": np.stack([resized(image, config.image_size) for image in arrays["images"][start:end]])}
+        obs = {"pixels": np.stack([resize(image, config.image_size) for image in arrays["images"][start:end]])}
         if "state" in arrays:
             obs["state"] = arrays["state"][start:end].astype(np.float32)
         actions = arrays["actions"][start : end - 1].astype(np.float64)
         rewards = arrays["rewards"][start:end] if "rewards" in arrays else np.zeros(end - start)
         check_actions(actions, end - start - 1, arrays["actions"].shape[1], config.file)
-        found.append(Trajectory(obs, actions, rewards))
-    validation.check_held_out(len(found), config.file)
-    return found
+        trajectories.append(Trajectory(obs, actions, rewards))
+    validation.check_held_out(len(trajectories), config.file)
+    return trajectories

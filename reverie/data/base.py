@@ -1,7 +1,7 @@
 """The contract of recorded data: something to learn a model from without acting, with a part held out.
 
-What is *privileged* (the simulator's true state, say) is recorded too and lies in `Batch.obs` for whoever judges a
-model, but is no part of `Recorded.spec`, so that no model is built that sees it.
+*Privileged* observations, such as the simulator's true state, are recorded too. They lie in `Batch.obs`, where an
+evaluation finds them, but not in `Recorded.spec`, so no model is built that sees them.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,45 +14,45 @@ from reverie.errors import UserError, nearest
 from reverie.spaces import EnvSpec
 from reverie.types import Batch
 
-Say = Callable[[str], None]
-"""Tells the user how far something is."""
+OnMessage = Callable[[str], None]
+"""Takes one sentence on how far the loading is."""
 
 
 class Source(Protocol):
-    """Gives batches of sequences; the randomness is its own and restorable."""
+    """Batches of sequences. The random generator is the source's own, and is saved with a run."""
 
     def sample(self, batch: int, length: int) -> Batch:
-        """`batch` sequences of `length` decisions, on the model's device."""
+        """Draw `batch` sequences of `length` decisions, on the model's device."""
         ...
 
 
 class Recorded(Protocol):
-    """Known at once by its `spec`, all that a model sees; `load` brings the data themselves."""
+    """Recorded data. `spec`, all that a model sees, is there at once; `load` reads the data themselves."""
 
     spec: EnvSpec
     train: Replay
     test: Replay
-    """What is held out: whole episodes."""
+    """The held-out part: whole episodes."""
 
-    def load(self, say: Say) -> None:
-        """Fill `train` and `test`; the same bits each time."""
+    def load(self, report: OnMessage) -> None:
+        """Fill `train` and `test`, with the same bits each time."""
         ...
 
 
 def with_privileged(env: EnvConfig, privileged: tuple[str, ...]) -> EnvConfig:
-    """The environment that is recorded: one which also observes what a model shall not see."""
+    """Return the environment that is recorded, which also observes what a model shall not see."""
     if both := [name for name in privileged if name in env.observe]:
         raise UserError(f"{both[0]!r} cannot be both observed and privileged: name it in one of the two.")
     return replace(env, observe=(*env.observe, *privileged))
 
 
-def visible(spec: EnvSpec, privileged: Iterable[str]) -> EnvSpec:
-    """What is left for a model to see of all that was recorded."""
+def model_spec(spec: EnvSpec, privileged: Iterable[str]) -> EnvSpec:
+    """Return what a model sees of all that was recorded. UserError if nothing is left."""
     for name in privileged:
         if name not in spec.obs:
-            known = ", ".join(spec.obs)
             raise UserError(
-                f"No {name!r} was recorded that could be privileged, only {known}.{nearest(name, spec.obs)}"
+                f"No {name!r} was recorded that could be privileged, only {', '.join(spec.obs)}."
+                f"{nearest(name, spec.obs)}"
             )
     left = {name: space for name, space in spec.obs.items() if name not in set(privileged)}
     if not left:

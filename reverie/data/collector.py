@@ -1,8 +1,7 @@
-"""The collection loop: play environments one decision at a time and hand over whole episodes.
+"""The collection loop: play environments one decision at a time and return whole episodes.
 
-Training, evaluation and data collection all play through `Collector.step`. Every episode starts from a
-seed of its own, derived from the run's, so an unfinished episode is saved as its seed and actions and
-restored by playing them again.
+Training, evaluation and data collection all play through `Collector.step`. Every episode has a seed of its own, derived
+from the run's. So an unfinished episode is saved as its seed and actions, and restored by playing them again.
 """
 
 import warnings
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from reverie.data.episodes import Episode, stack_obs
-from reverie.envs.base import Environments, Obs, Step
+from reverie.envs.base import Environments, Obs, Step, own_samplers
 from reverie.spaces import ActionSpace
 
 Act = Callable[[Obs, np.ndarray], np.ndarray]
@@ -22,15 +21,15 @@ Act = Callable[[Obs, np.ndarray], np.ndarray]
 
 
 def fingerprint(step: Step) -> int:
-    """A checksum of the reward and everything observed."""
-    found = zlib.crc32(np.float64(step.reward).tobytes())
+    """Return a checksum of the reward and everything observed."""
+    crc = zlib.crc32(np.float64(step.reward).tobytes())
     for _, value in sorted(step.obs.items()):
-        found = zlib.crc32(value.tobytes(), found)
-    return found
+        crc = zlib.crc32(value.tobytes(), crc)
+    return crc
 
 
 def random_action(space: ActionSpace, count: int, generator: torch.Generator) -> np.ndarray:
-    """Uniformly random actions in the normal form, (count, A)."""
+    """Draw uniform actions in the normal form, (count, A)."""
     uniform = torch.rand(count, space.size, generator=generator).numpy()
     if space.discrete:
         return np.eye(space.size, dtype=np.float32)[uniform.argmax(-1)]
@@ -38,19 +37,20 @@ def random_action(space: ActionSpace, count: int, generator: torch.Generator) ->
 
 
 def random_actions(environments: Environments, generator: torch.Generator) -> np.ndarray:
-    """A random action for each environment, (count, A): legal ones where they know which are, else uniform ones."""
-    if not environments.restricts_actions:
+    """Draw a random action for each environment, (count, A): by its own `sample_actions` if it has it, else uniform."""
+    sample = own_samplers(environments)
+    if sample is None:
         return random_action(environments.spec.action, environments.count, generator)
     seeds = torch.randint(2**31, (environments.count,), generator=generator).tolist()
-    found = environments.legal_actions(1, dict(enumerate(seeds)))
+    sampled = sample(1, dict(enumerate(seeds)))
     none = np.zeros(environments.spec.action.size, np.float32)  # its worker died: there will be no step either
-    return np.stack([none if actions is None else actions[0] for actions in found.values()])
+    return np.stack([none if actions is None else actions[0] for actions in sampled.values()])
 
 
 class Collector:
-    """`environments` in lock-step; `stream` keeps the seeds of training and evaluation apart.
+    """Plays `environments` in lock step. `stream` keeps the seeds of training and evaluation apart.
 
-    `alike`: every environment plays episodes of the same seeds, to compare who plays.
+    `alike`: the n-th episode has the same seed in every environment, to compare policies.
     """
 
     def __init__(self, environments: Environments, seed: int, stream: int = 0, alike: bool = False) -> None:
@@ -70,27 +70,26 @@ class Collector:
             self.episodes[i] = Episode(seeds[i], [step])
 
     def begin(self) -> None:
-        """Reset every environment whose episode is over, void or not yet begun."""
+        """Reset every environment in which no episode is running."""
         waiting = [i for i, episode in enumerate(self.episodes) if not episode.steps or episode.finished]
         if waiting:
             self._start(waiting)
 
     def observations(self) -> tuple[Obs, np.ndarray]:
-        """The newest observation of each environment, and whether it begins an episode."""
+        """Return the newest observation of each environment, and whether it begins an episode."""
         newest = [episode.steps[-1] for episode in self.episodes]
         return stack_obs([step.obs for step in newest]), np.array([step.is_first for step in newest])
 
     def step(self, act: Act) -> list[Episode]:
-        """One decision in every environment; returns the episodes that it finished.
+        """Play one decision in every environment, and return the episodes that it finished.
 
-        Where a worker died, the episode it was in is discarded whole and a new one begins; of the same seed if all
-        play alike.
+        Where a worker died, its unfinished episode is discarded and a new one begins, of the same seed if `alike`.
         """
         self.begin()
         actions = act(*self.observations())
-        arrived = self.environments.step({i: action for i, action in enumerate(actions)})
+        steps = self.environments.step(dict(enumerate(actions)))
         finished = []
-        for i, step in arrived.items():
+        for i, step in steps.items():
             if step is None:
                 self.episodes[i] = Episode(0)
                 self.started[i] -= self.alike
@@ -102,7 +101,7 @@ class Collector:
         return finished
 
     def state(self) -> dict[str, Any]:
-        """What restores the unfinished episodes: seeds and actions."""
+        """Return what restores the unfinished episodes: seeds and actions."""
         return {
             "started": list(self.started),
             "seeds": [episode.seed for episode in self.episodes],
@@ -112,7 +111,7 @@ class Collector:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Play the unfinished episodes again. One that comes out differently is discarded, with a warning."""
+        """Play the unfinished episodes again. One that differs now is discarded, with a warning."""
         self.started = list(state["started"])
         for i, begun in enumerate(state["begun"]):
             if not begun:

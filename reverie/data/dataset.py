@@ -1,4 +1,4 @@
-"""A dataset that `reverie collect` made: read, and never changed."""
+"""A dataset that `reverie collect` made. It is read and never changed."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from reverie.data import validation
-from reverie.data.base import Say, visible
+from reverie.data.base import OnMessage, model_spec
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
 from reverie.envs.base import EnvConfig
@@ -36,10 +36,10 @@ class DatasetConfig:
     def env(self) -> EnvConfig:
         """The environment that was collected from, as a model of these data sees it."""
         manifest = self.manifest()
-        return replace(manifest.env, observe=tuple(visible(manifest.spec, self.hidden(manifest)).obs))
+        return replace(manifest.env, observe=tuple(model_spec(manifest.spec, self.hidden(manifest)).obs))
 
     def manifest(self) -> Manifest:
-        """What the folder says of itself. UserError unless a whole dataset is there."""
+        """Read the folder's manifest. UserError unless a whole dataset is there."""
         if not self.folder:
             raise UserError("No dataset is named: give its folder with --data.folder.")
         manifest = read_manifest(Path(self.folder))
@@ -48,7 +48,7 @@ class DatasetConfig:
         return manifest
 
     def hidden(self, manifest: Manifest) -> tuple[str, ...]:
-        """What the model does not see of what was recorded."""
+        """Return the recorded observations that the model does not see."""
         return manifest.privileged if self.privileged is None else self.privileged
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Dataset":
@@ -60,21 +60,21 @@ class Dataset:
 
     def __init__(self, config: DatasetConfig, device: torch.device, generator: torch.Generator) -> None:
         self.folder, self.manifest = Path(config.folder), config.manifest()
-        self.spec = visible(self.manifest.spec, config.hidden(self.manifest))
+        self.spec = model_spec(self.manifest.spec, config.hidden(self.manifest))
         columns = self.manifest.train.columns if config.train is None else self._columns(config.train)
         self.train, self.test = (
             Replay(ReplayConfig(length), self.manifest.spec, device, generator, "--data.train")
             for length in (columns, self.manifest.test.columns)
         )
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         for name, part in (("train", self.train), ("test", self.test)):
-            say(f"reading {part.capacity:,} columns of {self.folder / name}")
+            report(f"reading {part.capacity:,} columns of {self.folder / name}")
             part.read(self.folder / name, part.capacity, only_read=True)
             validation.check(part.ring, self.manifest.spec, str(self.folder / name))
 
     def _columns(self, transitions: int) -> int:
-        """The columns that hold the first `transitions`: up to what the last of their actions led to."""
+        """Count the columns that hold the first `transitions`, up to what the last of their actions led to."""
         if transitions > self.manifest.train.transitions:
             raise UserError(
                 f"{self.folder} has {self.manifest.train.transitions:,} transitions to learn from: take --data.train"

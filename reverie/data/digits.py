@@ -10,13 +10,13 @@ from typing import cast
 import numpy as np
 import torch
 
-from reverie.data.base import Say
+from reverie.data.base import OnMessage
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
 HELD_OUT = 297
-"""The last ones, which other people wrote."""
+"""The last images, which other people wrote."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Digits:
         self.train = Replay(ReplayConfig(1797 - HELD_OUT), self.spec, device, generator)
         self.test = Replay(ReplayConfig(HELD_OUT), self.spec, device, generator)
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         try:
             from sklearn.datasets import load_digits
         except ImportError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from reverie import envs
-from reverie.data.base import Say, visible, with_privileged
+from reverie.data.base import OnMessage, model_spec, with_privileged
 from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
@@ -15,13 +15,13 @@ from reverie.errors import UserError
 
 @dataclass(frozen=True)
 class InteractionConfig:
-    """Whole episodes of random (legal) actions until there are `train` decisions, then until `test` more."""
+    """Whole episodes of random actions until there are `train` decisions, then until `test` more."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
     train: int = 4_000
     test: int = 400
     privileged: tuple[str, ...] = ()
-    """Observations beside `env.observe` that are recorded for whoever judges a model, which does not see them."""
+    """Observations beside `env.observe` that are recorded for evaluation. The model does not see them."""
 
     def __post_init__(self) -> None:
         for name in ("train", "test"):
@@ -38,7 +38,7 @@ class InteractionConfig:
 
 
 class Interaction:
-    """Implements `Recorded`. An episode that would not fit is cut at the end of what was asked for."""
+    """Implements `Recorded`. The last episode is cut where it would be more than was asked for."""
 
     def __init__(
         self, config: InteractionConfig, folder: Path, seed: int, device: torch.device, generator: torch.Generator
@@ -49,20 +49,20 @@ class Interaction:
         environments = envs.make_many(self.env)
         recorded = environments.spec
         environments.close()
-        self.spec = visible(recorded, config.privileged)
+        self.spec = model_spec(recorded, config.privileged)
         self.train = Replay(ReplayConfig(config.train), recorded, device, generator)
         self.test = Replay(ReplayConfig(config.test), recorded, device, generator)
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         parts = {"train": self.train, "test": self.test}
         for stream, (name, part) in enumerate(parts.items()):
             if list((self.folder / name).glob("*.safetensors")):
                 part.read(self.folder / name, part.capacity)
             else:
-                self._record(part, stream, say)
+                self._record(part, stream, report)
                 part.write(self.folder / name, since=0)
 
-    def _record(self, part: Replay, stream: int, say: Say) -> None:
+    def _record(self, part: Replay, stream: int, report: OnMessage) -> None:
         generator = torch.Generator().manual_seed(2 * self.seed + stream)
         environments = envs.make_many(self.env)
         try:
@@ -71,6 +71,6 @@ class Interaction:
                 for episode in collector.step(lambda obs, is_first: random_actions(environments, generator)):
                     columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
                     part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
-                say(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")
+                report(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")
         finally:
             environments.close()

@@ -1,4 +1,4 @@
-"""Minari datasets (Farama's format of offline data), a real robot's as well as ours: read and written."""
+"""Reading and writing of Minari datasets, Farama's format of offline data."""
 
 import shutil
 import warnings
@@ -11,13 +11,20 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.base import Say, visible
+from reverie.data.base import OnMessage, model_spec
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, chunks, columns, read_chunk
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
-from reverie.envs.conversions import channels_last, described, leaf, leaves, resized, vector
+from reverie.envs.conversions import (
+    action_space,
+    normal_observation,
+    normal_space,
+    observation_part,
+    observation_spaces,
+    select_observations,
+)
 from reverie.errors import UserError, nearest
-from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.spaces import EnvSpec, Space
 
 
 @dataclass(frozen=True)
@@ -59,22 +66,22 @@ class Minari:
     def __init__(self, config: MinariConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
         validation.check_share(config.held_out)
         self.config, self.folder, self.device, self.generator = config, folder, device, generator
-        self.stored = _opened(config.id)
-        self.spaces = _chosen(leaves(self.stored.observation_space), config)
-        obs = {name: described(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
-        self.recorded = EnvSpec(obs, _action_space(self.stored.action_space, config.id), 1)
-        self.spec = visible(self.recorded, config.privileged)
+        self.stored = _open(config.id)
+        self.spaces = _select(observation_spaces(self.stored.observation_space), config)
+        obs = {name: normal_space(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
+        self.recorded = EnvSpec(obs, action_space(self.stored.action_space, config.id), 1)
+        self.spec = model_spec(self.recorded, config.privileged)
         validation.check_held_out(int(self.stored.total_episodes), config.id)
 
-    def load(self, say: Say) -> None:
+    def load(self, report: OnMessage) -> None:
         trajectories = []
         for episode in self.stored.iterate_episodes():
             trajectories.append(self._trajectory(episode))
-            say(f"reading episode {len(trajectories)} of {self.stored.total_episodes} of {self.config.id}")
+            report(f"reading episode {len(trajectories)} of {self.stored.total_episodes} of {self.config.id}")
         bounds = None
         if not self.recorded.action.discrete:
             space = self.stored.action_space
-            bounds = Bounds(space.low.ravel().astype(float), space.high.ravel().astype(float)).completed(trajectories)
+            bounds = Bounds(space.low.ravel().astype(float), space.high.ravel().astype(float)).fill_from(trajectories)
             bounds.write(self.folder)
         share, source = self.config.held_out, self.config.id
         self.train, self.test = split(trajectories, self.recorded, bounds, share, source, self.device, self.generator)
@@ -92,21 +99,17 @@ class Minari:
         return Trajectory(obs, actions, rewards, terminal=bool(episode.terminations[-1]))
 
     def _observed(self, episode: Any, name: str, length: int, source: str) -> np.ndarray:
-        """One observation of a whole episode in the normal form, (T, ...)."""
-        from gymnasium import spaces
-
-        values, space = leaf(episode.observations, name), self.spaces[name]
+        """Return one observation of a whole episode in the normal form, (T, ...)."""
+        values, own = observation_part(episode.observations, name), self.spaces[name]
         if len(values) != length:
             raise UserError(
                 f"{source} has {len(values)} observations {name!r} and {length - 1} actions: one more is needed."
             )
-        if self.recorded.obs[name].is_image:
-            return np.stack([resized(channels_last(value), self.config.image_size) for value in values])
-        return np.stack([vector(np.asarray(spaces.flatten(space, value))) for value in values])
+        return np.stack([normal_observation(value, own, self.recorded.obs[name]) for value in values])
 
 
 def write(folder: Path, dataset_id: str) -> None:
-    """Give the dataset that `reverie collect` made in `folder` to Minari as `dataset_id`, held-out trajectories too.
+    """Write the dataset that `reverie collect` made in `folder` as the Minari dataset `dataset_id`, both parts of it.
 
     Actions stay in the normal form. `MinariConfig` with the same `held_out` holds the same trajectories out.
     """
@@ -114,7 +117,7 @@ def write(folder: Path, dataset_id: str) -> None:
 
     minari, manifest = _minari(), read_manifest(folder)
     check_new(dataset_id)
-    obs = spaces.Dict({_own_name(name): _own_space(space) for name, space in manifest.spec.obs.items()})
+    obs = spaces.Dict({_minari_name(name): _minari_space(space) for name, space in manifest.spec.obs.items()})
     size = manifest.spec.action.size
     action = spaces.Discrete(size) if manifest.spec.action.discrete else spaces.Box(-1, 1, (size,), np.float32)
     buffers = _buffers(folder, manifest)
@@ -140,7 +143,7 @@ def write(folder: Path, dataset_id: str) -> None:
 
 
 def check_new(dataset_id: str) -> None:
-    """Raise UserError unless Minari is there and can take a dataset of that name."""
+    """Raise UserError unless Minari is installed and can take a new dataset of that name."""
     minari = _minari()
     try:
         minari.dataset.minari_dataset.parse_dataset_id(dataset_id)
@@ -158,7 +161,7 @@ def _minari() -> Any:
     return minari
 
 
-def _opened(dataset_id: str) -> Any:
+def _open(dataset_id: str) -> Any:
     minari = _minari()
     if not dataset_id:
         raise UserError(
@@ -175,36 +178,21 @@ def _opened(dataset_id: str) -> Any:
         raise UserError(f"The Minari dataset {dataset_id!r} cannot be read ({error}): fetch it anew.") from error
 
 
-def _chosen(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
-    """The spaces of what is observed or privileged, each checked."""
-    names = [name for word in (*config.observe, *config.privileged) for name in (own if word == "all" else [word])]
+def _select(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
+    """Return the spaces of what is observed or privileged, each checked."""
+    names = select_observations((*config.observe, *config.privileged), own, own, config.id, "--data.observe")
     for name in names:
-        if name not in own:
-            raise UserError(
-                f"{config.id} has no observation {name!r}, only {', '.join(own)}: choose with"
-                f" --data.observe.{nearest(name, own)}"
-            )
         if len(getattr(own[name], "shape", None) or ()) == 3 and own[name].dtype != np.uint8:
             raise UserError(f"{config.id} has images {name!r} of {own[name].dtype}: they must be uint8, 0 to 255.")
     return {name: own[name] for name in names}
 
 
-def _action_space(space: Any, dataset_id: str) -> ActionSpace:
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Discrete):
-        return ActionSpace(int(space.n), discrete=True)
-    if not isinstance(space, spaces.Box):
-        raise UserError(f"{dataset_id} has actions of {space}: Reverie learns from Box and Discrete actions.")
-    return ActionSpace(int(np.prod(space.shape)), discrete=False)
-
-
-def _own_name(name: str) -> str:
-    """A slash would make a group of its own in the file."""
+def _minari_name(name: str) -> str:
+    """Return a name without slashes, which would make groups in the file."""
     return name.replace("/", ".")
 
 
-def _own_space(space: Space) -> Any:
+def _minari_space(space: Space) -> Any:
     from gymnasium import spaces
 
     low, high = (0, 255) if space.is_image else (-np.inf, np.inf)
@@ -212,7 +200,7 @@ def _own_space(space: Space) -> Any:
 
 
 def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
-    """Every trajectory as Minari takes it, in the order in which they were numbered."""
+    """Yield every trajectory as Minari takes it, in the order of their numbers."""
     from minari.data_collector import EpisodeBuffer
 
     parts = {name: _stored(folder / name, manifest.spec) for name in ("train", "test")}
@@ -220,7 +208,7 @@ def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
         played = next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
         acted: Any = played["action"][:-1]
         yield EpisodeBuffer(
-            observations={_own_name(name): played[f"obs/{name}"] for name in manifest.spec.obs},
+            observations={_minari_name(name): played[f"obs/{name}"] for name in manifest.spec.obs},
             actions=acted.argmax(1) if manifest.spec.action.discrete else acted,
             rewards=list(played["reward"][1:]),
             terminations=list(played["is_terminal"][1:]),
@@ -229,7 +217,7 @@ def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
 
 
 def _stored(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
-    """The trajectories of one part, which no chunk cuts."""
+    """Yield the trajectories of one part, each of which lies within one chunk."""
     for _, _, path in chunks(folder):
         stretch = {name: x.numpy() for name, x in read_chunk(path, list(columns(spec))).items()}
         start = 0

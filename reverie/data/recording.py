@@ -1,11 +1,11 @@
-"""Collecting a dataset: random interaction in many processes, resumable, the same bits however it was done.
+"""Collection of a dataset: random interaction in many processes. It can be resumed, always with the same bits.
 
 folder/
   dataset.json          what it is, and how much of it there is (`Manifest`)
   train/ test/          chunks as the replay writes them; whole trajectories are held out for `test`
 
-Trajectory number n is a function of environment, seed and n (`players.py`), and n alone says where it goes, so an
-interrupted collection goes on after the last trajectory that `dataset.json` counts.
+Trajectory number n is a function of environment, seed and n (`random_trajectories.py`), and n alone says where it
+goes. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
 import json
@@ -22,8 +22,8 @@ from reverie import envs
 from reverie.config.files import encode, read_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
-from reverie.data.base import visible, with_privileged
-from reverie.data.recording_workers import Columns, played
+from reverie.data.base import model_spec, with_privileged
+from reverie.data.random_trajectories import Columns, random_trajectories
 from reverie.data.replay import chunks, write_chunk
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
@@ -33,12 +33,12 @@ from reverie.spaces import EnvSpec
 
 FORMAT = 1
 CHUNK = 1_000
-"""Columns after which, at the end of a trajectory, what was collected is written down."""
+"""Columns after which a chunk is written, at the end of a trajectory."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """How much there is. A trajectory has one column (an observation) more than transitions."""
+    """The size of a part. A trajectory has one column (an observation) more than transitions."""
 
     trajectories: int = 0
     transitions: int = 0
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that `dataset.json` says."""
+    """The content of `dataset.json`."""
 
     format: int
     env: EnvConfig
@@ -55,9 +55,9 @@ class Manifest:
     seed: int
     held_out: float
     transitions: int
-    """That were asked for, in both parts together."""
+    """The number that was asked for, both parts together."""
     spec: EnvSpec
-    """Of everything recorded, what is privileged included."""
+    """Of everything recorded, privileged observations included."""
     train: Part
     test: Part
 
@@ -67,7 +67,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The `dataset.json` of a folder. UserError where there is none, or one of another format."""
+    """Read the `dataset.json` of a folder. UserError where there is none, or one of another format."""
     path = folder / "dataset.json"
     if not path.is_file():
         raise UserError(f"{folder} is no dataset, for it has no dataset.json: make one with `reverie collect`.")
@@ -87,21 +87,21 @@ def collect(
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Manifest:
-    """Play whole trajectories of random (legal) actions until there are `transitions`, and write them to `folder`.
+    """Play whole trajectories of random actions until there are `transitions`, and write them to `folder`.
 
-    A folder that holds a part of the same dataset is gone on with, one that holds all of it is left as it is; a larger
-    number of transitions than it has makes it longer. `workers` processes play at once.
+    A folder with a part of the same dataset is continued; a complete one is left as it is. A larger number of
+    transitions makes it longer. `workers` processes play at once.
 
-    Raises UserError for settings other than the folder's, and for whatever the environment gives that is no data.
+    Raises UserError for settings other than the folder's, and where the environment gives invalid data.
     """
-    manifest = _begun(folder, _asked(env, transitions, seed, held_out, privileged))
+    manifest = _continue(folder, _new_manifest(env, transitions, seed, held_out, privileged))
     if manifest.complete:
         return manifest
     recorded = with_privileged(env, privileged)
     done, first = _transitions(manifest), manifest.train.trajectories + manifest.test.trajectories
     began, started_at = time.monotonic(), done
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
-    with closing(played(recorded, seed, first, workers)) as trajectories:
+    with closing(random_trajectories(recorded, seed, first, workers)) as trajectories:
         for number, columns in enumerate(trajectories, start=first):
             stretch = {name: torch.from_numpy(column) for name, column in columns.items()}
             validation.check(stretch, manifest.spec, f"Trajectory {number} of {env.id}")
@@ -110,7 +110,7 @@ def collect(
             if done >= transitions:
                 validation.check_held_out(number + 1, f"A dataset of {transitions} transitions of {env.id}")
             if done >= transitions or sum(len(x["reward"]) for part in waiting.values() for x in part) >= CHUNK:
-                manifest = _written(folder, manifest, waiting)
+                manifest = _write(folder, manifest, waiting)
                 waiting = {"train": [], "test": []}
             if on_progress is not None:
                 seconds = time.monotonic() - began
@@ -120,8 +120,10 @@ def collect(
     raise AssertionError("there is always another trajectory")
 
 
-def _asked(env: EnvConfig, transitions: int, seed: int, held_out: float, privileged: tuple[str, ...]) -> Manifest:
-    """What will be collected, before anything has been."""
+def _new_manifest(
+    env: EnvConfig, transitions: int, seed: int, held_out: float, privileged: tuple[str, ...]
+) -> Manifest:
+    """Return the manifest of a dataset of which nothing has been collected. UserError for impossible settings."""
     validation.check_share(held_out)
     if transitions < 1:
         raise UserError(f"{transitions} transitions were asked for: take --transitions 1 or more.")
@@ -129,12 +131,12 @@ def _asked(env: EnvConfig, transitions: int, seed: int, held_out: float, privile
         raise UserError("--env.count and --env.workers are for training: say how many play here with --workers.")
     with closing(envs.make(with_privileged(env, privileged))) as environment:
         spec = environment.spec
-    visible(spec, privileged)
+    model_spec(spec, privileged)
     return Manifest(FORMAT, env, privileged, seed, held_out, transitions, spec, Part(), Part())
 
 
-def _begun(folder: Path, asked: Manifest) -> Manifest:
-    """Where the collection in `folder` stands: what was written after its last entry is deleted."""
+def _continue(folder: Path, asked: Manifest) -> Manifest:
+    """Return the manifest from which to go on in `folder`. Files that it does not count are deleted."""
     if not (folder / "dataset.json").exists():
         if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
@@ -158,7 +160,7 @@ def _begun(folder: Path, asked: Manifest) -> Manifest:
 
 
 def _difference(name: str, old: object, new: object) -> str:
-    """Where two settings differ, in words."""
+    """Say where two settings differ."""
     if isinstance(old, EnvConfig) and isinstance(new, EnvConfig):
         before, after = leaves(old), leaves(new)
         key = next(key for key in before if before[key] != after[key])
@@ -168,12 +170,12 @@ def _difference(name: str, old: object, new: object) -> str:
     return f"with {name} {as_text(old) or 'nothing'}, not {as_text(new) or 'nothing'}"
 
 
-def _written(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) -> Manifest:
-    """Write what waits, a chunk for each part, then the manifest that counts it."""
+def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) -> Manifest:
+    """Write the waiting trajectories, a chunk for each part, then the manifest that counts them. Return it."""
     parts = {"train": manifest.train, "test": manifest.test}
     try:
         if not (folder / "dataset.json").exists():
-            _write_manifest(folder, manifest)  # chunks without one would not be known for ours
+            _write_manifest(folder, manifest)  # without it the chunks would be taken for something else
         for name, trajectories in waiting.items():
             if trajectories:
                 joined = {key: np.concatenate([each[key] for each in trajectories]) for key in trajectories[0]}

@@ -1,13 +1,14 @@
 """Replay: one ring of tensors that holds everything collected, each frame once.
 
-Episodes are appended whole, one after another. A sample is B windows of T columns, drawn uniformly over all
-windows that the ring holds; they cross episode borders, which `is_first` marks.
+Episodes are appended whole, one after another. A column is one decision. A sample is B windows of T columns, drawn
+uniformly over all windows that the ring holds. Windows cross episode borders, which `is_first` marks.
 
-On disk the ring is a row of chunk files, one for each stretch written between two checkpoints, named by the global
-numbers of their columns: `000000000000-000000005000.safetensors`. A checkpoint names a position; what
-was written after it is dropped when a run resumes, so model and replay are always of one age.
+On disk the ring is a row of chunk files, one for each stretch that was written between two checkpoints. They are named
+by the numbers of their columns: `000000000000-000000005000.safetensors`. A checkpoint names a position. What was
+written after it is dropped when a run resumes, so model and replay are always of one age.
 """
 
+import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from reverie.data.memory import available_memory, gigabytes
 from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
@@ -36,8 +36,20 @@ class ReplayConfig:
     """`host`: main memory, pinned if the model is on a GPU. `device`: next to the model."""
 
 
+def available_memory(device: torch.device) -> int:
+    """Return the free bytes on `device`; on the host what the kernel says can be had without swapping."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def columns(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and dtype of every stored column."""
+    """Return shape and dtype of every stored column, by name."""
     flags = {name: ((), torch.bool) for name in ("is_first", "is_last", "is_terminal")}
     return {
         **{f"obs/{key}": (space.shape, getattr(torch, space.dtype)) for key, space in sorted(spec.obs.items())},
@@ -48,12 +60,12 @@ def columns(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
 
 
 def bytes_per_decision(spec: EnvSpec) -> int:
-    """What one column of the ring takes."""
+    """Return the bytes of one column of the ring."""
     return sum(torch.Size(shape).numel() * dtype.itemsize for shape, dtype in columns(spec).values())
 
 
 class Replay:
-    """Implements `Source`. Sampling noise comes from `generator`, so a restored generator draws the same windows."""
+    """Implements `Source`. Windows are drawn by `generator`, so a restored generator draws the same ones."""
 
     def __init__(
         self,
@@ -63,15 +75,15 @@ class Replay:
         generator: torch.Generator,
         setting: str = "--replay.capacity",
     ) -> None:
-        """`setting` is where the user says how much is kept, for the sentence on too little memory."""
+        """`setting` names the option that says how much is kept, for the error on too little memory."""
         self.capacity, self.device, self.generator = config.capacity, device, generator
         self.storage = device if config.storage == "device" else torch.device("cpu")
         needed, free = config.capacity * bytes_per_decision(spec), available_memory(self.storage)
         if needed > 0.9 * free:
             fitting = int(0.9 * free / bytes_per_decision(spec))
             raise UserError(
-                f"The replay of {config.capacity:,} decisions needs {gigabytes(needed)} and {gigabytes(free)} are free "
-                f"on {self.storage}: take {setting} {fitting} or less, or smaller images."
+                f"The replay of {config.capacity:,} decisions needs {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB"
+                f" are free on {self.storage}: take {setting} {fitting} or less, or smaller images."
             )
         pinned = self.storage.type == "cpu" and device.type == "cuda"
         self.ring = {
@@ -85,7 +97,7 @@ class Replay:
         return min(self.total, self.capacity)
 
     def add(self, stretch: dict[str, Tensor]) -> None:
-        """Append columns with leading axis T, the oldest give way."""
+        """Append columns with leading axis T. The oldest give way."""
         length = next(iter(stretch.values())).shape[0]
         where = torch.arange(self.total, self.total + length, device=self.storage) % self.capacity
         keep = slice(max(0, length - self.capacity), None)
@@ -94,7 +106,7 @@ class Replay:
         self.total += length
 
     def sample(self, batch: int, length: int) -> Batch:
-        """`batch` windows of `length` columns, uniform over all that lie between the oldest and the newest."""
+        """Draw `batch` windows of `length` columns, uniformly over all between the oldest and the newest."""
         if len(self) < length:
             raise UserError(
                 f"The replay holds {len(self)} decisions and a sequence has {length}: "
@@ -105,7 +117,7 @@ class Replay:
         return self._window(start, length)
 
     def _window(self, start: Tensor, length: int) -> Batch:
-        """The columns `start` (B, 1) to `start + length` by their numbers, on the model's device."""
+        """Return the columns `start` (B, 1) to `start + length` by their numbers, on the model's device."""
         where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
         window = {name: ring[where] for name, ring in self.ring.items()}
         if self.storage != self.device:
@@ -113,22 +125,23 @@ class Replay:
         obs = {name.removeprefix("obs/"): x for name, x in window.items() if name.startswith("obs/")}
         return Batch(obs, **{name: x for name, x in window.items() if not name.startswith("obs/")})
 
-    def in_order(self, length: int, most: int) -> Batch:
-        """The oldest windows of `length` columns, end to end, `most` at most: nothing random, for evaluation."""
-        count = min(most, len(self) // length)
-        if count == 0:
-            raise UserError(f"There are {len(self)} decisions and a sequence has {length}: record more, or shorten it.")
-        start = self.total - len(self) + length * torch.arange(count)[:, None]
-        return self._window(start, length)
+    def sequential(self, length: int, most: int) -> Batch:
+        """Return the oldest windows of `length` columns, end to end, `most` at most. Nothing is random."""
+        start = self.total - len(self) + length * torch.arange(self._count_windows(length, most))
+        return self._window(start[:, None], length)
 
-    def spread(self, length: int, most: int) -> Batch:
-        """Windows of `length` columns at even distances over all that is held, `most` at most; nothing random."""
-        count = min(most, len(self) // length)
-        if count == 0:
-            raise UserError(f"There are {len(self)} decisions and a sequence has {length}: record more, or shorten it.")
-        oldest = self.total - len(self)
+    def evenly_spaced(self, length: int, most: int) -> Batch:
+        """Return windows of `length` columns at even distances from the oldest to the newest, `most` at most."""
+        count, oldest = self._count_windows(length, most), self.total - len(self)
         start = torch.linspace(oldest, self.total - length, count, dtype=torch.float64).round().long()
         return self._window(start[:, None], length)
+
+    def _count_windows(self, length: int, most: int) -> int:
+        """How many windows fit side by side, `most` at most. UserError if none does."""
+        count = min(most, len(self) // length)
+        if count == 0:
+            raise UserError(f"There are {len(self)} decisions and a sequence has {length}: record more, or shorten it.")
+        return count
 
     def write(self, folder: Path, since: int) -> None:
         """Write the columns from number `since` to the newest as one chunk, atomically."""
@@ -172,7 +185,7 @@ def write_chunk(folder: Path, since: int, stretch: dict[str, Tensor]) -> None:
 
 
 def read_chunk(path: Path, names: list[str]) -> dict[str, Tensor]:
-    """Columns of a chunk by `names`; their checksum is looked at if these are all. UserError where it is damaged."""
+    """Read the columns `names` of a chunk; if these are all, check its checksum. UserError where it is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             stretch = {name: file.get_tensor(name) for name in names}
@@ -184,20 +197,20 @@ def read_chunk(path: Path, names: list[str]) -> dict[str, Tensor]:
 
 
 def chunks(folder: Path) -> list[tuple[int, int, Path]]:
-    """The chunks in `folder` in order: number of the first column, number after the last, file."""
+    """List the chunks in `folder` in order: number of the first column, number after the last, file."""
     return sorted(
-        (int(found[1]), int(found[2]), path)
+        (int(match[1]), int(match[2]), path)
         for path in folder.glob("*.safetensors")
-        if (found := CHUNK.fullmatch(path.name))
+        if (match := CHUNK.fullmatch(path.name))
     )
 
 
 def checksum(stretch: dict[str, Tensor]) -> str:
-    """CRC-32 of all columns' bytes, in the order of their names."""
-    found = 0
+    """Return the CRC-32 of all columns' bytes, in the order of their names."""
+    crc = 0
     for _, x in sorted(stretch.items()):
-        found = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy().data, found)
-    return f"{found:08x}"
+        crc = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def prune(folder: Path, oldest: int) -> None:

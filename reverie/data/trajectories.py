@@ -1,4 +1,4 @@
-"""What somebody else recorded, a robot perhaps, brought to the normal form: arrays to replay columns."""
+"""Trajectories from elsewhere, such as a robot's, in the normal form: arrays to replay columns."""
 
 import json
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from reverie.spaces import EnvSpec
 
 @dataclass(frozen=True)
 class Trajectory:
-    """T observations by name, images uint8 (T, height, width, channels), vectors (T, n), and their rewards (T,).
+    """One episode: T observations by name, uint8 (T, height, width, channels) or vectors (T, n), and rewards (T,).
 
-    `actions` are the T - 1 between them, in the recorder's own unit or one-hot. `terminal`: no return follows.
+    `actions` are the T - 1 between the observations, in their recorded unit or one-hot. `terminal`: no return follows.
     """
 
     obs: dict[str, np.ndarray]
@@ -28,7 +28,7 @@ class Trajectory:
     terminal: bool = False
 
     def columns(self, actions: np.ndarray) -> dict[str, torch.Tensor]:
-        """By replay name, with `actions` in the normal form and a zero for the last observation's."""
+        """Return the columns by replay name, with these `actions` in the normal form and a zero for the last."""
         length = len(self.rewards)
         last = np.arange(length) == length - 1
         columns = {f"obs/{name}": value for name, value in self.obs.items()} | {
@@ -43,27 +43,27 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The actions that become -1 and 1, in the recorder's unit."""
+    """The actions that become -1 and 1, in their recorded unit."""
 
     low: Float[np.ndarray, " A"]
     high: Float[np.ndarray, " A"]
 
-    def completed(self, trajectories: list[Trajectory]) -> "Bounds":
-        """The recorded range in place of each bound that is infinite."""
+    def fill_from(self, trajectories: list[Trajectory]) -> "Bounds":
+        """Return bounds in which each infinite one is the least or largest recorded action."""
         actions = np.concatenate([trajectory.actions for trajectory in trajectories])
-        actions = np.where(np.isfinite(actions), actions, 0)  # what is not finite is told elsewhere
+        actions = np.where(np.isfinite(actions), actions, 0)  # `validation.check` reports what is not finite
         low = np.where(np.isfinite(self.low), self.low, actions.min(0))
         return Bounds(low, np.where(np.isfinite(self.high), self.high, actions.max(0)))
 
-    def normal(self, actions: np.ndarray) -> np.ndarray:
-        """`2 (a - low) / (high - low) - 1`, 0 where there is no choice; not clipped, so that a fault shows."""
+    def normalize(self, actions: np.ndarray) -> np.ndarray:
+        """Return `2 (a - low) / (high - low) - 1`, and 0 for an empty range. Nothing is clipped, so a fault shows."""
         wide = self.high > self.low
         return np.where(
             wide, 2 * (actions - self.low) / np.where(wide, self.high - self.low, 1) - 1, actions - self.low
         )
 
     def write(self, folder: Path) -> None:
-        """`actions.json`: how to give a recorder's machine what a model's actions mean."""
+        """Write `actions.json`, by which a model's actions become those of the machine that recorded."""
         content = {"low": self.low.tolist(), "high": self.high.tolist()}
         atomic_write(folder / "actions.json", json.dumps(content, indent=1).encode())
 
@@ -77,10 +77,10 @@ def split(
     device: torch.device,
     generator: torch.Generator,
 ) -> tuple[Replay, Replay]:
-    """The replays to learn from and of what is held out, by trajectories; `bounds` None leaves actions as they are."""
+    """Return the replays to learn from and to hold out. Without `bounds` the actions stay as they are."""
     parts: tuple[list, list] = ([], [])
     for number, trajectory in enumerate(trajectories):
-        actions = trajectory.actions if bounds is None else bounds.normal(trajectory.actions)
+        actions = trajectory.actions if bounds is None else bounds.normalize(trajectory.actions)
         columns = trajectory.columns(actions)
         validation.check(columns, spec, f"Episode {number} of {source}")
         parts[validation.held_out(number, share)].append(columns)

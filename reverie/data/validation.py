@@ -1,4 +1,4 @@
-"""What recorded data must be before anything learns from them; everything that is read or recorded passes here."""
+"""Checks of recorded data. Everything that is read or recorded passes them before anything learns from it."""
 
 import torch
 from torch import Tensor
@@ -7,21 +7,21 @@ from reverie.data import replay as replays
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
-BEYOND = 1e-4
-"""By which an action may exceed [-1, 1]: the rounding of whoever scaled it."""
+TOLERANCE = 1e-4
+"""By which an action may exceed [-1, 1]: the rounding error of its scaling."""
 
 
 def check(columns: dict[str, Tensor], spec: EnvSpec, source: str) -> None:
-    """Raise UserError, a sentence that begins with `source`, unless these are columns of `spec` without a fault."""
+    """Raise UserError unless these are columns of `spec` without a fault. Its sentence begins with `source`."""
     length = len(columns["reward"])
     for name, (shape, dtype) in replays.columns(spec).items():
         if name not in columns:
-            raise UserError(f"{source} has no {_words(name)}: record it, or leave it out.")
+            raise UserError(f"{source} has no {_in_words(name)}: record it, or leave it out.")
         column = columns[name]
         if column.dtype != dtype or tuple(column.shape) != (length, *shape):
-            found = f"{str(column.dtype).removeprefix('torch.')} {tuple(column.shape)}"
+            given = f"{str(column.dtype).removeprefix('torch.')} {tuple(column.shape)}"
             wanted = f"{str(dtype).removeprefix('torch.')} {(length, *shape)}"
-            raise UserError(f"{source} has {_words(name)} of {found}: it must be {wanted}.")
+            raise UserError(f"{source} has {_in_words(name)} of {given}: it must be {wanted}.")
         if dtype == torch.float32:
             _check_finite(column, name, source)
     if length == 0:
@@ -41,7 +41,7 @@ def check_held_out(trajectories: int, source: str) -> None:
 
 
 def held_out(number: int, share: float) -> bool:
-    """Whether trajectory `number` is held out: the first one is, then evenly so that it is about `share` of all."""
+    """Whether trajectory `number` is held out: the first is, then evenly spaced ones, so that about `share` are."""
     return _held_out_before(number + 1, share) > _held_out_before(number, share)
 
 
@@ -51,7 +51,7 @@ def _held_out_before(number: int, share: float) -> int:
 
 
 def check_share(share: float) -> None:
-    """Raise UserError unless `share` leaves something on both sides whatever the number of trajectories."""
+    """Raise UserError unless `share` leaves something on both sides for any number of trajectories."""
     if not 1e-6 <= share <= 0.5:
         raise UserError(f"The share that is held out is {share:g}: it must be more than 0 and at most 0.5.")
 
@@ -60,7 +60,7 @@ def _check_finite(column: Tensor, name: str, source: str) -> None:
     odd = ~torch.isfinite(column.reshape(len(column), -1)).all(1)
     if odd.any():
         row = int(odd.nonzero()[0, 0])
-        raise UserError(f"{source} has no finite {_words(name)} in row {row}: repair that episode, or leave it out.")
+        raise UserError(f"{source} has no finite {_in_words(name)} in row {row}: repair that episode, or leave it out.")
 
 
 def _check_actions(action: Tensor, is_last: Tensor, discrete: bool, source: str) -> None:
@@ -70,14 +70,14 @@ def _check_actions(action: Tensor, is_last: Tensor, discrete: bool, source: str)
         odd = ((chosen != 0) & (chosen != 1)).any(1) | (chosen.sum(1) != 1)
         if odd.any():
             raise UserError(f"{source} has an action that is not one-hot: give each choice a column of its own.")
-    elif action.numel() and float(action.abs().max()) > 1 + BEYOND:
-        row = int((action.abs().amax(1) > 1 + BEYOND).nonzero()[0, 0])
+    elif action.numel() and float(action.abs().max()) > 1 + TOLERANCE:
+        row = int((action.abs().amax(1) > 1 + TOLERANCE).nonzero()[0, 0])
         worst = float(action[row].abs().max())
         raise UserError(
             f"{source} has an action of {worst:.3g} in row {row}, outside [-1, 1]: scale by its real bounds."
         )
 
 
-def _words(name: str) -> str:
-    """A column as the user knows it: `observation 'state'`, `action`."""
+def _in_words(name: str) -> str:
+    """Return a column's name for a sentence: `observation 'state'`, `action`."""
     return f"observation {name.removeprefix('obs/')!r}" if name.startswith("obs/") else name

@@ -49,6 +49,6 @@ class Dynamics(Protocol[S]):
 class HasFeatureStd(Protocol):
     """Dynamics whose features are not all single numbers: of a one-hot group no class alone says what is alive."""
 
-    def spread(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
+    def feature_std(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
         """The standard deviation over N features of each part of them."""
         ...

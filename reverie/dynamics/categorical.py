@@ -45,26 +45,30 @@ class Categorical:
         self.groups, self.classes = config.groups, config.classes
         self.sample_size = self.noise_size = self.output_size = config.groups * config.classes
 
-    def grouped(self, x: Float[Tensor, "*b Z"]) -> Float[Tensor, "*b G C"]:
+    def split_groups(self, x: Float[Tensor, "*b Z"]) -> Float[Tensor, "*b G C"]:
         """The groups on an axis of their own."""
         return x.unflatten(-1, (self.groups, self.classes))
 
     def stats(self, output: Float[Tensor, "*b Z"]) -> CategoricalStats:
-        return CategoricalStats(self.grouped(output).log_softmax(-1).flatten(-2))
+        return CategoricalStats(self.split_groups(output).log_softmax(-1).flatten(-2))
 
     def initial(self, batch: int, like: Tensor) -> CategoricalStats:
         return self.stats(like.new_zeros(batch, self.output_size))
 
     def sample(self, stats: CategoricalStats, noise: Float[Tensor, "*b Z"] | None) -> Float[Tensor, "*b Z"]:
-        drawn = one_hot_sample(self.grouped(stats.log_probability), None if noise is None else self.grouped(noise))
+        drawn = one_hot_sample(
+            self.split_groups(stats.log_probability), None if noise is None else self.split_groups(noise)
+        )
         return drawn.flatten(-2)
 
     def divergence(self, posterior: CategoricalStats, prior: CategoricalStats) -> Float[Tensor, "*b"]:
-        return categorical_kl(self.grouped(posterior.log_probability), self.grouped(prior.log_probability)).sum(-1)
+        return categorical_kl(
+            self.split_groups(posterior.log_probability), self.split_groups(prior.log_probability)
+        ).sum(-1)
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return gumbel(*shape, self.noise_size, generator=generator)
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " G"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " G"]:
         """Of each group, the root of its classes' summed variance: a class may rest, a group that rests is dead."""
-        return self.grouped(sample).var(0).sum(-1).sqrt()
+        return self.split_groups(sample).var(0).sum(-1).sqrt()

@@ -5,7 +5,7 @@ line in `rssm.Latent`) stand in the same model.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,26 +15,28 @@ from torch import Tensor
 from reverie.errors import UserError
 from reverie.math.divergences import gaussian_kl
 
+D = TypeVar("D")
 
-class Latent(Protocol):
-    """What stands beside a memory: a network's output as stats, a sample of them, a divergence between two."""
+
+class Latent(Protocol[D]):
+    """A family of distributions: a network's output as stats `D`, a sample of them, a divergence between two."""
 
     sample_size: int
     noise_size: int
     output_size: int
     """How many numbers the network must give for one distribution."""
 
-    def stats(self, output: Float[Tensor, "*b O"]) -> Any: ...
+    def stats(self, output: Float[Tensor, "*b O"]) -> D: ...
 
-    def initial(self, batch: int, like: Tensor) -> Any: ...
+    def initial(self, batch: int, like: Tensor) -> D: ...
 
-    def sample(self, stats: Any, noise: Tensor | None) -> Float[Tensor, "*b Z"]: ...
+    def sample(self, stats: D, noise: Tensor | None) -> Float[Tensor, "*b Z"]: ...
 
-    def divergence(self, posterior: Any, prior: Any) -> Float[Tensor, "*b"]: ...
+    def divergence(self, posterior: D, prior: D) -> Float[Tensor, "*b"]: ...
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor: ...
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
         """The standard deviation over N samples of whatever may die by itself: each number, or each group of them."""
         ...
 
@@ -88,7 +90,7 @@ class Gaussian:
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.randn(*shape, self.noise_size, generator=generator, device=generator.device)
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
         return sample.std(0)
 
 
@@ -131,5 +133,5 @@ class DeterministicLatent:
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(*shape, 0, device=generator.device)
 
-    def spread(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
+    def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " Z"]:
         return sample.std(0)

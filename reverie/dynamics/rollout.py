@@ -5,25 +5,16 @@ stands for the mean; so a rollout is a deterministic, differentiable function of
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reverie import tree
+from reverie.dynamics.base import Dynamics
 
 S = TypeVar("S")
-
-
-@runtime_checkable
-class Rollable(Protocol[S]):
-    """The part of the dynamics contract that the loops call (`reverie.dynamics.base.Dynamics` has all)."""
-
-    def initial(self, batch: int) -> S: ...
-    def predict(self, state: S, action: Tensor, noise: Tensor | None) -> S: ...
-    def correct(self, prior: S, embed: Tensor, noise: Tensor | None) -> S: ...
-    def features(self, state: S) -> Tensor: ...
 
 
 def prev_action(action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | None = None) -> Float[Tensor, "B T A"]:
@@ -36,7 +27,7 @@ def prev_action(action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | N
 
 
 def observe(
-    dynamics: Rollable[S],
+    dynamics: Dynamics[S],
     start: S,
     action: Float[Tensor, "B T A"],
     embed: Float[Tensor, "B T E"],
@@ -63,7 +54,7 @@ def observe(
 
 
 def imagine(
-    dynamics: Rollable[S],
+    dynamics: Dynamics[S],
     start: S,
     action: Float[Tensor, "B H A"],
     noise: Float[Tensor, "B H Z"] | None,
@@ -77,7 +68,7 @@ def imagine(
 
 
 def imagine_policy(
-    dynamics: Rollable[S],
+    dynamics: Dynamics[S],
     policy: Callable[[Tensor, Tensor | None], Tensor],
     start: S,
     horizon: int,

@@ -115,9 +115,9 @@ class RSSM(nn.Module):
     def features(self, state: RSSMState) -> Float[Tensor, "*b F"]:
         return torch.cat([state.deter, state.stoch], dim=-1)
 
-    def spread(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
+    def feature_std(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
         deter, stoch = features.split([self.deter_size, self.latent.sample_size], -1)
-        return torch.cat([deter.std(0), self.latent.spread(stoch)])
+        return torch.cat([deter.std(0), self.latent.sample_std(stoch)])
 
     def divergence(self, posterior: RSSMState, prior: RSSMState) -> Float[Tensor, "*b"]:
         return self.latent.divergence(posterior.stats, prior.stats)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Step
-from reverie.envs.gymnasium import GymEnvironment, load, own_kwargs
+from reverie.envs.conversions import refuse_other_than_pixels, refuse_settings
+from reverie.envs.gymnasium import GymEnvironment
+from reverie.envs.gymnasium_registry import load, parse_kwargs
 from reverie.errors import UserError, nearest
 
 PREFIX = "ALE/"
@@ -37,46 +39,44 @@ class AtariEnvironment(GymEnvironment):
     """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, in color with 3."""
 
     def __init__(self, config: EnvConfig) -> None:
-        if config.observe not in (("pixels",), ("all",)):
-            raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")
-        if config.camera is not None or config.rendering != "stock":
-            raise UserError(f"{config.id} takes no --env.camera or --env.rendering: leave them out.")
-        super().__init__(config)
-
-    def _open(self, config: EnvConfig) -> Any:
-        settings = _settings(config)
-        gymnasium = _gymnasium()
-        if config.id not in gymnasium.registry:
-            known = ids()
-            raise UserError(f"The Arcade Learning Environment has no {config.id!r}.{nearest(config.id, known)}")
-        env = gymnasium.make(
-            config.id,
-            frameskip=1,
-            repeat_action_probability=float(settings["sticky"]),
-            full_action_space=settings["full_actions"],
-            max_num_frames_per_episode=config.time_limit or LONGEST,
-            render_mode="rgb_array",
-            disable_env_checker=True,
-        )
-        shown = gymnasium.wrappers.AtariPreprocessing(
-            env,
-            noop_max=settings["noops"],
-            frame_skip=config.repeat,
-            screen_size=config.image_size,
-            terminal_on_life_loss=settings["life_loss"],
-            grayscale_obs=settings["grayscale"],
-            grayscale_newaxis=settings["grayscale"],
-        )
-        space = gymnasium.spaces.Dict({"pixels": shown.observation_space})
-        return gymnasium.wrappers.TransformObservation(shown, lambda image: {"pixels": image}, space)
+        refuse_other_than_pixels(config)
+        refuse_settings(config, "camera", "rendering")
+        super().__init__(config, _open(config))
 
     def step(self, action: np.ndarray) -> Step:
         """One decision; the wrapper below repeats the action and merges the last two frames."""
         return self._step(action, repeat=1)
 
 
+def _open(config: EnvConfig) -> Any:
+    settings = _settings(config)
+    gymnasium = _gymnasium()
+    if config.id not in gymnasium.registry:
+        raise UserError(f"The Arcade Learning Environment has no {config.id!r}.{nearest(config.id, ids())}")
+    env = gymnasium.make(
+        config.id,
+        frameskip=1,
+        repeat_action_probability=float(settings["sticky"]),
+        full_action_space=settings["full_actions"],
+        max_num_frames_per_episode=config.time_limit or LONGEST,
+        render_mode="rgb_array",
+        disable_env_checker=True,
+    )
+    screen = gymnasium.wrappers.AtariPreprocessing(
+        env,
+        noop_max=settings["noops"],
+        frame_skip=config.repeat,
+        screen_size=config.image_size,
+        terminal_on_life_loss=settings["life_loss"],
+        grayscale_obs=settings["grayscale"],
+        grayscale_newaxis=settings["grayscale"],
+    )
+    space = gymnasium.spaces.Dict({"pixels": screen.observation_space})
+    return gymnasium.wrappers.TransformObservation(screen, lambda image: {"pixels": image}, space)
+
+
 def _settings(config: EnvConfig) -> dict[str, Any]:
-    given = own_kwargs(config.kwargs)
+    given = parse_kwargs(config.kwargs)
     for name, value in given.items():
         if name not in DEFAULTS:
             raise UserError(f"{config.id} has no setting {name!r}: there is {', '.join(DEFAULTS)}.")

@@ -68,7 +68,10 @@ class Step:
 
 @runtime_checkable
 class Environment(Protocol):
-    """One world. The contract tests (`reverie check-env ID`) say in words what each method owes."""
+    """One world. The contract tests (`reverie check-env ID`) say in words what each method owes.
+
+    An environment in which most actions lead nowhere may also have `sample_actions` (see `SampleActions`).
+    """
 
     @property
     def spec(self) -> EnvSpec: ...
@@ -77,18 +80,6 @@ class Environment(Protocol):
 
     def step(self, action: np.ndarray) -> Step:
         """Play one decision; `action` is float32 (A,) in the normal form. After `is_last` it is an error."""
-        ...
-
-    @property
-    def restricts_actions(self) -> bool:
-        """Whether `legal_actions` are a choice of the environment's own, not any action at all."""
-        ...
-
-    def legal_actions(self, count: int, seed: int) -> np.ndarray:
-        """`count` random actions worth trying in the present state, float32 (count, A) in the normal form.
-
-        The same state and seed give the same bits, and asking changes nothing. Outside an episode it is an error.
-        """
         ...
 
     def render(self) -> np.ndarray:
@@ -117,14 +108,35 @@ class Environments(Protocol):
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...
 
-    @property
-    def restricts_actions(self) -> bool: ...
-
-    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
-        """`count` actions (count, A) from each environment named: index -> seed.
-
-        After a None, the next step of that environment is None as well.
-        """
-        ...
-
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class SampleActions(Protocol):
+    """Optional `sample_actions(count, seed)` of an environment: random actions worth trying in the present state.
+
+    Returns float32 (count, A) in the normal form. The same state and seed give the same bits, and asking changes
+    nothing. Outside an episode it is an error.
+    """
+
+    def __call__(self, count: int, seed: int) -> np.ndarray: ...
+
+
+@runtime_checkable
+class SampleManyActions(Protocol):
+    """Optional `sample_actions(count, seeds)` of `Environments`: (count, A) from each one named, index -> seed.
+
+    None means that its worker died; the next step of that environment is None as well.
+    """
+
+    def __call__(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]: ...
+
+
+def own_sampler(environment: Environment) -> SampleActions | None:
+    """Return the environment's `sample_actions`, or None where any action is worth trying."""
+    return getattr(environment, "sample_actions", None)
+
+
+def own_samplers(environments: Environments) -> SampleManyActions | None:
+    """Return `sample_actions` of several environments, or None where any action is worth trying."""
+    return getattr(environments, "sample_actions", None)

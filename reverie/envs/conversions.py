@@ -1,21 +1,28 @@
-"""Into and out of the normal form: the conversions that every family of environments shares, and recorded data too."""
+"""Conversions into and out of the normal form, for every family of environments and for recorded data.
+
+Actions are float32 `(A,)`: in [-1, 1], or one-hot if discrete. Observations are uint8 images `(height, width,
+channels)` or float32 vectors `(n,)`. Gymnasium's spaces describe what an environment or a dataset has of its own.
+"""
 
 import colorsys
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from reverie.errors import UserError
+from reverie.envs.base import EnvConfig
+from reverie.errors import UserError, nearest
 from reverie.spaces import ActionSpace, Space
 
+# ---- actions
 
-def checked_action(action: np.ndarray, space: ActionSpace) -> np.ndarray:
-    """`action` as float64 `(A,)`, clipped to [-1, 1] unless it is one-hot.
 
-    Raises UserError for a wrong shape and for NaN or infinite numbers, which would poison a simulator's
-    state long before anybody sees it.
+def check_action(action: np.ndarray, space: ActionSpace) -> np.ndarray:
+    """Return `action` as float64 `(A,)`, clipped to [-1, 1] unless it is one-hot.
+
+    Raises UserError for a wrong shape, and for NaN or infinity, which would spoil a simulator's state unnoticed.
     """
     action = np.asarray(action, np.float64)
     if action.shape != (space.size,):
@@ -25,69 +32,84 @@ def checked_action(action: np.ndarray, space: ActionSpace) -> np.ndarray:
     return action if space.discrete else action.clip(-1, 1)
 
 
-def scaled_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """From [-1, 1] to [low, high], float64 `(A,)`; both ends are met exactly."""
+def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Map [-1, 1] to [low, high], float64 `(A,)`. Both ends are met exactly."""
     return (low + (action + 1) / 2 * (high - low)).clip(low, high)
 
 
-def normal_action(own: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """From [low, high] to [-1, 1], float32 with the shape of `own` (..., A); 0 where there is nothing to choose."""
+def normalize_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Map [low, high] to [-1, 1], float32 with the shape of `action` (..., A). An empty range gives 0."""
     width = np.where(high > low, high - low, 1)
-    normal = np.where(high > low, 2 * (own - low) / width - 1, 0)
+    normal = np.where(high > low, 2 * (action - low) / width - 1, 0)
     return normal.clip(-1, 1).astype(np.float32)
 
 
 def uniform_actions(space: ActionSpace, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Uniformly random actions in the normal form, float32 `(count, A)`."""
+    """Draw `count` uniform actions in the normal form, float32 `(count, A)`."""
     if space.discrete:
         return np.eye(space.size, dtype=np.float32)[rng.integers(space.size, size=count)]
     return rng.uniform(-1, 1, (count, space.size)).astype(np.float32)
 
 
-def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """A uint8 `(height, width, channels)` image as a new `(size, size, channels)`, by area interpolation."""
-    if image.shape[:2] == (size, size):
-        return np.array(image, order="C")
-    parts = [np.ascontiguousarray(image[..., i : i + 4]) for i in range(0, image.shape[2], 4)]  # OpenCV's most channels
-    small = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in parts]
-    return np.concatenate([one.reshape(size, size, -1) for one in small], -1)  # OpenCV drops an axis of one channel
+def action_space(space: Any, source: str) -> ActionSpace:
+    """Return the normal form of a Gymnasium action space. UserError unless it is Box or Discrete."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Discrete):
+        return ActionSpace(int(space.n), discrete=True)
+    if not isinstance(space, spaces.Box):
+        raise UserError(f"{source} has actions of {space}: Reverie knows Box and Discrete actions.")
+    return ActionSpace(int(np.prod(space.shape)), discrete=False)
 
 
-def vector(value: np.ndarray | float) -> np.ndarray:
-    """Any array or number as a new float32 `(n,)`."""
-    return np.array(value, np.float32).reshape(-1)
+# ---- observations
 
 
-def over() -> UserError:
-    """What a step without a running episode raises."""
-    return UserError("No episode is running: call reset(seed) first, and again after a step with is_last.")
-
-
-def leaves(space: Any, prefix: str = "") -> dict[str, Any]:
-    """The observation spaces by name: `state`, or a Dict's keys joined by slashes."""
+def observation_spaces(space: Any, prefix: str = "") -> dict[str, Any]:
+    """Return Gymnasium's observation spaces by name: `state`, or the keys of a Dict joined by slashes."""
     from gymnasium import spaces
 
     if not isinstance(space, spaces.Dict):
         return {prefix or "state": space}
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for key, part in space.items():
-        found |= leaves(part, f"{prefix}/{key}" if prefix else str(key))
-    return found
+        by_name |= observation_spaces(part, f"{prefix}/{key}" if prefix else str(key))
+    return by_name
 
 
-def leaf(observation: Any, name: str) -> Any:
-    """The part of an observation that `leaves` calls `name`."""
+def observation_part(observation: Any, name: str) -> Any:
+    """Return the part of an observation that `observation_spaces` calls `name`."""
     if isinstance(observation, dict):
         if name in observation:
             return observation[name]
         for key, part in observation.items():
             if name.startswith(f"{key}/"):
-                return leaf(part, name.removeprefix(f"{key}/"))
+                return observation_part(part, name.removeprefix(f"{key}/"))
     return observation
 
 
-def described(space: Any, name: str, source: str, image_size: int) -> Space:
-    """The normal form of one observation space of `source`. UserError if it has none."""
+def select_observations(
+    observe: Iterable[str], own: Collection[str], available: Iterable[str], source: str, option: str = "--env.observe"
+) -> list[str]:
+    """Return the names that `observe` asks for, each once. `all` stands for the names in `own`.
+
+    Raises UserError for a name that is not in `available`, and if no name is left.
+    """
+    available = list(available)
+    names = list(dict.fromkeys(name for word in observe for name in (own if word == "all" else [word])))
+    for name in names:
+        if name not in available:
+            raise UserError(
+                f"{source} has no observation {name!r}, only {', '.join(available)}: choose with"
+                f" {option}.{nearest(name, available)}"
+            )
+    if not names:
+        raise UserError(f"Nothing is observed: name at least one of {', '.join([*available, 'all'])} in {option}.")
+    return names
+
+
+def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
+    """Return the normal form of the observation space `name` of `source`. UserError if it has none."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) > 1:
@@ -103,8 +125,31 @@ def described(space: Any, name: str, source: str, image_size: int) -> Space:
     return Space((spaces.flatdim(space),), "float32")
 
 
+def normal_observation(value: Any, own: Any, space: Space) -> np.ndarray:
+    """Return one value of Gymnasium's space `own` as a new array of `space`, its normal form."""
+    if space.is_image:
+        return resize(channels_last(value), space.shape[0])
+    from gymnasium import spaces
+
+    return to_vector(np.asarray(spaces.flatten(own, value)))
+
+
+def to_vector(value: np.ndarray | float) -> np.ndarray:
+    """Return any array or number as a new float32 `(n,)`."""
+    return np.array(value, np.float32).reshape(-1)
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Return a uint8 `(height, width, channels)` image as a new `(size, size, channels)`, by area interpolation."""
+    if image.shape[:2] == (size, size):
+        return np.array(image, order="C")
+    parts = [np.ascontiguousarray(image[..., i : i + 4]) for i in range(0, image.shape[2], 4)]  # OpenCV's most channels
+    small = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in parts]
+    return np.concatenate([part.reshape(size, size, -1) for part in small], -1)  # OpenCV drops an axis of one channel
+
+
 def channels_last(image: np.ndarray) -> np.ndarray:
-    """(height, width, channels), from that, (height, width) or (channels, height, width)."""
+    """Return a `(height, width, channels)`, `(height, width)` or `(channels, height, width)` image as the first."""
     if image.ndim == 2:
         return image[:, :, None]
     channels_first = image.shape[0] <= 4 < image.shape[2]
@@ -112,10 +157,31 @@ def channels_last(image: np.ndarray) -> np.ndarray:
 
 
 def as_colors(images: UInt8[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H W 3"]:
-    """RGB as it is; one channel as gray; any other number (MinAtar's) a hue each, added where they overlap."""
+    """Return images as RGB. One channel becomes gray; of other numbers each is a hue, added where they overlap."""
     channels = images.shape[-1]
     if channels in (1, 3):
         return np.broadcast_to(images, (*images.shape[:-1], 3))
     hues = [colorsys.hsv_to_rgb(channel / channels, 0.8, 1.0) for channel in range(channels)]
     mixed = images.astype(np.float32) @ np.array(hues, np.float32)
     return np.rint(mixed.clip(0, 255)).astype(np.uint8)
+
+
+# ---- what adapters refuse
+
+
+def no_episode_error() -> UserError:
+    """Return what a step without a running episode raises."""
+    return UserError("No episode is running: call reset(seed) first, and again after a step with is_last.")
+
+
+def refuse_settings(config: EnvConfig, *names: str) -> None:
+    """Raise UserError if one of these settings of `EnvConfig` differs from its default: the family has none."""
+    if any(getattr(config, name) != getattr(EnvConfig(), name) for name in names):
+        options = " and ".join(f"--env.{name}" for name in names)
+        raise UserError(f"{config.id} has no settings {options}: leave them out.")
+
+
+def refuse_other_than_pixels(config: EnvConfig) -> None:
+    """Raise UserError if a game that shows nothing but its screen is asked for another observation."""
+    if config.observe not in (("pixels",), ("all",)):
+        raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")

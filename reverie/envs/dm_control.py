@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Obs, Step
-from reverie.envs.conversions import checked_action, over, scaled_action, uniform_actions, vector
+from reverie.envs.conversions import (
+    check_action,
+    no_episode_error,
+    refuse_settings,
+    scale_action,
+    select_observations,
+    to_vector,
+)
 from reverie.envs.mujoco_rendering import FastCamera, PeopleCamera, StockCamera, choose_gl, require_gl
 from reverie.errors import UserError, nearest
 from reverie.spaces import ActionSpace, EnvSpec, Space
@@ -89,26 +96,25 @@ class DMCEnvironment:
     """
 
     def __init__(self, config: EnvConfig) -> None:
-        self._task = _parsed(config.id)
+        self._task = _task(config.id)
         self._config = config
-        if config.kwargs:
-            raise UserError(f"--env.kwargs are for Gymnasium's environments: leave them out for {config.id}.")
+        refuse_settings(config, "kwargs")
         drawn = "pixels" in config.observe
         require_gl() if drawn else choose_gl()
-        self._env = _loaded(self._task, config.id)
+        self._env = _load(self._task, config.id)
         self._physics = self._env.physics
         self._people: PeopleCamera | None = None
         self._running = False
         try:
-            self._camera_number = self._checked_camera(self._task.camera if config.camera is None else config.camera)
-            self._limit = self._checked_limit()
-            self._observed = self._chosen()
-            self._camera = self._made_camera() if drawn else None
+            self._camera_number = self._check_camera(self._task.camera if config.camera is None else config.camera)
+            self._limit = self._check_limit()
+            own = list(self._env.observation_spec())
+            self._observed = select_observations(config.observe, own, [*own, "state", "pixels"], config.id)
+            self._camera = self._make_camera() if drawn else None
         except BaseException:
             self.close()
             raise
-        own = self._env.observation_spec()
-        sizes = {name: int(np.prod(part.shape)) for name, part in own.items()}
+        sizes = {name: int(np.prod(part.shape)) for name, part in self._env.observation_spec().items()}
         sizes["state"] = sum(sizes.values())
         obs = {name: Space((sizes[name],), "float32") for name in self._observed if name != "pixels"}
         if drawn:
@@ -129,8 +135,8 @@ class DMCEnvironment:
 
     def step(self, action: np.ndarray) -> Step:
         if not self._running:
-            raise over()
-        own_action = scaled_action(checked_action(action, self._spec.action), self._low, self._high)
+            raise no_episode_error()
+        own_action = scale_action(check_action(action, self._spec.action), self._low, self._high)
         reward = 0.0
         for _ in range(self._config.repeat):
             timestep = self._env.step(own_action)
@@ -141,13 +147,6 @@ class DMCEnvironment:
                 break
         terminal = timestep.last() and timestep.discount == 0
         return Step(self._normal(timestep.observation), reward, False, not self._running, terminal)
-
-    restricts_actions = False
-
-    def legal_actions(self, count: int, seed: int) -> np.ndarray:
-        if not self._running:
-            raise over()
-        return uniform_actions(self._spec.action, count, np.random.default_rng(seed))
 
     def render(self) -> np.ndarray:
         """The present frame for people, as dm_control draws it whatever `rendering` is: (240, 320, 3)."""
@@ -169,39 +168,24 @@ class DMCEnvironment:
             if name == "pixels" and self._camera is not None:
                 normal[name] = self._camera.draw()
             elif name == "state":
-                normal[name] = np.concatenate([vector(part) for part in observation.values()])
+                normal[name] = np.concatenate([to_vector(part) for part in observation.values()])
             else:
-                normal[name] = vector(observation[name])
+                normal[name] = to_vector(observation[name])
         return normal
 
-    def _made_camera(self) -> StockCamera | FastCamera:
+    def _make_camera(self) -> StockCamera | FastCamera:
         size = self._config.image_size
         if self._config.rendering == "fast":
             return FastCamera(self._physics, self._camera_number, size, self._task.grid)
         return StockCamera(self._physics, self._camera_number, size, size)
 
-    def _chosen(self) -> list[str]:
-        """The names to observe, each checked."""
-        own = list(self._env.observation_spec())
-        known = [*own, "state", "pixels"]
-        names = [name for word in self._config.observe for name in (own if word == "all" else [word])]
-        for name in names:
-            if name not in known:
-                raise UserError(
-                    f"{self._config.id} has no observation {name!r}, only {', '.join(known)}:"
-                    f" choose with --env.observe.{nearest(name, known)}"
-                )
-        if not names:
-            raise UserError("Nothing is observed: name at least one of --env.observe pixels, state, all.")
-        return list(dict.fromkeys(names))
-
-    def _checked_camera(self, camera: int) -> int:
+    def _check_camera(self, camera: int) -> int:
         count = self._physics.model.ncam
         if not -1 <= camera < count:
             raise UserError(f"{self._config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera.")
         return camera
 
-    def _checked_limit(self) -> float:
+    def _check_limit(self) -> float:
         """Frames in an episode."""
         own = round(self._env._step_limit, 6)  # dm_control tells it nowhere else; infinite for a few tasks
         limit = self._config.time_limit
@@ -212,8 +196,8 @@ class DMCEnvironment:
         return own if limit is None else limit
 
 
-def _parsed(env_id: str) -> Task:
-    """The task of an id; the tables' own names (`dm_control/cup_catch`) will do.
+def _task(env_id: str) -> Task:
+    """Return the task of an id; the tables' own names (`dm_control/cup_catch`) will do.
 
     Nobody has looked at the thin parts of tasks that are not in the tables: `fast` draws those at twice the size.
     """
@@ -243,16 +227,16 @@ def _suite() -> Any:
     return suite
 
 
-def _loaded(task: Task, env_id: str) -> Any:
+def _load(task: Task, env_id: str) -> Any:
     suite = _suite()
     if (task.domain, task.task) not in suite.ALL_TASKS:
         raise UserError(f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them.")
-    with _known_deprecation_unsaid():
+    with _without_known_deprecation():
         return suite.load(task.domain, task.task, task_kwargs={"random": 0})
 
 
 @contextmanager
-def _known_deprecation_unsaid() -> Iterator[None]:
+def _without_known_deprecation() -> Iterator[None]:
     """Keep MuJoCo from logging that dm_control's cheetah uses `settotalmass`: no user can mend that."""
 
     def other(record: logging.LogRecord) -> bool:

@@ -13,12 +13,21 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Step
-from reverie.envs.conversions import as_colors, checked_action, over, resized, uniform_actions
+from reverie.envs.conversions import (
+    as_colors,
+    check_action,
+    no_episode_error,
+    refuse_other_than_pixels,
+    refuse_settings,
+    resize,
+)
 from reverie.errors import UserError, nearest
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 PREFIX = "MinAtar/"
+GAME_IDS = {f"{PREFIX}{game.title().replace('_', '')}-v{v}": (game, v == 0) for game in GAMES for v in (0, 1)}
+"""Id -> the game's module in the package, and whether all six actions are wanted."""
 ACTIONS = 6
 LONGEST, FREEWAY = 10_000, 2_500
 """Frames after which an episode is cut where `time_limit` says nothing. Only Freeway has a limit of its own, which it
@@ -38,8 +47,7 @@ def matches(env_id: str) -> bool:
 
 def ids() -> list[str]:
     """Both versions of every game, if the package is installed."""
-    names = [game.title().replace("_", "") for game in GAMES]
-    return [f"{PREFIX}{name}-v{version}" for name in names for version in (0, 1)] if INSTALLED else []
+    return list(GAME_IDS) if INSTALLED else []
 
 
 class MinAtarEnvironment:
@@ -50,11 +58,9 @@ class MinAtarEnvironment:
 
     def __init__(self, config: EnvConfig) -> None:
         self._config = config
-        game, every = _named(config.id)
-        if config.observe not in (("pixels",), ("all",)):
-            raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")
-        if config.kwargs or config.camera is not None or config.rendering != "stock":
-            raise UserError(f"{config.id} takes no --env.kwargs, --env.camera or --env.rendering: leave them out.")
+        game, every = _game_and_actions(config.id)
+        refuse_other_than_pixels(config)
+        refuse_settings(config, "kwargs", "camera", "rendering")
         self._game = _open(game)
         self._actions = list(range(ACTIONS)) if every else list(self._game.minimal_action_set())
         channels = int(self._game.state_shape()[2])
@@ -72,12 +78,12 @@ class MinAtarEnvironment:
         self._game.last_action = 0  # a sticky action must not come from the last episode
         self._game.reset()
         self._left = self._longest
-        return Step(self._observed(), 0.0, is_first=True, is_last=False, is_terminal=False)
+        return Step(self._observe(), 0.0, is_first=True, is_last=False, is_terminal=False)
 
     def step(self, action: np.ndarray) -> Step:
         if self._left == 0:
-            raise over()
-        chosen = self._actions[int(checked_action(action, self._spec.action).argmax())]
+            raise no_episode_error()
+        chosen = self._actions[int(check_action(action, self._spec.action).argmax())]
         total, ended = 0.0, False
         for _ in range(min(self._config.repeat, self._left)):
             reward, ended = self._game.act(chosen)
@@ -85,36 +91,28 @@ class MinAtarEnvironment:
             self._left = 0 if ended else self._left - 1
             if ended:
                 break
-        return Step(self._observed(), total, False, self._left == 0, bool(ended))
-
-    @property
-    def restricts_actions(self) -> bool:
-        return False
-
-    def legal_actions(self, count: int, seed: int) -> np.ndarray:
-        if self._left == 0:
-            raise over()
-        return uniform_actions(self._spec.action, count, np.random.default_rng(seed))
+        return Step(self._observe(), total, False, self._left == 0, bool(ended))
 
     def render(self) -> np.ndarray:
         """Each kind of thing in a color of its own."""
-        picture = as_colors(self._game.state().astype(np.uint8) * 255)
+        picture = as_colors(self._image())
         return picture.repeat(CELL, 0).repeat(CELL, 1)
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _observed(self) -> dict[str, np.ndarray]:
-        image = self._game.state().astype(np.uint8) * 255
-        return {"pixels": resized(image, self._config.image_size)}
+    def _observe(self) -> dict[str, np.ndarray]:
+        return {"pixels": resize(self._image(), self._config.image_size)}
+
+    def _image(self) -> np.ndarray:
+        return self._game.state().astype(np.uint8) * 255
 
 
-def _named(env_id: str) -> tuple[str, bool]:
-    """The game's module, and whether all actions are wanted."""
-    known = {f"{PREFIX}{game.title().replace('_', '')}-v{v}": (game, v == 0) for game in GAMES for v in (0, 1)}
-    if env_id not in known:
-        raise UserError(f"MinAtar has no game {env_id!r}.{nearest(env_id, known)} There is {', '.join(known)}.")
-    return known[env_id]
+def _game_and_actions(env_id: str) -> tuple[str, bool]:
+    """Return the game's module, and whether all six actions are wanted."""
+    if env_id not in GAME_IDS:
+        raise UserError(f"MinAtar has no game {env_id!r}.{nearest(env_id, GAME_IDS)} There is {', '.join(GAME_IDS)}.")
+    return GAME_IDS[env_id]
 
 
 def _open(game: str) -> Any:

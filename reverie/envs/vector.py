@@ -1,38 +1,21 @@
 """Several environments at once: in turn in this process, or each in a process of its own.
 
-Both give the same bits. Processes pay where an environment is slow and cores are free; on the trainer's own
-cores they slow it down several-fold.
+Both give the same bits. Processes pay where an environment is slow and cores are free. On the trainer's own cores they
+slow it down several-fold.
 """
 
-import os
-import signal
-import threading
-import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from typing import Any, cast
 
 import numpy as np
 
-from reverie.envs.base import EnvConfig, Environment, Step
+from reverie.envs.base import EnvConfig, Environment, SampleManyActions, Step, own_sampler
+from reverie.envs.worker import Failure, Make, Ready, Worker
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
-Make = Callable[[EnvConfig], Environment]
-
 MAX_DEATHS = 3
 """Deaths of one worker in a row, no step finished between them, after which it is given up."""
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "LP_NUM_THREADS": "0",  # Mesa's software OpenGL: 0 draws in the calling thread
-}
-"""A worker's share of the machine. These libraries read it once, when they are loaded."""
 
 
 class SerialEnvironments:
@@ -62,11 +45,11 @@ class SerialEnvironments:
         return {index: self._environments[index].step(action) for index, action in actions.items()}
 
     @property
-    def restricts_actions(self) -> bool:
-        return self._environments[0].restricts_actions
-
-    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
-        return {index: self._environments[index].legal_actions(count, seed) for index, seed in seeds.items()}
+    def sample_actions(self) -> SampleManyActions | None:
+        samplers = [sample for each in self._environments if (sample := own_sampler(each)) is not None]
+        if not samplers:
+            return None
+        return lambda count, seeds: {index: samplers[index](count, seed) for index, seed in seeds.items()}
 
     def close(self) -> None:
         for environment in self._environments:
@@ -87,23 +70,19 @@ class WorkerEnvironments:
         self._config, self._make = config, make
         self._deaths = [0] * config.count
         self._void: set[int] = set()
-        """Those that died when they were asked for legal actions, until their next step or reset."""
-        self._workers: list[_Worker] = []
+        """Those that died in `sample_actions`, until their next step or reset."""
+        self._workers: list[Worker] = []
         try:
             for _ in range(config.count):  # all start before the first is waited for
-                self._workers.append(_Worker(config, make))
-            self._greeting, *_ = [self._greeted(index) for index in range(config.count)]
+                self._workers.append(Worker(config, make))
+            self._ready, *_ = [self._wait_until_ready(index) for index in range(config.count)]
         except BaseException:
             self.close()
             raise
 
     @property
     def spec(self) -> EnvSpec:
-        return self._greeting.spec
-
-    @property
-    def restricts_actions(self) -> bool:
-        return self._greeting.restricts_actions
+        return self._ready.spec
 
     @property
     def count(self) -> int:
@@ -118,50 +97,52 @@ class WorkerEnvironments:
         """Start an episode in each environment named; where a worker dies, its replacement is asked again."""
         steps: dict[int, Step] = {}
         self._void -= seeds.keys()
-        while missing := {index: seed for index, seed in seeds.items() if index not in steps}:
+        while missing := {index: (seed,) for index, seed in seeds.items() if index not in steps}:
             steps |= {index: step for index, step in self._ask("reset", missing).items() if step is not None}
         return {index: steps[index] for index in seeds}
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
         void = self._void & actions.keys()
         self._void -= void
-        arrived = self._ask("step", {index: action for index, action in actions.items() if index not in void})
-        return {index: arrived.get(index) for index in actions}
+        steps = self._ask("step", {index: (action,) for index, action in actions.items() if index not in void})
+        return {index: steps.get(index) for index in actions}
 
-    def legal_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
-        found = self._ask("legal_actions", {index: (count, seed) for index, seed in seeds.items()})
-        self._void |= {index for index, actions in found.items() if actions is None}
-        return found
+    @property
+    def sample_actions(self) -> SampleManyActions | None:
+        return self._sample_actions if self._ready.samples_actions else None
+
+    def _sample_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
+        actions = self._ask("sample_actions", {index: (count, seed) for index, seed in seeds.items()})
+        self._void |= {index for index, sampled in actions.items() if sampled is None}
+        return actions
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.say_goodbye()
+            worker.send("close")
         for worker in self._workers:
             worker.end()
 
-    def _ask(self, method: str, arguments: dict[int, Any]) -> dict[int, Any]:
-        """Call a method of the environments named, side by side; None from those whose worker died."""
-        sent = {index: self._workers[index].send((method, value)) for index, value in arguments.items()}
-        replies = {index: self._workers[index].receive() if sent[index] else _DIED for index in arguments}
-        answers: dict[int, Any] = {}
+    def _ask(self, method: str, arguments: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
+        """Call a method of the environments named, side by side. Those whose worker died give None."""
+        sent = {index: self._workers[index].send(method, *each) for index, each in arguments.items()}
+        replies = {index: self._workers[index].receive() if sent[index] else None for index in arguments}
         for index, reply in replies.items():
-            if reply is _DIED:
+            if reply is None:
                 self._replace(index)
-            elif method == "step" and isinstance(reply, Step):
+            elif isinstance(reply, Step) and method == "step":
                 self._deaths[index] = 0
-            answers[index] = None if reply is _DIED else reply
         for index, reply in replies.items():  # only now: every pipe must have been read
-            if isinstance(reply, _Failure):
+            if isinstance(reply, Failure):
                 raise reply.error(index)
-        return answers
+        return replies
 
-    def _greeted(self, index: int) -> "_Greeting":
+    def _wait_until_ready(self, index: int) -> Ready:
         """Wait until a worker has made its environment."""
-        while (reply := self._workers[index].greeting()) is _DIED:
+        while (reply := self._workers[index].ready()) is None:
             self._replace(index)
-        if isinstance(reply, _Failure):
+        if isinstance(reply, Failure):
             raise reply.error(index)
-        return cast(_Greeting, reply)
+        return cast(Ready, reply)
 
     def _replace(self, index: int) -> None:
         self._workers[index].end()
@@ -173,142 +154,9 @@ class WorkerEnvironments:
                 f" (exit code {exit_code}): to see why, play {self._config.id} in this process, without"
                 " --env.workers."
             )
-        self._workers[index] = _Worker(self._config, self._make)
+        self._workers[index] = Worker(self._config, self._make)
         warnings.warn(
             f"The worker of environment {index} died (exit code {exit_code}) and was started again.",
             RuntimeWarning,
             stacklevel=4,
         )
-
-
-_DIED = object()
-"""What is received from a worker that died."""
-
-
-@dataclass(frozen=True)
-class _Greeting:
-    """What never changes in an environment."""
-
-    spec: EnvSpec
-    restricts_actions: bool
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An exception on its way to the parent; as text, for not every exception can be pickled."""
-
-    is_user_error: bool
-    message: str
-    trace: str
-
-    def error(self, index: int) -> Exception:
-        if self.is_user_error:
-            return UserError(self.message)
-        error = RuntimeError(f"Environment {index} failed: {self.message}")
-        error.add_note(f"In its worker:\n{self.trace}")
-        return error
-
-
-class _Worker:
-    """One process and this end of its pipe. Its first message is the greeting (or a failure)."""
-
-    def __init__(self, config: EnvConfig, make: Make) -> None:
-        context = get_context("spawn")  # forked copies of torch, OpenGL and their threads hang
-        self._pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, config, make), daemon=True)
-        self._greeting: Any = None
-        with inherited_by_a_worker():
-            self.process.start()
-        theirs.close()  # else this process would hold it open, and never see the worker's death
-
-    def greeting(self) -> Any:
-        if self._greeting is None:
-            self._greeting = self.receive_one()
-        return self._greeting
-
-    def send(self, message: tuple[str, Any]) -> bool:
-        """Whether it could be sent. A worker that has only just been started reads it when it is ready."""
-        try:
-            self._pipe.send(message)
-        except OSError:
-            return False
-        return True
-
-    def receive(self) -> Any:
-        """The reply to one message, or a `_Failure`; `_DIED` if the worker died."""
-        greeting = self.greeting()
-        return self.receive_one() if isinstance(greeting, _Greeting) else greeting
-
-    def receive_one(self) -> Any:
-        try:
-            return self._pipe.recv()
-        except (EOFError, OSError):
-            return _DIED
-
-    def say_goodbye(self) -> None:
-        self.send(("close", None))
-
-    def end(self) -> None:
-        """Close the pipe and wait for the process; one that hangs is killed."""
-        self._pipe.close()
-        self.process.join(timeout=10)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-
-
-def _serve(pipe: Connection, config: EnvConfig, make: Make) -> None:
-    """A worker's life: make the environment, answer until the pipe closes."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    with suppress(EOFError, OSError):  # raised by the pipe when the parent has gone
-        try:
-            environment = make(config)
-        except Exception as error:
-            pipe.send(_failure(error))
-            return
-        try:
-            pipe.send(_Greeting(environment.spec, environment.restricts_actions))
-            while (message := pipe.recv())[0] != "close":
-                pipe.send(_reply(environment, *message))
-        finally:
-            environment.close()
-
-
-def _reply(environment: Environment, method: str, argument: Any) -> Step | np.ndarray | _Failure:
-    try:
-        if method == "legal_actions":
-            return environment.legal_actions(*argument)
-        return environment.reset(argument) if method == "reset" else environment.step(argument)
-    except Exception as error:
-        return _failure(error)
-
-
-def _failure(error: Exception) -> _Failure:
-    if isinstance(error, UserError):
-        return _Failure(True, str(error), "")
-    return _Failure(False, f"{type(error).__name__}: {error}", traceback.format_exc())
-
-
-@contextmanager
-def inherited_by_a_worker() -> Iterator[None]:
-    """While a process starts: the variables of `ONE_THREAD`, and deafness to Ctrl-C.
-
-    Both must be there before its Python begins. Ctrl-C reaches every process of a terminal; only the parent
-    answers it, and workers end when their pipe closes.
-    """
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    os.environ.update(ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)

@@ -42,10 +42,10 @@ def measure(model: GenerativeModel, batch: Batch, samples: int = SAMPLES, seed: 
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     size = batch.action.shape[:2]
     trace = model.trace(batch, model.noise(size[0], size[1], generator))
-    counts = trace.question.counts
+    counts = trace.targets.mask
     each = torch.stack([model.noise(size[0], size[1], generator) for _ in range(samples)])
     share = counts / counts.sum()
-    reconstruction = (model.likelihood.log_prob(trace.output, trace.question.pixels) * share).sum()
+    reconstruction = (model.likelihood.log_prob(trace.output, trace.targets.pixels) * share).sum()
     divergence = (model.latent.divergence(trace.posterior, trace.prior) * share).sum()
     active = active_units(trace.posterior.mean[counts > 0])
     return {
@@ -85,22 +85,22 @@ def picture(model: GenerativeModel, batch: Batch, columns: int = 8, seed: int = 
     """
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     trace = model.trace(batch, None)
-    question = trace.question
-    seen = (question.counts > 0).nonzero()
+    targets = trace.targets
+    seen = (targets.mask > 0).nonzero()
     rows = seen[:: max(1, len(seen) // SHOWN)][:SHOWN]
     tiles = []
     for b, t in rows.tolist():
-        condition = question.condition[b, t].expand(columns, -1)
+        condition = targets.condition[b, t].expand(columns, -1)
         drawn = model.imagine(condition, model.latent.noise(columns, generator=generator))
         known = [batch.obs[model.name][b, t - 1].float() / 255] if isinstance(model, CVAE) and t > 0 else []
-        known += [question.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
+        known += [targets.pixels[b, t], model.likelihood.mean(trace.output[b, t]).clamp(0, 1)]
         tiles.append([(255 * image).round().to(torch.uint8).cpu().numpy() for image in [*known, *drawn]])
     return figures.mosaic(tiles, gap_after=len(tiles[0]) - columns)
 
 
 def examine(model: GenerativeModel, recorded: Recorded, length: int) -> tuple[dict[str, float], np.ndarray]:
     """`measure` and `picture` of the held-out data."""
-    batch = recorded.test.in_order(length, MOST_IMAGES)
+    batch = recorded.test.sequential(length, MOST_IMAGES)
     return measure(model, batch), picture(model, batch)
 
 
@@ -132,8 +132,8 @@ def draw_samples(folder: Path, count: int, seed: int, path: Path) -> Path:
     if isinstance(model, CVAE):
         recorded = config.data.build(folder, config.seed, device, torch.Generator())
         recorded.load(lambda text: None)
-        question = model.question(recorded.test.in_order(config.training.length, MOST_IMAGES))
-        known = question.condition[question.counts > 0]
+        targets = model.targets(recorded.test.sequential(config.training.length, MOST_IMAGES))
+        known = targets.condition[targets.mask > 0]
         condition = known[torch.linspace(0, len(known) - 1, rows).long()]
     noise = model.latent.noise(rows, columns, generator=generator)
     images = model.imagine(condition[:, None].expand(-1, columns, -1), noise)

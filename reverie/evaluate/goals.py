@@ -21,6 +21,8 @@ from reverie.agents.agent import Agent, towards
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Environment, Obs, make
+from reverie.envs.base import own_sampler
+from reverie.envs.conversions import uniform_actions
 from reverie.envs.gymnasium import GymEnvironment
 from reverie.envs.vector import SerialEnvironments
 from reverie.errors import UserError
@@ -74,9 +76,8 @@ def pursue(
     choose, rng = player(worlds), np.random.default_rng([seed, GOAL_STREAM])
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
-        seeds = {i: int(rng.integers(2**31)) for i in range(episodes)}
-        legal = environments.legal_actions(CANDIDATES, seeds)
-        return choose(obs, np.stack([legal[i] for i in range(episodes)]))  # pyrefly: ignore
+        seeds = [int(rng.integers(2**31)) for _ in worlds]
+        return choose(obs, np.stack([candidates(world, seed) for world, seed in zip(worlds, seeds)]))
 
     finished: list[Episode] = []
     try:
@@ -89,6 +90,14 @@ def pursue(
             f"{config.id} ends episodes early: only worlds with episodes of one length are judged by goals."
         )
     return Pursuit(goal, np.stack([[step.obs["progress"] for step in one.steps] for one in finished]), finished)
+
+
+def candidates(environment: Environment, seed: int) -> Float[np.ndarray, "N A"]:
+    """Draw N actions: by the environment's own `sample_actions` if it has it, else uniform."""
+    sample = own_sampler(environment)
+    if sample is None:
+        return uniform_actions(environment.spec.action, CANDIDATES, np.random.default_rng(seed))
+    return sample(CANDIDATES, seed)
 
 
 def goal_environment(env: EnvConfig, goal: str, count: int) -> EnvConfig:

@@ -1,21 +1,20 @@
-"""What a privileged observation is good for when a representation is judged: targets of probes, and true distances.
+"""The true state that a representation is judged by: targets of probes, and true distances.
 
-Of most worlds the numbers themselves. Of a rope or a cloth an image cannot tell which end is which, so probes are
-asked for what is the same in every order that looks the same, and distances are those of the best order. Of an arm's
-joint angles an image shows where each link points, not how often it has gone round.
+For most worlds these are the numbers of a privileged observation themselves. An environment may know better, and then
+offers `ground_truth()`: of a rope an image cannot tell which end is which. Of an arm's joint angles an image shows
+where each link points, not how often it has gone round.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
-from importlib import import_module
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
-from reverie.envs.base import EnvConfig
-from reverie.envs.gymnasium import OWN
+from reverie.envs import EnvConfig, make
 from reverie.errors import UserError
-from reverie_worlds.deformable import Deformable, invariants, symmetric_distance
 
 ARMS = ("dm_control/reacher-",)
 """Planar arms whose `position` is the angles of their joints, from the shoulder on."""
@@ -24,62 +23,59 @@ Targets = Callable[[np.ndarray], np.ndarray]
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def _itself(state: np.ndarray) -> np.ndarray:
+def _identity(state: np.ndarray) -> np.ndarray:
     return state
 
 
 @dataclass(frozen=True)
-class Truth:
-    """Of the privileged observation `name`: `targets` (N, n) -> (N, K), `distance` of pairs (N, n) x 2 -> (N,).
+class GroundTruth:
+    """What the privileged observation `name` says of the true state.
 
-    Without a `distance` it is that of the targets, each in units of its standard deviation.
+    `targets` maps (N, n) to the (N, K) that an image can show. `distance` of pairs (N, n), (N, n) is (N,); without it,
+    it is that of the targets, each in units of its standard deviation.
     """
 
     name: str
-    targets: Targets = _itself
+    targets: Targets = _identity
     distance: Distance | None = None
 
 
-def truth(env: EnvConfig | None, privileged: Iterable[str]) -> Truth | None:
-    """What to judge by among the observations that were recorded beside what the model sees; None if nothing fits."""
+@runtime_checkable
+class OffersGroundTruth(Protocol):
+    """An unwrapped Gymnasium environment that says what can be known of its true state."""
+
+    def ground_truth(self) -> GroundTruth: ...
+
+
+def ground_truth(env: EnvConfig | None, privileged: Iterable[str]) -> GroundTruth | None:
+    """Return what to judge by, out of the privileged observations. None if there are none.
+
+    The environment's own ground truth goes first. The environment is made for that, and closed.
+    """
     names = list(privileged)
-    thing = None if env is None else deformable(env)
-    if thing is not None and "state" in names:
-        return of_points(thing.symmetries, thing.POINTS)
-    if env is not None and env.id.startswith(ARMS) and "position" in names:
-        return Truth("position", directions)
-    return Truth(names[0]) if names else None
+    if env is not None and names:
+        if env.id.startswith(ARMS) and "position" in names:
+            return GroundTruth("position", link_directions)
+        offered = _offered(env)
+        if offered is not None and offered.name in names:
+            return offered
+    return GroundTruth(names[0]) if names else None
 
 
-def directions(angles: Float[np.ndarray, "N joints"]) -> Float[np.ndarray, "N twice"]:
-    """Cosine and sine of each link's direction on the table: the sum of the angles up to its joint."""
-    seen = angles.cumsum(1)
-    return np.concatenate([np.cos(seen), np.sin(seen)], 1)
+def link_directions(angles: Float[np.ndarray, "N joints"]) -> Float[np.ndarray, "N twice"]:
+    """Return cosine and sine of each link's direction on the table: the sum of the angles up to its joint."""
+    directions = angles.cumsum(1)
+    return np.concatenate([np.cos(directions), np.sin(directions)], 1)
 
 
-def of_points(symmetries: np.ndarray, points: int) -> Truth:
-    """Of coordinates of points that look the same in several orders."""
-
-    def shaped(state: Float[np.ndarray, "N n"]) -> np.ndarray:
-        return state.reshape(len(state), points, -1)
-
-    return Truth(
-        "state",
-        lambda state: invariants(shaped(state), symmetries),
-        lambda state, other: symmetric_distance(shaped(state), shaped(other), symmetries),
-    )
-
-
-def deformable(env: EnvConfig) -> Deformable | None:
-    """The thing on the table, if the environment is one that can be made here."""
-    entry = OWN.get(env.id)
-    if entry is None:
-        return None
-    module, name = entry[0].split(":")
-    kind = getattr(import_module(module), name)
-    if not issubclass(kind, Deformable):
+def _offered(env: EnvConfig) -> GroundTruth | None:
+    """Return the environment's own ground truth. None without one, or where the environment cannot be made."""
+    if env.id.startswith("dm_control/"):  # loading a task takes seconds, and none offers anything
         return None
     try:
-        return kind()
-    except UserError:  # without the simulator the data can still be learned from
+        environment = make(env)
+    except UserError:  # the data can still be learned from
         return None
+    with closing(environment):
+        unwrapped = getattr(environment, "unwrapped", None)
+        return unwrapped.ground_truth() if isinstance(unwrapped, OffersGroundTruth) else None

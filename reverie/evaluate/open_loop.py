@@ -14,6 +14,7 @@ from reverie import tree
 from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
+from reverie.signals.base import ReconstructionHead, RewardHead
 from reverie.types import Batch
 
 
@@ -43,7 +44,7 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     the sequences are too short.
     """
     length, images = batch.action.shape[1], model.normalize.images
-    if "reconstruction" not in model.signals or not images:
+    if not model.has(ReconstructionHead) or not images:
         raise UserError("An open-loop picture needs a model that sees images and learned to reconstruct them.")
     if not 1 <= context < length:
         raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
@@ -56,17 +57,16 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     last = tree.map(lambda x: x[:, -1], posterior)
     states = imagine(model.dynamics, last, led_here[:, context:], None)
     features = torch.cat([model.dynamics.features(posterior), model.dynamics.features(states)], dim=1)
-    decoded = model.normalize.pixels(name, model.signals["reconstruction"].decode(features)[name])
+    decoded = model.decode(features, in_env_units=True)[name]
     real = batch.obs[name].float()
 
     def error(found: Tensor) -> np.ndarray:
         return (found - real[:, context:]).square().mean((0, 2, 3, 4)).sqrt().cpu().numpy()
 
     reward_error = np.zeros(length - context, np.float32)
-    if "reward" in model.signals:
-        reward = model.signals["reward"]
-        found = reward.predict(features[:, context:]) / reward.scale
-        reward_error = (found - batch.reward[:, context:]).square().mean(0).sqrt().cpu().numpy()
+    if model.has(RewardHead):
+        reward = model.reward(features[:, context:], in_env_units=True)
+        reward_error = (reward - batch.reward[:, context:]).square().mean(0).sqrt().cpu().numpy()
     return OpenLoop(
         context=context,
         real=batch.obs[name][0].cpu().numpy(),

@@ -24,6 +24,7 @@ from reverie.evaluate.returns import Evaluation
 from reverie.planning.actor import PlanningActor
 from reverie.planning.base import Score
 from reverie.planning.objectives import GOALS
+from reverie.signals.base import ReconstructionHead
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ class Future:
 class Plans:
     """Everything scored at one decision. Step h of a future is what arrives h decisions later, h = 1 .. H.
 
-    Rewards and scores are in the environment's unit: what the model predicts, divided by its `reward.scale`.
+    Rewards and scores are in the environment's unit: `WorldModel.to_env_units`.
     """
 
     decision: int
@@ -97,7 +98,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
     scores: list[tuple[Tensor, Tensor]] = []
     own: list[Score] = []
 
-    def listening(belief: Any, futures: Tensor | None = None) -> Score:
+    def listening(belief: Any, futures: Tensor | None = None, /) -> Score:
         own.append(actor.score(belief, futures))
 
         def score(action: Tensor) -> Tensor:
@@ -109,7 +110,6 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
 
     plan = actor.plan(moment.belief, moment.memory, None, listening)
     executed = plan.elites[:, 0]
-    scale = agent.model.signals["reward"].scale
     action, score = (torch.cat(parts) for parts in zip(*scores))
     # In the parts in which they were scored, which fit into memory.
     reward = torch.cat([_reward(agent, _features(agent, moment.belief, part)) for part, _ in scores])
@@ -122,7 +122,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
     sequences = torch.stack([sequence for _, sequence in chosen])
     features = _features(agent, moment.belief, sequences)
     frames = _decoded(agent, features)
-    found_score, found_reward = own[0](sequences[None])[0] / scale, _reward(agent, features)
+    found_score, found_reward = agent.model.to_env_units(own[0](sequences[None])[0]), _reward(agent, features)
     shown = [
         Future(
             name,
@@ -137,7 +137,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
     return Plans(
         decision=decision,
         action=action.cpu().numpy(),
-        score=(score / scale).cpu().numpy(),
+        score=agent.model.to_env_units(score).cpu().numpy(),
         reward=reward.cpu().numpy(),
         shown=shown,
         real_reward=np.array([step.reward for step in after[1:]], np.float32),
@@ -160,7 +160,7 @@ def title(agent: Agent, plans: Plans) -> str:
     config = planning_actor(agent).config
     planner, objective = short_name(type(config.planner)), short_name(type(config.objective))
     gamma = getattr(config.objective, "gamma", 1.0)
-    sampled = f" over {config.futures} sampled futures, drawn by the mean" if config.futures else ""
+    sampled = f" over {config.num_samples} sampled futures, drawn by the mean" if config.num_samples else ""
     return (
         f"{agent.config.world.id}, decision {plans.decision} of an episode: {planner} weighs {len(plans.score)} plans "
         f"by {objective} (gamma {gamma:g}){sampled}"
@@ -260,8 +260,7 @@ def _features(agent: Agent, belief: Any, action: Float[Tensor, "N H A"]) -> Floa
 
 def _reward(agent: Agent, features: Float[Tensor, "N H F"]) -> Float[Tensor, "N H"]:
     """In the environment's unit."""
-    reward = agent.model.signals["reward"]
-    return reward.predict(features) / reward.scale
+    return agent.model.reward(features, in_env_units=True)
 
 
 def _image(agent: Agent) -> str | None:
@@ -272,7 +271,7 @@ def _image(agent: Agent) -> str | None:
 def _decoded(agent: Agent, features: Float[Tensor, "N H F"]) -> UInt8[np.ndarray, "N H h w c"] | None:
     """Imagined frames; None where the agent sees no image, or has not learned to reconstruct it."""
     model, name = agent.model, _image(agent)
-    if name is None or "reconstruction" not in model.signals:
+    if name is None or not model.has(ReconstructionHead):
         return None
-    decoded = model.normalize.pixels(name, model.signals["reconstruction"].decode(features)[name])
+    decoded = model.decode(features, in_env_units=True)[name]
     return decoded.round().to(torch.uint8).cpu().numpy()

@@ -22,10 +22,10 @@ from reverie.data.base import Recorded
 from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.evaluate import figures, representation
 from reverie.evaluate.open_loop import OpenLoop, predict
-from reverie.math.bounds import importance_weighted
-from reverie.math.distributions import isotropic_log_prob
+from reverie.math.bounds import importance_weighted_bound
 from reverie.models.world_model import WorldModel
 from reverie.runs.logger import read_metrics
+from reverie.signals.base import ReconstructionHead, RewardHead
 from reverie.types import Batch
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def bound(model: WorldModel, batch: Batch, seed: int = 0) -> dict[str, float]:
         trace = model.trace(batch, model.noise(batch.action.shape[0], batch.action.shape[1], generator))
         losses = {name: float(loss.mean()) for name, loss in model.losses(trace).items()}
         divergence = float(model.dynamics.divergence(trace.posterior, trace.prior).mean())
-    found = {name: -losses[name] for name in ("reconstruction", "reward") if name in losses}
+    heads = {"reconstruction": model.head_name(ReconstructionHead), "reward": model.head_name(RewardHead)}
+    found = {name: -losses[signal] for name, signal in heads.items() if signal is not None}
     found["divergence"] = divergence
-    if model.dynamics.noise_size and "reconstruction" in losses:
+    if model.dynamics.noise_size and "reconstruction" in found:
         found["bound"] = found["reconstruction"] - divergence
     return found
 
@@ -83,9 +84,8 @@ def ahead(model: WorldModel, batch: Batch, context: int, samples: int = SAMPLES,
     noise = model.dynamics.noise(*actions.shape[:2], generator=generator)
     states = imagine(model.dynamics, last, actions, noise)
     reward_error = torch.zeros(actions.shape[1])
-    if "reward" in model.signals:
-        head = model.signals["reward"]
-        each = head.predict(model.dynamics.features(states)).unflatten(0, (samples, -1)) / head.scale
+    if model.has(RewardHead):
+        each = model.reward(model.dynamics.features(states), in_env_units=True).unflatten(0, (samples, -1))
         reward_error = (each.mean(0) - batch.reward[:, context:]).square().mean(0).sqrt()
     nats = _nats(model, batch, states, slice(context, None), samples)
     return Ahead(nats.mean(0).cpu().numpy(), reward_error.cpu().numpy())
@@ -93,7 +93,7 @@ def ahead(model: WorldModel, batch: Batch, context: int, samples: int = SAMPLES,
 
 def examine(model: WorldModel, recorded: Recorded, length: int) -> tuple[dict[str, float], UInt8[np.ndarray, "H W C"]]:
     """The held-out bound and open-loop errors (rms, of 255; rewards in their unit), and a picture of predictions."""
-    batch = recorded.test.in_order(length, MOST_SEQUENCES)
+    batch = recorded.test.sequential(length, MOST_SEQUENCES)
     whole = ~batch.is_first[:, 1:].any(1)  # what comes after an episode's end is not to be predicted
     if whole.any():
         batch = tree.map(lambda x: x[whole], batch)
@@ -174,15 +174,15 @@ def _filtered(model: WorldModel, batch: Batch, samples: int, seed: int) -> tuple
 
 def _nats(model: WorldModel, batch: Batch, states: Any, columns: slice, samples: int) -> Float[Tensor, "B U"]:
     """How much less likely the images of `columns` are by K states than by themselves."""
-    signal = model.signals["reconstruction"]
-    decoded = signal.decode(model.dynamics.features(states))
+    head = model.head(ReconstructionHead)
+    decoded = head.reconstruct(model.dynamics.features(states))
     obs = model.normalize(batch.obs)
     found = []
     for name, image in decoded.items():
         truth = obs[name][:, columns].flatten(2)
-        each = isotropic_log_prob(_repeated(truth, samples), image.flatten(2), signal.std)
-        exact = isotropic_log_prob(truth, truth, signal.std)
-        found.append(exact - importance_weighted(each.unflatten(0, (samples, -1))))
+        each = head.log_prob(_repeated(truth, samples), image.flatten(2))
+        exact = head.log_prob(truth, truth)
+        found.append(exact - importance_weighted_bound(each.unflatten(0, (samples, -1))))
     return torch.stack(found).sum(0)
 
 

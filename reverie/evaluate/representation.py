@@ -35,7 +35,7 @@ from torch import Tensor
 
 from reverie.data.base import Recorded
 from reverie.evaluate import figures
-from reverie.evaluate.ground_truth import Truth, truth
+from reverie.evaluate.ground_truth import GroundTruth, ground_truth
 from reverie.evaluate.probes import linear_probes, rank_correlation
 from reverie.files import atomic_write
 from reverie.math.spectra import rankme, scale_metrics, singular_values
@@ -93,10 +93,10 @@ def see(model: WorldModel, batch: Batch, seed: int = 0) -> Seen:
     return Seen(batch, trace.features, model.dynamics.features(trace.prior))
 
 
-def measure(model: WorldModel, recorded: Recorded, length: int, judge: Truth | None = None) -> Representation:
+def measure(model: WorldModel, recorded: Recorded, length: int, judge: GroundTruth | None = None) -> Representation:
     """All of the table but `scale`, and `probe` and `rank_correlation` only where there is a truth to judge by."""
     length, most = max(2, length), MOST_FRAMES // max(2, length)
-    train, test = (see(model, part.spread(length, most)) for part in (recorded.train, recorded.test))
+    train, test = (see(model, part.evenly_spaced(length, most)) for part in (recorded.train, recorded.test))
     found = {name: float(value) for name, value in scale_metrics(test.frames).items()}
     found["dimensions"] = float(test.frames.shape[1])
     found["rankme"] = float(rankme(test.frames, centered=True))
@@ -121,13 +121,13 @@ def foresight(seen: Seen) -> dict[str, float]:
     return {"error_to_copy": _ratio(error, copy) ** 0.5, "error_to_variance": _ratio(error, variance)}
 
 
-def probe(judge: Truth, train: Seen, test: Seen) -> Float[Tensor, " K"]:
+def probe(judge: GroundTruth, train: Seen, test: Seen) -> Float[Tensor, " K"]:
     """R^2 of each number of the true state."""
     targets = [torch.from_numpy(judge.targets(_state(judge, seen))) for seen in (train, test)]
     return linear_probes(train.frames.cpu(), targets[0].double(), test.frames.cpu(), targets[1].double())
 
 
-def neighborhoods(judge: Truth, seen: Seen, seed: int = 0) -> float:
+def neighborhoods(judge: GroundTruth, seen: Seen, seed: int = 0) -> float:
     """`rank_correlation`: whether frames that are near in truth are near in the latent space."""
     state, features = _state(judge, seen), seen.frames.double().cpu().numpy()
     one, other = np.random.default_rng(seed).integers(len(state), size=(2, PAIRS))
@@ -206,14 +206,14 @@ def relative(values: dict[str, float], lines: list[dict[str, Any]]) -> dict[str,
     return {"scale": values["std"] / lines[0]["std"]}
 
 
-def judge(config: "OfflineConfig", recorded: Recorded) -> Truth | None:
+def judge(config: "OfflineConfig", recorded: Recorded) -> GroundTruth | None:
     """What these data say of the true state: vectors that were recorded and are not shown to the model."""
     ring = recorded.test.ring
     kept = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
-    return truth(getattr(config.data, "env", None), sorted(kept - recorded.spec.obs.keys()))
+    return ground_truth(getattr(config.data, "env", None), sorted(kept - recorded.spec.obs.keys()))
 
 
-def _state(judge: Truth, seen: Seen) -> np.ndarray:
+def _state(judge: GroundTruth, seen: Seen) -> np.ndarray:
     return seen.batch.obs[judge.name].flatten(0, 1).double().cpu().numpy()
 
 

@@ -56,7 +56,7 @@ def evaluate(
         nonlocal carry, kept
         if film and not finished:
             frames.append(environment.render())
-        memory = agent.actor.initial(1) if carry is None else carry.memory
+        memory = agent.actor.initial(1) if carry is None else carry.actor_state
         carry, action = agent.act(carry, obs, is_first)
         if moment is not None and not finished and len(collector.episodes[0].actions) == moment:
             kept = Moment(moment, carry.belief, memory)

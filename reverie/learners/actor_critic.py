@@ -15,7 +15,6 @@ a target value that follows slowly (Lillicrap 2016, Sec. 3) are options: Dreamer
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +24,12 @@ from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.math.distributions import normal_log_prob
-from reverie.math.returns import cumulated_weight, lambda_return
+from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.spaces import EnvSpec
-from reverie.types import Metrics
+from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
@@ -116,22 +115,18 @@ class ActorCritic(nn.Module):
             self.policy.noise(batch, horizon, generator=generator),
         )
 
-    def update(self, model: WorldModel, belief: Any, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
+    def update(self, model: WorldModel, belief: State, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve policy and value from N detached beliefs. The world model is read, never changed."""
         config, dynamics = self.config, model.dynamics
         with torch.set_grad_enabled(self.reinforce < 1):
             states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
             features = dynamics.features(states)
-        reward = model.signals["reward"].predict(features[:, 1:])
-        if "continuation" in model.signals:
-            goes_on = model.signals["continuation"].predict(features)
-        else:
-            goes_on = torch.ones_like(features[..., 0])
-        discount = config.gamma * goes_on[:, 1:]
+        reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
+        discount = config.gamma * continuation[:, 1:]
         bootstrap = self.target if config.slow else self.value
         value = bootstrap(features)[..., 0]
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
-        weight = cumulated_weight(goes_on[:, 0], discount).detach()
+        weight = cumulative_weight(continuation[:, 0], discount).detach()
 
         gain = (1 - self.reinforce) * returns
         if self.reinforce > 0:

@@ -9,21 +9,20 @@ parameters for the policy, plain batching for the dynamics.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.agents.policies import PolicyConfig
+from reverie.agents.policies import Policy, PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
-from reverie.math.returns import cumulated_weight
+from reverie.math.returns import cumulative_weight
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.spaces import EnvSpec
-from reverie.types import Metrics
+from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,13 @@ class Evolution(nn.Module):
         )
 
     def update(
-        self, model: WorldModel, belief: Any, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
+        self, model: WorldModel, belief: State, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
     ) -> Metrics:
         """One step uphill of the population's ranked returns. The world model is read, never changed."""
-        start, members = tree.map(lambda x: x[noise.starts], belief), self.members(noise.parameters)
+        start, members = tree.map(lambda x: x[noise.starts], belief), self.population_parameters(noise.parameters)
         with torch.no_grad():
             fitness, action = imagined_returns(self.policy, members, model, start, noise, self.config)
-        found = self.climb(fitness, noise.parameters, optimizers["actor"])
+        found = self.step(fitness, noise.parameters, optimizers["actor"])
         return {
             "loss/actor": -fitness.mean(),  # what is watched for not being finite: ranks always are
             "grad_norm/actor": found["grad_norm"],
@@ -113,19 +112,19 @@ class Evolution(nn.Module):
         }
 
     @torch.no_grad()
-    def members(self, epsilon: Float[Tensor, "pairs n"]) -> Float[Tensor, "P n"]:
+    def population_parameters(self, epsilon: Float[Tensor, "pairs n"]) -> Float[Tensor, "P n"]:
         """The parameters of the population: all `+ epsilon` first, then their mirror images."""
         centre = nn.utils.parameters_to_vector(self.policy.parameters())
         return centre + self.config.sigma * torch.cat([epsilon, -epsilon])
 
-    def climb(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimizer: Optimizer) -> Metrics:
+    def step(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimizer: Optimizer) -> Metrics:
         """One step of the optimizer along the published estimate, whatever the fitness of the members came from."""
         centre = nn.utils.parameters_to_vector(self.policy.parameters())
-        uphill = shaped(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
+        uphill = centered_ranks(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
         return optimizer.step(-(centre @ uphill))
 
 
-def shaped(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
+def centered_ranks(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """Centered ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
 
     Equals share the mean of their ranks, so that a population of equals moves nothing.
@@ -136,10 +135,10 @@ def shaped(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
 
 
 def imagined_returns(
-    policy: Any,
+    policy: Policy,
     members: Float[Tensor, "P n"],
     model: WorldModel,
-    start: Any,
+    start: State,
     noise: EvolutionNoise,
     config: EvolutionConfig,
 ) -> tuple[Float[Tensor, " P"], Tensor]:
@@ -156,20 +155,17 @@ def imagined_returns(
         model.dynamics, act, tree.map(all_of, start), config.horizon, all_of(noise.dynamics), all_of(noise.policy)
     )
     features = model.dynamics.features(states)
-    reward = model.signals["reward"].predict(features[:, 1:])
-    goes_on = torch.ones_like(features[..., 0])
-    if "continuation" in model.signals:
-        goes_on = model.signals["continuation"].predict(features)
-    weight = cumulated_weight(goes_on[:, 0], config.gamma * goes_on[:, 1:])
+    reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
+    weight = cumulative_weight(continuation[:, 0], config.gamma * continuation[:, 1:])
     return (weight * reward).sum(1).unflatten(0, (count, size)).mean(1), action
 
 
 class Population:
     """P policies as one: features (P N, F), N rows for each member in turn, to actions (P N, A); noise likewise."""
 
-    def __init__(self, policy: Any, members: Float[Tensor, "P n"]) -> None:
+    def __init__(self, policy: Policy, members: Float[Tensor, "P n"]) -> None:
         self.policy, self.count = policy, len(members)
-        self.parameters = torch.vmap(lambda vector: unpacked(policy, vector))(members)
+        self.parameters = torch.vmap(lambda vector: unflatten_parameters(policy, vector))(members)
 
     def __call__(self, features: Float[Tensor, "PN F"], noise: Float[Tensor, "PN A"] | None) -> Float[Tensor, "PN A"]:
         def one(parameters: dict[str, Tensor], x: Tensor, own: Tensor | None) -> Tensor:
@@ -180,7 +176,7 @@ class Population:
         return call(self.parameters, features.unflatten(0, (self.count, -1)), each).flatten(0, 1)
 
 
-def unpacked(policy: nn.Module, vector: Float[Tensor, " n"]) -> dict[str, Tensor]:
+def unflatten_parameters(policy: nn.Module, vector: Float[Tensor, " n"]) -> dict[str, Tensor]:
     """A flat vector as the parameters of `policy` by name."""
     found, begin = {}, 0
     for name, parameter in policy.named_parameters():

@@ -4,7 +4,7 @@ Salimans et al. 2017, Alg. 1, on the beliefs of a world model: all members play 
 that begin alike. It needs no model of rewards and is fooled by none, and pays for that in real frames.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from reverie.envs import Environments, Obs
 from reverie.errors import UserError
 from reverie.learners.evolution import Evolution, Population
 from reverie.nn.optimizer import Optimizer
-from reverie.types import Metrics
+from reverie.types import Metrics, State
 
 FITNESS_STREAM = 2
 """Keeps the seeds of these episodes apart from those of training and evaluation."""
@@ -28,14 +28,14 @@ FITNESS_STREAM = 2
 class PopulationActor(nn.Module):
     """Implements `Actor`: the i-th belief is acted on by the i-th member's mode."""
 
-    def __init__(self, population: Population, features: Any) -> None:
+    def __init__(self, population: Population, features: Callable[[State], Tensor]) -> None:
         super().__init__()
         self.population, self.features = population, features
 
     def initial(self, batch: int) -> None:
         return None
 
-    def act(self, belief: Any, memory: Any, noise: ActNoise | None) -> tuple[Tensor, None]:
+    def act(self, belief: State, actor_state: None, noise: ActNoise[None] | None) -> tuple[Tensor, None]:
         return self.population(self.features(belief), None), None
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[None, Tensor]:
@@ -74,7 +74,7 @@ def real_returns(
     return torch.tensor([returns[i] for i in range(len(members))]), frames
 
 
-def improve(
+def update_from_episodes(
     learner: Evolution,
     agent: Agent,
     environments: Environments,
@@ -88,6 +88,6 @@ def improve(
     """
     size = sum(parameter.numel() for parameter in learner.policy.parameters())
     epsilon = torch.randn(learner.config.population // 2, size, generator=generator, device=generator.device)
-    fitness, frames = real_returns(agent, learner.policy, learner.members(epsilon), environments, seed)
-    found = learner.climb(fitness.to(epsilon), epsilon, optimizer)
+    fitness, frames = real_returns(agent, learner.policy, learner.population_parameters(epsilon), environments, seed)
+    found = learner.step(fitness.to(epsilon), epsilon, optimizer)
     return {"grad_norm/actor": found["grad_norm"], "real/return": fitness.mean()}, frames

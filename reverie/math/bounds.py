@@ -14,7 +14,7 @@ def log_weight(
     return log_likelihood + log_prior - log_posterior
 
 
-def importance_weighted(log_weights: Float[Tensor, "K *b"]) -> Float[Tensor, "*b"]:
+def importance_weighted_bound(log_weights: Float[Tensor, "K *b"]) -> Float[Tensor, "*b"]:
     """`ln (1/K) sum_k w_k`, in expectation at most `ln p(x)` and tight as K grows (Burda 2016, Eq. 8).
 
     K = 1 is the usual bound.

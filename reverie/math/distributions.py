@@ -75,7 +75,7 @@ def tanh_normal_log_prob(
     return diagonal_log_prob(before, mean, std) - _log_slope(before).sum(-1)
 
 
-def _kept(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _truncation(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Both bounds in standard deviations from the mean, and the probability between them."""
     low, high = (-1 - mean) / std, (1 - mean) / std
     return low, high, torch.special.ndtr(high) - torch.special.ndtr(low)
@@ -90,8 +90,8 @@ def truncated_normal_sample(
     """
     if noise is None:
         return mean.clamp(-1, 1)
-    low, _, kept = _kept(mean, std)
-    quantile = torch.special.ndtr(low) + torch.special.ndtr(noise) * kept
+    low, _, mass = _truncation(mean, std)
+    quantile = torch.special.ndtr(low) + torch.special.ndtr(noise) * mass
     sample = mean + std * torch.special.ndtri(quantile.clamp(1e-6, 1 - 1e-6))
     return sample + (sample.clamp(-1, 1) - sample).detach()  # rounding may take it over a bound
 
@@ -100,14 +100,14 @@ def truncated_normal_log_prob(
     action: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
 ) -> Float[Tensor, "*b"]:
     """`sum_a ln N(a; mean, std) - ln P(-1 < x < 1)`, in nats, for actions in [-1, 1]."""
-    return diagonal_log_prob(action, mean, std) - _kept(mean, std)[2].log().sum(-1)
+    return diagonal_log_prob(action, mean, std) - _truncation(mean, std)[2].log().sum(-1)
 
 
 def truncated_normal_entropy(mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
     """`sum_a ln(s Z) + ln(2 pi e) / 2 + (l phi(l) - h phi(h)) / (2 Z)`, in nats: bounds l, h, Z between them."""
-    low, high, kept = _kept(mean, std)
+    low, high, mass = _truncation(mean, std)
     density = [x * torch.exp(-0.5 * x.square()) / math.sqrt(2 * math.pi) for x in (low, high)]
-    return normal_entropy(std) + (kept.log() + (density[0] - density[1]) / (2 * kept)).sum(-1)
+    return normal_entropy(std) + (mass.log() + (density[0] - density[1]) / (2 * mass)).sum(-1)
 
 
 def one_hot_sample(logits: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:

@@ -25,7 +25,7 @@ def lambda_return(
     return torch.stack(returns[::-1], dim=1)
 
 
-def cumulated_weight(start: Float[Tensor, "B"], discount: Float[Tensor, "B H"]) -> Float[Tensor, "B H"]:
+def cumulative_weight(start: Float[Tensor, "B"], discount: Float[Tensor, "B H"]) -> Float[Tensor, "B H"]:
     """How much each imagined step counts: `w_0 = start`, `w_t = w_{t-1} d_t` for t = 1..H-1.
 
     A step that is imagined after a likely episode end must not teach the policy or the value.

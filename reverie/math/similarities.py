@@ -38,7 +38,7 @@ def info_nce(
     return similarity.masked_fill(~candidates, -torch.inf).logsumexp(1) - right
 
 
-def retrieved(
+def retrieval_accuracy(
     similarity: Float[Tensor, "M N"], positive: Int[Tensor, " M"], negatives: Bool[Tensor, "M N"]
 ) -> Float[Tensor, " M"]:
     """1 where the right partner is more alike than every negative, else 0; 1/n where n candidates are alike as it is.

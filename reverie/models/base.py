@@ -3,7 +3,7 @@
 Batch -> trace -> losses {name: (B, T)} -> total -> update
 """
 
-from typing import Any, Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,11 +11,18 @@ from torch import Tensor
 
 from reverie.types import Batch, Metrics
 
+N = TypeVar("N")
+T = TypeVar("T")
 
-class Model(Protocol):
-    """A module with a state dict; its losses are a dict whose names must equal the dict of its weights."""
 
-    def noise(self, batch: int, length: int, generator: torch.Generator) -> Any:
+@runtime_checkable
+class Model(Protocol[N, T]):
+    """A module with a state dict; its losses are a dict whose names must equal the dict of its weights.
+
+    `N` is the type of its noise, `T` of its trace.
+    """
+
+    def noise(self, batch: int, length: int, generator: torch.Generator) -> N:
         """Standard noise of one trace of `batch` sequences of `length`."""
         ...
 
@@ -23,11 +30,11 @@ class Model(Protocol):
         """Fit what is set once, from data, before the first update."""
         ...
 
-    def trace(self, batch: Batch, noise: Any) -> Any:
+    def trace(self, batch: Batch, noise: N) -> T:
         """Everything that losses and metrics are made of."""
         ...
 
-    def losses(self, trace: Any) -> dict[str, Float[Tensor, "B T"]]:
+    def losses(self, trace: T) -> dict[str, Float[Tensor, "B T"]]:
         """Each loss a step, unweighted."""
         ...
 
@@ -35,6 +42,6 @@ class Model(Protocol):
         """The weighted sum of the losses' means: what is minimized."""
         ...
 
-    def metrics(self, trace: Any, losses: dict[str, Tensor]) -> Metrics:
+    def metrics(self, trace: T, losses: dict[str, Tensor]) -> Metrics:
         """What is logged; scalars that stay on their device."""
         ...

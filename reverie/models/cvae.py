@@ -16,7 +16,7 @@ from torch import Tensor
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.dynamics.rollout import prev_action
 from reverie.errors import UserError
-from reverie.models.generative import GenerativeModel, Question
+from reverie.models.generative import GenerativeModel, Targets
 from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.image import ImageConfig, image_decoder, image_encoder
@@ -56,10 +56,12 @@ class CVAE(GenerativeModel):
         self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
         self.reader = Encoder(EncoderConfig(config.image, config.hidden), self._condition_spec(spec))
         self.encoder = image_encoder(config.image, self.shape)
-        known = self.reader.size_out
-        self.head = MLP(config.hidden, self.encoder.size_out + known, self.latent.output_size)
-        self.guess = MLP(config.hidden, known, self.latent.output_size) if config.prior == "learned" else None
-        self.decoder = image_decoder(config.image, self.latent.sample_size + known, self.shape)
+        condition_size = self.reader.size_out
+        self.head = MLP(config.hidden, self.encoder.size_out + condition_size, self.latent.output_size)
+        self.prior_net = (
+            MLP(config.hidden, condition_size, self.latent.output_size) if config.prior == "learned" else None
+        )
+        self.decoder = image_decoder(config.image, self.latent.sample_size + condition_size, self.shape)
 
     def _condition_spec(self, spec: EnvSpec) -> EnvSpec:
         if self.given == "past":
@@ -80,18 +82,18 @@ class CVAE(GenerativeModel):
         before = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
         return self.reader({self.name: before, "action": prev_action(batch.action)})
 
-    def question(self, batch: Batch) -> Question:
+    def targets(self, batch: Batch) -> Targets:
         """Every image of the batch; given the past, the first of a sequence or of an episode does not count."""
         image = self.normalize(batch.obs)[self.name]
         counts = image.new_ones(image.shape[:2])
         if self.given == "past":
             counts = (~batch.is_first).to(image.dtype)
             counts = torch.cat([torch.zeros_like(counts[:, :1]), counts[:, 1:]], dim=1)
-        return Question(batch.obs[self.name].float() / 255, image, self.condition(batch), counts)
+        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), counts)
 
     def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
-        if self.guess is not None:
-            return self.latent.stats(self.guess(condition))
+        if self.prior_net is not None:
+            return self.latent.stats(self.prior_net(condition))
         mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
         return GaussianStats(mean, torch.ones_like(mean))
 
@@ -99,4 +101,4 @@ class CVAE(GenerativeModel):
         return self.latent.stats(self.head(torch.cat([self.encoder(image), condition], dim=-1)))
 
     def decode(self, sample: Float[Tensor, "*b Z"], condition: Float[Tensor, "*b C"]) -> Float[Tensor, "*b h w c"]:
-        return self.placed(self.decoder(torch.cat([sample, condition], dim=-1)))
+        return self.to_likelihood(self.decoder(torch.cat([sample, condition], dim=-1)))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reverie.dynamics.latents import Gaussian, GaussianStats
 from reverie.errors import UserError
-from reverie.math.bounds import active_units, importance_weighted, log_weight
+from reverie.math.bounds import active_units, importance_weighted_bound, log_weight
 from reverie.math.distributions import diagonal_log_prob
 from reverie.math.divergences import free_nats
 from reverie.models.likelihoods import Likelihood
@@ -25,7 +25,7 @@ from reverie.types import Batch, Metrics
 
 
 @dataclass(frozen=True)
-class Question:
+class Targets:
     """What is to be explained: `pixels` in [0, 1], the same `image` as the encoder sees it, and the `condition`.
 
     `counts` is 1 where the step counts, else 0 (a frame that nothing came before).
@@ -34,19 +34,19 @@ class Question:
     pixels: Float[Tensor, "B T h w c"]
     image: Float[Tensor, "B T h w c"]
     condition: Float[Tensor, "B T C"]
-    counts: Float[Tensor, "B T"]
+    mask: Float[Tensor, "B T"]
 
     @property
-    def share(self) -> Float[Tensor, "B T"]:
+    def weights(self) -> Float[Tensor, "B T"]:
         """`counts` scaled so that a mean over all steps is the mean over those that count."""
-        return self.counts / self.counts.mean().clamp(min=1e-6)
+        return self.mask / self.mask.mean().clamp(min=1e-6)
 
 
 @dataclass(frozen=True)
 class Inference:
     """A question, and how the model explains it."""
 
-    question: Question
+    targets: Targets
     prior: GaussianStats
     posterior: GaussianStats
     sample: Float[Tensor, "B T Z"]
@@ -73,7 +73,7 @@ class GenerativeModel(nn.Module, ABC):
         self.normalize = Normalize(spec)
 
     @abstractmethod
-    def question(self, batch: Batch) -> Question:
+    def targets(self, batch: Batch) -> Targets:
         """What of the batch is to be explained, and by what."""
 
     @abstractmethod
@@ -96,22 +96,22 @@ class GenerativeModel(nn.Module, ABC):
         """Set the mean image and the scale of what differs from it."""
         self.normalize.calibrate(batch.obs)
 
-    def placed(self, raw: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b h w c"]:
+    def to_likelihood(self, raw: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b h w c"]:
         """A decoder network's output as the likelihood's parameters: the mean image is not left for it to learn."""
-        return self.likelihood.place(raw, *self.normalize.statistics(self.name))
+        return self.likelihood.from_network(raw, *self.normalize.statistics(self.name))
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Inference:
         """Explain each image by one sample of its posterior, or by the posterior's mean without noise."""
-        question = self.question(batch)
-        posterior = self.posterior(question.image, question.condition)
+        targets = self.targets(batch)
+        posterior = self.posterior(targets.image, targets.condition)
         sample = self.latent.sample(posterior, noise)
-        output = self.decode(sample, question.condition)
-        return Inference(question, self.prior(question.condition), posterior, sample, output)
+        output = self.decode(sample, targets.condition)
+        return Inference(targets, self.prior(targets.condition), posterior, sample, output)
 
     def losses(self, trace: Inference) -> dict[str, Float[Tensor, "B T"]]:
         """`reconstruction` -ln p(x|z) and `divergence` KL(q || p) less free nats; steps that do not count are 0."""
-        share = trace.question.share
-        nats = -self.likelihood.log_prob(trace.output, trace.question.pixels)
+        share = trace.targets.weights
+        nats = -self.likelihood.log_prob(trace.output, trace.targets.pixels)
         complexity = free_nats(self.latent.divergence(trace.posterior, trace.prior) * share, self.free, "mean")
         return {"reconstruction": nats * share, "divergence": complexity}
 
@@ -122,7 +122,7 @@ class GenerativeModel(nn.Module, ABC):
     def metrics(self, trace: Inference, losses: dict[str, Tensor]) -> Metrics:
         """Both halves, the bound itself, and the share of latent units that the image reaches in this batch."""
         with torch.no_grad():
-            complexity = (self.latent.divergence(trace.posterior, trace.prior) * trace.question.share).mean()
+            complexity = (self.latent.divergence(trace.posterior, trace.prior) * trace.targets.weights).mean()
             return {
                 **{f"loss/{name}": loss.mean() for name, loss in losses.items()},
                 "divergence": complexity,
@@ -132,19 +132,19 @@ class GenerativeModel(nn.Module, ABC):
 
     def evidence(self, batch: Batch, noise: Float[Tensor, "K B T Z"]) -> Float[Tensor, "B T"]:
         """The importance-weighted estimate of `ln p(x | c)` by K samples of the posterior, in nats an image."""
-        question = self.question(batch)
-        prior, posterior = self.prior(question.condition), self.posterior(question.image, question.condition)
+        targets = self.targets(batch)
+        prior, posterior = self.prior(targets.condition), self.posterior(targets.image, targets.condition)
         weights = []
         for noise_BTZ in noise:
             sample = self.latent.sample(posterior, noise_BTZ)
             weights.append(
                 log_weight(
-                    self.likelihood.log_prob(self.decode(sample, question.condition), question.pixels),
+                    self.likelihood.log_prob(self.decode(sample, targets.condition), targets.pixels),
                     diagonal_log_prob(sample, prior.mean, prior.std),
                     diagonal_log_prob(sample, posterior.mean, posterior.std),
                 )
             )
-        return importance_weighted(torch.stack(weights))
+        return importance_weighted_bound(torch.stack(weights))
 
     def imagine(self, condition: Float[Tensor, "*b C"], noise: Float[Tensor, "*b Z"]) -> Float[Tensor, "*b h w c"]:
         """Pictures from the prior, in [0, 1]: the mean of the likelihood for `z ~ p(z | c)`."""

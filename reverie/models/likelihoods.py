@@ -46,7 +46,7 @@ class GaussianPixels(nn.Module):
         else:
             self.register_buffer("log_std", log_std)
 
-    def place(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """A network's raw output as the likelihood's, for images of that mean and scale."""
         return raw * scale + mean
 
@@ -64,7 +64,7 @@ class GaussianPixels(nn.Module):
 class BernoulliPixels(nn.Module):
     """The output is a logit."""
 
-    def place(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """The raw output, added to the logit of the mean image."""
         return raw + mean.clamp(0.01, 0.99).logit()
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
-from reverie.models.generative import GenerativeModel, Question
+from reverie.models.generative import GenerativeModel, Targets
 from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
 from reverie.nn.image import ImageConfig, image_decoder, image_encoder
 from reverie.nn.mlp import MLP, MLPConfig
@@ -44,12 +44,12 @@ class VAE(GenerativeModel):
         self.head = MLP(MLPConfig(layers=0), self.encoder.size_out, self.latent.output_size)
         self.decoder = image_decoder(config.image, self.latent.sample_size, self.shape)
 
-    def question(self, batch: Batch) -> Question:
+    def targets(self, batch: Batch) -> Targets:
         """Every image of the batch, by itself."""
         image = self.normalize(batch.obs)[self.name]
         leading = image.shape[:2]
         pixels = batch.obs[self.name].float() / 255
-        return Question(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))
+        return Targets(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))
 
     def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
         mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
@@ -59,4 +59,4 @@ class VAE(GenerativeModel):
         return self.latent.stats(self.head(self.encoder(image)))
 
     def decode(self, sample: Float[Tensor, "*b Z"], condition: Float[Tensor, "*b C"]) -> Float[Tensor, "*b h w c"]:
-        return self.placed(self.decoder(sample))
+        return self.to_likelihood(self.decoder(sample))

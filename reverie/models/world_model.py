@@ -3,15 +3,16 @@
 Batch -> observe -> Trace -> losses {name: (B, T)} -> update
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.dynamics import DynamicsConfig
-from reverie.dynamics.base import HasFeatureStd
+from reverie.dynamics.base import Dynamics, HasFeatureStd
 from reverie.dynamics.rollout import observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
@@ -19,7 +20,15 @@ from reverie.math.spectra import scale_metrics
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig
-from reverie.signals import HasMetrics, SignalConfig
+from reverie.signals import SignalConfig
+from reverie.signals.base import (
+    ContinuationHead,
+    HasMetrics,
+    ReconstructionHead,
+    RewardHead,
+    Signal,
+    SimilarityHead,
+)
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics, Trace
 
@@ -38,13 +47,26 @@ class WorldModelConfig:
         return WorldModel(self, spec)
 
 
-class WorldModel(nn.Module):
-    """Learns how the world moves from sequences of observations, actions and rewards."""
+H = TypeVar("H")
+MISSING_HEAD: dict[type, str] = {
+    RewardHead: "This model predicts no reward: add a reward signal to the model, such as `Reward`.",
+    ContinuationHead: "This model predicts no end of an episode: add the signal `Continuation` to the model.",
+    ReconstructionHead: "This model decodes no observations: add the signal `Reconstruction` to the model.",
+    SimilarityHead: "This model learns no similarity: take --objective.similarity distance.",
+}
+"""What to say where a head is missing."""
 
-    dynamics: Any
-    """A `Dynamics`."""
-    signals: Any
-    """A module dict of `Signal`s by name."""
+
+class WorldModel(nn.Module):
+    """Learns how the world moves from sequences of observations, actions and rewards.
+
+    Some signals own a head that planners, policies and evaluations read: `reward`, `continuation`, `decode` and
+    `similarity`. A head is found by what the signal can do (the protocols of `signals.base`), not by its name in the
+    config. Of several the first in the order of the config is read. Features are `(*b, F)`.
+    """
+
+    dynamics: Dynamics
+    signals: Mapping[str, Signal]
 
     def __init__(self, config: WorldModelConfig, spec: EnvSpec) -> None:
         super().__init__()
@@ -61,9 +83,9 @@ class WorldModel(nn.Module):
         self.normalize = Normalize(spec)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
-        self.signals = nn.ModuleDict(
-            {name: part.build(spec, self.dynamics.feature_size) for name, part in config.signals.items()}
-        )
+        size = self.dynamics.feature_size
+        signals = nn.ModuleDict({name: part.build(spec, size) for name, part in config.signals.items()})
+        self.signals = cast(Mapping[str, Signal], signals)
 
     def noise(self, batch: int, length: int, generator: torch.Generator) -> Float[Tensor, "B T Z"]:
         """Standard noise of one trace."""
@@ -83,7 +105,7 @@ class WorldModel(nn.Module):
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
-    def see(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
+    def encode(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
         """Features of prepared observations, each seen on its own: what is known after the first step of an episode."""
         embed = self.encoder(obs)[:, None]
         batch, first = embed.shape[0], torch.ones(embed.shape[:2], dtype=torch.bool, device=embed.device)
@@ -91,6 +113,49 @@ class WorldModel(nn.Module):
         action = embed.new_zeros(batch, 1, self.action_size)
         _, posterior = observe(self.dynamics, start, action, embed, first, None)
         return self.dynamics.features(posterior)[:, 0]
+
+    def head_name(self, head: type) -> str | None:
+        """The name of the first signal that is a `head`, a protocol of `signals.base`; None without one."""
+        return next((name for name, signal in self.signals.items() if isinstance(signal, head)), None)
+
+    def has(self, head: type) -> bool:
+        """Whether some signal is a `head`, a protocol of `signals.base`."""
+        return self.head_name(head) is not None
+
+    def head(self, head: type[H]) -> H:
+        """The first signal that is a `head`, a protocol of `signals.base`. UserError without one."""
+        name = self.head_name(head)
+        if name is None:
+            raise UserError(MISSING_HEAD[head])
+        return cast(H, self.signals[name])
+
+    def reward(self, features: Float[Tensor, "*b F"], in_env_units: bool = False) -> Float[Tensor, "*b"]:
+        """The expected reward: scaled and squashed as it was learned, or in the environment's unit."""
+        head = self.head(RewardHead)
+        reward = head.predict_reward(features)
+        return head.to_env_units(reward) if in_env_units else reward
+
+    def to_env_units(self, reward: Tensor) -> Tensor:
+        """Rewards or returns from the model's unit to the environment's."""
+        return self.head(RewardHead).to_env_units(reward)
+
+    def continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+        """The probability that the step is not terminal; 1 if the model does not predict it."""
+        if not self.has(ContinuationHead):
+            return torch.ones_like(features[..., 0])
+        return self.head(ContinuationHead).predict_continuation(features)
+
+    def decode(self, features: Float[Tensor, "*b F"], in_env_units: bool = False) -> dict[str, Tensor]:
+        """The mean of each observation: normalized as networks see it, or as the environment gives it.
+
+        Images in the environment's unit are float in [0, 255].
+        """
+        means = self.head(ReconstructionHead).reconstruct(features)
+        return self.normalize.invert(means) if in_env_units else means
+
+    def similarity(self, x: Float[Tensor, "*b F"], y: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+        """The learned similarity of predicted features `x` and encoded features `y`."""
+        return self.head(SimilarityHead).similarity(x[..., None, :], y[..., None, :])[..., 0, 0]
 
     def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
         """Each signal's loss a step, unweighted."""
@@ -111,5 +176,5 @@ class WorldModel(nn.Module):
                     found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
             vectors = trace.features.flatten(0, 1)
             parted = isinstance(trace.dynamics, HasFeatureStd)
-            features = scale_metrics(vectors, trace.dynamics.spread(vectors) if parted else None)
+            features = scale_metrics(vectors, trace.dynamics.feature_std(vectors) if parted else None)
             return found | {f"features/{name}": value for name, value in features.items()}

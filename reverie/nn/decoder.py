@@ -27,8 +27,12 @@ class Decoder(nn.Module):
         """The mean of each observation, in the form that `encoders.normalize` gives."""
         return {name: head(features) for name, head in self.heads.items()}
 
+    def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
+        """`ln N(o; mean, std)` of one flattened observation, in nats."""
+        return isotropic_log_prob(obs, mean, self.std)
+
     def nats(self, features: Float[Tensor, "B T F"], obs: dict[str, Tensor]) -> Float[Tensor, "B T"]:
         """`-ln N(o; decode(features), std)`, summed over everything observed."""
         means = self.decode(features)
-        nats = [-isotropic_log_prob(obs[name].flatten(2), mean.flatten(2), self.std) for name, mean in means.items()]
+        nats = [-self.log_prob(obs[name].flatten(2), mean.flatten(2)) for name, mean in means.items()]
         return torch.stack(nats).sum(0)

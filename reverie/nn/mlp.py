@@ -49,3 +49,8 @@ class MLP(nn.Module):
 def symlog(vector: Float[Tensor, "*b V"]) -> Float[Tensor, "*b V"]:
     """`sign(x) ln(1 + |x|)`: keeps vector observations of any unit within a network's range (Hafner 2023, Eq. 1)."""
     return torch.sign(vector) * torch.log1p(vector.abs())
+
+
+def symexp(vector: Float[Tensor, "*b V"]) -> Float[Tensor, "*b V"]:
+    """`sign(x) (exp(|x|) - 1)`: the inverse of `symlog`."""
+    return torch.sign(vector) * torch.expm1(vector.abs())

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from reverie.nn.mlp import symlog
+from reverie.nn.mlp import symexp, symlog
 from reverie.spaces import EnvSpec
 
 
@@ -39,10 +39,16 @@ class Normalize(nn.Module):
                 prepared[name] = symlog(value)
         return prepared
 
-    def pixels(self, name: str, image: Tensor) -> Tensor:
-        """The inverse for one image: back to [0, 255], clipped, still float."""
-        mean, scale = self.statistics(name)
-        return ((image * scale + mean) * 255).clamp(0, 255)
+    def invert(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Normalized observations in the environment's units: images in [0, 255], clipped, still float."""
+        inverse = {}
+        for name, value in obs.items():
+            if name in self.images:
+                mean, scale = self.statistics(name)
+                inverse[name] = ((value * scale + mean) * 255).clamp(0, 255)
+            else:
+                inverse[name] = symexp(value)
+        return inverse
 
     @torch.no_grad()
     def calibrate(self, obs: dict[str, Tensor]) -> None:

@@ -1,11 +1,11 @@
 """The contracts of planning: a planner knows no model, an objective knows no planner. Scores are maximized.
 
-An actor that plans joins the two: its score of candidates is the objective of the states that
-`rollout.imagine` gives for them; its memory is the last plan, for a warm start.
+`planning.actor` joins the two: the score of a candidate is the objective of the states that `rollout.imagine` gives for
+it.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,49 +14,47 @@ from torch import Tensor
 from reverie.types import Plan
 
 S = TypeVar("S", contravariant=True)
+N = TypeVar("N")
 
 Score = Callable[[Float[Tensor, "B N H A"]], Float[Tensor, "B N"]]
-"""Candidate action sequences in [-1, 1] to how good each is, for B independent problems."""
+"""Scores N candidate action sequences in [-1, 1] for each of B independent problems; higher is better."""
 
 
 @runtime_checkable
-class Planner(Protocol):
-    """Refines a plan; a deterministic function of its noise. `config.horizon` is H."""
-
-    config: Any
+class Planner(Protocol[N]):
+    """Refines a plan; a deterministic function of its noise, whose type is `N`."""
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """A plan that knows nothing."""
+        """The initial plan, before any search."""
         ...
 
-    def noise(self, batch: int, generator: torch.Generator) -> Any:
-        """All standard noise of one call."""
+    def noise(self, batch: int, generator: torch.Generator) -> N:
+        """Draw the standard noise of one call."""
         ...
 
-    def __call__(self, score: Score, start: Plan, noise: Any) -> Plan:
-        """The refined plan, leading axis B as `start` has it."""
+    def __call__(self, score: Score, start: Plan, noise: N) -> Plan:
+        """Return the refined plan of B problems."""
         ...
 
 
 def initial_plan(size: tuple[int, int, int], std: float, device: torch.device) -> Plan:
-    """The plan to begin with: `N(0, std)` for every action of `size` (B, H, A); its one elite is the zero sequence."""
+    """The initial plan: `N(0, std)` for every action of `size` (B, H, A), with the zero sequence as its only elite."""
     mean = torch.zeros(*size, device=device)
     return Plan(mean, torch.full_like(mean, std), mean[:, None])
 
 
 def white_noise(*size: int, generator: torch.Generator) -> Tensor:
-    """Standard normal noise on the generator's device."""
+    """Draw standard normal noise on the generator's device."""
     return torch.randn(*size, generator=generator, device=generator.device)
 
 
-def advanced(plan: Plan, start: Plan) -> Plan:
-    """The plan one decision later, for a warm start: what comes after its first action, then what `start` ends with."""
+def shift(plan: Plan, start: Plan) -> Plan:
+    """Shift a plan by one step for a warm start: drop the first action, append the last action of `start`."""
 
-    def move(later: Tensor, fresh: Tensor) -> Tensor:
-        return torch.cat([later[..., 1:, :], fresh[..., -1:, :].expand_as(later[..., -1:, :])], dim=-2)
+    def shift_actions(old: Tensor, initial: Tensor) -> Tensor:
+        return torch.cat([old[..., 1:, :], initial[..., -1:, :].expand_as(old[..., -1:, :])], dim=-2)
 
-    fresh = start.elites[:, :1]
-    return Plan(move(plan.mean, start.mean), start.std, move(plan.elites, fresh))
+    return Plan(shift_actions(plan.mean, start.mean), start.std, shift_actions(plan.elites, start.elites[:, :1]))
 
 
 @runtime_checkable
@@ -64,5 +62,5 @@ class Objective(Protocol[S]):
     """Predicted reward, reward and value, or similarity to a goal, summed over the horizon."""
 
     def __call__(self, states: S, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
-        """How good each imagined trajectory is; `states` have leading axes (*b, H)."""
+        """Score imagined trajectories, higher is better; `states` have leading axes (*b, H)."""
         ...

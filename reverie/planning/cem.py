@@ -1,7 +1,7 @@
-"""The cross-entropy method: refit a Gaussian over action sequences to the best of what it proposes.
+"""The cross-entropy method: refit a Gaussian over action sequences to its best samples.
 
-Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise that is
-correlated in time, elites that are kept, a population that shrinks, and the best sequence in place of the mean.
+Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise correlated in
+time, elites kept from one iteration to the next, a shrinking population, and the best sequence in place of the mean.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from reverie.types import Plan
 
 @dataclass(frozen=True)
 class CEMConfig:
-    """PlaNet's numbers. `min_std` 0 is its own; a floor keeps a warm-started plan from freezing."""
+    """PlaNet's defaults. A `min_std` above 0 keeps the std of a warm-started plan from vanishing."""
 
     horizon: int = 12
     candidates: int = 1000
@@ -35,13 +35,13 @@ class CEMConfig:
 
 
 class CEM:
-    """Implements `Planner`. Candidates are clipped to [-1, 1] before they are scored; the mean is what is executed."""
+    """Implements `Planner`. Clips candidates to [-1, 1] before scoring, and executes the mean."""
 
     def __init__(self, config: CEMConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """A plan that knows nothing: N(0, 1) for every action."""
+        """N(0, 1) for every action."""
         return initial_plan((batch, self.config.horizon, self.action_size), 1.0, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
@@ -53,7 +53,7 @@ class CEM:
         plan = start
         for noise_BNHA in noise:
             action_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
-            elite_BKHA = best(score(action_BNHA), action_BNHA, self.config.elites)
+            elite_BKHA = select_elites(score(action_BNHA), action_BNHA, self.config.elites)
             mean = elite_BKHA.mean(1)
             std = elite_BKHA.std(1, correction=0).clamp(min=self.config.min_std)
             plan = Plan(mean, std, mean[:, None])
@@ -62,10 +62,10 @@ class CEM:
 
 @dataclass(frozen=True)
 class ICEMConfig:
-    """Pinneri 2020, Tab. S2 and Sec. 3: few candidates, each worth more.
+    """Pinneri 2020, Tab. S2 and Sec. 3: fewer candidates per plan.
 
     `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population's divisor from one
-    iteration to the next, never below two elites each. `kept`: the share of the elites that stay candidates.
+    iteration to the next, never below two elites each. `keep_fraction`: the fraction of the elites that stay candidates.
     `momentum`: how much of the old mean and std stays.
     """
 
@@ -75,7 +75,7 @@ class ICEMConfig:
     iterations: int = 3
     color: float = 2.0
     shrink: float = 1.25
-    kept: float = 0.3
+    keep_fraction: float = 0.3
     momentum: float = 0.1
     init_std: float = 0.5
     min_std: float = 0.0
@@ -90,22 +90,22 @@ class ICEMConfig:
 
 
 class ICEM:
-    """Implements `Planner`. `Plan.elites` are the kept ones, the best first, which is what is executed."""
+    """Implements `Planner`. `Plan.elites` has the kept elites, best first; the best is executed."""
 
     def __init__(self, config: ICEMConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
-        self.keep = max(1, round(config.kept * config.elites))
+        self.keep = max(1, round(config.keep_fraction * config.elites))
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """A plan that knows nothing, whose kept elites are all the zero sequence."""
+        """N(0, init_std) for every action; all kept elites are the zero sequence."""
         plan = initial_plan((batch, self.config.horizon, self.action_size), self.config.init_std, device)
         return replace(plan, elites=plan.elites.expand(-1, self.keep, -1, -1))
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[Float[Tensor, "B _ H A"], ...]:
-        """Colored noise of one plan, of unit variance, an ever smaller N for each iteration."""
+        """Colored noise of unit variance, (B, N, H, A) an iteration, with a shrinking N."""
         c = self.config
         return tuple(
-            colored(white_noise(batch, count, self.action_size, c.horizon, generator=generator), c.color).mT
+            color_noise(white_noise(batch, count, self.action_size, c.horizon, generator=generator), c.color).mT
             for count in c.populations
         )
 
@@ -115,7 +115,7 @@ class ICEM:
             fresh_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
             others = [plan.elites, plan.mean[:, None]] if number == len(noise) else [plan.elites]
             action_BNHA = torch.cat([fresh_BNHA, *others], dim=1)
-            elite_BKHA = best(score(action_BNHA), action_BNHA, c.elites)
+            elite_BKHA = select_elites(score(action_BNHA), action_BNHA, c.elites)
             std = elite_BKHA.std(1, correction=0).clamp(min=c.min_std)
             plan = Plan(
                 c.momentum * plan.mean + (1 - c.momentum) * elite_BKHA.mean(1),
@@ -125,14 +125,16 @@ class ICEM:
         return plan
 
 
-def best(score_BN: Float[Tensor, "B N"], action: Float[Tensor, "B N H A"], count: int) -> Float[Tensor, "B K H A"]:
-    """The `count` candidates of the highest score, the best first."""
-    chosen_BK = score_BN.topk(count, dim=1).indices
-    return action.take_along_dim(chosen_BK[:, :, None, None], dim=1)
+def select_elites(
+    score_BN: Float[Tensor, "B N"], action: Float[Tensor, "B N H A"], count: int
+) -> Float[Tensor, "B K H A"]:
+    """The `count` candidates with the highest scores, best first."""
+    index_BK = score_BN.topk(count, dim=1).indices
+    return action.take_along_dim(index_BK[:, :, None, None], dim=1)
 
 
-def colored(white: Float[Tensor, "*b H"], exponent: float) -> Float[Tensor, "*b H"]:
-    """White noise with its power spectrum multiplied by `f^-exponent`, of unit variance again at every step.
+def color_noise(white: Float[Tensor, "*b H"], exponent: float) -> Float[Tensor, "*b H"]:
+    """Multiply the power spectrum of white noise by `f^-exponent`, and normalize each step to unit variance.
 
     Timmer & Koenig 1995, as in Pinneri 2020, Sec. 3.1; the lowest frequency is 1 / H, which the mean gets too.
     """

@@ -1,9 +1,8 @@
-"""Planning with backpropagation through time: climb the score's gradient with respect to the whole action sequence.
+"""Planning by backpropagation through time: gradient ascent on the score with respect to the action sequence.
 
-Rewards and transitions are known functions, so the chain rule reaches every action; where they are stochastic the
-score is a function of the noise too (re-parametrized, the same for all steps of a plan: common random numbers). Several
-starts climb at once and the best point that any of them has passed is kept; bounds are respected by clipping after each
-step.
+The chain rule through predicted rewards and transitions reaches every action. Stochastic transitions are
+re-parametrized with the same noise at all steps of the search (common random numbers). Several starts are optimized at
+once, and the best point visited by each is kept. Actions are clipped to [-1, 1] after each step.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch
 
 @dataclass(frozen=True)
 class GradientConfig:
-    """`starts` sequences, `steps` of `optimizer` at `lr` each; the first start is the plan's mean itself."""
+    """`starts` sequences, optimized for `steps` of `optimizer` at `lr`; the first start is the plan's mean."""
 
     horizon: int = 12
     starts: int = 16
@@ -35,45 +34,45 @@ class GradientConfig:
 
 
 class Gradient:
-    """Implements `Planner`. `Plan.elites` are the best points of all starts, the very best first, which is executed."""
+    """Implements `Planner`. `Plan.elites` has the best point of each start, best first; the best is executed."""
 
     def __init__(self, config: GradientConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """A plan that knows nothing: zeros, and starts spread by `std` around them."""
+        """Zero actions; the other starts are `N(0, std)`."""
         return initial_plan((batch, self.config.horizon, self.action_size), self.config.std, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
-        """Standard normal noise that spreads the starts."""
+        """Standard normal noise of the starts."""
         c = self.config
         return white_noise(batch, c.starts, c.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
         first = start.mean[:, None].expand(-1, 1, -1, -1)
-        spread = start.mean[:, None] + start.std[:, None] * noise[:, 1:]
-        found, value = climb(score, torch.cat([first, spread], dim=1).clamp(-1, 1), self.config)
+        others = start.mean[:, None] + start.std[:, None] * noise[:, 1:]
+        action, value = gradient_ascent(score, torch.cat([first, others], dim=1).clamp(-1, 1), self.config)
         order = value.argsort(dim=1, descending=True)
-        elites = found.take_along_dim(order[:, :, None, None], dim=1)
+        elites = action.take_along_dim(order[:, :, None, None], dim=1)
         return Plan(elites[:, 0], start.std, elites)
 
 
-def climb(
-    score: Score, begin: Float[Tensor, "B N H A"], config: GradientConfig
+def gradient_ascent(
+    score: Score, start: Float[Tensor, "B N H A"], config: GradientConfig
 ) -> tuple[Float[Tensor, "B N H A"], Float[Tensor, "B N"]]:
-    """The best point on the way up from each beginning, and its score; `config.steps + 1` scorings."""
+    """The best point on the path from each start, and its score; calls `score` `config.steps + 1` times."""
     with torch.enable_grad():
-        action = begin.clone().requires_grad_(True)
+        action = start.clone().requires_grad_(True)
         optimizer = OPTIMIZERS[config.optimizer]([action], lr=config.lr)
-        top, top_value = begin, torch.full_like(begin[..., 0, 0], -torch.inf)
+        best, best_value = start, torch.full_like(start[..., 0, 0], -torch.inf)
         for step in range(config.steps + 1):
             value = score(action)
-            higher = value.detach() > top_value
-            top = torch.where(higher[..., None, None], action.detach(), top)
-            top_value = torch.where(higher, value.detach(), top_value)
+            higher = value.detach() > best_value
+            best = torch.where(higher[..., None, None], action.detach(), best)
+            best_value = torch.where(higher, value.detach(), best_value)
             if step < config.steps:
                 (action.grad,) = torch.autograd.grad(-value.sum(), action)
                 optimizer.step()
                 with torch.no_grad():
                     action.clamp_(-1, 1)
-    return top, top_value
+    return best, best_value

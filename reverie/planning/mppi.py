@@ -1,4 +1,4 @@
-"""Model-predictive path integral control: the mean of all candidates, weighed by the exponential of their scores.
+"""Model-predictive path integral control: the mean of all candidates, weighted by the exponential of their scores.
 
 Williams 2017 (Information Theoretic MPC), Alg. 2, without its cost on controls; several iterations are allowed.
 """
@@ -17,7 +17,7 @@ from reverie.types import Plan
 class MPPIConfig:
     """`temperature`, in standard deviations of the candidates' scores, so that it fits any unit of reward.
 
-    `refit`: let the std follow the weighed candidates too (as TD-MPC does); else it stays `std`.
+    `refit`: refit the std to the weighted candidates too (as TD-MPC does); else it stays `std`.
     """
 
     horizon: int = 12
@@ -33,13 +33,13 @@ class MPPIConfig:
 
 
 class MPPI:
-    """Implements `Planner`; the mean is what is executed."""
+    """Implements `Planner`; executes the mean."""
 
     def __init__(self, config: MPPIConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """A plan that knows nothing: N(0, std)."""
+        """N(0, std) for every action."""
         return initial_plan((batch, self.config.horizon, self.action_size), self.config.std, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
 from reverie.planning.base import Objective
+from reverie.signals.base import Decodes, RewardHead, SimilarityHead
+from reverie.types import State
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class RewardSumConfig:
     def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
         predict = _rewards(model)
 
-        def objective(states: Any, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
+        def objective(states: State, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
             reward, before, _ = predict(model.dynamics.features(states), self.gamma)
             return (before * reward).sum(-1)
 
@@ -46,7 +48,7 @@ class RewardAndValueConfig:
                 "actor-critic such as dreamer_v1."
             )
 
-        def objective(states: Any, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
+        def objective(states: State, actions: Float[Tensor, "*b H A"]) -> Float[Tensor, "*b"]:
             features = model.dynamics.features(states)
             reward, before, after = predict(features, self.gamma)
             return (before * reward).sum(-1) + after * value(features[..., -1, :])[..., 0]
@@ -58,7 +60,7 @@ PIECE = 500
 """Candidates whose images are decoded at once."""
 
 
-def goal_missing(states: Any, actions: Tensor) -> Tensor:
+def goal_missing(states: State, actions: Tensor) -> Tensor:
     """The objective of an agent that was given no goal yet."""
     raise UserError("This agent acts towards a goal: give it one, `reverie.towards(agent, observation)`.")
 
@@ -79,14 +81,14 @@ class GoalConfig:
 
     def represent(self, model: WorldModel, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
         """The features of B prepared observations."""
-        return model.see(obs)
+        return model.encode(obs)
 
     def towards(self, model: WorldModel, goal: Float[Tensor, "B F"]) -> Objective:
         """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
-        if self.similarity == "learned" and "contrastive" not in model.signals:
-            raise UserError("The model has no part `contrastive` that compares: take --objective.similarity distance.")
+        if self.similarity == "learned":
+            model.head(SimilarityHead)
 
-        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+        def objective(states: State, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
             features = model.dynamics.features(states)
             features = features[:, -1:] if self.steps == "end" else features
             each = goal.repeat_interleave(len(features) // len(goal), 0)[:, None].expand_as(features)
@@ -94,16 +96,14 @@ class GoalConfig:
 
         return objective
 
-    def _similarity(
-        self, model: WorldModel, one: Float[Tensor, "*b F"], other: Float[Tensor, "*b F"]
-    ) -> Float[Tensor, "*b"]:
+    def _similarity(self, model: WorldModel, x: Float[Tensor, "*b F"], y: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         if self.similarity == "learned":
-            return model.signals["contrastive"].similarity(one[..., None, :], other[..., None, :])[..., 0, 0]
+            return model.similarity(x, y)
         if self.similarity == "distance":
-            return -(one - other).square().sum(-1)
+            return -(x - y).square().sum(-1)
         if self.similarity == "cosine":
-            return torch.cosine_similarity(one, other, dim=-1)
-        return (one * other).sum(-1)
+            return torch.cosine_similarity(x, y, dim=-1)
+        return (x * y).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,16 @@ class PixelGoalConfig:
 
     def towards(self, model: WorldModel, goal: dict[str, Tensor]) -> Objective:
         """The objective of B problems; candidates of one problem must lie together, as in `B N H A`."""
-        if self.signal not in model.signals:
-            raise UserError(f"The model has no part '{self.signal}' that predicts images: take --objective Goal.")
+        signal = dict(model.signals).get(self.signal)
+        if not isinstance(signal, Decodes):
+            raise UserError(f"The model has no signal '{self.signal}' that decodes images: take --objective Goal.")
 
-        def objective(states: Any, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
+        def objective(states: State, actions: Float[Tensor, "M H A"]) -> Float[Tensor, " M"]:
             features, candidates = model.dynamics.features(states), len(actions) // len(next(iter(goal.values())))
             found = []
             for piece in torch.arange(len(actions), device=actions.device).split(PIECE):
                 error = torch.zeros(len(piece), device=actions.device)
-                for name, image in model.signals[self.signal].decode(features[piece]).items():
+                for name, image in signal.decode(features[piece]).items():
                     each = goal[name][piece // candidates][:, None]
                     error = error + (image - each).square().flatten(1).sum(-1)
                 found.append(-error)
@@ -149,15 +150,11 @@ ObjectiveConfig = RewardSumConfig | RewardAndValueConfig | GoalConfig | PixelGoa
 
 def _rewards(model: WorldModel) -> Callable[[Float[Tensor, "*b H F"], float], tuple[Tensor, Tensor, Tensor]]:
     """From features to rewards (*b, H), the weight of each, and the weight (*b) of what follows the last."""
-    if "reward" not in model.signals:
-        raise UserError("Planning for reward needs a model that predicts it: add a reward signal to the model.")
+    model.head(RewardHead)
 
     def predict(features: Float[Tensor, "*b H F"], gamma: float) -> tuple[Tensor, Tensor, Tensor]:
-        reward = model.signals["reward"].predict(features)
-        goes_on = torch.full_like(reward, gamma)
-        if "continuation" in model.signals:
-            goes_on = goes_on * model.signals["continuation"].predict(features)
-        weight = goes_on.cumprod(-1)
+        reward = model.reward(features)
+        weight = (gamma * model.continuation(features)).cumprod(-1)
         # The reward of a step counts if no step before it was the last.
         before = torch.cat([torch.ones_like(weight[..., :1]), weight[..., :-1]], dim=-1)
         return reward, before, weight[..., -1]

@@ -1,7 +1,7 @@
-"""Ranking: score random action sequences once and take the best.
+"""Random shooting: score random action sequences once and take the best.
 
 At horizon 1 this is one-step model-predictive control, `argmax_a h(f(z, a), z_goal)` over sampled legal actions (Yan
-2020, Sec. 4); longer, random shooting (Nagabandi 2018). Candidates come as the noise, so an environment can propose its
+2020, Sec. 4); longer, random shooting (Nagabandi 2018). The noise is the candidates, so an environment can propose its
 own.
 """
 
@@ -12,31 +12,31 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.planning.base import Score, initial_plan
-from reverie.planning.cem import best
+from reverie.planning.cem import select_elites
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
 class RandomShootingConfig:
-    """How many sequences of `horizon` uniformly random actions."""
+    """`candidates` sequences of `horizon` uniformly random actions."""
 
     horizon: int = 1
     candidates: int = 100
     keep_start: bool = True
-    """Whether the sequence to begin with is a candidate as well: a warm start, else doing nothing."""
+    """Whether the start's mean is a candidate too: the warm start, or the zero sequence."""
 
     def build(self, action_size: int) -> "RandomShooting":
         return RandomShooting(self, action_size)
 
 
 class RandomShooting:
-    """Implements `Planner`; with the start's mean among the candidates, a warm start is never made worse."""
+    """Implements `Planner`; with `keep_start` the plan never scores lower than its start."""
 
     def __init__(self, config: RandomShootingConfig, action_size: int) -> None:
         self.config, self.action_size = config, action_size
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """A plan that knows nothing: zeros."""
+        """The zero sequence."""
         return initial_plan((batch, self.config.horizon, self.action_size), 1.0, device)
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
@@ -48,5 +48,5 @@ class RandomShooting:
         action_BNHA = noise.clamp(-1, 1)
         if self.config.keep_start:
             action_BNHA = torch.cat([action_BNHA, start.mean[:, None]], dim=1)
-        chosen = best(score(action_BNHA), action_BNHA, 1)
-        return Plan(chosen[:, 0], start.std, chosen)
+        best = select_elites(score(action_BNHA), action_BNHA, 1)
+        return Plan(best[:, 0], start.std, best)

@@ -1,22 +1,24 @@
-"""A search without gradients, then gradients from the best that it found."""
+"""A search without gradients, then gradient ascent from its elites."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
+from torch import Tensor
 
-from reverie.planning.base import Score
+from reverie.planning.base import Planner, Score
 from reverie.planning.cem import CEMConfig, ICEMConfig
-from reverie.planning.gradient import GradientConfig, climb
+from reverie.planning.gradient import GradientConfig, gradient_ascent
 from reverie.types import Plan
+
+SearchNoise = Tensor | tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class CEMThenGradientConfig:
-    """`search` finds the hill, `climb` goes up: its `starts` and `horizon` are not used, the search's elites are."""
+    """`search`, then `gradient` from the search's elites; the `starts` and `horizon` of `gradient` are not used."""
 
     search: CEMConfig | ICEMConfig = field(default_factory=ICEMConfig)
-    climb: GradientConfig = field(default_factory=lambda: GradientConfig(steps=5))
+    gradient: GradientConfig = field(default_factory=lambda: GradientConfig(steps=5))
 
     @property
     def horizon(self) -> int:
@@ -28,21 +30,22 @@ class CEMThenGradientConfig:
 
 
 class CEMThenGradient:
-    """Implements `Planner`: the search's plan, whose elites have climbed."""
+    """Implements `Planner`: the search's plan with refined elites, best first."""
 
     def __init__(self, config: CEMThenGradientConfig, action_size: int) -> None:
-        self.config, self.search = config, config.search.build(action_size)
+        self.config = config
+        self.search: Planner = config.search.build(action_size)
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """As the search begins."""
+        """The search's initial plan."""
         return self.search.start(batch, device)
 
-    def noise(self, batch: int, generator: torch.Generator) -> Any:
-        """As the search needs it; climbing needs none."""
+    def noise(self, batch: int, generator: torch.Generator) -> SearchNoise:
+        """The search's noise; gradient ascent needs none."""
         return self.search.noise(batch, generator)
 
-    def __call__(self, score: Score, start: Plan, noise: Any) -> Plan:
+    def __call__(self, score: Score, start: Plan, noise: SearchNoise) -> Plan:
         plan = self.search(score, start, noise)
-        found, value = climb(score, plan.elites.clamp(-1, 1), self.config.climb)
+        action, value = gradient_ascent(score, plan.elites.clamp(-1, 1), self.config.gradient)
         order = value.argsort(dim=1, descending=True)
-        return Plan(plan.mean, plan.std, found.take_along_dim(order[:, :, None, None], dim=1))
+        return Plan(plan.mean, plan.std, action.take_along_dim(order[:, :, None, None], dim=1))

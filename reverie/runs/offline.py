@@ -21,6 +21,7 @@ from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Run
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
+from reverie.signals.base import ReconstructionHead
 from reverie.spaces import EnvSpec
 from reverie.types import Batch
 
@@ -110,7 +111,7 @@ class OfflineRun(Run):
         picture: np.ndarray | None = None
         if not isinstance(self.model, WorldModel):
             values, picture = generation.examine(self.model, self.recorded, length)
-        elif "reconstruction" in self.model.signals:
+        elif self.model.has(ReconstructionHead):
             values, picture = prediction.examine(self.model, self.recorded, length)
         if isinstance(self.model, WorldModel):
             values |= self.examine_features(self.model, report)

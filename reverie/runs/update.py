@@ -6,11 +6,12 @@ function runs eagerly or compiled.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from reverie import tree
+from reverie.learners.base import Learner
 from reverie.models.base import Model
 from reverie.nn.optimizer import Optimizer
 from reverie.types import Batch, Metrics
@@ -20,14 +21,17 @@ from reverie.types import Batch, Metrics
 class UpdateNoise:
     """All standard noise of one update: `model` for its trace, `behavior` what the learner asked for."""
 
-    model: Any
-    behavior: Any
+    model: object
+    behavior: object
 
 
+M = TypeVar("M", bound=Model)
 Update = Callable[[Batch, UpdateNoise], Metrics]
 
 
-def draw_noise(model: Model, learner: Any, batch: int, length: int, generator: torch.Generator) -> UpdateNoise:
+def draw_noise(
+    model: M, learner: Learner[M, Any] | None, batch: int, length: int, generator: torch.Generator
+) -> UpdateNoise:
     """The noise of one update from `batch` sequences of `length`; `learner` may be None."""
     return UpdateNoise(
         model.noise(batch, length, generator),
@@ -35,7 +39,7 @@ def draw_noise(model: Model, learner: Any, batch: int, length: int, generator: t
     )
 
 
-def make_update(model: Model, learner: Any, optimizers: dict[str, Optimizer], execution: str) -> Update:
+def make_update(model: M, learner: Learner[M, Any] | None, optimizers: dict[str, Optimizer], execution: str) -> Update:
     """The update of this model and learner, run as `execution` says: `eager` or `compiled`.
 
     With `learner` None only the model learns.

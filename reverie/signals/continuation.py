@@ -1,4 +1,4 @@
-"""Continuation prediction: the probability that the episode did not end at this step."""
+"""Continuation prediction: the probability that this step is not terminal."""
 
 from dataclasses import dataclass, field
 
@@ -22,16 +22,16 @@ class ContinuationConfig:
 
 
 class Continuation(nn.Module):
-    """`-ln Bernoulli(1 - is_terminal_t; sigmoid(head(features_t)))`; a time limit counts as going on."""
+    """`-ln Bernoulli(1 - is_terminal_t; sigmoid(head(features_t)))`; a time limit is not terminal."""
 
     def __init__(self, config: ContinuationConfig, feature_size: int) -> None:
         super().__init__()
         self.head = MLP(config.mlp, feature_size, 1)
 
-    def predict(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The probability to go on, in (0, 1)."""
+    def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+        """The probability that the step is not terminal, in (0, 1)."""
         return self.head(features)[..., 0].sigmoid()
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        goes_on = (~trace.batch.is_terminal).to(trace.features.dtype)
-        return -bernoulli_log_prob(self.head(trace.features)[..., 0], goes_on)
+        target = (~trace.batch.is_terminal).to(trace.features.dtype)
+        return -bernoulli_log_prob(self.head(trace.features)[..., 0], target)

@@ -1,20 +1,18 @@
-"""Contrastive prediction: tell what followed from other observations (CPC, van den Oord 2018; CFM, Yan 2020, Eq. 2).
+"""Contrastive prediction: classify the true next encoding among others (CPC, van den Oord 2018; CFM, Yan 2020, Eq. 2).
 
     -ln exp(h(zhat_{t+1}, z_{t+1}) / tau) / sum_{j in positive + negatives} exp(h(zhat_{t+1}, z_j) / tau)
 
-Nothing is decoded, so the model cannot draw the future; it is unrolled by ranking possibilities. No gradient is
-stopped.
+Nothing is decoded, so predictions cannot be shown as images. No gradient is stopped.
 
-With sequences of two steps and `current` negatives this is the published CFM code: each prediction against its target
-and the current frames of the rest of the batch. B sequences give B candidates and, by chance, a loss of ln B.
+With sequences of two steps and `current` negatives this is the published CFM code. Each prediction is compared with its
+target and the current frames of the other sequences: B candidates, and a loss of ln B by chance.
 
-Known failure: no similarity here has a scale of its own. Once right frames are the most alike, stretching all encodings
-by c multiplies every margin by c^2, so the loss falls to 0 while the latent grows without bound. A temperature sets the
-scale where this begins, it does not end it; watch `features/std`.
+Known failure: the latent can grow without bound. Once each target has the highest similarity, scaling all encodings by
+c scales every margin by c^2, and the loss goes to 0. A temperature only shifts where this begins. Watch `features/std`.
 
-`symmetric` asks the reverse too, as CLIP does (Radford 2021, Fig. 3): which of the predictions leads to this frame?
-That is what a planner asks, with the goal for the frame. The published direction alone does not teach it: in
-`-||zhat - z_j||^2` the term `||zhat||^2` is common to all frames j and cancels.
+`symmetric` adds the reverse classification, as in CLIP (Radford 2021, Fig. 3): which prediction leads to this frame?
+A planner asks this question with the goal as the frame. The published direction does not train it, because in
+`-||zhat - z_j||^2` the term `||zhat||^2` is the same for all frames j and cancels.
 """
 
 from dataclasses import dataclass
@@ -25,8 +23,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from reverie.errors import UserError
-from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieved
-from reverie.signals.multi_step import Ahead, check_steps, following, masked_mean_per_step, predict_ahead
+from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieval_accuracy
+from reverie.signals.multi_step import MultiStep, check_steps, future_values, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
@@ -35,11 +33,10 @@ Negatives = Literal["next", "current", "trajectory"]
 
 @dataclass(frozen=True)
 class ContrastiveConfig:
-    """`similarity` h over `temperature`; predictions of 1..`steps` decisions; whom the right frame is told from.
+    """`similarity` h over `temperature`, predictions of 1..`steps` steps, and the kinds of negatives.
 
-    `next`: frames of the other sequences that follow some frame (columns 1..T-1). `current`: frames of the other
-    sequences that some frame follows (columns 0..T-2). `trajectory`: all other frames of the same episode, the hard
-    ones. A frame that is of two kinds counts once.
+    `next`: columns 1..T-1 of the other sequences. `current`: columns 0..T-2 of the other sequences. `trajectory`: all
+    other frames of the same episode, the hard negatives. A frame of two kinds counts once.
     """
 
     similarity: Literal["distance", "dot", "bilinear"] = "distance"
@@ -47,10 +44,10 @@ class ContrastiveConfig:
     negatives: tuple[Negatives, ...] = ("next",)
     steps: int = 1
     predict: bool = True
-    """Whether the forward model is learned; else encodings themselves are told from others by what comes before them,
-    `h(z_t, z_{t+d})`: an encoder alone, with which another run can begin (`--start`)."""
+    """Whether the forward model is trained. Else the similarity is `h(z_t, z_{t+d})`, which trains the encoder alone,
+    and another run can start from it (`--start`)."""
     symmetric: bool = False
-    """Whether each frame is also told from which prediction it came, among those that were told from it."""
+    """Whether each frame also classifies its own prediction, among those that have it as a negative."""
 
     def __post_init__(self) -> None:
         check_steps("contrastive", self.steps)
@@ -64,7 +61,7 @@ class ContrastiveConfig:
 
 
 class Contrastive(nn.Module):
-    """InfoNCE in nats, in the column of the right frame; `bilinear` owns a matrix, the others nothing.
+    """InfoNCE in nats, in the column of the target; only `bilinear` has parameters, a matrix (F, F).
 
     Every prediction is compared with every frame of the batch: B T D x B T similarities.
     """
@@ -78,69 +75,72 @@ class Contrastive(nn.Module):
     def similarity(self, x: Float[Tensor, "*b M F"], y: Float[Tensor, "*b N F"]) -> Float[Tensor, "*b M N"]:
         """`h(x_i, y_j) / temperature`: predictions x against encodings y."""
         if self.config.similarity == "bilinear":
-            found = bilinear(x, y, self.weight)
+            similarity = bilinear(x, y, self.weight)
         else:
-            found = {"distance": distance, "dot": dot}[self.config.similarity](x, y)
-        return found / self.config.temperature
+            similarity = {"distance": distance, "dot": dot}[self.config.similarity](x, y)
+        return similarity / self.config.temperature
 
-    def _compare(self, trace: Trace) -> tuple[Ahead, Tensor, Tensor, Tensor]:
-        """Predictions, their similarity to all frames (BTD, BT), the right frame of each (BTD), negatives (BTD, BT)."""
+    def _compare(self, trace: Trace) -> tuple[MultiStep, Tensor, Tensor, Tensor]:
+        """Predictions, their similarity to all frames (BTD, BT), target index (BTD,), mask of negatives (BTD, BT)."""
         batch, length = trace.features.shape[:2]
         if batch == 1 and "trajectory" not in self.config.negatives:
             raise UserError(
                 "A batch of one sequence has nothing to contrast with: take a larger batch, or negatives `trajectory`."
             )
-        ahead = predict_ahead(trace, self.config.steps)
-        known = ahead.features if self.config.predict else trace.features[:, :, None].expand_as(ahead.features)
-        similarity = self.similarity(known.flatten(0, 2), trace.features.flatten(0, 1))
+        predictions = predict_multi_step(trace, self.config.steps)
+        query = predictions.features
+        if not self.config.predict:
+            query = trace.features[:, :, None].expand_as(query)
+        similarity = self.similarity(query.flatten(0, 2), trace.features.flatten(0, 1))
         frames = torch.arange(batch * length, device=similarity.device).unflatten(0, (batch, length))
-        positive = following(frames, self.config.steps).flatten()
-        found = negatives(trace.batch.is_first, self.config.steps, self.config.negatives)
-        return ahead, similarity, positive, found.flatten(3, 4).flatten(0, 2)
+        positive = future_values(frames, self.config.steps).flatten()
+        mask = negative_mask(trace.batch.is_first, self.config.steps, self.config.negatives)
+        return predictions, similarity, positive, mask.flatten(3, 4).flatten(0, 2)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        ahead, similarity, positive, found = self._compare(trace)
-        loss = info_nce(similarity, positive, found)
+        predictions, similarity, positive, negatives = self._compare(trace)
+        loss = info_nce(similarity, positive, negatives)
         if self.config.symmetric:
-            loss = (loss + reverse(similarity, positive, found & ahead.valid.flatten()[:, None])) / 2
-        return masked_mean_per_step(loss.unflatten(0, ahead.valid.shape), ahead.valid)
+            valid = predictions.valid.flatten()[:, None]
+            loss = (loss + reverse_info_nce(similarity, positive, negatives & valid)) / 2
+        return masked_mean_per_step(loss.unflatten(0, predictions.valid.shape), predictions.valid)
 
     def metrics(self, trace: Trace) -> Metrics:
-        """`bound`: nats that a prediction is known to tell of its target, `ln N - L` with N its candidates.
+        """`bound`: a lower bound on the mutual information of prediction and target, `ln N - L` with N candidates.
 
-        It cannot exceed `cap`, ln N (van den Oord 2018, Eq. 5); both are means over predictions, whose N may differ.
-        `accuracy`: how often the right frame is the most alike.
+        It is at most `cap`, ln N (van den Oord 2018, Eq. 5). Both are means over predictions, whose N may differ.
+        `accuracy`: how often the target has the highest similarity.
         """
-        ahead, similarity, positive, found = self._compare(trace)
-        cap = (1 + found.sum(1)).to(similarity.dtype).log()
-        measured = {
-            "bound": cap - info_nce(similarity, positive, found),
+        predictions, similarity, positive, negatives = self._compare(trace)
+        cap = (1 + negatives.sum(1)).to(similarity.dtype).log()
+        values = {
+            "bound": cap - info_nce(similarity, positive, negatives),
             "cap": cap,
-            "accuracy": retrieved(similarity, positive, found),
+            "accuracy": retrieval_accuracy(similarity, positive, negatives),
         }
         return {
-            name: masked_mean_per_step(value.unflatten(0, ahead.valid.shape), ahead.valid).mean()
-            for name, value in measured.items()
+            name: masked_mean_per_step(value.unflatten(0, predictions.valid.shape), predictions.valid).mean()
+            for name, value in values.items()
         }
 
 
-def reverse(
-    similarity: Float[Tensor, "P N"], positive: Int[Tensor, " P"], found: Bool[Tensor, "P N"]
+def reverse_info_nce(
+    similarity: Float[Tensor, "P N"], positive: Int[Tensor, " P"], negatives: Bool[Tensor, "P N"]
 ) -> Float[Tensor, " P"]:
-    """InfoNCE the other way round: each prediction's right frame, among the predictions that were told from it."""
+    """InfoNCE in the other direction: each target frame classifies its prediction among those that contrast it."""
     own = torch.arange(len(positive), device=positive.device)
-    return info_nce(similarity.T[positive], own, found.T[positive])
+    return info_nce(similarity.T[positive], own, negatives.T[positive])
 
 
-def negatives(is_first: Bool[Tensor, "B T"], steps: int, kinds: tuple[Negatives, ...]) -> Bool[Tensor, "B T D B T"]:
-    """Which frames [b', t'] the prediction [b, t, d - 1] of column t + d is told from."""
+def negative_mask(is_first: Bool[Tensor, "B T"], steps: int, kinds: tuple[Negatives, ...]) -> Bool[Tensor, "B T D B T"]:
+    """Which frames [b', t'] are negatives of the prediction [b, t, d - 1] of column t + d."""
     batch, length = is_first.shape
     column = torch.arange(length, device=is_first.device)
     same_sequence = torch.eye(batch, dtype=torch.bool, device=is_first.device)[:, None, None, :, None]
     of_others = (column >= 1) & ("next" in kinds) | (column <= length - 2) & ("current" in kinds)
-    found = (~same_sequence & of_others).expand(batch, length, steps, batch, length)
+    mask = (~same_sequence & of_others).expand(batch, length, steps, batch, length)
     if "trajectory" not in kinds:
-        return found
+        return mask
     episode = is_first.cumsum(1)
     of_own = (episode[:, :, None] == episode[:, None]) & (column[:, None] != column)  # by the column predicted
-    return found | same_sequence & following(of_own, steps)[:, :, :, None]
+    return mask | same_sequence & future_values(of_own, steps)[:, :, :, None]

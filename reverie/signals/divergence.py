@@ -1,4 +1,4 @@
-"""Complexity: how much the observation had to tell the model (Hafner 2019, Eq. 3, the KL term)."""
+"""Divergence of posterior from prior, the complexity term of the bound (Hafner 2019, Eq. 3)."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ from reverie.types import Trace
 
 @dataclass(frozen=True)
 class DivergenceConfig:
-    """`free` nats a step are not punished; `variant` says whose nats they are (`math.divergences.free_nats`).
+    """`free` nats a step cost nothing, by step or by batch as `variant` says (`math.divergences.free_nats`).
 
-    `balance`: the part of the divergence that teaches the prior alone; the rest teaches the posterior alone (Hafner
-    2021, Alg. 2: 0.8, so that a poor prior does not blur what is seen). None teaches both by the divergence itself.
+    `balance`: KL balancing. This fraction of the divergence trains only the prior, the rest only the posterior (Hafner
+    2021, Alg. 2: 0.8, so that a poor prior does not pull the posterior). None trains both by the divergence itself.
     """
 
     free: float = 3.0
@@ -26,16 +26,16 @@ class DivergenceConfig:
 
     def __post_init__(self) -> None:
         if self.balance is not None and not 0 <= self.balance <= 1:
-            raise UserError(f"divergence.balance is {self.balance}: it must be between 0 and 1, or null.")
+            raise UserError(f"divergence.balance is {self.balance}: it must be between 0 and 1, or none.")
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Divergence":
         return Divergence(self)
 
 
 class Divergence(nn.Module):
-    """`KL[q(s_t | o_<=t) || p(s_t | s_{t-1}, a_{t-1})]` less what is free, in nats a step.
+    """`KL[q(s_t | o_<=t) || p(s_t | s_{t-1}, a_{t-1})]` less the free nats, in nats a step.
 
-    With a balance b it has the same value and another gradient: `b KL[sg q || p] + (1 - b) KL[q || sg p]`.
+    With a balance b it has the same value and a different gradient: `b KL[sg q || p] + (1 - b) KL[q || sg p]`.
     """
 
     def __init__(self, config: DivergenceConfig) -> None:

@@ -1,9 +1,9 @@
-"""Latent forward prediction: what was predicted must be what is then encoded.
+"""Latent prediction: the predicted features must match the encoded ones.
 
     || f(phi(o_t), a_t) - phi(o_{t+1}) ||^2
 
-On its own it is solved by a constant phi, with a residual f too: the encodings collapse. Something else must be
-learned from them (`signals.inverse`, `contrastive`, `reconstruction`), or keep them apart (`vicreg`, `sigreg`).
+On its own it has a trivial solution, a constant phi: the encodings collapse. Add a signal that prevents this, such as
+`inverse`, `contrastive`, `reconstruction`, `vicreg` or `sigreg`.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_ahead
+from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
 class LatentPredictionConfig:
-    """Predictions of 1..`steps` decisions, each with a loss; `target` stops the gradient into what is predicted."""
+    """Predictions of 1..`steps` steps, each with a loss; `target` stops the gradient into the target."""
 
     steps: int = 1
     stop_gradient: Literal["none", "target"] = "none"
@@ -32,13 +32,13 @@ class LatentPredictionConfig:
 
 
 class LatentPrediction(nn.Module):
-    """`||zhat - z||^2`, summed over features, in the column of z (`signals.ahead.masked_mean_per_step`)."""
+    """`||zhat - z||^2`, summed over features, in the target's column (`signals.multi_step.masked_mean_per_step`)."""
 
     def __init__(self, config: LatentPredictionConfig) -> None:
         super().__init__()
         self.config = config
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        ahead = predict_ahead(trace, self.config.steps)
-        target = ahead.target.detach() if self.config.stop_gradient == "target" else ahead.target
-        return masked_mean_per_step((ahead.features - target).square().sum(-1), ahead.valid)
+        predictions = predict_multi_step(trace, self.config.steps)
+        target = predictions.target.detach() if self.config.stop_gradient == "target" else predictions.target
+        return masked_mean_per_step((predictions.features - target).square().sum(-1), predictions.valid)

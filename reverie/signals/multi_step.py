@@ -1,11 +1,10 @@
-"""What a trace's posteriors foresee, and how losses about it become one number a step.
+"""Multi-step predictions from every posterior of a trace, and how their losses become one number a step.
 
-In everything here entry [b, t, d - 1] belongs to the prediction of column t + d, made from the posterior of column t by
-the actions that were taken. It is valid where that column exists and is of the same episode.
+Entry [b, t, d - 1] is the prediction of column t + d, made from the posterior of column t by the recorded actions. It
+is valid if that column exists and lies in the same episode.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,65 +14,65 @@ from torch import Tensor
 from reverie import tree
 from reverie.dynamics.rollout import imagine, prev_action
 from reverie.errors import UserError
-from reverie.types import Trace
+from reverie.types import State, Trace
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """Predicted `states` (leading axes B, T, D) and their `features`; `target`: the features of what then came."""
+class MultiStep:
+    """Predicted `states`, leading axes (B, T, D), and their `features`; `target`: the posterior features there."""
 
-    states: Any
+    states: State
     features: Float[Tensor, "B T D F"]
     target: Float[Tensor, "B T D F"]
     valid: Bool[Tensor, "B T D"]
 
 
-def predict_ahead(trace: Trace, steps: int) -> Ahead:
-    """Unroll the dynamics 1..D = `steps` steps from every posterior, without seeing.
+def predict_multi_step(trace: Trace, steps: int) -> MultiStep:
+    """Unroll the dynamics open loop for 1..D = `steps` steps from every posterior.
 
-    States are drawn with the noise that drew the posteriors of the same columns (common random numbers).
+    States are sampled with the noise of the posteriors in the same columns (common random numbers).
     """
     size = trace.features.shape[:2]
-    action = following(prev_action(trace.batch.action), steps).flatten(0, 1)
-    noise = None if trace.noise is None else following(trace.noise, steps).flatten(0, 1)
+    action = future_values(prev_action(trace.batch.action), steps).flatten(0, 1)
+    noise = None if trace.noise is None else future_values(trace.noise, steps).flatten(0, 1)
     states = imagine(trace.dynamics, tree.flatten_batch(trace.posterior), action, noise)
     states = tree.map(lambda x: x.unflatten(0, size), states)
-    target = following(trace.features, steps)
-    return Ahead(states, trace.dynamics.features(states), target, reaches(trace.batch.is_first, steps))
+    target = future_values(trace.features, steps)
+    return MultiStep(states, trace.dynamics.features(states), target, valid_targets(trace.batch.is_first, steps))
 
 
-def following(x: Shaped[Tensor, "B T *e"], steps: int) -> Shaped[Tensor, "B T D *e"]:
-    """The values of the next 1..D columns; beyond the last, the last."""
+def future_values(x: Shaped[Tensor, "B T *e"], steps: int) -> Shaped[Tensor, "B T D *e"]:
+    """The values of the next 1..D columns, the last column repeated at the end."""
     columns = torch.arange(x.shape[1], device=x.device)[:, None] + torch.arange(1, steps + 1, device=x.device)
     return x[:, columns.clamp(max=x.shape[1] - 1)]
 
 
-def reaches(is_first: Bool[Tensor, "B T"], steps: int) -> Bool[Tensor, "B T D"]:
-    """Whether the column 1..D steps on exists and is of the same episode."""
+def valid_targets(is_first: Bool[Tensor, "B T"], steps: int) -> Bool[Tensor, "B T D"]:
+    """Whether the column 1..D steps later exists and lies in the same episode."""
     length = is_first.shape[1]
     columns = torch.arange(length, device=is_first.device)
     exists = columns[:, None] + torch.arange(1, steps + 1, device=is_first.device) < length
-    return (exists & ~following(is_first, steps)).cumprod(2).bool()
+    return (exists & ~future_values(is_first, steps)).cumprod(2).bool()
 
 
-def arrived(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-    """From the column where a prediction was made to the one that it is about; 0 where there was none."""
+def align_to_target(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+    """Move each value from the column of its start to the predicted column; 0 without a prediction."""
     length = x.shape[1]
     return torch.stack([F.pad(x[:, :, d], (d + 1, 0))[:, :length] for d in range(x.shape[2])], dim=2)
 
 
 def masked_mean_per_step(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
-    """Each prediction's loss in the column that it is about, scaled so that the mean tells of valid ones alone.
+    """Average a multi-step loss onto the predicted columns, without the invalid predictions.
 
-    A column that nothing predicted is 0 and the others make up for it: `.mean()` of the result is
-    `(1/D) sum_d` of the mean over the valid predictions d steps ahead. A d that reaches nowhere counts as 0.
+    `.mean()` of the result is `(1/D) sum_d` of the mean loss of the valid predictions d steps ahead; a d without valid
+    predictions counts as 0. A column that nothing predicts is 0.
     """
     columns = valid.shape[0] * valid.shape[1]
-    share = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))
-    return arrived(share).mean(2)
+    weighted = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))
+    return align_to_target(weighted).mean(2)
 
 
 def check_steps(signal: str, steps: int) -> None:
-    """A `UserError` unless a prediction goes at least one step."""
+    """Raise a UserError if `steps` is below 1."""
     if steps < 1:
         raise UserError(f"{signal}.steps is {steps}: it must be 1 or more.")

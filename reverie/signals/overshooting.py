@@ -1,12 +1,12 @@
-"""Latent overshooting: what was predicted several steps ago must agree with what is believed now (Hafner 2019, Sec. 4).
+"""Latent overshooting: multi-step priors must agree with the posterior (Hafner 2019, Sec. 4).
 
     (1 / (D - 1)) sum_{d=2..D} KL[sg q(s_t | o_<=t) || p(s_t | s_{t-d}, a_{t-d:t})],    s_{t-d} ~ q(s_{t-d} | o_<=t-d)
 
-Eq. 7 without d = 1, which is the divergence. The gradient stops at the posterior: predictions learn from it, it does
-not learn to be easily predicted (Sec. 4, last paragraph). Predictions end at an episode's first step.
+Eq. 7 without d = 1, which is the divergence. The gradient stops at the posterior, so only the prior is trained (Sec. 4,
+last paragraph). Predictions end at an episode's first step.
 
-Departures: the states in between are drawn with the noise that drew the posteriors of the same steps (common random
-numbers), where the paper draws anew.
+Departures: the states in between are sampled with the noise of the posteriors of the same steps (common random
+numbers); the paper samples them independently.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from reverie import tree
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
-from reverie.signals.multi_step import arrived, following, predict_ahead
+from reverie.signals.multi_step import align_to_target, future_values, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
 class OvershootingConfig:
-    """`distance` D, in decisions. `free` nats of each step's mean are not punished (`math.divergences.free_nats`)."""
+    """`distance` D, in agent steps. `free` nats of each step's mean cost nothing (`math.divergences.free_nats`)."""
 
     distance: int = 5
     free: float = 3.0
@@ -39,15 +39,15 @@ class OvershootingConfig:
 
 
 class Overshooting(nn.Module):
-    """Costs D predictions from every step of the trace; a step with fewer before it has fewer to agree with."""
+    """Makes D predictions from every step of the trace; a step has at most as many terms as steps before it."""
 
     def __init__(self, config: OvershootingConfig) -> None:
         super().__init__()
         self.config = config
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        far = self.config.distance
-        ahead = predict_ahead(trace, far)
-        believed = tree.map(lambda x: following(x.detach(), far), trace.posterior)
-        nats = arrived(trace.dynamics.divergence(believed, ahead.states) * ahead.valid)
+        steps = self.config.distance
+        predictions = predict_multi_step(trace, steps)
+        targets = tree.map(lambda x: future_values(x.detach(), steps), trace.posterior)
+        nats = align_to_target(trace.dynamics.divergence(targets, predictions.states) * predictions.valid)
         return free_nats(nats[:, :, 1:].mean(2), self.config.free, self.config.variant)

@@ -1,11 +1,11 @@
-"""Pixel-space forward model: decode what was predicted, and compare it with what was then seen.
+"""Pixel-space forward model: decode predicted features and compare them with the next observation.
 
     -ln N(o_{t+1}; decode(f(phi(o_t), a_t)), std)
 
-The next image has to be foreseen, and everything needed for that lies in the encoding; what would need no foresight
-(a background) is drawn all the same. The baseline "visual forward model" of Yan 2020.
+The latent must hold everything that the next image shows, a static background too. This is the baseline "visual forward
+model" of Yan 2020.
 
-Departures: theirs passes the encoder's layers to the decoder by skip connections; here all goes through the latent.
+Departures: theirs has skip connections from encoder to decoder; here everything passes through the latent.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_ahead
+from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -51,11 +51,11 @@ class PixelPrediction(Decoder):
         self.steps = config.steps
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        ahead = predict_ahead(trace, self.steps)
-        length = ahead.valid.shape[1]
+        predictions = predict_multi_step(trace, self.steps)
+        length = predictions.valid.shape[1]
         nats = []
-        for d in range(1, min(self.steps, length - 1) + 1):  # what lies beyond the last column is not worth drawing
+        for d in range(1, min(self.steps, length - 1) + 1):  # no target lies beyond the last column
             obs = {name: value[:, d:] for name, value in trace.obs.items()}
-            nats.append(F.pad(self.nats(ahead.features[:, : length - d, d - 1], obs), (0, d)))
+            nats.append(F.pad(self.nats(predictions.features[:, : length - d, d - 1], obs), (0, d)))
         beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(nats))
-        return masked_mean_per_step(torch.stack(nats + beyond, dim=2), ahead.valid)
+        return masked_mean_per_step(torch.stack(nats + beyond, dim=2), predictions.valid)

@@ -15,10 +15,10 @@ from reverie.types import Trace
 
 @dataclass(frozen=True)
 class ReconstructionConfig:
-    """One decoder a kind of observation; only those that the environment has are built.
+    """One decoder for each observation of the environment.
 
-    `std` is the likelihood's, in the unit of prepared observations (`encoders.normalize`). Halving it makes what
-    the observations tell count four times as many nats against divergence and reward.
+    `std`: of the normal likelihood, in the unit of normalized observations (`nn.normalize`). Halving it makes an error
+    cost four times as many nats, relative to divergence and reward.
     """
 
     image: ImageConfig = field(default_factory=ConvConfig)
@@ -30,10 +30,14 @@ class ReconstructionConfig:
 
 
 class Reconstruction(Decoder):
-    """`-ln N(o_t; decode(features_t), std)`, summed over everything observed, in nats a step."""
+    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats a step."""
 
     def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__(config.image, config.vector, config.std, spec, feature_size)
+
+    def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
+        """The mean of each observation, normalized as networks see it."""
+        return self.decode(features)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         return self.nats(trace.features, trace.obs)

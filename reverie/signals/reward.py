@@ -1,4 +1,4 @@
-"""Reward prediction: what planning and imagined policies are scored by."""
+"""Reward prediction: planning and imagined policies maximize it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,9 +14,9 @@ from reverie.types import Trace
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """What is predicted of the environment's rewards, and so what the agent acts for; reports stay in their own unit.
+    """How rewards are transformed before they are predicted; evaluations report them in the environment's unit.
 
-    `scale` multiplies them; `squash` then takes their tanh (DreamerV2 on Atari, whose games count differently).
+    `scale` multiplies them. `squash` then takes their tanh (DreamerV2 on Atari, where score units differ).
     """
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
@@ -28,16 +28,20 @@ class RewardConfig:
 
 
 class Reward(nn.Module):
-    """`-ln N(target(r_t); predict(features_t), 1)`: the reward that arrived together with the observation."""
+    """`-ln N(target(r_t); predict_reward(features_t), 1)`: the reward of the same step as the observation."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
         self.scale, self.squash = config.scale, config.squash
         self.head = MLP(config.mlp, feature_size, 1)
 
-    def predict(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+    def predict_reward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         """The expected reward, scaled and squashed."""
         return self.head(features)[..., 0]
+
+    def to_env_units(self, reward: Tensor) -> Tensor:
+        """Predicted rewards or their sums over `scale`; what was squashed stays squashed."""
+        return reward / self.scale
 
     def target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         """`scale r`, or its tanh."""
@@ -45,4 +49,4 @@ class Reward(nn.Module):
         return scaled.tanh() if self.squash == "tanh" else scaled
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return -normal_log_prob(self.target(trace.batch.reward), self.predict(trace.features))
+        return -normal_log_prob(self.target(trace.batch.reward), self.predict_reward(trace.features))

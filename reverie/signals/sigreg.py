@@ -1,13 +1,13 @@
-"""Sketched isotropic Gaussian regularization: encodings are to be a standard normal cloud (LeJEPA, Balestriero 2025).
+"""Sketched isotropic Gaussian regularization: match encodings to a standard normal (LeJEPA, Balestriero 2025).
 
     (1/K) sum_k EP({u_k^T z_n}),    EP the Epps-Pulley statistic of `math.normality`, u_k random directions
 
-A cloud whose every projection is N(0, 1) is N(0, I) (Cramer-Wold), so this fixes the scale as well as the spread. The
-weight w(t) = exp(-t^2 / 2), the nodes and their reach are those of the published code.
+A distribution whose every projection is N(0, 1) is N(0, I) (Cramer-Wold), so this fixes the scale too. The
+weight w(t) = exp(-t^2 / 2), the nodes and their range are those of the published code.
 
-Departures: the directions are drawn once, when the signal is built, and saved with it, where the paper draws anew at
-every step. So there must be enough: K projections determine a covariance from K = F (F + 1) / 2 on; the published 256
-do up to F = 22, and a larger latent needs more.
+Departures: the directions are drawn once, when the signal is built, and saved with it; the paper draws them at every
+step. K projections determine a covariance only if K >= F (F + 1) / 2. The published 256 suffice up to F = 22; a larger
+latent needs more.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class SIGRegConfig:
 
 
 class SIGReg(nn.Module):
-    """One number a batch, given to every step. All B T frames are one sample; the statistic grows with their number."""
+    """One number a batch, repeated for every step. The statistic grows with the number of frames, B T."""
 
     directions: Tensor
 

@@ -1,6 +1,6 @@
-"""Temporal smoothness: encodings that follow one another are near (PLDM, Sobal 2025).
+"""Temporal smoothness: penalize the distance of consecutive encodings (PLDM, Sobal 2025).
 
-Solved by a constant encoding, as `forward` is; PLDM has it beside `forward`, `vicreg` and `inverse`.
+A constant encoding minimizes it, as for `latent_prediction`. PLDM adds `latent_prediction`, `vicreg` and `inverse`.
 """
 
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.signals.multi_step import following, masked_mean_per_step, reaches
+from reverie.signals.multi_step import future_values, masked_mean_per_step, valid_targets
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
 class SmoothnessConfig:
-    """Nothing to choose."""
+    """No settings."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Smoothness":
         return Smoothness()
 
 
 class Smoothness(nn.Module):
-    """`||z_{t+1} - z_t||^2`, summed over features, in the column t + 1; pairs lie in one episode."""
+    """`||z_{t+1} - z_t||^2`, summed over features, in column t + 1, for pairs within one episode."""
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        moved = following(trace.features, 1) - trace.features[:, :, None]
-        return masked_mean_per_step(moved.square().sum(-1), reaches(trace.batch.is_first, 1))
+        change = future_values(trace.features, 1) - trace.features[:, :, None]
+        return masked_mean_per_step(change.square().sum(-1), valid_targets(trace.batch.is_first, 1))

@@ -1,12 +1,12 @@
-"""Variance and covariance regularization: encodings are kept apart, their dimensions kept different.
+"""Variance and covariance regularization of the encodings.
 
     variance    (1/F) sum_j max(0, gamma - sqrt(Var z_j + eps))        Bardes 2022 (VICReg), Eq. 1 and 2
     covariance  (1/F) sum_{i != j} C_ij^2                              Eq. 3 and 4
 
-Beside a forward prediction, which takes the place of VICReg's invariance, it keeps the latent from collapsing; with
-`inverse` and `smoothness` the four are PLDM (Sobal 2025).
+It prevents collapse beside a latent prediction, which replaces VICReg's invariance term. With `inverse` and
+`smoothness` the four are PLDM (Sobal 2025).
 
-Departures: both are over all frames of the batch, where PLDM takes them column by column.
+Departures: both terms are over all frames of the batch; PLDM computes them for each column.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from reverie.types import Metrics, Trace
 
 @dataclass(frozen=True)
 class VICRegConfig:
-    """Weights of the two parts (as published); `gamma`: the standard deviation wanted of each dimension."""
+    """Weights of the two parts (as published); `gamma`: the target standard deviation of each dimension."""
 
     variance: float = 25.0
     covariance: float = 1.0
@@ -33,19 +33,19 @@ class VICRegConfig:
 
 
 class VICReg(nn.Module):
-    """One number a batch, given to every step."""
+    """One number a batch, repeated for every step."""
 
     def __init__(self, config: VICRegConfig) -> None:
         super().__init__()
         self.config = config
 
     def parts(self, frames: Float[Tensor, "N F"]) -> dict[str, Tensor]:
-        """`variance` and `covariance` of a cloud of at least two frames, unweighted."""
-        found, size = covariance(frames), frames.shape[1]
-        own = found.diagonal()
+        """`variance` and `covariance` of N >= 2 frames, unweighted."""
+        matrix, size = covariance(frames), frames.shape[1]
+        diagonal = matrix.diagonal()
         return {
-            "variance": (self.config.gamma - (own + self.config.eps).sqrt()).relu().mean(),
-            "covariance": (found.square().sum() - own.square().sum()) / size,
+            "variance": (self.config.gamma - (diagonal + self.config.eps).sqrt()).relu().mean(),
+            "covariance": (matrix.square().sum() - diagonal.square().sum()) / size,
         }
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reverie.envs import make
-from reverie.envs.base import EnvConfig, Environment, Obs, Step
+from reverie.envs.base import EnvConfig, Environment, Obs, Step, own_sampler
 from reverie.envs.conversions import uniform_actions
 from reverie.spaces import EnvSpec, Space
 
@@ -40,7 +40,7 @@ def check(config: EnvConfig, episodes: int = 3, make: Make = make) -> list[str]:
             _check_seeds([episode for episode in played if episode], faults)
             _check_history(first, played[0], config, faults)
             _check_bounds(first, faults)
-            _check_legal_actions(first, faults)
+            _check_sample_actions(first, faults)
             _check_render(first, faults)
             _check_second_instance(played[0], config, make, faults)
     except Exception as error:
@@ -232,26 +232,29 @@ def _check_bounds(environment: Environment, faults: _Faults) -> None:
             faults.add("bounds", f"An action of {3 * bound[0]:g} is not clipped: it does more than {bound[0]:g}.")
 
 
-def _check_legal_actions(environment: Environment, faults: _Faults, count: int = 5) -> None:
-    """Legal actions in the normal form, the same when asked again, and the episode goes on as if nobody had asked."""
+def _check_sample_actions(environment: Environment, faults: _Faults, count: int = 5) -> None:
+    """An optional `sample_actions` gives the normal form, repeats itself, and leaves the episode as it is."""
+    sample = own_sampler(environment)
+    if sample is None:
+        return
     space, action = environment.spec.action, _random_action(environment.spec, np.random.default_rng(0))
     environment.reset(0)
     undisturbed = environment.step(action)
     environment.reset(0)
     try:
-        actions, again = environment.legal_actions(count, 3), environment.legal_actions(count, 3)
+        actions, again = sample(count, 3), sample(count, 3)
     except Exception as error:
-        faults.add("legal", f"legal_actions(count, seed) raised {_told(error)}.")
+        faults.add("sample", f"sample_actions(count, seed) raised {_told(error)}.")
         return
     if not isinstance(actions, np.ndarray) or (actions.shape, actions.dtype) != ((count, space.size), np.float32):
         described = f"{actions.dtype} {actions.shape}" if isinstance(actions, np.ndarray) else type(actions).__name__
-        faults.add("legal", f"legal_actions({count}, seed) gives {described}, not float32 ({count}, {space.size}).")
+        faults.add("sample", f"sample_actions({count}, seed) gives {described}, not float32 ({count}, {space.size}).")
     elif not (_one_hot(actions) if space.discrete else (np.abs(actions) <= 1).all()):
-        faults.add("legal", f"legal_actions are not {'one-hot' if space.discrete else 'within [-1, 1]'}.")
+        faults.add("sample", f"sample_actions is not {'one-hot' if space.discrete else 'within [-1, 1]'}.")
     elif not np.array_equal(actions, again):
-        faults.add("legal", "legal_actions differ for the same state and seed: let all chance come from the seed.")
+        faults.add("sample", "sample_actions differs for the same state and seed: let all chance come from the seed.")
     elif _digest(environment.step(action)) != _digest(undisturbed):
-        faults.add("legal", "An episode goes on differently once legal_actions were asked for.")
+        faults.add("sample", "An episode goes on differently once sample_actions was called.")
 
 
 def _one_hot(actions: np.ndarray) -> bool:

@@ -173,7 +173,7 @@ def agent(world: str, name: str, size: str) -> OnlineConfig:
         env=env(world, size),
         replay=ReplayConfig(capacity=frames + COLUMNS),
         model=model(world, name, size),
-        behavior=PlanningConfig(planner, futures=2, warm_start=False, exploration=0.3),
+        behavior=PlanningConfig(planner, num_samples=2, warm_start=False, exploration=0.3),
         training=training,
         evaluation=EvaluationConfig(final_episodes={"tiny": 2, "laptop": 100}[size]),
     )
@@ -185,7 +185,7 @@ def data(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]
     recorded.load(lambda said: None)
 
     def whole(part: Replay, most: int) -> Batch:
-        batch = part.in_order(LENGTH[world], 10 * most)
+        batch = part.sequential(LENGTH[world], 10 * most)
         kept = ~batch.is_first[:, 1:].any(1)
         return tree.map(lambda x: x[kept][:most], batch)
 
@@ -205,7 +205,7 @@ def judged(found: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
         "ahead_surprise": sampled.surprise.tolist(),
         "ahead_image_error": loop.model_error.tolist(),
         "ahead_reward_error": sampled.reward_error.tolist(),
-        "parameters": sum(parameter.numel() for parameter in found.dynamics.parameters()),
+        "parameters": sum(parameter.numel() for parameter in found.get_submodule("dynamics").parameters()),
     }
 
 
@@ -270,6 +270,6 @@ def futures(models: Mapping[str, WorldModel], batch: Batch, context: int) -> UIn
             last = tree.map(lambda x: x[:, -1], seen)
             states = imagine(found.dynamics, last, led_here[:, rest], noise[:, rest])
             features = torch.cat([found.dynamics.features(seen), found.dynamics.features(states)], 1)
-            images = found.normalize.pixels(name, found.signals["reconstruction"].decode(features)[name])[0]
+            images = found.decode(features, in_env_units=True)[name][0]
             rows.append([images[step].round().to(torch.uint8).numpy() for step in steps])
     return figures.mosaic(rows, gap_after=sum(step < context for step in steps))

@@ -48,7 +48,7 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
     }
     digits = Digits(torch.device("cpu"), torch.Generator())
     digits.load(lambda text: None)
-    train, test = (part.in_order(1, len(part)) for part in (digits.train, digits.test))
+    train, test = (part.sequential(1, len(part)) for part in (digits.train, digits.test))
     forks = {
         "conditional VAE": cast(CVAE, models["fork"]),
         "regressor": cast(CVAE, models["fork-regressor"]),

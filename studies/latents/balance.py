@@ -63,7 +63,7 @@ def balanced(env: EnvConfig, episodes: int, seed: int) -> Batch:
     replay = Replay(ReplayConfig(episodes * length), environments.spec, torch.device("cpu"), generator)
     for episode in finished:
         replay.add({name: torch.from_numpy(column) for name, column in episode.columns().items()})
-    return replay.in_order(length, episodes)
+    return replay.sequential(length, episodes)
 
 
 @torch.no_grad()
@@ -77,7 +77,7 @@ def trust(model: WorldModel, seen: Batch, env: EnvConfig, futures: int, moments:
     noise = model.dynamics.noise(len(where), futures, HORIZON, generator=generator) if futures else None
     score = score_of(model, RewardSumConfig().build(model, None))
     belief = tree.map(lambda x: x.flatten(0, 1)[where], posterior)
-    predicted = score(belief, noise)(action) / model.signals["reward"].scale
+    predicted = model.to_env_units(score(belief, noise)(action))
     came = true_returns(seen.obs["state"].flatten(0, 1)[where], action, env)
     return Trust(float(correlation(predicted, came).mean()), float((predicted - came).mean()))
 

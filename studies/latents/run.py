@@ -65,8 +65,8 @@ def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
                 numbers[world][name]["memory"] = remembered(model, seen, batch)
             with torch.no_grad():
                 posterior: Any = model.trace(batch, None).posterior
-            numbers[world][name]["bits"] = bits(posterior.stats, model.dynamics.latent)
-            numbers[world][name]["latent"] = size_of(model.dynamics.latent)
+            numbers[world][name]["bits"] = bits(posterior.stats, cast(Any, model.dynamics).latent)
+            numbers[world][name]["latent"] = size_of(cast(Any, model.dynamics).latent)
             figures.image(out / f"{world}_{name}_codes.png", figures.mosaic(codes(model, batch)))
         draw(out, world, numbers[world])
         figures.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
@@ -130,7 +130,7 @@ def fit(world: str, name: str, size: str) -> OfflineConfig:
 def agent(world: str, name: str, size: str, sampled: bool = False) -> OnlineConfig:
     """One model as a PlaNet agent. On the curtain, which forks, it plans by sampled futures in any case."""
     base = dynamics.agent(world, "RSSM", size)
-    behavior = replace(cast(PlanningConfig, base.behavior), futures=FUTURES) if sampled else base.behavior
+    behavior = replace(cast(PlanningConfig, base.behavior), num_samples=FUTURES) if sampled else base.behavior
     return replace(base, model=with_latent(base.model, world, name), behavior=behavior)
 
 
@@ -143,7 +143,7 @@ def values(model: WorldModel, batch: Batch) -> Float[Tensor, "N K V"]:
     """
     posterior: Any = model.trace(batch, None).posterior
     if hasattr(posterior.stats, "log_probability"):
-        return model.dynamics.latent.grouped(posterior.stats.log_probability).exp().flatten(0, 1)
+        return cast(Any, model.dynamics).latent.split_groups(posterior.stats.log_probability).exp().flatten(0, 1)
     mean = posterior.stats.mean.flatten(0, 1)
     ranks = mean.argsort(0).argsort(0)
     part = ranks * VALUES // len(mean)
@@ -157,7 +157,7 @@ def bits(stats: Any, latent: Any) -> float:
     same with the mean taken as a Gaussian of the overall mean and variance, an upper bound.
     """
     if hasattr(stats, "log_probability"):
-        each = latent.grouped(stats.log_probability).exp().flatten(0, 1)
+        each = latent.split_groups(stats.log_probability).exp().flatten(0, 1)
         overall = each.mean(0)
         told = (torch.xlogy(each, each) - torch.xlogy(each, overall)).sum((1, 2)).mean()
     else:

@@ -47,7 +47,7 @@ def planning(agent: Agent) -> PlanningActor:
 def in_parts(score_of: ScoreOf) -> ScoreOf:
     """The same scores, for at most `AT_ONCE` sequences at once."""
 
-    def from_belief(belief: Any, futures: Tensor | None = None) -> Score:
+    def from_belief(belief: Any, futures: Tensor | None = None, /) -> Score:
         score = score_of(belief, futures)
 
         def parts(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
@@ -155,7 +155,7 @@ def random_promise(agent: Agent, truth: Agent, moments: Moments, horizon: int, s
 
 def compared(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> Promise:
     """What the model says of the sequences beside what they do."""
-    predicted = planning(agent).score(moments.beliefs[-1])(action) / agent.model.signals["reward"].scale
+    predicted = agent.model.to_env_units(planning(agent).score(moments.beliefs[-1])(action))
     return promise(predicted.mean(1), planning(truth).score(moments.truth)(action).mean(1))
 
 

@@ -86,10 +86,11 @@ class Observed(nn.Module):
 class Arrived(nn.Module):
     """The reward of the step that led to a state, which its features hold."""
 
-    scale = 1.0
-
-    def predict(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
+    def predict_reward(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
         return features[..., 2]
+
+    def to_env_units(self, reward: Tensor) -> Tensor:
+        return reward
 
 
 class TrueModel(WorldModel):
@@ -98,7 +99,7 @@ class TrueModel(WorldModel):
     def __init__(self, repeat: int) -> None:
         nn.Module.__init__(self)
         self.dynamics = Pendulum(repeat)
-        self.signals = nn.ModuleDict({"reward": Arrived()})
+        self.signals = nn.ModuleDict({"reward": Arrived()})  # pyrefly: ignore
         self.encoder, self.normalize = Observed(), nn.Identity()  # pyrefly: ignore
 
 

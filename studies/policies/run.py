@@ -30,7 +30,7 @@ from reverie.files import atomic_write
 from reverie.learners import LearnerConfig
 from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.learners.evolution import EvolutionConfig
-from reverie.learners.evolution_in_env import improve
+from reverie.learners.evolution_in_env import update_from_episodes
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig
 from reverie.progress import Progress
@@ -229,7 +229,9 @@ class Practice:
         with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
             for update in range(1, self.rules.played + 1):
                 start = time.process_time()
-                frames += improve(learner, self.agent, population, 1_000 * seed + update, generator, optimizer)[1]
+                frames += update_from_episodes(
+                    learner, self.agent, population, 1_000 * seed + update, generator, optimizer
+                )[1]
                 spent += time.process_time() - start
                 if update in marks:
                     points.append(self.judged(learner, frames) | {"seconds": spent})

@@ -128,7 +128,7 @@ def test_beside_a_value_rewards_are_discounted_as_it_was_learned(runs, settings,
 
 def test_a_moment_is_drawn(runs, tmp_path, capsys):
     out = tmp_path / "new" / "plans.png"
-    code, printed = run(f"evaluate {runs}/policy --episodes 1 --moment 2 --out {out} {SMALL} --futures 2", capsys)
+    code, printed = run(f"evaluate {runs}/policy --episodes 1 --moment 2 --out {out} {SMALL} --num_samples 2", capsys)
     assert code == 0
     *_, sentence, where = printed.out.splitlines()
     assert sentence.startswith("decision 2: 16 candidates scored ")
@@ -163,7 +163,7 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
         ),
         ("policy --planner CEM --planner.candidates 50", "CEM cannot keep the best 100 of 50 candidates"),
         ("policy --planner.horizon 0", "The planner's `horizon` is 0: it must be 1 or more."),
-        ("policy --futures -1", "`futures` is -1: it must be 0"),
+        ("policy --num_samples -1", "`num_samples` is -1: it must be 0"),
         ("planner --objective RewardAndValue", "This agent has learned no value to plan with"),
         ("policy --moment 1", "name a planner, such as --planner ICEM."),
         ("policy --out plans.png", "say which by --moment N."),

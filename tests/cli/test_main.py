@@ -93,7 +93,7 @@ def test_evaluate_helps_with_what_there_is(capsys):
     defaults = PlanningConfig()
     assert f"(default: {short_name(type(defaults.planner))})" in shown
     assert f"{short_name(type(defaults.objective))} (default)" in shown
-    assert (defaults.futures, defaults.warm_start) == (0, True)
+    assert (defaults.num_samples, defaults.warm_start) == (0, True)
     assert "reverie show" not in shown
 
 

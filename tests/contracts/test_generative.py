@@ -43,7 +43,7 @@ def test_the_bound_is_what_it_says(kind, image, likelihood):
     trace = model.trace(seen, model.noise(B, T, generator))
     losses = model.losses(trace)
     assert {name: loss.shape for name, loss in losses.items()} == dict.fromkeys(model.weights, (B, T))
-    counts = trace.question.counts
+    counts = trace.targets.mask
     posterior, prior = (Independent(Normal(s.mean, s.std), 1) for s in (trace.posterior, trace.prior))
     complexity = (kl_divergence(posterior, prior) * counts).sum() / counts.sum()
     torch.testing.assert_close(losses["divergence"].mean(), complexity)
@@ -61,7 +61,7 @@ def test_one_weight_is_the_bound_by_one_sample(kind, image, likelihood):
     noise = model.noise(B, T, torch.Generator().manual_seed(2))
     trace = model.trace(seen, noise)
     posterior, prior = (Independent(Normal(s.mean, s.std), 1) for s in (trace.posterior, trace.prior))
-    log_likelihood = model.likelihood.log_prob(trace.output, trace.question.pixels)
+    log_likelihood = model.likelihood.log_prob(trace.output, trace.targets.pixels)
     expected = log_likelihood + prior.log_prob(trace.sample) - posterior.log_prob(trace.sample)
     torch.testing.assert_close(model.evidence(seen, noise[None]), expected, rtol=1e-4, atol=1e-3)
 
@@ -88,7 +88,7 @@ def test_same_noise_same_bits_and_none_is_the_mean(kind, image, likelihood):
 @pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
 def test_pictures_from_the_prior_are_pictures(kind, image, likelihood):
     model, seen = built(kind, image, likelihood), batch()
-    condition = model.question(seen).condition
+    condition = model.targets(seen).condition
     drawn = model.imagine(condition, model.noise(B, T, torch.Generator().manual_seed(5)))
     assert drawn.shape == (B, T, 8, 8, 1)
     assert 0 <= drawn.min() <= drawn.max() <= 1

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reverie.planning import Planner, PlannerConfig
-from reverie.planning.base import advanced
+from reverie.planning.base import shift
 from reverie.types import Plan
 
 B, A = 3, 2
@@ -108,7 +108,7 @@ def test_advancing_forgets_what_was_done():
     sequence = torch.arange(4.0).reshape(1, 4, 1) / 10
     plan = Plan(sequence, torch.full((1, 4, 1), 0.1), torch.stack([sequence, -sequence], dim=1))
     start = Plan(torch.zeros(1, 4, 1), torch.ones(1, 4, 1), torch.zeros(1, 1, 4, 1))
-    later = advanced(plan, start)
+    later = shift(plan, start)
     torch.testing.assert_close(later.mean.flatten(), torch.tensor([0.1, 0.2, 0.3, 0.0]))
     assert torch.equal(later.std, start.std)
     torch.testing.assert_close(later.elites[0, 1].flatten(), torch.tensor([-0.1, -0.2, -0.3, 0.0]))

@@ -37,13 +37,15 @@ class Counting:
             found[i] = None if (i, self.decisions) in self.dies else step
         return found
 
-    restricts_actions = False
-
-    def legal_actions(self, count, seeds):
-        return {i: np.full((count, 1), seed / 2**31, np.float32) for i, seed in seeds.items()}
-
     def close(self) -> None:
         pass
+
+
+class Sampling(Counting):
+    """Chooses its random actions itself, all of them positive."""
+
+    def sample_actions(self, count, seeds):
+        return {i: np.full((count, 1), seed / 2**31, np.float32) for i, seed in seeds.items()}
 
 
 class Forgetful(Counting):
@@ -149,9 +151,8 @@ def test_a_world_that_does_not_repeat_itself_loses_the_episode_with_a_warning():
     assert restored.started == [3]
 
 
-def test_random_actions_are_legal_where_that_says_something():
-    world, free = Counting(count=3), Counting(count=3)
-    world.restricts_actions = True
+def test_random_actions_come_from_the_environment_if_it_samples_them():
+    world, free = Sampling(count=3), Counting(count=3)
     drawn = [random_actions(world, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
     assert drawn[0].shape == (3, 1)
     assert (drawn[0] >= 0).all()

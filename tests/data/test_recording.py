@@ -77,8 +77,21 @@ def test_what_was_written_but_not_counted_is_collected_again(tmp_path):
     assert made(tmp_path / "killed") == peace
 
 
-def test_the_number_of_processes_does_not_matter(tmp_path):
-    assert made(tmp_path / "two", transitions=80, workers=2) == made(tmp_path / "one", transitions=80)
+@pytest.mark.parametrize("world", ["Slide", "Pushed"])
+def test_the_number_of_processes_does_not_matter(world, tmp_path):
+    env = replace(SLIDE, id=f"worlds:{world}-v0")
+    for workers in (1, 2, 3):
+        collect(env, tmp_path / str(workers), 80, privileged=("place",), workers=workers)
+    assert files(tmp_path / "1") == files(tmp_path / "2") == files(tmp_path / "3")
+
+
+def test_a_trajectory_whose_process_died_is_played_again(tmp_path, monkeypatch):
+    collect(SLIDE, tmp_path / "peace", 60)
+    monkeypatch.setenv("DIES_ONCE", str(tmp_path / "died"))
+    with pytest.warns(RuntimeWarning, match="died"):
+        collect(replace(SLIDE, id="worlds:DiesOnce-v0"), tmp_path / "killed", 60, workers=2)
+    peace, killed = read(tmp_path / "peace").train.ring, read(tmp_path / "killed").train.ring
+    assert all(torch.equal(column, killed[name]) for name, column in peace.items())
 
 
 def test_a_dataset_can_be_made_longer(tmp_path):
@@ -116,7 +129,7 @@ def test_it_is_read_as_it_was_played(tmp_path):
     assert len(torch.cat(starts).unique()) == len(torch.cat(starts))
 
 
-def test_legal_actions_are_recorded(tmp_path):
+def test_actions_that_the_environment_samples_are_recorded(tmp_path):
     collect(replace(SLIDE, id="worlds:Pushed-v0"), tmp_path, 60, privileged=("place",))
     ring = read(tmp_path).train.ring
     chosen = (ring["action"] - ring["obs/place"] / 100)[~ring["is_last"]]
@@ -236,8 +249,11 @@ def test_a_reward_that_is_no_number_ends_the_collection(tmp_path):
         collect(replace(SLIDE, id="worlds:Poisoned-v0"), tmp_path, 900)
 
 
-def test_a_process_that_dies_ends_the_collection(tmp_path):
-    with pytest.raises(UserError, match="A process that played worlds:Deadly-v0 died"):
+def test_a_trajectory_that_always_kills_its_process_ends_the_collection(tmp_path):
+    with (
+        pytest.warns(RuntimeWarning, match="died"),
+        pytest.raises(UserError, match=r"played trajectory \d died 3 times: take --workers 1 to see why"),
+    ):
         collect(replace(SLIDE, id="worlds:Deadly-v0"), tmp_path, 90, workers=2)
 
 

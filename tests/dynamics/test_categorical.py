@@ -123,7 +123,7 @@ def test_a_class_may_rest_and_a_group_may_not():
     features = torch.randn(12, dynamics.feature_size, generator=torch.Generator().manual_seed(0))
     features[:, -GROUPS * CLASSES :] = torch.cat([moving, moving, moving.roll(1, 1)], 1)
     assert features.std(0).min() == 0
-    healthy = scale_metrics(features, dynamics.spread(features))
+    healthy = scale_metrics(features, dynamics.feature_std(features))
     assert healthy["dead_dimensions"] == 0
     features[:, -CLASSES:] = torch.eye(CLASSES)[0]
-    assert scale_metrics(features, dynamics.spread(features))["std_min"] == 0
+    assert scale_metrics(features, dynamics.feature_std(features))["std_min"] == 0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from reverie.cli import main
-from reverie.cli.commands import _mean_return
-from reverie.envs import EnvConfig, gymnasium, make
+from reverie.cli.commands.given import mean_return
+from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
 from reverie.errors import UserError
 from reverie.evaluate.human_scores import SCORES, normalized
 
@@ -57,7 +57,7 @@ def test_scores_are_normalized_between_random_and_human():
     assert normalized(EnvConfig("CartPole-v1"), 100.0) is None
     assert normalized(replace(boxing, time_limit=160), 0.1) is None
     assert normalized(replace(boxing, kwargs=("life_loss=true",)), 0.1) is None
-    assert _mean_return([0.1, 12.1], boxing).endswith(", human-normalized 50.0%")
+    assert mean_return([0.1, 12.1], boxing).endswith(", human-normalized 50.0%")
 
 
 def test_every_reference_score_is_of_a_game_that_there_is():
@@ -155,7 +155,7 @@ def test_the_list_of_environments_opens_no_atari_game(monkeypatch):
     """Several hundred older names are registered with the games: opening each took minutes."""
     ale_py = pytest.importorskip("ale_py")
     monkeypatch.setattr(ale_py, "ALEInterface", None)  # whoever opens one fails
-    gymnasium.load().register_envs(ale_py)
+    gymnasium_registry.load().register_envs(ale_py)
     listed = gymnasium.ids()
     assert "CartPole-v1" in listed
     assert not any("Breakout" in name for name in listed)

@@ -1,51 +1,51 @@
 import numpy as np
 import pytest
 
-from reverie.envs.conversions import checked_action, normal_action, resized, scaled_action, uniform_actions, vector
+from reverie.envs.conversions import check_action, normalize_action, resize, scale_action, to_vector, uniform_actions
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace
 
 
 def test_scaling_meets_both_ends_exactly():
     low, high = np.array([-0.1, 3.0]), np.array([0.7, 3.3])
-    assert scaled_action(np.array([-1.0, -1.0]), low, high).tolist() == low.tolist()
-    assert scaled_action(np.array([1.0, 1.0]), low, high).tolist() == high.tolist()
-    np.testing.assert_allclose(scaled_action(np.array([0.0, 0.5]), low, high), [0.3, 3.225])
+    assert scale_action(np.array([-1.0, -1.0]), low, high).tolist() == low.tolist()
+    assert scale_action(np.array([1.0, 1.0]), low, high).tolist() == high.tolist()
+    np.testing.assert_allclose(scale_action(np.array([0.0, 0.5]), low, high), [0.3, 3.225])
 
 
 def test_continuous_actions_are_clipped_and_choices_are_not():
     beyond = np.array([-3.0, 0.25], np.float32)
-    assert checked_action(beyond, ActionSpace(2, discrete=False)).tolist() == [-1, 0.25]
-    assert checked_action(beyond, ActionSpace(2, discrete=True)).tolist() == [-3, 0.25]
+    assert check_action(beyond, ActionSpace(2, discrete=False)).tolist() == [-1, 0.25]
+    assert check_action(beyond, ActionSpace(2, discrete=True)).tolist() == [-3, 0.25]
     with pytest.raises(UserError, match=r"shape \(3,\), but \(2,\)"):
-        checked_action(beyond, ActionSpace(3, discrete=False))
+        check_action(beyond, ActionSpace(3, discrete=False))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 9])
 def test_shrinking_takes_the_mean_of_an_area(channels):
     image = np.random.default_rng(0).integers(0, 256, (12, 20, channels), dtype=np.uint8)
     areas = image.reshape(4, 3, 4, 5, channels).mean((1, 3))
-    assert np.abs(resized(image, 4) - areas).max() <= 0.5 + 1e-6
-    assert resized(image, 4).dtype == np.uint8
+    assert np.abs(resize(image, 4) - areas).max() <= 0.5 + 1e-6
+    assert resize(image, 4).dtype == np.uint8
 
 
 def test_results_are_new_arrays():
     image, numbers = np.zeros((8, 8, 3), np.uint8), np.zeros(2, np.float32)
-    small, row = resized(image, 8), vector(numbers)
+    small, row = resize(image, 8), to_vector(numbers)
     image[:], numbers[:] = 1, 1
     assert small.max() == 0
     assert row.max() == 0
-    assert vector(1.5).tolist() == [1.5]
-    assert vector(np.eye(2)).shape == (4,)
+    assert to_vector(1.5).tolist() == [1.5]
+    assert to_vector(np.eye(2)).shape == (4,)
 
 
 def test_the_normal_form_is_scaled_back():
     low, high = np.array([-0.1, 3.0, 2.0]), np.array([0.7, 3.3, 2.0])
     own = np.array([[-0.1, 3.3, 2.0], [0.3, 3.225, 2.0], [9.0, 3.0, 2.0]])
-    normal = normal_action(own, low, high)
+    normal = normalize_action(own, low, high)
     np.testing.assert_allclose(normal, [[-1, 1, 0], [0, 0.5, 0], [1, -1, 0]], atol=1e-6)
     assert normal.dtype == np.float32
-    np.testing.assert_allclose(scaled_action(normal[1].astype(float), low, high), own[1], atol=1e-6)
+    np.testing.assert_allclose(scale_action(normal[1].astype(float), low, high), own[1], atol=1e-6)
 
 
 def test_uniform_actions_reach_everything_that_can_be_done():

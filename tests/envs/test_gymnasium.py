@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from counting_worlds import Counting
 
 from reverie.envs import EnvConfig, make
-from reverie.envs.gymnasium import OWN, ids, own_kwargs
+from reverie.envs.gymnasium import wrap
+from reverie.envs.gymnasium_registry import load_with_plugins, parse_kwargs
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, Space
 
@@ -169,19 +171,15 @@ def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
 def test_settings_reach_the_constructor():
     environment = make(EnvConfig("Pendulum-v1", observe=("state",), kwargs=("g = 3.5",)))
     assert environment._env.unwrapped.g == 3.5
-    read = own_kwargs(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
+    read = parse_kwargs(("a=3", "b=-1e-3", "c=True", "d=false", "e=step", "f=x=y"))
     assert read == {"a": 3, "b": -1e-3, "c": True, "d": False, "e": "step", "f": "x=y"}
     assert [type(value) for value in read.values()] == [int, float, bool, bool, str, str]
 
 
 def test_worlds_of_our_own_have_their_own_length():
-    import gymnasium
-
-    ids()
-    steps = {env_id: gymnasium.spec(env_id).max_episode_steps for env_id in OWN}
-    assert steps == {env_id: steps for env_id, (_, steps) in OWN.items()}
-    assert steps["reverie/Curtain-v0"] == 1000
-    assert steps["reverie/Rope-v0"] == 20
+    registry = load_with_plugins().registry
+    steps = {name: registry[f"reverie/{name}-v0"].max_episode_steps for name in ("Curtain", "Fork", "Rope", "Cloth")}
+    assert steps == {"Curtain": 1000, "Fork": 1000, "Rope": 20, "Cloth": 40}
 
 
 def test_pendulum_is_unmodified():
@@ -207,33 +205,54 @@ def test_the_module_named_in_an_id_is_imported(tmp_path, monkeypatch):
     make(EnvConfig("faraway_worlds:Faraway-v0", time_limit=9)).close()
 
 
-def test_legal_actions_are_the_environments_own_in_the_normal_form(open_env):
+def test_sampled_actions_are_the_environments_own_in_the_normal_form(open_env):
     environment = open_env("Legal-v0", observe=("state",))
     with pytest.raises(UserError, match="call reset"):
-        environment.legal_actions(1, 0)
+        environment.sample_actions(1, 0)
     environment.reset(0)
     environment.step(NOTHING)
     environment.step(NOTHING)
-    actions = environment.legal_actions(50, seed=1)
+    actions = environment.sample_actions(50, seed=1)
     np.testing.assert_allclose(actions[:, 0], 0.1)  # 2 / 10 of [-2, 2]
     assert sorted(set(actions[:, 1])) == [-1, 1]
     assert environment.step(actions[0]).obs["state"][1] == pytest.approx(0.2)
-    assert environment.restricts_actions
 
 
-def test_legal_choices_are_one_hot(open_env):
+def test_sampled_choices_are_one_hot(open_env):
     environment = open_env("Odd-v0", observe=("chosen",))
     environment.reset(0)
-    actions = environment.legal_actions(40, seed=0)
+    actions = environment.sample_actions(40, seed=0)
     assert sorted(set(map(tuple, actions))) == [(0, 0, 1), (1, 0, 0)]
     for action in actions:
         np.testing.assert_array_equal(environment.step(action).obs["chosen"], action)
 
 
-def test_without_a_choice_of_its_own_every_action_is_legal(open_env):
-    environment = open_env("Counting-v0", observe=("state",))
-    environment.reset(0)
-    actions = environment.legal_actions(200, seed=0)
-    assert not environment.restricts_actions
-    assert actions.min() < -0.9
-    assert actions.max() > 0.9
+def test_an_environment_need_not_sample_actions(open_env):
+    """A method of its own called `legal_actions` is not taken for ours."""
+    assert open_env("Counting-v0", observe=("state",)).sample_actions is None
+    assert open_env("Chess-v0", observe=("state",)).sample_actions is None
+
+
+@pytest.mark.parametrize(
+    "env", [Counting("rgb_array"), Counting, lambda: Counting("rgb_array")], ids=["object", "class", "factory"]
+)
+def test_an_environment_without_an_id_can_be_wrapped(env):
+    config = EnvConfig("mine", observe=("pixels", "state"), time_limit=4, image_size=8)
+    environment = wrap(env, config)
+    assert environment.reset(0).obs["pixels"].shape == (8, 8, 3)
+    assert [environment.step(NOTHING).is_last for _ in range(4)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("env", "settings", "sentence"),
+    [
+        (3, {}, "3 is no environment"),
+        (lambda: {}, {}, "The factory gave a dict"),
+        (Counting, {"kwargs": ("size=3",)}, "mine does not take --env.kwargs size=3"),
+        (Counting(), {"kwargs": ("size=3",)}, "already made takes no --env.kwargs"),
+        (Counting(), {}, "mine cannot be drawn"),
+    ],
+)
+def test_what_cannot_be_wrapped_is_one_sentence(env, settings, sentence):
+    with pytest.raises(UserError, match=sentence):
+        wrap(env, EnvConfig("mine", **settings))

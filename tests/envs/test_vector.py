@@ -26,6 +26,7 @@ def test_workers_and_serial_give_the_same_bits():
     with closing(make_many(config)) as serial, closing(WorkerEnvironments(config, make)) as workers:
         assert isinstance(serial, SerialEnvironments)
         assert (serial.spec, serial.count) == (workers.spec, workers.count)
+        assert serial.sample_actions is workers.sample_actions is None
         pairs = [(serial.reset({0: 3, 1: 4}), workers.reset({0: 3, 1: 4}))]
         for _ in range(3):
             actions = {index: rng.uniform(-1, 1, 2).astype(np.float32) for index in (1, 0)}
@@ -62,25 +63,25 @@ def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
         assert [steps[index].is_first for index in (0, 1)] == [True, True]
 
 
-def test_legal_actions_are_the_same_from_workers():
+def test_sampled_actions_are_the_same_from_workers():
     config = EnvConfig("counting_worlds:Legal-v0", observe=("state",), count=2)
     found = []
     for environments in (make_many(config), WorkerEnvironments(config, make)):
         with closing(environments):
-            assert environments.restricts_actions
+            assert environments.sample_actions is not None
             environments.reset({0: 0, 1: 1})
             environments.step({0: NOTHING})
-            found.append(environments.legal_actions(6, {1: 3, 0: 4}))
+            found.append(environments.sample_actions(6, {1: 3, 0: 4}))
     np.testing.assert_equal(found[0], found[1])
     assert list(found[0]) == [1, 0]
     assert found[0][0][:, 0].tolist() != found[0][1][:, 0].tolist()
 
 
-def test_a_worker_that_dies_over_its_legal_actions_has_no_next_step():
+def test_a_worker_that_dies_in_sample_actions_has_no_next_step():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
         with pytest.warns(RuntimeWarning, match="environment 1 died"):
-            actions = workers.legal_actions(1, {0: 0, 1: 13})
+            actions = workers.sample_actions(1, {0: 0, 1: 13})
         assert actions[1] is None
         steps = workers.step({0: NOTHING, 1: NOTHING})
         assert (steps[0].reward, steps[1]) == (1, None)

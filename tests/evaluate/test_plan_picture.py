@@ -58,18 +58,17 @@ def played(agent: Agent, moment: int = MOMENT) -> Evaluation:
 @pytest.mark.parametrize("planner", COUNTS, ids=lambda planner: type(planner).__name__)
 @pytest.mark.parametrize("futures", [0, 2])
 def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, futures):
-    planning = reverie.replan(agent, PlanningConfig(planner, futures=futures))
+    planning = reverie.replan(agent, PlanningConfig(planner, num_samples=futures))
     result = played(planning)
     found = plan_picture.record(planning, result, MOMENT)
     executed, *others = found.shown
     assert found.action.shape == (COUNTS[planner], 4, 1)
     np.testing.assert_array_equal(executed.action[0], result.episodes[0].actions[MOMENT])
 
-    noise = planning.actor.fixed_noise(1, torch.device("cpu")).futures
+    noise = planning.actor.fixed_noise(1, torch.device("cpu")).samples
     objective = planning.config.actor.objective.build(agent.model, None)
     score = score_of(agent.model, objective)(result.moment.belief, noise)
-    scale = agent.model.signals["reward"].scale
-    expected = score(torch.from_numpy(found.action)[None])[0].detach() / scale
+    expected = agent.model.to_env_units(score(torch.from_numpy(found.action)[None])[0].detach())
     torch.testing.assert_close(torch.from_numpy(found.score), expected)
     for future in found.shown:
         expected = score(torch.from_numpy(future.action)[None, None]).item() / scale
@@ -94,13 +93,13 @@ def test_the_future_begins_after_the_moment(agent):
     (name,) = [name for name, space in agent.config.spec.obs.items() if space.is_image]
     np.testing.assert_array_equal(found.real_frames, [step.obs[name] for step in steps[MOMENT : MOMENT + 5]])
 
-    dynamics, heads, state = agent.model.dynamics, agent.model.signals, result.moment.belief
+    dynamics, state = agent.model.dynamics, result.moment.belief
     for h, action in enumerate(found.shown[0].action):
         state = dynamics.predict(state, torch.from_numpy(action)[None], None)
         features = dynamics.features(state)
-        expected = heads["reward"].predict(features).item() / heads["reward"].scale
+        expected = agent.model.reward(features, in_env_units=True).item()
         assert found.shown[0].reward[h] == pytest.approx(expected, rel=1e-4)
-        frame = agent.model.normalize.pixels(name, heads["reconstruction"].decode(features)[name])[0]
+        frame = agent.model.decode(features, in_env_units=True)[name][0]
         np.testing.assert_allclose(found.shown[0].frames[h], frame.detach().numpy(), atol=0.51)
 
 
@@ -146,14 +145,13 @@ def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     result = played(planning)
     executed = plan_picture.record(planning, result, MOMENT).shown[0]
     state, alive, total = result.moment.belief, 1.0, 0.0
-    heads = agent.model.signals
     for action in executed.action:
         state = agent.model.dynamics.predict(state, torch.from_numpy(action)[None], None)
         features = agent.model.dynamics.features(state)
-        total += alive * heads["reward"].predict(features).item()
-        alive *= heads["continuation"].predict(features).item() if "continuation" in heads else 1.0
+        total += alive * agent.model.reward(features).item()
+        alive *= agent.model.continuation(features).item()
     total += alive * value(features).item()
-    assert executed.score == pytest.approx(total / heads["reward"].scale, rel=1e-3)
+    assert executed.score == pytest.approx(agent.model.to_env_units(torch.tensor(total)).item(), rel=1e-3)
 
 
 def test_a_run_without_checkpoints_says_so(folder, agent, tmp_path):

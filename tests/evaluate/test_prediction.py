@@ -9,6 +9,7 @@ from torch import nn
 
 from reverie.dynamics.rnn import RNNConfig
 from reverie.evaluate import prediction
+from reverie.math.distributions import isotropic_log_prob
 from reverie.models.world_model import WorldModel
 from reverie.types import Batch
 
@@ -29,21 +30,27 @@ class Coin(AddAction):
         return Value(embed)
 
 
-class Head(nn.Module):
-    std, scale = STD, 2.0
+class RecordedReward(nn.Module):
+    def predict_reward(self, features):
+        return 2.0 * features[..., 0]
 
-    def decode(self, features):
+    def to_env_units(self, reward):
+        return reward / 2.0
+
+
+class RecordedState(nn.Module):
+    def reconstruct(self, features):
         return {"state": features}
 
-    def predict(self, features):
-        return self.scale * features[..., 0]
+    def log_prob(self, obs, mean):
+        return isotropic_log_prob(obs, mean, STD)
 
 
 class Known(WorldModel):
     def __init__(self, fair: bool) -> None:
         nn.Module.__init__(self)
         self.dynamics = Coin(fair)
-        self.signals = {"reconstruction": Head(), "reward": Head()}
+        self.signals = {"picture": RecordedState(), "return": RecordedReward()}
         self.normalize = nn.Identity()
         self.encoder = lambda obs: obs["state"]
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from dmc_needed import needs_mujoco
 from mocks import AddAction, Value, spec
 from torch import nn
 
@@ -12,14 +13,14 @@ from reverie.cli import main
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
 from reverie.evaluate import representation
-from reverie.evaluate.ground_truth import Truth, directions, of_points, truth
+from reverie.evaluate.ground_truth import GroundTruth, ground_truth, link_directions
 from reverie.evaluate.probes import linear_probe, linear_probes, rank_correlation
 from reverie.models.world_model import WorldModel
 from reverie.spaces import EnvSpec, Space
 from reverie.types import Trace
-from reverie_worlds.deformable import invariants, symmetric_distance
+from reverie_worlds.deformable import invariants, points_ground_truth, symmetric_distance
 
-TRUE = Truth("true")
+TRUE = GroundTruth("true")
 
 
 class Walk(WorldModel):
@@ -149,7 +150,7 @@ def test_rank_correlation_against_scipy():
 
 def test_a_thing_without_a_head_is_judged_in_its_best_order():
     order = np.arange(4)
-    judge = of_points(np.stack([order, order[::-1]]), 4)
+    judge = points_ground_truth(np.stack([order, order[::-1]]), 4)
     points = np.random.default_rng(0).normal(size=(3, 4, 2))
     flipped = points[:, ::-1]
     assert judge.distance is not None
@@ -160,10 +161,21 @@ def test_a_thing_without_a_head_is_judged_in_its_best_order():
     assert judge.targets(points.reshape(3, 8)).shape == invariants(points, np.stack([order, order[::-1]])).shape
 
 
+@needs_mujoco()
+def test_an_environment_offers_its_own_ground_truth():
+    rope = ground_truth(EnvConfig("reverie/Rope-v0"), ["progress", "state"])
+    state = np.random.default_rng(0).normal(size=(2, 50))
+    reverse = state.reshape(2, 25, 2)[:, ::-1].reshape(2, 50)
+    assert rope.name == "state"
+    assert rope.distance(state, reverse) == pytest.approx(np.zeros(2))
+    assert ground_truth(EnvConfig("reverie/Rope-v0"), ["progress"]) == GroundTruth("progress")
+    assert ground_truth(EnvConfig("reverie/Rope-v0", kwargs=("goal=knot",)), ["state"]) == GroundTruth("state")
+
+
 def test_which_truth_there_is():
-    assert truth(EnvConfig("Pendulum-v1"), ["state"]) == Truth("state")
-    assert truth(None, ["b", "a"]) == Truth("b")
-    assert truth(EnvConfig("Pendulum-v1"), []) is None
+    assert ground_truth(EnvConfig("Pendulum-v1"), ["state"]) == GroundTruth("state")
+    assert ground_truth(None, ["b", "a"]) == GroundTruth("b")
+    assert ground_truth(EnvConfig("Pendulum-v1"), []) is None
 
 
 def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
@@ -184,13 +196,13 @@ def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
 
 def test_of_an_arm_the_links_directions_are_asked_for():
     """Angles that look the same are the same; the second link's direction counts from the table, not the first link."""
-    known = truth(EnvConfig("dm_control/reacher-easy-v0"), ["position"])
+    known = ground_truth(EnvConfig("dm_control/reacher-easy-v0"), ["position"])
     angles = np.array([[0.3, 0.5], [0.3 + 2 * np.pi, 0.5], [np.pi / 2, -np.pi / 2]], np.float32)
     found = known.targets(angles)
     assert known.name == "position"
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
     np.testing.assert_allclose(found[0], [np.cos(0.3), np.cos(0.8), np.sin(0.3), np.sin(0.8)], atol=1e-5)
     np.testing.assert_allclose(found[2], [0, 1, 1, 0], atol=1e-5)
-    assert known.targets is directions
-    walker = truth(EnvConfig("dm_control/walker-walk-v0"), ["position"])
+    assert known.targets is link_directions
+    walker = ground_truth(EnvConfig("dm_control/walker-walk-v0"), ["position"])
     assert np.array_equal(walker.targets(angles), angles)

@@ -107,8 +107,8 @@ def test_the_gradient_by_actions_agrees_with_finite_differences():
 
     def score(actions):
         features = model.dynamics.features(imagine(model.dynamics, start, actions, noise))
-        discount = 0.99 * model.signals["continuation"].predict(features)
-        reward, value = model.signals["reward"].predict(features), learner.value(features)[..., 0]
+        discount = 0.99 * model.continuation(features)
+        reward, value = model.reward(features), learner.value(features)[..., 0]
         return lambda_return(reward, value, discount, 0.95)[:, 0].sum()
 
     action.requires_grad_()
@@ -130,8 +130,8 @@ def by_hand(learner, world, belief, noise):
         state = state + action + noise.dynamics[:, t]
         states.append(state)
         actions.append(action)
-    goes_on = [world.signals["continuation"].predict(s) for s in states]
-    reward = [world.signals["reward"].predict(s) for s in states]
+    goes_on = [world.continuation(s) for s in states]
+    reward = [world.reward(s) for s in states]
     value = [learner.value(s)[:, 0] for s in states]
     returns, following = [], value[-1]
     for t in reversed(range(settings.horizon)):

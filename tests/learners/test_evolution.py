@@ -11,7 +11,13 @@ from reverie import tree
 from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
-from reverie.learners.evolution import Evolution, EvolutionConfig, imagined_returns, shaped, unpacked
+from reverie.learners.evolution import (
+    Evolution,
+    EvolutionConfig,
+    centered_ranks,
+    imagined_returns,
+    unflatten_parameters,
+)
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
@@ -31,13 +37,13 @@ def config(**changed) -> EvolutionConfig:
 
 
 def test_ranks_are_centered_and_do_not_see_the_scale():
-    assert shaped(torch.tensor([3.0, -1.0, 1e9, 0.0, 7.0])).tolist() == [0.0, -0.5, 0.5, -0.25, 0.25]
-    assert torch.equal(shaped(torch.tensor([1.0, 2.0])), shaped(torch.tensor([-5.0, 1e6])))
+    assert centered_ranks(torch.tensor([3.0, -1.0, 1e9, 0.0, 7.0])).tolist() == [0.0, -0.5, 0.5, -0.25, 0.25]
+    assert torch.equal(centered_ranks(torch.tensor([1.0, 2.0])), centered_ranks(torch.tensor([-5.0, 1e6])))
 
 
 def test_equals_share_the_mean_of_their_ranks():
-    assert shaped(torch.zeros(8)).tolist() == [0.0] * 8
-    assert shaped(torch.tensor([1.0, 0.0, 0.0, 1.0, 2.0])).tolist() == [0.125, -0.375, -0.375, 0.125, 0.5]
+    assert centered_ranks(torch.zeros(8)).tolist() == [0.0] * 8
+    assert centered_ranks(torch.tensor([1.0, 0.0, 0.0, 1.0, 2.0])).tolist() == [0.125, -0.375, -0.375, 0.125, 0.5]
 
 
 def test_a_population_dreams_as_each_of_its_members_alone():
@@ -57,10 +63,10 @@ def test_a_population_dreams_as_each_of_its_members_alone():
             states, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
             features = model.dynamics.features(states)
             total = torch.zeros(3)
-            weight = model.signals["continuation"].predict(features[:, 0])
+            weight = model.continuation(features[:, 0])
             for t in range(1, 5):
-                total += weight * model.signals["reward"].predict(features[:, t])
-                weight = weight * 0.9 * model.signals["continuation"].predict(features[:, t])
+                total += weight * model.reward(features[:, t])
+                weight = weight * 0.9 * model.continuation(features[:, t])
             torch.testing.assert_close(total.mean(), fitness, rtol=1e-4, atol=1e-5)
 
 
@@ -68,7 +74,7 @@ def test_parameters_are_unpacked_as_torch_packs_them():
     learner = config().build(spec(action=1), 1)
     vector = torch.arange(sum(x.numel() for x in learner.parameters()), dtype=torch.float32)
     nn.utils.vector_to_parameters(vector, learner.policy.parameters())
-    for name, value in unpacked(learner.policy, vector).items():
+    for name, value in unflatten_parameters(learner.policy, vector).items():
         assert torch.equal(value, dict(learner.policy.named_parameters())[name])
 
 

@@ -15,7 +15,7 @@ from reverie.data.collector import Collector
 from reverie.envs import make_many
 from reverie.errors import UserError
 from reverie.learners.evolution import EvolutionConfig
-from reverie.learners.evolution_in_env import improve, real_returns
+from reverie.learners.evolution_in_env import real_returns, update_from_episodes
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 
@@ -40,7 +40,7 @@ def learner_and_agent():
 
 def test_each_member_plays_as_it_would_alone(learner_and_agent):
     learner, agent, environments = learner_and_agent
-    members = learner.members(torch.randn(POPULATION // 2, sum(x.numel() for x in learner.parameters())))
+    members = learner.population_parameters(torch.randn(POPULATION // 2, sum(x.numel() for x in learner.parameters())))
     together, frames = real_returns(agent, learner.policy, members, environments, seed=3)
     alone, played = [], 0
     for member in members:
@@ -79,6 +79,6 @@ def test_real_episodes_improve_the_policy(learner_and_agent):
 
     first = score()
     for update in range(20):
-        improve(learner, agent, environments, update, generator, optimizer)
+        update_from_episodes(learner, agent, environments, update, generator, optimizer)
     assert score() > first + 2
     assert all(torch.equal(a, b) for a, b in zip(before, agent.model.parameters()))

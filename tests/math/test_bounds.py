@@ -5,17 +5,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reverie.math.bounds import active_units, importance_weighted, log_weight
+from reverie.math.bounds import active_units, importance_weighted_bound, log_weight
 
 
 def test_one_sample_is_the_plain_bound():
     weights = torch.tensor([[1.5, -2.0]])
-    assert importance_weighted(weights).tolist() == [1.5, -2.0]
+    assert importance_weighted_bound(weights).tolist() == [1.5, -2.0]
 
 
 def test_the_mean_of_weights_and_not_of_their_logarithms():
     """Weights 1 and 3: ln 2, where the mean of the logarithms is ln 3 / 2."""
-    found = importance_weighted(torch.tensor([0.0, math.log(3)]))
+    found = importance_weighted_bound(torch.tensor([0.0, math.log(3)]))
     assert found.item() == pytest.approx(math.log(2))
 
 
@@ -24,12 +24,12 @@ def test_more_samples_never_lower_the_expected_bound(values):
     """Burda 2016, Theorem 1, over all subsets of K - 1 of K weights."""
     weights = torch.tensor(values, dtype=torch.float64)
     count = len(values)
-    fewer = torch.stack([importance_weighted(weights[torch.arange(count) != left]) for left in range(count)])
-    assert importance_weighted(weights) >= fewer.mean() - 1e-9
+    fewer = torch.stack([importance_weighted_bound(weights[torch.arange(count) != left]) for left in range(count)])
+    assert importance_weighted_bound(weights) >= fewer.mean() - 1e-9
 
 
 def test_huge_weights_stay_finite():
-    assert importance_weighted(torch.tensor([1e4, 1e4])).item() == pytest.approx(1e4)
+    assert importance_weighted_bound(torch.tensor([1e4, 1e4])).item() == pytest.approx(1e4)
 
 
 def test_the_weight_of_an_exact_posterior_is_the_evidence_whatever_the_sample():

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reverie.math.returns import cumulated_weight, lambda_return
+from reverie.math.returns import cumulative_weight, lambda_return
 
 
 def n_step_return(reward, value, discount, t, n):
@@ -57,5 +57,5 @@ def test_nothing_follows_an_end():
 
 
 def test_cumulated_weight_by_hand():
-    weight = cumulated_weight(torch.tensor([1.0, 0.5]), torch.tensor([[0.9, 0.5, 0.2], [1.0, 0.0, 1.0]]))
+    weight = cumulative_weight(torch.tensor([1.0, 0.5]), torch.tensor([[0.9, 0.5, 0.2], [1.0, 0.0, 1.0]]))
     torch.testing.assert_close(weight, torch.tensor([[1.0, 0.9, 0.45], [0.5, 0.5, 0.0]]))

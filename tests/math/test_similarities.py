@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieved
+from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieval_accuracy
 
 X, Y = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[1.0, 2.0], [4.0, -2.0], [0.0, 0.0]])
 
@@ -55,5 +55,5 @@ def test_retrieved_counts_ties_as_chance():
     similarity = torch.tensor([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [5.0, 5.0, 5.0], [5.0, 5.0, 9.0]])
     negatives = torch.ones(4, 3, dtype=torch.bool)
     negatives[3, 2] = False
-    found = retrieved(similarity, torch.zeros(4, dtype=torch.long), negatives)
+    found = retrieval_accuracy(similarity, torch.zeros(4, dtype=torch.long), negatives)
     torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 1 / 3, 1 / 2]))

@@ -47,13 +47,13 @@ def test_vectors_are_those_of_the_same_step():
 
 def test_steps_without_a_past_do_not_count():
     model, seen = made(given="past"), batch()
-    counts = model.question(seen).counts
+    counts = model.targets(seen).mask
     assert counts.tolist() == [[0, 1, 1], [0, 1, 0]] + [[0, 1, 1]] * 3
     losses = model.losses(model.trace(seen, None))
     seen.obs["view"][1, 2] = 0  # the first frame of an episode: to be predicted by nobody
     again = model.losses(model.trace(seen, None))
     torch.testing.assert_close(losses["reconstruction"], again["reconstruction"])
-    assert made(given="vectors").question(seen).counts.sum() == B * T
+    assert made(given="vectors").targets(seen).mask.sum() == B * T
 
 
 def test_a_learned_prior_depends_on_the_condition():

@@ -45,5 +45,5 @@ def test_raw_outputs_of_zero_draw_the_mean_image():
     mean, raw = torch.rand(4, 4, 1) * 0.9 + 0.05, torch.zeros(2, 3, 4, 4, 1)
     for config in (GaussianPixelsConfig(), BernoulliPixelsConfig()):
         likelihood = config.build()
-        drawn = likelihood.mean(likelihood.place(raw, mean, torch.tensor(0.2)))
+        drawn = likelihood.mean(likelihood.from_network(raw, mean, torch.tensor(0.2)))
         torch.testing.assert_close(drawn, mean.expand_as(raw))

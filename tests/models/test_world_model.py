@@ -6,12 +6,16 @@ import torch
 from mocks import model_config, random_batch, spec
 
 from reverie.dynamics.rollout import observe
+from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
-from reverie.models.world_model import WorldModel
+from reverie.models.world_model import WorldModel, WorldModelConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig, Optimizer
+from reverie.signals.base import RewardHead
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.latent_prediction import LatentPredictionConfig
+from reverie.signals.reward import RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
 SPEC = spec(image=16, vector=2)
@@ -74,7 +78,7 @@ def test_calibrated_images_have_mean_0_and_rms_1_and_come_back_as_pixels():
     found = normalize({"i": images})["i"]
     torch.testing.assert_close(found.mean((0, 1)), torch.zeros(4, 4, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.square().mean().sqrt(), torch.tensor(1.0))
-    torch.testing.assert_close(normalize.pixels("i", found), images.float(), atol=1e-2, rtol=0)
+    torch.testing.assert_close(normalize.invert({"i": found})["i"], images.float(), atol=1e-2, rtol=0)
     normalize.calibrate({"i": torch.full_like(images, 7)})
     assert normalize({"i": torch.full_like(images, 7)})["i"].abs().max() < 1e-5
 
@@ -186,3 +190,36 @@ def test_what_signals_measure_is_logged_by_their_names():
     assert {"bound", "cap", "accuracy"} == expected.keys()
     assert all(torch.equal(metrics[f"tell_apart/{name}"], value) for name, value in expected.items())
     assert not any(x.requires_grad for x in metrics.values())
+
+
+def test_heads_are_found_by_what_they_can_do_and_not_by_their_name():
+    config = model_config()
+    renamed = {f"my_{name}": signal for name, signal in config.signals.items()}
+    model = replace(config, signals=renamed, weights=dict.fromkeys(renamed, 1.0)).build(SPEC)
+    features = torch.randn(3, 4, model.dynamics.feature_size)
+    assert model.reward(features).shape == model.continuation(features).shape == (3, 4)
+    pixels = model.decode(features, in_env_units=True)["pixels"]
+    assert pixels.shape == (3, 4, 16, 16, 3)
+    assert 2 < pixels.max() <= 255
+    assert model.head_name(RewardHead) == "my_reward"
+
+
+def test_a_reward_in_the_environments_unit_is_divided_by_its_scale():
+    config = model_config()
+    signals = config.signals | {"reward": RewardConfig(MLPConfig(1, 16), scale=0.5)}
+    model = replace(config, signals=signals).build(SPEC)
+    features = torch.randn(3, model.dynamics.feature_size)
+    assert torch.equal(model.reward(features, in_env_units=True), 2 * model.reward(features))
+    assert torch.equal(model.to_env_units(model.reward(features)), 2 * model.reward(features))
+
+
+def test_a_missing_head_is_an_error_that_names_the_fix_and_a_missing_continuation_is_1():
+    model = WorldModelConfig(dynamics=RSSMConfig(deter=8, hidden=8)).build(SPEC)
+    features = torch.randn(3, model.dynamics.feature_size)
+    assert model.continuation(features).tolist() == [1.0, 1.0, 1.0]
+    assert not model.has(RewardHead)
+    for read, fix in ((model.reward, "add a reward signal"), (model.decode, "`Reconstruction`")):
+        with pytest.raises(UserError, match=fix):
+            read(features)
+    with pytest.raises(UserError, match=r"--objective\.similarity distance"):
+        model.similarity(features, features)

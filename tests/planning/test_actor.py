@@ -130,12 +130,12 @@ def test_a_score_is_the_mean_over_sampled_futures():
 
 
 def test_sampled_futures_are_drawn_with_the_actors_noise():
-    actor = PlanningActor(PlanningConfig(futures=5), line(), ActionSpace(1, False))
+    actor = PlanningActor(PlanningConfig(num_samples=5), line(), ActionSpace(1, False))
     belief, memory = AddAction.at(0.4, 0.4), actor.initial(2)
     same, _ = actor.act(belief, memory, None)
     torch.testing.assert_close(same[0], same[1])
     noise, _ = actor.noise(2, torch.Generator().manual_seed(0))
-    assert noise.futures.shape == (2, 5, 12, 1)
+    assert noise.samples.shape == (2, 5, 12, 1)
     drawn, _ = actor.act(belief, memory, ActNoise(None, noise, None))
     assert not torch.equal(drawn[0], drawn[1])
 
@@ -156,10 +156,10 @@ def test_an_agent_that_plans_acts_saves_and_loads(tmp_path):
     fresh, _ = agent.act(None, obs)
     kept, _ = agent.act(carry, obs)
     for name in ("mean", "std", "elites"):
-        found, new, old = (getattr(one.memory, name) for one in (restarted, fresh, kept))
+        found, new, old = (getattr(one.actor_state, name) for one in (restarted, fresh, kept))
         torch.testing.assert_close(found[0], new[0])
         torch.testing.assert_close(found[1], old[1])
-    assert not torch.equal(restarted.memory.mean[1], fresh.memory.mean[1])
+    assert not torch.equal(restarted.actor_state.mean[1], fresh.actor_state.mean[1])
 
 
 def test_what_cannot_be_planned_is_said():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from reverie.dynamics.rollout import imagine
-from reverie.planning.cem import CEMConfig, ICEMConfig, colored
+from reverie.planning.cem import CEMConfig, ICEMConfig, color_noise
 from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
@@ -134,7 +134,7 @@ def test_ascent_keeps_the_best_point_that_it_passed():
 @pytest.mark.parametrize("length", [12, 15])
 def test_colored_noise_has_unit_variance_and_its_spectrum(exponent, length):
     white = torch.randn(200_000, length, generator=torch.Generator().manual_seed(0))
-    noise = colored(white, exponent)
+    noise = color_noise(white, exponent)
     assert noise.std(0).min() == pytest.approx(1, abs=0.02)
     assert noise.std(0).max() == pytest.approx(1, abs=0.02)
     power = torch.fft.rfft(noise).abs().square().mean(0)

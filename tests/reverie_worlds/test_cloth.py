@@ -150,7 +150,7 @@ def test_it_keeps_its_size_and_stays_on_the_table(cloth):
 def test_legal_actions_pick_on_the_cloth(cloth):
     cloth.reset(seed=3)
     covered = (np.argwhere(cloth.mask(cloth.points)) + 0.5) / IMAGE * 2 - 1
-    actions = cloth.legal_actions(200, np.random.default_rng(0))
+    actions = cloth.reverie_sample_actions(200, np.random.default_rng(0))
     away = np.linalg.norm(actions[:, None, :2] - covered, axis=-1).min(1)
     assert actions.shape == (200, 5)
     assert away.max() <= np.sqrt(0.5) * 2 / IMAGE

@@ -70,7 +70,7 @@ def test_a_pull_moves_the_nearest_segment_by_the_displacement(rope):
 def test_legal_actions_pick_on_the_rope(rope):
     rope.reset(seed=3)
     covered = (np.argwhere(rope.mask(rope.points)) + 0.5) / IMAGE * 2 - 1
-    actions = rope.legal_actions(200, np.random.default_rng(0))
+    actions = rope.reverie_sample_actions(200, np.random.default_rng(0))
     away = np.linalg.norm(actions[:, None, :2] - covered, axis=-1).min(1)
     assert actions.shape == (200, 4)
     assert away.max() <= np.sqrt(0.5) * 2 / IMAGE
@@ -132,7 +132,7 @@ def test_the_stiffest_corner_of_the_physics_space_does_not_explode():
     for step in range(300):
         if step % 20 == 0:
             rope.place("random", rng)
-        action = rope.legal_actions(1, rng)[0]
+        action = rope.reverie_sample_actions(1, rng)[0]
         rope.drag(rope.picked(action[:2]), action[2:] * rope.reach)
         assert np.abs(rope.points).max() < TABLE / 2 + SEGMENT
     assert not any(warning.number for warning in rope.physics.warning)

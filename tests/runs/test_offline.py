@@ -113,7 +113,7 @@ def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
     recorded = data.build(folder, 0, torch.device("cpu"), torch.Generator())
     recorded.load(lambda text: pytest.fail("recorded again"))
     assert list(recorded.spec.obs) == ["picture"]
-    batch = recorded.test.in_order(5, 3)
+    batch = recorded.test.sequential(5, 3)
     assert set(batch.obs) == {"picture", "place", "pixels"}
     place = batch.obs["place"][..., 0].round().clamp(0, 15).long()
     assert torch.equal(batch.obs["picture"][..., 0, :, 0].argmax(-1), place)
@@ -140,7 +140,7 @@ def test_the_digits_are_real():
     data = Digits(torch.device("cpu"), torch.Generator())
     data.load(lambda text: None)
     assert (len(data.train), len(data.test)) == (1500, 297)
-    batch = data.train.in_order(1, 3)
+    batch = data.train.sequential(1, 3)
     assert batch.obs["label"].argmax(-1).flatten().tolist() == [0, 1, 2]
     assert batch.obs["pixels"].shape == (3, 1, 8, 8, 1)
     assert int(batch.obs["pixels"].max()) == 255
@@ -205,7 +205,7 @@ def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
     data = config.data.build(tmp_path, 0, torch.device("cpu"), torch.Generator())
     data.load(lambda text: None)
     assert len(data.train) + len(data.test) == sum(end - start for start, end, _ in chunks(agent / "replay"))
-    assert data.test.in_order(1, 1).is_first.all()
+    assert data.test.sequential(1, 1).is_first.all()
     assert config.world == "agent"
 
 

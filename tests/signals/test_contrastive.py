@@ -8,7 +8,7 @@ import torch
 from mocks import added, spec
 
 from reverie.errors import UserError
-from reverie.signals.contrastive import ContrastiveConfig, negatives
+from reverie.signals.contrastive import ContrastiveConfig, negative_mask
 
 KINDS = ("next", "current", "trajectory")
 EVERY = list(chain.from_iterable(combinations(KINDS, n) for n in (1, 2, 3)))
@@ -39,7 +39,7 @@ def candidates(kinds, b: int, column: int) -> set[tuple[int, int]]:
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("kinds", EVERY, ids="+".join)
 def test_who_is_told_from_whom(kinds, steps):
-    found = negatives(IS_FIRST, steps, kinds)
+    found = negative_mask(IS_FIRST, steps, kinds)
     for b in range(3):
         for t in range(4):
             for d in range(1, min(steps, 3 - t) + 1):

@@ -9,15 +9,21 @@ from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.latent_prediction import LatentPredictionConfig
-from reverie.signals.multi_step import arrived, following, masked_mean_per_step, predict_ahead, reaches
+from reverie.signals.multi_step import (
+    align_to_target,
+    future_values,
+    masked_mean_per_step,
+    predict_multi_step,
+    valid_targets,
+)
 
 BORDER = torch.tensor([[False, False, False, False], [True, False, True, False]])
 
 
-def test_following_and_reaches_by_hand():
-    assert following(torch.tensor([[0, 1, 2, 3]]), 2).tolist() == [[[1, 2], [2, 3], [3, 3], [3, 3]]]
+def test_future_values_and_valid_targets_by_hand():
+    assert future_values(torch.tensor([[0, 1, 2, 3]]), 2).tolist() == [[[1, 2], [2, 3], [3, 3], [3, 3]]]
     yes, no = True, False
-    assert reaches(BORDER, 2).tolist() == [
+    assert valid_targets(BORDER, 2).tolist() == [
         [[yes, yes], [yes, yes], [yes, no], [no, no]],
         [[yes, no], [no, no], [yes, no], [no, no]],
     ]
@@ -26,20 +32,20 @@ def test_following_and_reaches_by_hand():
 def test_predictions_by_hand():
     """From 1, 2, 4, 8 by the actions 10, 100, 1000, 0: each adds the actions from its own column on."""
     trace = added(torch.tensor([[[1.0], [2], [4], [8]]]), torch.tensor([[[10.0], [100], [1000], [0]]]))
-    ahead = predict_ahead(trace, 2)
-    found = ahead.features[0, :, :, 0]
+    predictions = predict_multi_step(trace, 2)
+    found = predictions.features[0, :, :, 0]
     assert found[:2].tolist() == [[11, 111], [102, 1102]]
     assert found[2, 0] == 1004
-    assert ahead.target[0, :, :, 0].tolist() == [[2, 4], [4, 8], [8, 8], [8, 8]]
-    assert ahead.valid[0].tolist() == [[True, True], [True, True], [True, False], [False, False]]
-    assert ahead.states.value.shape == (1, 4, 2, 1)
+    assert predictions.target[0, :, :, 0].tolist() == [[2, 4], [4, 8], [8, 8], [8, 8]]
+    assert predictions.valid[0].tolist() == [[True, True], [True, True], [True, False], [False, False]]
+    assert predictions.states.value.shape == (1, 4, 2, 1)
 
 
 def test_predictions_are_imagined_with_the_noise_of_their_columns():
     generator = torch.Generator().manual_seed(0)
     features, action, noise = (torch.randn(2, 5, 3, generator=generator) for _ in range(3))
     trace = added(features, action, noise=noise)
-    found = predict_ahead(trace, 3)
+    found = predict_multi_step(trace, 3)
     for b, t in [(0, 0), (1, 1)]:
         start = tree.map(lambda x, b=b, t=t: x[b, t][None], trace.posterior)
         path = imagine(AddAction(3), start, action[b, t : t + 3][None], noise[b, t + 1 : t + 4][None])
@@ -48,13 +54,13 @@ def test_predictions_are_imagined_with_the_noise_of_their_columns():
 
 def test_losses_arrive_at_the_column_they_are_about():
     x = torch.tensor([[[1.0, 10, 100, 1000, 5], [2, 20, 200, 2000, 5], [3, 30, 300, 3000, 5], [4, 40, 400, 4000, 5]]])
-    assert arrived(x)[0].tolist() == [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 10, 0, 0, 0], [3, 20, 100, 0, 0]]
+    assert align_to_target(x)[0].tolist() == [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 10, 0, 0, 0], [3, 20, 100, 0, 0]]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 6])
 def test_the_mean_is_over_valid_predictions(steps):
     """A slow loop over pairs of one episode; the others may hold anything, also what is no number."""
-    valid = reaches(BORDER, steps)
+    valid = valid_targets(BORDER, steps)
     loss = torch.randn(2, 4, steps, generator=torch.Generator().manual_seed(0))
     found = masked_mean_per_step(torch.where(valid, loss, torch.nan), valid)
     means, column = [], torch.zeros(2, 4)
@@ -71,7 +77,9 @@ def test_the_mean_is_over_valid_predictions(steps):
 
 def test_no_valid_prediction_is_no_loss():
     everywhere = torch.ones(3, 4, dtype=torch.bool)
-    assert masked_mean_per_step(torch.ones(3, 4, 2), reaches(everywhere, 2)).tolist() == torch.zeros(3, 4).tolist()
+    assert (
+        masked_mean_per_step(torch.ones(3, 4, 2), valid_targets(everywhere, 2)).tolist() == torch.zeros(3, 4).tolist()
+    )
 
 
 @pytest.mark.parametrize("config", [LatentPredictionConfig, ContrastiveConfig])

@@ -44,14 +44,14 @@ def test_a_model_that_is_wrong_is_found_out(seen):
     class Kind(Arrived):
         """Promises 2 a decision more than comes."""
 
-        def predict(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-            return super().predict(features) + 2.0
+        def predict_reward(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
+            return super().predict_reward(features) + 2.0
 
     class Upside(Arrived):
         """Loves to fall."""
 
-        def predict(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-            return -super().predict(features)
+        def predict_reward(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
+            return -super().predict_reward(features)
 
     model = TrueModel(2)
     model.signals["reward"] = Kind()

@@ -18,7 +18,7 @@ from studies.generative.run import linear_gaussian
 def digits():
     data = Digits(torch.device("cpu"), torch.Generator())
     data.load(lambda text: None)
-    return data.train.in_order(1, 300)
+    return data.train.sequential(1, 300)
 
 
 def linear(size: int):

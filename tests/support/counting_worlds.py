@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from reverie.envs import EnvConfig, Step, make
+from reverie.envs.conversions import uniform_actions
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
@@ -109,20 +110,27 @@ class Many(Choices):
 class Legal(Counting):
     """Legal is what its first number has grown to so far: [n / 10, 10 or 0]."""
 
-    def legal_actions(self, count, rng):
+    def reverie_sample_actions(self, count, rng):
         return np.stack([np.full(count, self.buffer[0] / 10), 10.0 * rng.integers(2, size=count)], axis=1)
+
+
+class Chess(Counting):
+    """Its `legal_actions` is a method of its own, which knows nothing of Reverie."""
+
+    def legal_actions(self):
+        return ["e4", "d4"]
 
 
 class Odd(Choices):
     """Of its three choices 5, 6, 7 only 5 and 7 are legal."""
 
-    def legal_actions(self, count, rng):
+    def reverie_sample_actions(self, count, rng):
         return 5 + 2 * rng.integers(2, size=count)
 
 
 gymnasium.register("Counting-v0", Counting, max_episode_steps=100)
 gymnasium.register("Endless-v0", Endless)
-for world in (Blind, Choices, Legal, Odd, Whole, Unbounded, Stacked, Many):
+for world in (Blind, Choices, Legal, Chess, Odd, Whole, Unbounded, Stacked, Many):
     gymnasium.register(f"{world.__name__}-v0", world, max_episode_steps=100)
 
 
@@ -136,12 +144,10 @@ class Perilous:
     def spec(self) -> EnvSpec:
         return self._world.spec
 
-    restricts_actions = True
-
-    def legal_actions(self, count: int, seed: int) -> np.ndarray:
+    def sample_actions(self, count: int, seed: int) -> np.ndarray:
         if seed == 13:
             os.kill(os.getpid(), signal.SIGKILL)
-        return self._world.legal_actions(count, seed)
+        return uniform_actions(self.spec.action, count, np.random.default_rng(seed))
 
     def reset(self, seed: int) -> Step:
         return self._world.reset(seed)

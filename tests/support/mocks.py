@@ -61,12 +61,29 @@ class AddAction(nn.Module):
         return torch.randn(*shape, self.noise_size, generator=generator)
 
 
-class Head(nn.Module):
-    """A signal whose prediction is a given function of the features."""
+class KnownReward(nn.Module):
+    """A reward head that is a given function of the features."""
 
     def __init__(self, function) -> None:
         super().__init__()
-        self.predict = function
+        self.function = function
+
+    def predict_reward(self, features: Tensor) -> Tensor:
+        return self.function(features)
+
+    def to_env_units(self, reward: Tensor) -> Tensor:
+        return reward
+
+
+class KnownContinuation(nn.Module):
+    """A continuation head that is a given function of the features."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.function = function
+
+    def predict_continuation(self, features: Tensor) -> Tensor:
+        return self.function(features)
 
 
 class KnownWorld(WorldModel):
@@ -75,7 +92,8 @@ class KnownWorld(WorldModel):
     def __init__(self, dynamics: nn.Module, **heads) -> None:
         nn.Module.__init__(self)
         self.dynamics = dynamics
-        self.signals = nn.ModuleDict({name: Head(function) for name, function in heads.items()})
+        kinds = {"reward": KnownReward, "continuation": KnownContinuation}
+        self.signals = nn.ModuleDict({name: kinds[name](function) for name, function in heads.items()})
 
 
 def spec(image: int = 16, vector: int = 0, action: int = 2, discrete: bool = False) -> EnvSpec:

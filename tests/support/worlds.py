@@ -1,6 +1,7 @@
 """Small worlds for tests of the training loop, as `worlds:Id-v0`. Importing this module registers the ids."""
 
 import os
+from pathlib import Path
 from typing import ClassVar
 
 import gymnasium
@@ -117,7 +118,7 @@ class Square(gymnasium.Env):
         self.place = self.moved(action)
         return self.observe(), -self.distance(self.place), False, False, {}
 
-    def legal_actions(self, count, rng) -> np.ndarray:
+    def reverie_sample_actions(self, count, rng) -> np.ndarray:
         return (rng.uniform(-1, 1, (count, 1)) * np.eye(2)[rng.integers(2, size=count)]).astype(np.float32)
 
     def foresee(self, actions) -> np.ndarray:
@@ -130,7 +131,7 @@ class Square(gymnasium.Env):
 class Pushed(Slide):
     """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
 
-    def legal_actions(self, count, rng):
+    def reverie_sample_actions(self, count, rng):
         return (rng.uniform(0.1, 0.2, (count, 1)) + self.place / 100).astype(np.float32)
 
 
@@ -144,5 +145,17 @@ class Deadly(Slide):
         return super().step(action)
 
 
-for world, steps in ((Slide, 20), (Aside, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (Square, 4)):
+class DiesOnce(Slide):
+    """Its process dies at the third step, unless one has died before: the variable names the file that says so."""
+
+    def step(self, action):
+        self.steps = getattr(self, "steps", 0) + 1
+        died = Path(os.environ["DIES_ONCE"])
+        if self.steps == 3 and not died.exists():
+            died.touch()
+            os._exit(1)
+        return super().step(action)
+
+
+for world, steps in ((Slide, 20), (Aside, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (DiesOnce, 20), (Square, 4)):
     gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=steps)

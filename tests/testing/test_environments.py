@@ -16,7 +16,6 @@ class Sound:
     """A world without a fault: it sums actions from a start that the seed decides, and ends after six steps."""
 
     spec = SPEC
-    restricts_actions = False
 
     def __init__(self, config):
         self.count = 9
@@ -38,9 +37,6 @@ class Sound:
     def stepped(self, reward):
         obs = {"state": np.array([self.total, self.count], np.float32)}
         return Step(obs, reward, self.count == 0, self.count == 6, False)
-
-    def legal_actions(self, count, seed):
-        return uniform_actions(self.spec.action, count, np.random.default_rng(seed))
 
     def render(self):
         return np.zeros((10, 20, 3), np.uint8)
@@ -162,32 +158,37 @@ class DeafToSeeds(Sound):
         return super().reset(0)
 
 
-class DoubleLegal(Sound):
-    def legal_actions(self, count, seed):
+class Sampling(Sound):
+    def sample_actions(self, count, seed):
+        return uniform_actions(self.spec.action, count, np.random.default_rng(seed))
+
+
+class DoubleSampled(Sound):
+    def sample_actions(self, count, seed):
         return np.zeros((count, 1))
 
 
-class BeyondLegal(Sound):
-    def legal_actions(self, count, seed):
+class BeyondSampled(Sound):
+    def sample_actions(self, count, seed):
         return np.full((count, 1), 2, np.float32)
 
 
-class WhimsicalLegal(Sound):
+class WhimsicalSampled(Sampling):
     asked = 0
 
-    def legal_actions(self, count, seed):
+    def sample_actions(self, count, seed):
         self.asked += 1
-        return super().legal_actions(count, seed + self.asked)
+        return super().sample_actions(count, seed + self.asked)
 
 
-class DisturbingLegal(Sound):
-    def legal_actions(self, count, seed):
+class DisturbingSampled(Sampling):
+    def sample_actions(self, count, seed):
         self.total += 1
-        return super().legal_actions(count, seed)
+        return super().sample_actions(count, seed)
 
 
-class NoLegal(Sound):
-    def legal_actions(self, count, seed):
+class NoSampled(Sound):
+    def sample_actions(self, count, seed):
         raise NotImplementedError("no idea")
 
 
@@ -225,6 +226,7 @@ def unmakeable(config):
 def test_nothing_is_wrong_with_a_sound_world():
     assert check(CONFIG, make=Sound) == []
     assert check(replace(CONFIG, time_limit=None), make=Sound) == []
+    assert check(CONFIG, make=Sampling) == []
 
 
 @pytest.mark.parametrize(
@@ -248,11 +250,11 @@ def test_nothing_is_wrong_with_a_sound_world():
         (Unclipped, "An action of 3 is not clipped: it does more than 1."),
         (PlaysOn, "A step after is_last is played in silence"),
         (DeafToSeeds, f"{REMARK}every seed starts with the same observation."),
-        (DoubleLegal, "legal_actions(5, seed) gives float64 (5, 1), not float32 (5, 1)."),
-        (BeyondLegal, "legal_actions are not within [-1, 1]."),
-        (WhimsicalLegal, "legal_actions differ for the same state and seed"),
-        (DisturbingLegal, "An episode goes on differently once legal_actions were asked for."),
-        (NoLegal, "legal_actions(count, seed) raised NotImplementedError: no idea."),
+        (DoubleSampled, "sample_actions(5, seed) gives float64 (5, 1), not float32 (5, 1)."),
+        (BeyondSampled, "sample_actions is not within [-1, 1]."),
+        (WhimsicalSampled, "sample_actions differs for the same state and seed"),
+        (DisturbingSampled, "An episode goes on differently once sample_actions was called."),
+        (NoSampled, "sample_actions(count, seed) raised NotImplementedError: no idea."),
         (GrayFrames, "render() gives uint8 (10, 20), not a uint8 image (height, width, 3)."),
         (Undrawable, f"{REMARK}render() raised NotImplementedError: no screen, so there will be no videos."),
         (WillNotClose, "close() raised OSError: stuck."),

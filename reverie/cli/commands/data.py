@@ -16,14 +16,14 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     """`reverie collect ID`"""
     from reverie.cli.display import LiveDisplay
     from reverie.data import minari
+    from reverie.data.random_trajectories import available_cores
     from reverie.data.recording import collect
-    from reverie.data.recording_workers import cores
     from reverie.runs.interrupt import Interrupted, asked_to_stop
 
     env = environment(arguments.id, settings)
     out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
     privileged = tuple(name for name in arguments.privileged.split(",") if name)
-    workers = arguments.workers or cores()
+    workers = arguments.workers or available_cores()
     if arguments.minari:
         minari.check_new(arguments.minari)
     with LiveDisplay(f"collecting from {env.id}, seed {arguments.seed}, in {out}") as display, asked_to_stop() as stop:
