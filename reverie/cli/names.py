@@ -6,16 +6,16 @@ result depends on it. Setting `REVERIE_CACHE` to a folder moves it.
 """
 
 import functools
-import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import reverie
 from reverie.config import plugins
-from reverie.config.overrides import unknown_setting
+from reverie.config.overrides import leaves, unknown_setting
+from reverie.config.renamed import OLD_KEYS
 from reverie.errors import UserError
 from reverie.files import atomic_write
 
@@ -40,13 +40,12 @@ def refresh() -> None:
     if read().get("stamp") == _stamp():
         return
     from reverie import recipes
-    from reverie.config.overrides import leaves
     from reverie.envs import list_ids
 
-    settings = {
-        name: sorted({path for size in recipes.SIZES for path in leaves(recipes.build(name, size))})
-        for name in recipes.names()
-    }
+    settings: dict[str, list[str]] = {}
+    for name in recipes.names():
+        every = (path for size in recipes.SIZES for path in _settings(name, size))
+        settings[name] = list(dict.fromkeys(every))
     ids = [id for ids in list_ids().values() for id in ids]
     names = {"stamp": _stamp(), "settings": settings, "sizes": list(recipes.SIZES), "envs": ids}
     try:
@@ -63,15 +62,14 @@ def refuse_unknown(recipe: str, texts: Mapping[str, str]) -> None:
     belongs to is chosen on the same command line. Then nothing is raised, and the config itself decides.
     """
     names = read()
-    if (
-        recipe not in names.get("settings", ())
-        or names["stamp"] != _stamp()
-        or set(plugins.installed()) - set(plugins.OWN)
-    ):
+    others = set(plugins.installed()) - set(plugins.OWN)
+    if others or recipe not in names.get("settings", ()) or names["stamp"] != _stamp():
         return
     every = {path for paths in names["settings"].values() for path in paths}
     for text in texts:
         words = text.split(".")
+        if OLD_KEYS & set(words):
+            continue
         beginnings = {".".join(words[:length]) for length in range(1, len(words))}
         meant = {text, f"data.{text}"}
         is_group = any(path.startswith(f"{name}.") for path in every for name in meant)
@@ -79,9 +77,19 @@ def refuse_unknown(recipe: str, texts: Mapping[str, str]) -> None:
             raise unknown_setting(text, names["settings"][recipe])
 
 
+def _settings(recipe: str, size: str) -> Iterable[str]:
+    """The settings of a recipe, none for a size that it does not have."""
+    from reverie.recipes import build
+
+    try:
+        return leaves(build(recipe, size))
+    except UserError:
+        return ()
+
+
 @functools.cache
 def _stamp() -> str:
-    """The version, and the number and newest time of the package's files: it changes with each edit."""
+    """The package's place, the number and newest time of its files, and the plug-ins: it changes with each edit."""
     root = Path(reverie.__file__).parent
     times = [entry.stat().st_mtime_ns for entry in root.rglob("*.py")]
-    return f"{importlib.metadata.version('reverie')} {len(times)} {max(times)}"
+    return f"{root} {len(times)} {max(times)} {','.join(plugins.installed())}"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from reverie.config.hints import SYNONYMS, hint, nearest_few
-from reverie.errors import UserError
+from reverie.config.hints import SYNONYMS, hint
+from reverie.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ def parse(commands: Mapping[str, Command], words: Sequence[str]) -> Parsed:
     name, *rest = ["version"] if words[0] == "--version" else words
     if name not in commands:
         visible = [name for name, command in commands.items() if not command.hidden]
-        raise UserError(f"There is no command `{name}`.{nearest_few(name, visible)} `reverie --help` lists them.")
+        raise UserError(f"There is no command `{name}`.{nearest(name, visible)} `reverie --help` lists them.")
     command = commands[name]
     if set(_HELP) & set(rest) and not command.hidden:
         text = _parser(name, command).format_help().rstrip()
         return _print_text, argparse.Namespace(text=text, use=()), {}
     own, settings = _split(name, command, rest)
-    return command.run, _parser(name, command).parse_args(own), settings
+    return command.run, _parser(name, command).parse_intermixed_args(own), settings
 
 
 def overview(commands: Mapping[str, Command]) -> str:

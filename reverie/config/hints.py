@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from reverie.errors import did_you_mean
+
 _FEW = 20
 """Settings that one sentence can list."""
-_MOST = 4
-"""Suggestions that one sentence can give."""
 _CUTOFF = 0.6
 """Similarity, from 0 to 1, from which a word counts as a typing mistake for another."""
+
+_NEARLY = 0.85
+"""Similarity of two paths from which one is meant by the other."""
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "action_repeat": ("env.repeat",),
@@ -48,13 +51,6 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 """Words that other libraries use -> the settings here; only those that exist in a config are suggested."""
 
 
-def nearest_few(word: str, names: Iterable[str]) -> str:
-    """A hint ` Did you mean A or B?`: the names that begin with `word`, else the closest; empty where none is close."""
-    names = list(names)
-    beginning = [name for name in names if word and name.startswith(word)]
-    return _question(beginning or _close(word, names))
-
-
 def hint(path: str, settings: Sequence[str], prefix: str = "") -> str:
     """A hint about `path`, which is none of `settings` (dotted paths); empty where nothing is close.
 
@@ -66,28 +62,33 @@ def hint(path: str, settings: Sequence[str], prefix: str = "") -> str:
     parent = _parent(path, settings)
     below = [setting for setting in settings if setting.startswith(parent)]
     same_word = _with_last_word(word, below) or _with_last_word(word, settings)
+    same_word = get_close_matches(path, same_word, n=1, cutoff=_NEARLY) or same_word
     if synonyms or same_word:
-        return _question(synonyms or same_word, prefix)
+        return _did_you_mean(synonyms or same_word, prefix)
     by_word: dict[str, list[str]] = {}
     for setting in below:
         by_word.setdefault(setting.split(".")[-1], []).append(setting)
-    words = _close(word, by_word)
+    words = _closest(word, by_word)
     if words:
-        return _question([setting for word in words for setting in by_word[word]], prefix)
+        return _did_you_mean([setting for word in words for setting in by_word[word]], prefix)
     if parent and len(below) <= _FEW:
         return f" There is {', '.join(prefix + setting for setting in below)}."
     without_end = path.removesuffix(f".{word}")
-    return _question([without_end] if without_end in settings else _close(path, settings), prefix)
+    return _did_you_mean([without_end] if without_end in settings else _closest(path, settings), prefix)
 
 
 def group_hint(path: str, settings: Sequence[str]) -> str:
-    """`. Did you mean PATH?` for a value given to a group of settings: the setting in it that names its subject, if any."""
+    """A hint, with the full stop before it, for a value given to a group: the setting in it that names the subject."""
     named = [setting for setting in (f"{path}.id", f"{path}.folder") if setting in settings]
-    return f".{_question(named)}" if named else ""
+    return f".{_did_you_mean(named)}" if named else ""
 
 
-def _close(word: str, names: Iterable[str]) -> list[str]:
-    return get_close_matches(word, list(names), n=_MOST, cutoff=_CUTOFF)
+def _closest(word: str, names: Iterable[str]) -> list[str]:
+    return get_close_matches(word, list(names), n=1, cutoff=_CUTOFF)
+
+
+def _did_you_mean(settings: Sequence[str], prefix: str = "") -> str:
+    return did_you_mean([prefix + setting for setting in settings])
 
 
 def _with_last_word(word: str, settings: Sequence[str]) -> list[str]:
@@ -102,11 +103,3 @@ def _parent(path: str, settings: Sequence[str]) -> str:
         if any(setting.startswith(beginning) for setting in settings):
             return beginning
     return ""
-
-
-def _question(suggestions: Sequence[str], prefix: str = "") -> str:
-    listed = [prefix + suggestion for suggestion in suggestions[:_MOST]]
-    if not listed:
-        return ""
-    beginning = ", ".join(listed[:-1])
-    return f" Did you mean {f'{beginning} or ' if beginning else ''}{listed[-1]}?"

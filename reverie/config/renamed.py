@@ -29,6 +29,7 @@ KEYS_OF = {
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
+OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {
     "standardise.": "normalize.",
 }

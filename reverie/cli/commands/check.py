@@ -30,8 +30,8 @@ def check(arguments: Namespace, settings: Texts) -> int:
 
     family_type = getattr(import_module(module), family)
     holder = make_dataclass("Holder", [(kind, family_type, None)], frozen=True)
-    texts = {kind: arguments.name} | {f"{kind}.{path}": text for path, text in settings.items()}
-    config = getattr(override(holder(), texts), kind)
+    config = getattr(override(holder(), {kind: arguments.name}), kind)
+    config = override(config, settings)
     return _report(arguments.name, getattr(import_module("reverie.testing"), function)(config))
 
 

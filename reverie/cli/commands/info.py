@@ -50,11 +50,14 @@ def _print_settings(values: Mapping[str, str], descriptions: Mapping[str, str]) 
 
 def recipes(arguments: Namespace, _: Texts) -> int:
     """`reverie recipes`"""
-    from reverie.recipes import describe, names
+    from reverie import recipes
 
-    width = max(map(len, names()))
-    for name in names():
-        print(f"{name:<{width}}  {describe(name)}")
+    names = recipes.names()
+    origin = getattr(recipes, "origin", lambda name: None)
+    width = max(map(len, names))
+    for name in names:
+        module = origin(name)
+        print(f"{name:<{width}}  {recipes.describe(name)}{f' ({module})' if module else ''}")
     return 0
 
 
@@ -70,8 +73,18 @@ def envs(arguments: Namespace, _: Texts) -> int:
         raise UserError(f"No environment has `{word}` in its id.{nearest(word, every)} `reverie envs` lists all.")
     for family, ids in matching.items():
         if ids or not word:
-            print("\n  ".join([family, *ids]))
+            print("\n  ".join([family, *(f"{id}{_origin(id)}" for id in ids)]))
     return 0
+
+
+def _origin(env_id: str) -> str:
+    """The package of an environment that another package has registered with Gymnasium, in parentheses."""
+    import gymnasium
+
+    spec = gymnasium.registry.get(env_id)
+    place = getattr(spec, "entry_point", None) or "gymnasium"
+    package = (place if isinstance(place, str) else place.__module__).split(":")[0].split(".")[0]
+    return "" if package == "gymnasium" else f"  ({package})"
 
 
 def doctor(arguments: Namespace, _: Texts) -> int:
