@@ -9,6 +9,8 @@ import functools
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +44,10 @@ def refresh() -> None:
     from reverie import recipes
     from reverie.envs import list_ids
 
-    settings: dict[str, list[str]] = {}
-    for name in recipes.names():
-        every = (path for size in recipes.SIZES for path in _settings(name, size))
-        settings[name] = list(dict.fromkeys(every))
-    ids = [id for ids in list_ids().values() for id in ids]
+    families = [ids for ids in list_ids().values() if ids]
+    examples = [None, *(ids[0] for ids in families)]  # a recipe's settings may differ by family
+    settings = {name: _settings(name, examples) for name in recipes.names()}
+    ids = [id for ids in families for id in ids]
     names = {"stamp": _stamp(), "settings": settings, "sizes": list(recipes.SIZES), "envs": ids}
     try:
         path().parent.mkdir(parents=True, exist_ok=True)
@@ -77,14 +78,15 @@ def refuse_unknown(recipe: str, texts: Mapping[str, str]) -> None:
             raise unknown_setting(text, names["settings"][recipe])
 
 
-def _settings(recipe: str, size: str) -> Iterable[str]:
-    """The settings of a recipe, none for a size that it does not have."""
-    from reverie.recipes import build
+def _settings(recipe: str, env_ids: Iterable[str | None]) -> list[str]:
+    """The settings of a recipe at any size, in any of these environments."""
+    from reverie.recipes import SIZES, build
 
-    try:
-        return leaves(build(recipe, size))
-    except UserError:
-        return ()
+    settings: dict[str, None] = {}
+    for env_id, size in product(env_ids, SIZES):
+        with suppress(UserError):  # a size or an environment that the recipe does not have
+            settings |= dict.fromkeys(leaves(build(recipe, size, env_id)))
+    return list(settings)
 
 
 @functools.cache

@@ -44,7 +44,8 @@ def _describe(config: Any, path: str) -> list[tuple[str, str]]:
 
 
 def _first_line(cls: type) -> str:
-    return (cls.__doc__ or "").strip().partition("\n")[0]
+    line = (cls.__doc__ or "").strip().partition("\n")[0]
+    return "" if line.startswith(f"{cls.__name__}(") else line  # what `dataclass` writes where nothing stands
 
 
 @functools.cache
