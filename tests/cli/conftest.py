@@ -1,9 +1,8 @@
-"""Every test of the command line has a cache folder of its own, empty at the start."""
-
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def cache(tmp_path, monkeypatch):
+    """A cache folder of the test's own, which does not exist yet."""
     monkeypatch.setenv("REVERIE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"

@@ -41,7 +41,7 @@ def test_candidates(line, offered, known):
     assert candidates(main.COMMANDS, line.split(" ")) == offered
 
 
-def test_without_remembered_names_commands_and_options_are_offered():
+def test_without_remembered_names_commands_and_options_are_offered(cache):
     assert candidates(main.COMMANDS, []) == candidates(main.COMMANDS, [""])
     assert "--seed" in candidates(main.COMMANDS, ["train", "dreamer_v1", "--"])
     assert candidates(main.COMMANDS, ["train", "d"]) == []

@@ -12,15 +12,26 @@ from reverie.errors import UserError
 ENVS = ["Pendulum-v1", "dm_control/walker-walk-v0", "ALE/Pong-v5", "MinAtar/breakout-v1"]
 
 
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """The file that `refresh` writes where no plug-in is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REVERIE_CACHE", str(tmp_path_factory.mktemp("names")))
+        patch.setattr("reverie.envs.list_ids", lambda: {env_id: [env_id] for env_id in ENVS})
+        patch.setattr(names.plugins, "installed", dict)
+        names._stamp.cache_clear()
+        names.refresh()
+        yield names.path().read_text()
+        names._stamp.cache_clear()
+
+
 @pytest.fixture
-def known(monkeypatch):
-    """The settings of every recipe, as the command line remembers them."""
-    monkeypatch.setattr("reverie.envs.list_ids", lambda: {"a": ENVS[:1], "b": ENVS[1:2], "c": ENVS[2:3], "d": ENVS[3:]})
+def known(text, cache, monkeypatch):
+    """The names in the file of this test."""
     monkeypatch.setattr(names.plugins, "installed", dict)
-    names._stamp.cache_clear()
-    names.refresh()
-    yield names.read()
-    names._stamp.cache_clear()
+    cache.mkdir()
+    names.path().write_text(text)
+    return names.read()
 
 
 def test_names_are_written_once(known, monkeypatch):
