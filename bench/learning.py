@@ -19,6 +19,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +29,12 @@ from reverie.agents.agent import load
 from reverie.config.files import encode
 from reverie.config.overrides import override
 from reverie.errors import UserError
-from reverie.evaluate.figures import curve
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation import open_loop
+from reverie.evaluation.figures import Style, plot
+from reverie.evaluation.imagination import imagine_episode
+from reverie.evaluation.returns import evaluate
 from reverie.progress import Progress
-from reverie.runs import checkpoint, outcome
+from reverie.runs import checkpoint
 from reverie.runs.interrupt import Interrupted
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume, train
@@ -101,7 +104,8 @@ def learn(asked: argparse.Namespace, config) -> dict:
             signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, saved
 
     try:
-        resume(folder, on_progress) if (folder / "checkpoints").exists() else train(config, folder, on_progress)
+        options: dict[str, Any] = {"progress": False, "callbacks": [on_progress], "evaluate": False}
+        resume(folder, **options) if (folder / "checkpoints").exists() else train(config, folder, **options)
     except Interrupted:
         if not time_is_up:
             raise
@@ -109,7 +113,7 @@ def learn(asked: argparse.Namespace, config) -> dict:
     clock.write_text(str(seconds))
     agent = load(folder, config.device)
     result = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed)
-    outcome.draw_imagination(agent, result.episodes[0], outcome.CONTEXT, outcome.HORIZON, folder)
+    open_loop.draw(folder, imagine_episode(agent, result.episodes[0]))
     last = checkpoint.newest(folder / "checkpoints")["clock"]
     row = {
         "seed": config.seed,
@@ -142,14 +146,15 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
             line, last = f"{label}, seed {seed['seed']}", (seed["frames"], seed["mean"])
             shown = seed["evaluations"] or smooth(seed["episodes"])
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
-            training[line] = thinned(seed["episodes"])
+            training[line] = [thinned(seed["episodes"])]
     longest, published = max(seed["frames"] for seed in found["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
         points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(found["env"]), {}).items()]
         if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
             published[f"{method}, published"] = near
-    path, title = HERE.parent / "docs" / "images" / f"{name}_curves.png", f"{found['env']}: evaluations, training faint"
-    curve(path, evaluations, title, training=training, published=published)
+    path = HERE.parent / "docs" / "images" / f"{name}_curves.png"
+    style = Style(f"{found['env']}: evaluations, training faint", "environment frames", "episode return")
+    plot(path, evaluations, style, faint=training, stars=published)
 
 
 def thinned(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:

@@ -26,7 +26,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from update import matmul_peak, processor, timed
 
 from reverie import tree
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import choose_device
 from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.rssm import RSSMConfig
@@ -42,6 +41,7 @@ from reverie.planning.refined import CEMThenGradientConfig
 from reverie.recipes.planet import planet
 from reverie.signals.reward import RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.types import ActNoise
 from studies.planners.budgets import evaluations
 
 PLANET, LAPTOP = "PlaNet's CEM", "laptop's iCEM"

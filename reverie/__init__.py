@@ -2,7 +2,8 @@
 
 import reverie
 
-agent = reverie.load("runs/demo")          # a trained run's folder
+folder = reverie.train(reverie.recipe("dreamer_v1", "laptop", "Pendulum-v1"))
+agent = reverie.load(folder)
 carry, action = agent.act(None, obs)       # one observation or a batch
 """
 
@@ -10,30 +11,81 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reverie.agents.agent import Agent, load, replan, towards
-    from reverie.errors import UserError
+    from reverie.agents.agent import Agent as Agent
+    from reverie.agents.agent import load as load
+    from reverie.agents.agent import with_goal as with_goal
+    from reverie.agents.agent import with_planner as with_planner
+    from reverie.envs import make as make_env
+    from reverie.envs.base import EnvConfig as EnvConfig
+    from reverie.errors import UserError as UserError
+    from reverie.progress import Callback as Callback
+    from reverie.progress import Progress as Progress
     from reverie.recipes import build as recipe
-    from reverie.runs.config import OnlineConfig
-    from reverie.runs.loop import resume, train
+    from reverie.runs.config import OfflineConfig as OfflineConfig
+    from reverie.runs.config import OnlineConfig as OnlineConfig
+    from reverie.runs.evaluation import evaluate as evaluate
+    from reverie.runs.evaluation import imagine as imagine
+    from reverie.runs.loop import resume as resume
+    from reverie.runs.loop import train as train
+    from reverie.runs.offline import load_model as load_model
 
-__all__ = ["Agent", "OnlineConfig", "UserError", "load", "recipe", "replan", "resume", "towards", "train"]
+    _ = make_env, recipe
 
 _PLACES = {
-    "Agent": ("reverie.agents.agent", "Agent"),
-    "OnlineConfig": ("reverie.runs.config", "OnlineConfig"),
-    "UserError": ("reverie.errors", "UserError"),
-    "load": ("reverie.agents.agent", "load"),
-    "recipe": ("reverie.recipes", "build"),
-    "replan": ("reverie.agents.agent", "replan"),
-    "towards": ("reverie.agents.agent", "towards"),
-    "resume": ("reverie.runs.loop", "resume"),
-    "train": ("reverie.runs.loop", "train"),
+    "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),
+    "reverie.agents.policies": ("PolicyConfig",),
+    "reverie.config.plugins": ("use",),
+    "reverie.data.agent_replay": ("AgentReplayConfig",),
+    "reverie.data.arrays": ("ArraysConfig",),
+    "reverie.data.dataset": ("DatasetConfig",),
+    "reverie.data.digits": ("DigitsConfig",),
+    "reverie.data.interaction": ("InteractionConfig",),
+    "reverie.data.minari": ("MinariConfig",),
+    "reverie.data.replay": ("ReplayConfig",),
+    "reverie.dynamics.deterministic": ("DeterministicConfig",),
+    "reverie.dynamics.rnn": ("RNNConfig",),
+    "reverie.dynamics.rssm": ("RSSMConfig",),
+    "reverie.dynamics.ssm": ("SSMConfig",),
+    "reverie.envs": ("make_env",),
+    "reverie.envs.base": ("EnvConfig",),
+    "reverie.errors": ("UserError",),
+    "reverie.learners.actor_critic": ("ActorCriticConfig",),
+    "reverie.learners.evolution": ("EvolutionConfig",),
+    "reverie.models.cvae": ("CVAEConfig",),
+    "reverie.models.vae": ("VAEConfig",),
+    "reverie.models.world_model": ("WorldModelConfig",),
+    "reverie.nn.conv": ("ConvConfig",),
+    "reverie.nn.encoder": ("EncoderConfig",),
+    "reverie.nn.mlp": ("MLPConfig",),
+    "reverie.nn.optimizer": ("AdamConfig",),
+    "reverie.planning.actor": ("PlanningConfig",),
+    "reverie.planning.cem": ("CEMConfig", "ICEMConfig"),
+    "reverie.planning.gradient": ("GradientConfig",),
+    "reverie.planning.mppi": ("MPPIConfig",),
+    "reverie.planning.objectives": ("GoalConfig", "PixelGoalConfig", "RewardAndValueConfig", "RewardSumConfig"),
+    "reverie.planning.random_shooting": ("RandomShootingConfig",),
+    "reverie.progress": ("Callback", "Progress"),
+    "reverie.recipes": ("recipe",),
+    "reverie.runs.config": (
+        *("EvaluationConfig", "OfflineConfig", "OfflineTrainingConfig", "OnlineConfig", "TrainingConfig"),
+    ),
+    "reverie.runs.evaluation": ("evaluate", "imagine"),
+    "reverie.runs.loop": ("resume", "train"),
+    "reverie.runs.offline": ("load_model",),
 }
+"""Public names by the module that they come from."""
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+_OTHER_NAMES = {"make_env": "make", "recipe": "build"}
+
+__all__ = sorted(_MODULES)  # pyrefly: ignore
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: `import reverie` takes milliseconds, and a command that needs no torch never loads it."""
-    if name not in _PLACES:
+    """Import a public name on first use, so that `import reverie` takes milliseconds."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'reverie' has no attribute '{name}'")
-    module, attribute = _PLACES[name]
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(_MODULES[name]), _OTHER_NAMES.get(name, name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

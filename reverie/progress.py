@@ -1,7 +1,9 @@
-"""What a display is told of a run."""
+"""What a run tells those who watch it: `Progress` for displays, `Callback` for events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,11 @@ class Progress:
     returns: list[float] = field(default_factory=list)
     """Returns of the latest training episodes, newest last."""
     message: str | None = None
-    """What is going on besides training: `evaluating`, `warning: ...`."""
+    """What is going on besides training: `evaluating, episode 3 of 10`, `warning: ...`."""
+    evaluation: float | None = None
+    """The mean return of the latest evaluation."""
+    remaining: float | Literal["rate"] | None = "rate"
+    """Seconds until `total`; None where they cannot be estimated yet; `rate` extrapolates `per_second`."""
 
     @property
     def per_second(self) -> float:
@@ -31,9 +37,38 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until `total` at this process's rate; None while there is no rate."""
+        """Seconds until `total`; None where they cannot be estimated."""
+        if self.remaining != "rate":
+            return self.remaining
         rate = self.per_second
         return max(0, self.total - self.done) / rate if rate > 0 else None
 
 
 OnProgress = Callable[[Progress], None]
+
+
+class Callback:
+    """Base class of what `reverie.train(..., callbacks=[...])` calls: override the events of interest.
+
+    Every method gets the run's `progress` first. A callback must not change what the run computes; an exception that
+    it raises ends the run, which resumes from its newest checkpoint.
+    """
+
+    def on_progress(self, progress: Progress) -> None:
+        """A few times a second at most, and at every event."""
+
+    def on_episode(self, progress: Progress, undiscounted_return: float, decisions: int) -> None:
+        """A training episode has ended after `decisions` agent steps."""
+
+    def on_train(self, progress: Progress, metrics: dict[str, float]) -> None:
+        """The means of the training metrics since the last call: losses, gradient norms, measures of the features."""
+
+    def on_evaluation(self, progress: Progress, values: dict[str, float]) -> None:
+        """An evaluation during training has ended: `return` and `episodes`, or measures of held-out data."""
+
+    def on_checkpoint(self, progress: Progress, path: Path) -> None:
+        """A checkpoint has been written to `path`."""
+
+
+Callbacks = Callback | OnProgress
+"""A `Callback`, or a function that is called with each `Progress`."""

@@ -1,6 +1,6 @@
 """Map, stack, select and detach over nested values: dataclasses, dicts and tuples of tensors.
 
-A tree's leaves are its tensors; anything else that it holds (None, numbers, a module) is carried along.
+A tree's leaves are its tensors; everything else (None, numbers, a module) is passed through.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def map(function: Callable[..., Any], tree: T, *others: Any) -> T:
-    """Apply `function` to each tensor of `tree`, together with the tensors at the same place in `others`."""
+    """Apply `function` to each tensor of `tree`, with the tensors at the same place of `others`."""
     if isinstance(tree, Tensor):
         return function(tree, *others)
     if is_dataclass(tree) and not isinstance(tree, type):
@@ -31,18 +31,18 @@ def map(function: Callable[..., Any], tree: T, *others: Any) -> T:
 
 def leaves(tree: object) -> list[Tensor]:
     """The tensors of `tree`, in a fixed order."""
-    found: list[Tensor] = []
+    tensors: list[Tensor] = []
 
     def visit(leaf: Tensor) -> Tensor:
-        found.append(leaf)
+        tensors.append(leaf)
         return leaf
 
     map(visit, tree)
-    return found
+    return tensors
 
 
 def stack(trees: list[T], dim: int) -> T:
-    """Stack equal trees along a new axis `dim`."""
+    """Stack trees of the same structure along a new axis `dim`."""
     return map(lambda *parts: torch.stack(parts, dim), trees[0], *trees[1:])
 
 
@@ -56,15 +56,15 @@ def where(condition: Tensor, yes: T, no: T) -> T:
 
 
 def detach(tree: T) -> T:
-    """The same values, through which no gradient flows."""
+    """Detach every tensor from the graph."""
     return map(Tensor.detach, tree)
 
 
 def to(tree: T, device: torch.device | str) -> T:
-    """The same values on `device`; from pinned memory the copy overlaps with the host's work."""
+    """Copy every tensor to `device`, asynchronously from pinned memory."""
     return map(lambda x: x.to(device, non_blocking=True), tree)
 
 
 def flatten_batch(tree: T) -> T:
-    """Merge the two leading axes, (B, T, ...) -> (B * T, ...): every step of every sequence, one by one."""
+    """Merge the two leading axes, (B, T, ...) -> (B * T, ...)."""
     return map(lambda x: x.flatten(0, 1), tree)

@@ -1,8 +1,8 @@
-"""Every value that crosses a folder's border.
+"""The values that are passed between rooms: batches, traces, noise and plans.
 
 Letters, everywhere the same: B batch, T data time, H imagined time, N candidates, K elites, A action,
-E embedding, F features. Column t of a batch: `obs[t] reward[t] is_first[t] is_last[t] is_terminal[t]`
-arrived together; `action[t]` was chosen after seeing `obs[t]`.
+E embedding, F features. Column t of a batch: `obs[t] reward[t] is_first[t] is_last[t] is_terminal[t]` arrive
+together; `action[t]` is chosen after `obs[t]`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 Metrics = dict[str, Tensor]
-"""Scalars (0-d tensors) by name. They stay on their device until the logger asks for them."""
+"""Scalars (0-d tensors) by name. They stay on their device until they are logged."""
 State = object
 """A belief: a frozen dataclass of tensors that share their leading axes. Only its dynamics knows the fields."""
 N = TypeVar("N")
@@ -20,7 +20,7 @@ N = TypeVar("N")
 
 @dataclass(frozen=True)
 class Batch:
-    """B sequences of T agent decisions, as a `Source` gives them.
+    """B sequences of T agent steps.
 
     `obs`: images `(B, T, height, width, channels)` uint8, vectors `(B, T, n)` float32.
     `action`: in [-1, 1] for a continuous space, one-hot for a discrete one; zero at `is_last`.
@@ -37,12 +37,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Trace:
-    """A batch as the world model saw it: what every learning signal reads.
+    """A batch and the world model's beliefs along it: the input of every learning signal.
 
-    `prior[t]` was predicted from step t-1 alone, `posterior[t]` has also seen `obs[t]`; both are the
-    dynamics' state type with leading axes (B, T). `obs` is the batch's, as networks see it. `dynamics` lets
-    a signal go on from the trace (divergences, multi-step predictions) without owning the model; `noise` is the
-    standard noise that drew the posteriors, None where they are means.
+    `prior[t]` is predicted from step t-1, `posterior[t]` is corrected by `obs[t]`; both are states of the dynamics with
+    leading axes (B, T). `obs` is normalized as networks see it. `dynamics` (a `Dynamics`) is for divergences and
+    multi-step predictions. `noise` is the standard noise of the posteriors, None where they are means.
     """
 
     batch: Batch
@@ -69,9 +68,9 @@ class ActNoise(Generic[N]):
 
 @dataclass(frozen=True)
 class Plan:
-    """What planners refine and warm-start from: a diagonal Gaussian over action sequences, and the best found.
+    """A planner's state: a diagonal Gaussian over action sequences, and the best sequences.
 
-    The first of `elites` is what is executed: the mean where a planner says so, else the best sequence scored.
+    The first of `elites` is executed: the mean or the sequence with the highest score, as the planner decides.
     """
 
     mean: Float[Tensor, "B H A"]
@@ -80,5 +79,5 @@ class Plan:
 
     @property
     def action(self) -> Float[Tensor, "B A"]:
-        """The first action of what is executed."""
+        """The action to execute now."""
         return self.elites[:, 0, 0]

@@ -1,14 +1,14 @@
-"""A cloth on a table: 9 x 9 particles, picked up, carried and let fall, `reverie/Cloth-v0`.
+"""A cloth on a table, `reverie/Cloth-v0`: 9 x 9 particles, picked up, carried and let fall.
 
-A MuJoCo flex whose every edge is held at its length by a soft constraint, so the sheet folds and keeps its size;
-bending has a linear spring. Particles are slowed by the air, and much more where they lie on something: what is not
-pulled stands still. There are no geoms: walls and table are the ends of the particles' slides, and where one part of
-the cloth is over another the floor of the upper particle is the lower one, so that folds lie in layers.
+The cloth is a MuJoCo flex. A soft constraint holds every edge at its length, so the sheet folds and keeps its size.
+Bending has a linear spring. The air slows the particles, and what they lie on slows them much more, so what is not
+pulled stands still. There are no geoms: walls and table are the ends of the particles' slides. Where one part of the
+cloth is over another, the lower particle is the floor of the upper one, so folds lie in layers.
 
 Departures from Yan 2020: a flex of MuJoCo 3 instead of the cloth composite of MuJoCo 2; viscous drag instead of
 friction, and floors instead of contacts, which would be the larger part of the time. Edges are constraints that
 correct 0.4 of their error in a step, and bending is taken implicitly: both allow steps of 30 ms, some 18 to an action.
-Elastic edges as stiff would need 0.7 ms. HasMetrics: conjugate gradients (14 iterations; with 8 an edge may be torn to
+Elastic edges as stiff would need 0.7 ms. Measured: conjugate gradients (14 iterations; with 8 an edge may be torn to
 four times its length) in two thirds of the time of Newton's method, with the same lengths.
 """
 
@@ -27,14 +27,14 @@ PARTICLES, EDGE = SIDE * SIDE, TABLE / 2
 THICKNESS = 0.004
 """Meters between two layers."""
 MASS, AIR, FRICTION = 0.002, 0.006, 0.025
-"""Of a particle in kg; its drag in N s / m, in the air and along what it lies on (nominal values)."""
+"""Nominal values: of a particle in kg; its drag in N s / m, in the air and along what it lies on."""
 BEND = 0.24
 """Of bending, in N a meter of second difference along a row or a column (nominal value)."""
 TIMESTEP, GRAVITY = 0.03, 9.81
 STIFFNESS, DAMPING = 0.4 / TIMESTEP**2, 1 / TIMESTEP
 """Of all constraints: 0.4 of an error and all of its speed are taken away in one step."""
 LIFT, CARRY, HOLD, REST = 2, 6, 1, 12
-"""Steps in which the hand rises, moves along and waits, and the most in which the cloth comes to rest."""
+"""Steps in which the hand rises, moves along and waits, and the most that the cloth has to come to rest."""
 STILL = 0.05
 """Below that speed, in m/s, the cloth is at rest."""
 LIGHT = np.array([-0.45, 0.45, 0.77])
@@ -97,7 +97,7 @@ class Cloth(Deformable):
         self.mujoco.mj_forward(self.model, self.physics)
 
     def picked(self, pixel: Float[np.ndarray, " 2"]) -> int:
-        """The uppermost particle within half a spacing of (row, column), or else the nearest."""
+        """Return the uppermost particle within half a spacing of (row, column), or else the nearest."""
         points = self.points
         distance = np.linalg.norm(points[:, :2] - np.array([pixel[1], -pixel[0]]) * EDGE, axis=-1)
         near = np.flatnonzero(distance <= max(distance.min(), SPACING / 2))
@@ -125,7 +125,7 @@ class Cloth(Deformable):
         self.mujoco.mj_forward(self.model, self.physics)
 
     def _advance(self) -> None:
-        """One step on the floors, and with the drag, that the present positions give."""
+        """Advance by one step, with the floors and the drag of the present positions."""
         points = self.physics.xpos[1 : PARTICLES + 1]
         floor = floors(points)
         self.model.jnt_range[2::3, 0] = floor
@@ -161,7 +161,7 @@ class Cloth(Deformable):
         return self._drawing(points, size)[..., 2] > 127
 
     def _drawing(self, points: Float[np.ndarray, "n 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
-        """How bright the front is in each pixel, how bright the back, and how much is covered; triangles by height."""
+        """Draw, for each pixel, the brightness of the front and of the back, and the coverage; low triangles first."""
         key = points.tobytes() + bytes([size % 256, size // 256])
         if self._drawn[0] != key:
             corners = points[TRIANGLES]
@@ -184,7 +184,7 @@ class Cloth(Deformable):
 
 
 def floors(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-    """How far down each particle can go: to the table, or to a layer above the highest particle that is below it.
+    """Return how far down each particle can go: to the table, or to a layer above the highest particle below it.
 
     Below is what is lower and within 0.6 of a spacing as seen from above.
     """
@@ -196,7 +196,7 @@ def floors(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    """Places of the flat cloth and corners of its triangles.
+    """Return the places of the flat cloth and the corners of its triangles.
 
     Diagonals alternate, so that the cloth is the same after a quarter of a turn.
     """
@@ -213,11 +213,11 @@ def _grid() -> tuple[np.ndarray, np.ndarray]:
 
 GRID, TRIANGLES = _grid()
 AROUND = (TRIANGLES[:, :, None, None] == TRIANGLES).any((1, 3)).astype(float)
-"""`(triangles, triangles)`: which share a corner."""
+"""`(triangles, triangles)`: pairs that share a corner."""
 
 
 def _roughness() -> np.ndarray:
-    """D^T D of the second differences D along all rows and columns: the gradient of the bending energy."""
+    """Return D^T D of the second differences D along all rows and columns: the gradient of the bending energy."""
     order = np.arange(PARTICLES).reshape(SIDE, SIDE)
     triples = np.concatenate([np.stack([way[:, :-2], way[:, 1:-1], way[:, 2:]], -1) for way in (order, order.T)])
     differences = np.tensordot(np.eye(PARTICLES)[triples], [1, -2, 1], axes=(2, 0)).reshape(-1, PARTICLES)
@@ -228,7 +228,7 @@ ROUGHNESS = _roughness()
 
 
 def _xml() -> str:
-    """The particles, each on three slides that end at the walls and the table, the flex, and a hand to tie them to."""
+    """Return the model: particles on three slides that end at walls and table, the flex, and a hand to tie them to."""
     hold = f'solref="{-STIFFNESS} {-DAMPING}" solimp="{{0}} {{0}} 0.001"'
     bodies = ""
     for i, (x, y) in enumerate(GRID):

@@ -1,7 +1,7 @@
-"""A world that needs memory and has chance in it: catch a ball that forks at random, then falls behind a curtain.
+"""A random world that needs memory: catch a ball that jumps to one side, then falls behind a curtain.
 
-For studies of latent models. What follows the fork has two futures of equal chance, and the mean of the two never
-comes; while the ball is hidden nothing that is seen tells where it is.
+For studies of latent models. The jump has two outcomes of equal probability, and their mean never occurs. While the
+ball is hidden, no image shows where it is.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ STEPS = LANDING_ROW - START_ROW
 SPEED, HALF_WIDTH = 1.1, 1.5
 """Of the paddle: pixels a decision, and pixels from its middle to its end."""
 REACH = 4.0
-"""Pixels from the ball's column at which catching it is worth nothing."""
+"""Distance from the ball's column, in pixels, from which on the reward is 0."""
 
 
 class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
@@ -55,18 +55,18 @@ class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
         return self.picture(), reward, landed, False, {}
 
     def picture(self) -> np.ndarray:
-        """The present frame."""
+        """Draw the present frame."""
         return picture(self.row, self.column, self.paddle)
 
     def render(self) -> np.ndarray | None:
-        """The present frame in three equal colors, sixteen times as large."""
+        """Draw the present frame in gray, sixteen times as large."""
         if self.render_mode != "rgb_array":
             return None
         return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)
 
 
 def picture(row: int, column: int, paddle: float) -> np.ndarray:
-    """Curtain, ball (if it is not behind it) and paddle, uint8 (16, 16, 1)."""
+    """Draw the curtain, the ball (if it is not hidden) and the paddle, uint8 (16, 16, 1)."""
     canvas = np.zeros((SIZE, SIZE))
     canvas[HIDDEN_ROWS] = 60
     y, x = np.mgrid[:SIZE, :SIZE]

@@ -1,10 +1,10 @@
-"""What rope and cloth have in common: a thing on a table that is picked up, dragged and let go, towards a goal image.
+"""Deformable objects on a table, picked up, dragged and let go towards a goal image: the base of rope and cloth.
 
-The world of the contrastive forward model (Yan, Vangipuram, Abbeel, Pinto 2020, Sec. 5): pick a pixel, drag by a
-displacement, look; twenty or forty times, until what is seen looks like the goal.
+The environment of the contrastive forward model (Yan, Vangipuram, Abbeel, Pinto 2020, Sec. 5). An action picks a pixel
+and drags it by a displacement. An episode has twenty or forty actions in which to reach the shape in the goal image.
 
 Departures: MuJoCo 3 bodies of our own instead of MuJoCo 2's composites; the observation is drawn from above without
-OpenGL (`envs.table`).
+OpenGL (`drawing`).
 """
 
 from abc import abstractmethod
@@ -19,23 +19,23 @@ from gymnasium import spaces
 from jaxtyping import Bool, Float, UInt8
 
 from reverie.errors import UserError, nearest
-from reverie.evaluate.ground_truth import GroundTruth
+from reverie.evaluation.ground_truth import GroundTruth
 from reverie_worlds.drawing import Look, overlap, with_arrow
 
 IMAGE = 64
 """Pixels of an observation, in height and width."""
 TABLE = 0.6
-"""Meters of the table in the picture, in width and depth; walls stand at its edges."""
+"""Width and depth of the table in the picture, in meters. Walls stand at its edges."""
 SUCCESS = 4 * TABLE / IMAGE
-"""A mean distance to the goal below that of four pixels counts as success."""
+"""A mean distance to the goal below this, four pixels, counts as success."""
 
 RANDOMIZE = ("none", "trajectory", "step")
 Domain = dict[str, Any]
-"""A sample of `Deformable.domain_space`: how the world looks and feels."""
+"""A sample of `Deformable.domain_space`: look and physics."""
 
 
 def simulator() -> Any:
-    """MuJoCo, imported when first needed. UserError where it is not installed."""
+    """Import MuJoCo when first needed. UserError where it is not installed."""
     try:
         return import_module("mujoco")
     except ImportError as error:
@@ -43,7 +43,7 @@ def simulator() -> Any:
 
 
 def look_space() -> dict[str, spaces.Space]:
-    """What randomization may draw of a scene's look."""
+    """Return the ranges from which randomization draws a scene's look."""
     return {
         "thing": spaces.Box(0.45, 1.0, (3,), np.float64),
         "table": spaces.Box(0.0, 0.4, (3,), np.float64),
@@ -57,15 +57,15 @@ def look_space() -> dict[str, spaces.Space]:
 class Deformable(gymnasium.Env[Any, np.ndarray]):
     """Observes `pixels` and `goal`, uint8 (64, 64, 3), and `state`, all coordinates in meters, float32.
 
-    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1; the nearest point of the thing
-    is picked and dragged by the displacement that follows, in parts of `reach`. The reward is minus the mean distance
+    An action begins with the pixel to pick at, (row, column) from -1 (top, left) to 1. The nearest point of the object
+    is picked and dragged by the displacement that follows, in units of `reach`. The reward is minus the mean distance
     to the goal, in meters.
 
-    `progress` is what a judge sees and an agent should not: distance to the goal (summed over points, in meters, the
-    paper's measure), overlap of the masks (0 to 1), success (0 or 1).
+    `progress` is for evaluation, and an agent should not see it: distance to the goal (summed over points, in meters,
+    the paper's measure), overlap of the masks (0 to 1), success (0 or 1).
 
-    `goal` is one of `GOALS`; `randomize` draws look and physics from `domain_space` never, at each reset or at each
-    step. A subclass is one thing: its physics, its goals, its symmetries, and how it is drawn.
+    `goal` is one of `GOALS`. `randomize` draws look and physics from `domain_space` never, at each reset or at each
+    step. A subclass is one object: its physics, its goals, its symmetries, and how it is drawn.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
@@ -93,7 +93,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         self.mujoco = simulator()
         self.model = self.mujoco.MjModel.from_xml_string(self.xml())
         self.nominal = copy(self.model)
-        """The model as no randomization has changed it."""
+        """The model without randomization."""
         self.physics = self.mujoco.MjData(self.model)
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         most = 2 * TABLE
@@ -110,19 +110,19 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
         """Where the last action picked and where it let go, in meters, for `render`."""
         self.watch: Callable[[], None] | None = None
-        """Called after every pull of an action, for who wants to film it."""
+        """Called after every pull of an action, for videos."""
         self.set_domain(None)
 
-    # ---- physics: what a subclass gives
+    # ---- what a subclass defines
 
     @abstractmethod
     def xml(self) -> str:
-        """MuJoCo's model of the thing."""
+        """Return MuJoCo's model of the object."""
 
     @property
     @abstractmethod
     def points(self) -> Float[np.ndarray, "n c"]:
-        """Where the thing is, in meters; the first two coordinates are those of the table."""
+        """Places of the object's points, in meters. The first two coordinates are those of the table."""
 
     @property
     @abstractmethod
@@ -131,7 +131,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     @abstractmethod
     def place(self, name: str, rng: np.random.Generator) -> None:
-        """Lay the thing down at rest as the goal `name` says; "random" is also how episodes start."""
+        """Lay the object down at rest in the shape of the goal `name`. Episodes start from "random"."""
 
     @abstractmethod
     def drag(self, point: int, displacement: Float[np.ndarray, " c"]) -> None:
@@ -139,27 +139,27 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     @abstractmethod
     def set_physics(self, factors: dict[str, float]) -> None:
-        """Multiply the quantities of `physics_space` by these, of their nominal values."""
+        """Set the quantities of `physics_space` to their nominal values times these factors."""
 
     @abstractmethod
     def picture(self, points: Float[np.ndarray, "n c"], look: Look, size: int) -> UInt8[np.ndarray, "size size 3"]:
-        """The scene from above."""
+        """Draw the scene from above."""
 
     @abstractmethod
     def mask(self, points: Float[np.ndarray, "n c"], size: int = IMAGE) -> Bool[np.ndarray, "size size"]:
-        """The pixels of which the thing covers more than half."""
+        """Return the pixels of which the object covers more than half."""
 
-    # ---- what the physics goes on from
+    # ---- the state of the physics
 
     def get_state(self) -> np.ndarray:
-        """Everything that the physics goes on from, as one vector."""
-        kept = self.mujoco.mjtState.mjSTATE_INTEGRATION
-        state = np.empty(self.mujoco.mj_stateSize(self.model, kept))
-        self.mujoco.mj_getState(self.model, self.physics, state, kept)
+        """Return the whole state of the physics as one vector."""
+        parts = self.mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(self.mujoco.mj_stateSize(self.model, parts))
+        self.mujoco.mj_getState(self.model, self.physics, state, parts)
         return state
 
     def set_state(self, state: np.ndarray) -> None:
-        """Go on from what `get_state` gave."""
+        """Restore a state from `get_state`."""
         self.mujoco.mj_setState(self.model, self.physics, state, self.mujoco.mjtState.mjSTATE_INTEGRATION)
         self.mujoco.mj_forward(self.model, self.physics)
 
@@ -191,7 +191,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         return self.observe(measures), -measures["distance"] / self.POINTS, False, False, measures
 
     def observe(self, measures: dict[str, Any]) -> dict[str, np.ndarray]:
-        """The present observation."""
+        """Return the present observation."""
         points = self.points
         return {
             "pixels": self.picture(points, self.look, IMAGE),
@@ -201,7 +201,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         }
 
     def render(self) -> np.ndarray | None:
-        """The scene at `render_size` pixels, an arrow from where the last action picked to where it let go."""
+        """Draw the scene at `render_size` pixels, with an arrow along the last action's displacement."""
         if self.render_mode != "rgb_array":
             return None
         frame = self.picture(self.points, self.look, self.render_size)
@@ -210,12 +210,12 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     # ---- acting
 
     def picked(self, pixel: Float[np.ndarray, " 2"]) -> int:
-        """The number of the point nearest to (row, column), each in [-1, 1]."""
+        """Return the number of the point nearest to (row, column), each in [-1, 1]."""
         place = np.array([pixel[1], -pixel[0]]) * TABLE / 2
         return int(np.square(self.points[:, :2] - place).sum(-1).argmin())
 
     def reverie_sample_actions(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count a"]:
-        """Actions that pick on the thing: a uniformly drawn pixel of its mask and a uniformly drawn displacement."""
+        """Draw actions that pick the object: a uniform pixel of its mask and a uniform displacement."""
         pixels = np.argwhere(self.mask(self.points))
         if not len(pixels):  # all of it beyond the picture: the pixels nearest to the points
             pixels = np.clip(np.floor((self.points[:, [1, 0]] * [-1, 1] / TABLE + 0.5) * IMAGE), 0, IMAGE - 1)
@@ -224,22 +224,22 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         return np.concatenate([pick, rng.uniform(-1, 1, (count, self.COORDINATES))], 1).astype(np.float32)
 
     def foresee(self, actions: Float[np.ndarray, "count a"]) -> Float[np.ndarray, " count"]:
-        """The distance to the goal that each action would lead to; the state stays as it is."""
-        state, found = self.get_state(), []
+        """Return the distance to the goal that each action would lead to. The state stays as it is."""
+        state, distances = self.get_state(), []
         for action in np.asarray(actions, np.float64):
             self.drag(self.picked(action[:2]), action[2:] * self.reach)
-            found.append(self.distance(self.points, self.goal_points))
+            distances.append(self.distance(self.points, self.goal_points))
             self.set_state(state)
-        return np.array(found)
+        return np.array(distances)
 
-    # ---- judging
+    # ---- evaluation
 
     def distance(self, points: Float[np.ndarray, "n c"], goal: Float[np.ndarray, "n c"]) -> float:
-        """The sum over points of the distance on the table, in meters, in the order of points that makes it least."""
+        """Return the `symmetric_distance` of the points to a goal, in meters."""
         return float(symmetric_distance(points, goal, self.symmetries))
 
     def measures(self) -> dict[str, Any]:
-        """How far from the goal: `distance` summed over points in meters, `iou` of the masks, `success`."""
+        """Return `distance` to the goal, summed over points in meters, `iou` of the masks, and `success`."""
         points = self.points
         distance = self.distance(points, self.goal_points)
         iou = overlap(self.mask(points), self.goal_mask)
@@ -252,18 +252,15 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     # ---- randomization
 
     def sample_domain(self) -> Domain:
-        """A look and physics, uniform in `domain_space`, from the environment's own generator."""
+        """Draw look and physics, uniform in `domain_space`, by the environment's own generator."""
         rng = self.np_random
-        found: Domain = {}
-        for name, space in self.domain_space.spaces.items():
-            if isinstance(space, spaces.Box):
-                found[name] = rng.uniform(space.low, space.high)
-            else:
-                found[name] = int(rng.integers(2**16))
-        return found
+        return {
+            name: rng.uniform(space.low, space.high) if isinstance(space, spaces.Box) else int(rng.integers(2**16))
+            for name, space in self.domain_space.spaces.items()
+        }
 
     def set_domain(self, domain: Domain | None) -> None:
-        """Take on a look and physics (logarithms of the factors); None is the nominal one."""
+        """Set look and physics (logarithms of the factors). None is the nominal one."""
         looks = look_space().keys()
         if domain is None:
             self.look = Look()
@@ -291,15 +288,15 @@ def points_ground_truth(symmetries: np.ndarray, points: int) -> GroundTruth:
 def symmetric_distance(
     points: Float[np.ndarray, "*b n c"], goal: Float[np.ndarray, "*b n c"], symmetries: np.ndarray
 ) -> Float[np.ndarray, "*b"]:
-    """The sum over points of the distance on the table, minimized over the orders of points that look the same."""
+    """Return the sum over points of the distance on the table, least over the orders of points that look the same."""
     ways = goal[..., symmetries, :2]
     return np.asarray(np.linalg.norm(points[..., None, :, :2] - ways, axis=-1).sum(-1).min(-1))
 
 
 def invariants(points: Float[np.ndarray, "*b n c"], symmetries: np.ndarray) -> Float[np.ndarray, "*b k"]:
-    """What of the points can be told from an image, in which their order cannot be seen: the target of probes.
+    """Return what an image, in which the order of points cannot be seen, shows of them: the targets of probes.
 
-    Their mean over the orders that look the same (each once), and the second moments about their centre.
+    These are their means over the orders that look the same (each once), and the second moments about their center.
     """
     planar = points[..., :2]
     mean = planar[..., symmetries, :].mean(-3)

@@ -1,7 +1,7 @@
-"""Seen from above: what lies on a table, drawn without OpenGL, the same bits on every machine with the same OpenCV.
+"""Drawings of a table from above, without OpenGL: the same bits on every machine with the same OpenCV.
 
-Everything is drawn four times as fine and area-averaged, so a thing that moves by a tenth of a pixel is seen to move.
-Meters become pixels by one factor: x to the right, y up, the origin in the middle.
+Everything is drawn four times as fine and area-averaged, so a motion of a tenth of a pixel is visible. Meters become
+pixels by one factor: x to the right, y up, the origin in the middle.
 """
 
 from dataclasses import dataclass
@@ -19,35 +19,35 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Look:
-    """How a scene looks: colors, the light and the table's grain."""
+    """The look of a scene: colors, light and the table's grain."""
 
     thing: Color = (0.93, 0.85, 0.66)
     back: Color = (0.86, 0.60, 0.52)
-    """Of the thing's other side, in parts of its color."""
+    """Color of the object's other side, as factors of `thing`."""
     table: Color = (0.22, 0.25, 0.30)
     light: float = 1.0
-    """Factor of all brightness."""
+    """Factor of the brightness everywhere."""
     slope: float = 0.0
-    """How much brighter the right edge of the table is than its middle, and darker the left one."""
+    """By how much the right edge of the table is brighter than its middle, and the left one darker."""
     grain: float = 0.0
     """Standard deviation of the table's texture, in brightness."""
     grain_seed: int = 0
 
 
 class Canvas:
-    """A picture of `size` pixels of a square of `width` meters, to be drawn on and then read."""
+    """A fine canvas for a picture of `size` pixels of a square of `width` meters."""
 
     def __init__(self, size: int, width: float) -> None:
         self.size, self.scale = size * FINER, size * FINER / width
 
     def pixels(self, points: Float[np.ndarray, "*n 2"]) -> np.ndarray:
-        """Meters to OpenCV's fixed-point (column, row) on the fine canvas."""
+        """Convert meters to OpenCV's fixed-point (column, row) on the fine canvas."""
         column = points[..., 0] * self.scale + self.size / 2 - 0.5
         row = self.size / 2 - 0.5 - points[..., 1] * self.scale
         return np.round(np.stack([column, row], -1) * (1 << FRACTION_BITS)).astype(np.int32)
 
     def line(self, points: Float[np.ndarray, "n 2"], width: float) -> Float[np.ndarray, "fine fine"]:
-        """How much of each fine pixel a line of `width` meters with round ends covers, 0 or 1."""
+        """Return which fine pixels a line of `width` meters with round ends covers, 0 or 1."""
         fine = np.zeros((self.size, self.size), np.uint8)
         cv2.polylines(fine, [self.pixels(points)], False, 1, max(1, round(width * self.scale)), shift=FRACTION_BITS)
         return fine.astype(np.float32)
@@ -55,7 +55,7 @@ class Canvas:
     def triangles(
         self, corners: Float[np.ndarray, "n 3 2"], colors: Float[np.ndarray, "n 3"], order: np.ndarray
     ) -> UInt8[np.ndarray, "fine fine 3"]:
-        """Filled triangles of colors 0 to 255, drawn in that order on black."""
+        """Draw filled triangles of colors 0 to 255 in that order on black."""
         fine = np.zeros((self.size, self.size, 3), np.uint8)
         places, paints = self.pixels(corners), colors.tolist()
         for i in order.tolist():
@@ -63,16 +63,16 @@ class Canvas:
         return fine
 
     def averaged(self, fine: np.ndarray) -> np.ndarray:
-        """From the fine canvas to the picture's own pixels."""
+        """Average the fine canvas to the picture's own pixels."""
         return cv2.resize(fine, None, fx=1 / FINER, fy=1 / FINER, interpolation=cv2.INTER_AREA)
 
 
 def lit(
     coverage: Float[np.ndarray, "h w"], look: Look, thing: Float[np.ndarray, "h w 3"] | None = None
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture of a thing that covers that part of each pixel, on the table.
+    """Draw an object on the table that covers that part of each pixel.
 
-    `thing` is its color times its coverage; without it all is of the look's color.
+    `thing` is its color times its coverage. Without it the color is that of the look.
     """
     height, width = coverage.shape
     table = np.broadcast_to(np.asarray(look.table, np.float32), (height, width, 3))
@@ -92,7 +92,7 @@ def with_arrow(
     end: Float[np.ndarray, " 2"],
     width: float,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The picture of a square of `width` meters with a thin arrow, both ends in meters."""
+    """Return a picture of a square of `width` meters with a thin arrow, both ends in meters."""
     size = len(picture)
     places = (np.stack([begin, end]) * [1, -1] / width + 0.5) * size
     first, last = (tuple(int(x) for x in np.round(place)) for place in places)
@@ -103,6 +103,6 @@ def with_arrow(
 
 
 def overlap(one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> float:
-    """Intersection over union of two masks, 0 to 1."""
+    """Return the intersection over union of two masks, 0 to 1."""
     union = np.logical_or(one, other).sum()
     return float(np.logical_and(one, other).sum() / union) if union else 1.0

@@ -1,7 +1,7 @@
-"""A world that is uncertain in one place: a ball waits, or goes left or right by chance.
+"""A world with one random choice: a ball waits, or goes left or right by chance.
 
-For studies of models that must hold several futures: what follows `go` has two, what follows `wait` one, and the mean
-of the two is a picture that never comes.
+For studies of models that must represent several futures: `go` has two, `wait` has one. The mean of the two is an image
+that never occurs.
 """
 
 from typing import Any
@@ -39,18 +39,18 @@ class Fork(gymnasium.Env[np.ndarray, np.int64]):
         return self.picture(), float(self.column > SIZE // 2), True, False, {}
 
     def picture(self) -> np.ndarray:
-        """The present frame."""
+        """Draw the present frame."""
         return ball(self.row, self.column)
 
     def render(self) -> np.ndarray | None:
-        """The present frame in three equal colors, sixteen times as large."""
+        """Draw the present frame in gray, sixteen times as large."""
         if self.render_mode != "rgb_array":
             return None
         return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)
 
 
 def ball(row: int, column: int) -> np.ndarray:
-    """A ball there, uint8 (16, 16, 1)."""
+    """Draw a ball there, uint8 (16, 16, 1)."""
     y, x = np.mgrid[:SIZE, :SIZE]
     distance = np.hypot(y - row, x - column)
     return (255 * np.clip(RADIUS + 0.5 - distance, 0, 1)).astype(np.uint8)[..., None]

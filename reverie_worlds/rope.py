@@ -1,8 +1,8 @@
-"""A rope on a table: 25 capsules in a chain, dragged by one of them, `reverie/Rope-v0`.
+"""A rope on a table, `reverie/Rope-v0`: 25 capsules in a chain, dragged by one of them.
 
-The chain moves in the plane of the table and every segment is slowed by a viscous drag, which is large against its
-inertia: what is not pulled stands still, as on a table with friction, and no time is spent on contacts with it. Joints
-cannot stretch, so the rope keeps its length exactly. It may lie over itself: segments do not collide with each other.
+The chain moves in the plane of the table. A viscous drag, large against the inertia, slows every segment. So what is
+not pulled stands still, as on a table with friction, and no time is spent on contacts with it. Joints cannot stretch,
+so the rope keeps its length exactly. Segments do not collide with each other: the rope may lie over itself.
 
 Departures from Yan 2020: a planar chain in a viscous medium instead of a spatial one on a table (26 times as fast);
 the spring that drags is a soft constraint, so its stiffness does not limit the time step.
@@ -18,15 +18,15 @@ from reverie_worlds.deformable import IMAGE, TABLE, Deformable
 from reverie_worlds.drawing import Canvas, Look, lit
 
 SEGMENTS, LENGTH, RADIUS = 25, 0.5, 0.009
-"""Number, meters in all, and meters of half its width."""
+"""Number of segments, total length and half the width, in meters."""
 SEGMENT = LENGTH / SEGMENTS
 MASS, DAMPING, VISCOSITY = 0.008, 5e-5, 1.2
-"""Of a segment in kg, of a joint in N m s, of the medium in Pa s (nominal values)."""
+"""Nominal values: of a segment in kg, of a joint in N m s, of the medium in Pa s."""
 STIFFNESS = 6e-3
-"""Of a joint against being bent away from how it lay, in N m."""
+"""Of a joint against bending away from its last shape, in N m."""
 TIMESTEP = 0.01
 PULLS, STEPS_A_PULL, REST = 10, 3, 10
-"""An action drags in so many equal pulls of so many steps each, and lets the rope rest for so many: 40 in all."""
+"""An action is this many equal pulls, of this many steps each, and then this many steps of rest: 40 in all."""
 MOST_BEND = 60
 """Degrees between neighboring segments."""
 MOST_CURVED = 0.13
@@ -104,13 +104,13 @@ class Rope(Deformable):
 
 
 def _chain(begin: np.ndarray, angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """The middles of segments with those directions, joined end to end; the first begins half a segment before."""
+    """Return the centers of segments with those directions, joined end to end; `begin` is the first one."""
     ways = SEGMENT * np.stack([np.cos(angles), np.sin(angles)], -1)
     return begin + np.concatenate([np.zeros((1, 2)), np.cumsum((ways[:-1] + ways[1:]) / 2, 0)])
 
 
 def _random_shape(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Middles and directions of a rope anywhere on the table, bent smoothly: hardly at all up to coiled."""
+    """Draw centers and directions of a rope anywhere on the table, smoothly bent, from almost straight to coiled."""
     edge = TABLE / 2 - SEGMENT
     while True:
         strength = rng.uniform(0, MOST_CURVED)
@@ -126,7 +126,7 @@ def _random_shape(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _xml() -> str:
-    """The chain, its walls, and a gripper that any segment can be tied to."""
+    """Return the model: the chain, walls, and a gripper to which any segment can be tied."""
     half = SEGMENT / 2
     opened = closed = ""
     for i in range(SEGMENTS):

@@ -1,29 +1,150 @@
-"""Runs of a study: trained once, resumed where they were interrupted, and read where they are finished."""
+"""What every study needs: train a run once, measure once, record data once, tell the display, format tables."""
 
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+import reverie_worlds  # noqa: F401  registers the environments of the studies
+from reverie.data.dataset import DatasetConfig
+from reverie.data.recording import collect
+from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
+from reverie.files import atomic_write
 from reverie.progress import Progress
 from reverie.runs import checkpoint
 from reverie.runs.config import RunConfig, read_config
+from reverie.runs.display import LiveDisplay  # the only import of the display, for `__main__` too
 from reverie.runs.loop import resume, train
-from studies import OnProgress
+
+__all__ = ["LiveDisplay"]
+
+ROOT = Path(__file__).parent
+OnProgress = Callable[[Progress], None]
+Numbers = Mapping[str, Any]
+"""All measurements of a study, as JSON holds them."""
 
 
-def trained(config: RunConfig, folder: Path, on_progress: OnProgress) -> Path:
-    """The folder of the finished run of `config`. UserError where another run is in it."""
+def ensure_trained(config: RunConfig, folder: Path, on_progress: OnProgress) -> Path:
+    """Train `config` in `folder`, or resume or reuse the run there. Returns `folder`.
 
-    def tell(progress: Progress) -> None:
-        said = progress.message
-        if said and said.startswith("warning"):  # an alarm, which stays: it must not hide what is being trained
-            progress = replace(progress, message=f"training {folder.name}; {said}")
-        on_progress(folder.name, progress)
+    Raises UserError if the folder holds a run with another config.
+    """
+
+    def report(progress: Progress) -> None:
+        message = f"training {folder.name}"
+        if progress.message:
+            message += f"; {progress.message}"
+        on_progress(replace(progress, message=message))
 
     if not folder.exists():
-        return train(config, folder, tell)
+        return train(config, folder, progress=False, callbacks=[report], evaluate=False)
     if read_config(folder) != config:
         raise UserError(f"{folder} holds a run with other settings: delete it, or give the study another --out.")
     if not checkpoint.paths(folder / "checkpoints"):
-        raise UserError(f"{folder} was stopped before its first checkpoint: delete it, and the study begins it anew.")
-    return resume(folder, tell)
+        raise UserError(f"{folder} was stopped before its first checkpoint: delete it to train it anew.")
+    return resume(folder, progress=False, callbacks=[report], evaluate=False)
+
+
+def cached(path: Path, measure: Callable[[], Any], settings: Any = None) -> Any:
+    """Return the measurement in `path` if it was made with the same `settings`; else call `measure` and write it.
+
+    The result is what JSON holds: keys are text, and NaN is None.
+    """
+    settings = finite(settings)
+    if path.exists() and (saved := json.loads(path.read_text())).get("settings") == settings:
+        return saved["result"]
+    result = finite(measure())
+    atomic_write(path, json.dumps({"settings": settings, "result": result}, indent=1).encode())
+    return result
+
+
+def finite(value: Any) -> Any:
+    """The same value as JSON holds it, with None for NaN."""
+    return json.loads(json.dumps(value), parse_constant=lambda name: None if name == "NaN" else float(name))
+
+
+def record(
+    env: EnvConfig,
+    folder: Path,
+    transitions: int,
+    privileged: tuple[str, ...],
+    on_progress: OnProgress,
+    workers: int = 1,
+) -> DatasetConfig:
+    """Record random interaction in `folder` unless it is complete; a tenth is held out.
+
+    `privileged`: observations to record that models do not see.
+    """
+    message = f"recording {folder.name}"
+    collect(
+        env,
+        folder,
+        transitions,
+        held_out=0.1,
+        privileged=privileged,
+        workers=workers,
+        on_progress=lambda progress: on_progress(replace(progress, message=message)),
+    )
+    return DatasetConfig(str(folder))
+
+
+def report_progress(
+    on_progress: OnProgress, message: str, done: int = 0, total: int = 1, unit: str = "episodes", seconds: float = 0.0
+) -> None:
+    """Show `message` and how far a measurement is."""
+    on_progress(Progress(unit, done, total, 0, done if unit == "updates" else 0, seconds, 0, message=message))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with that many decimals; a dash for None and NaN."""
+    return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
+
+
+def mean_std(values: Sequence[float], digits: int = 2) -> str:
+    """`mean ± standard deviation`."""
+    return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+
+
+def by_step(values: Sequence[float], first: int = 1) -> list[tuple[float, float]]:
+    """A list of measurements as points of a line."""
+    return list(enumerate(values, start=first))
+
+
+def fill(text: str, tables: Mapping[str, str]) -> str:
+    """Put each table between its markers `<!-- numbers: NAME -->` and `<!-- /numbers -->`.
+
+    Raises UserError if the text has no place for a table. Places of tables that are not given stay as they are.
+    """
+    for name, content in tables.items():
+        place = re.compile(rf"(<!-- numbers: {re.escape(name)} -->\n).*?(\n<!-- /numbers -->)", re.DOTALL)
+        if not place.search(text):
+            raise UserError(
+                f"The README has no place for its table: add `<!-- numbers: {name} -->`, `<!-- /numbers -->`."
+            )
+        text = place.sub(lambda found, content=content: f"{found[1]}\n{content}\n{found[2]}", text)
+    return text
+
+
+def publish(name: str, out: Path, numbers: Numbers, tables: Mapping[str, str], root: Path = ROOT) -> Path:
+    """Copy figures and numbers of a finished study from `out` into its folder, and renew the tables in its README."""
+    folder = root / name
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    if out != folder / "figures":
+        for figure in sorted(out.glob("*.png")):
+            shutil.copy(figure, folder / "figures")
+    atomic_write(folder / "numbers.json", json.dumps(numbers, indent=1).encode())
+    readme = folder / "README.md"
+    atomic_write(readme, fill(readme.read_text(), tables).encode())
+    return folder

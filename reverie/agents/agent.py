@@ -1,6 +1,5 @@
 """An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,19 +11,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.agents.actors import ActNoise, Actor, PolicyActor
-from reverie.agents.policies import PolicyConfig
-from reverie.config.files import encode, read_file
+from reverie.agents.base import Actor, ActorConfig
+from reverie.config.files import read_file, write_file
 from reverie.dynamics.rollout import observe
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.files import atomic_write
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.weights import read_weights, write_weights
 from reverie.planning.actor import PlanningActor, PlanningConfig
-from reverie.planning.objectives import GOALS
+from reverie.planning.objectives import GoalObjectiveConfig
 from reverie.spaces import EnvSpec
-from reverie.types import State
+from reverie.types import ActNoise, State
 
 Obs = Mapping[str, np.ndarray] | Mapping[str, Tensor]
 """One observation or a batch of them, by name."""
@@ -33,40 +30,36 @@ Flags = np.ndarray | Tensor | None
 
 @dataclass(frozen=True)
 class Carry:
-    """What the agent remembers between decisions: its belief, the action it took, the actor's own memory."""
+    """The agent's state between steps: its belief, its last action and the actor's state."""
 
     belief: State
     action: Float[Tensor, "B A"]
     actor_state: object
 
 
-ActorConfig = PolicyConfig | PlanningConfig
-"""How to act: by a policy network, or by planning."""
-
-
 @dataclass(frozen=True)
 class AgentConfig:
-    """All that an agent is rebuilt from, without the training config."""
+    """Everything needed to rebuild an agent; independent of the training config."""
 
     spec: EnvSpec
     model: WorldModelConfig
-    actor: ActorConfig
+    actor: ActorConfig | PlanningConfig
     env: EnvConfig | None = None
-    """The environment that it learned in; None where that is not known, as for recordings."""
+    """The environment of training; None if unknown, as for recorded data."""
 
     @property
     def world(self) -> EnvConfig:
-        """`env`. UserError where there is none."""
+        """`env`, or a UserError if it is None."""
         if self.env is None:
             raise UserError(
-                "This agent learned from recordings, so there is no environment to play in: act with it by "
-                "`reverie.load` and `agent.act`."
+                "This agent learned from recordings, so there is no environment to play in: name one by --env.id, or "
+                "act by `reverie.load` and `agent.act`."
             )
         return self.env
 
 
 class Agent(nn.Module):
-    """`act` works on one observation or a batch, on numpy arrays or tensors. State goes in and comes out."""
+    """World model and actor. `act` takes one observation or a batch, as numpy arrays or tensors."""
 
     def __init__(self, config: AgentConfig, model: WorldModel, actor: Actor) -> None:
         super().__init__()
@@ -79,7 +72,7 @@ class Agent(nn.Module):
         return Carry(belief, action, self.actor.initial(batch))
 
     def noise(self, batch: int, generator: torch.Generator, explore: bool = True) -> ActNoise:
-        """Standard noise of one decision: sampled beliefs and actions, and exploration if asked for."""
+        """Draw the standard noise of one step: for beliefs, actions and, with `explore`, exploration."""
         actor, exploration = self.actor.noise(batch, generator)
         belief = self.model.dynamics.noise(batch, generator=generator)
         return ActNoise(belief, actor, exploration if explore else None)
@@ -98,12 +91,12 @@ class Agent(nn.Module):
     def act(
         self, carry: Carry | None, obs: Obs, is_first: Flags = None, noise: ActNoise | None = None
     ) -> tuple[Carry, np.ndarray | Tensor]:
-        """Update the belief by `obs` and choose an action in the normal form.
+        """Update the belief by `obs` and choose an action in the library's form (`envs.conversions`).
 
-        `obs`: by the names in `config.spec.obs`, one observation or a batch of them with a leading axis B.
-        `carry`: what the last call gave; None at the first step. `is_first` (B,) restarts single beliefs.
-        `noise`: None for mean beliefs and the mode of the policy. Returns the action as the observation came:
-        `(A,)` or `(B, A)`, numpy or tensor. Raises UserError where the observation does not fit the agent.
+        `obs`: by the names in `config.spec.obs`, one observation or a batch with leading axis B. `carry`: returned by
+        the last call, None at the first step. `is_first` (B,) restarts single beliefs. `noise`: None for mean beliefs
+        and the mode of the policy. Returns the action `(A,)` or `(B, A)`, numpy or tensor like `obs`. UserError if
+        the observation does not fit the agent.
         """
         name, space = next(iter(self.config.spec.obs.items()))
         single = len(obs[name].shape) == len(space.shape) if name in obs else False
@@ -126,15 +119,15 @@ class Agent(nn.Module):
         actor_state = carry.actor_state if fresh is None else tree.where(first.to(device), fresh, carry.actor_state)
         action, actor_state = self.actor.act(belief, actor_state, noise)
         carry = Carry(belief, action, actor_state)
-        given = action[0] if single else action
-        return carry, given if isinstance(obs[name], Tensor) else given.cpu().numpy()
+        action = action[0] if single else action
+        return carry, action if isinstance(obs[name], Tensor) else action.cpu().numpy()
 
     def tensors(self, obs: Obs, single: bool) -> dict[str, Tensor]:
-        """What the agent sees of an observation, as a batch on its device. UserError where it does not fit."""
+        """An observation as a batch of tensors on the agent's device. UserError if it does not fit."""
         device = next(self.parameters()).device
         if missing := self.config.spec.obs.keys() - obs.keys():
             raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
-        found = {}
+        tensors = {}
         for key, expected in self.config.spec.obs.items():
             value = torch.as_tensor(obs[key], device=device)
             value = value[None] if single else value
@@ -143,55 +136,54 @@ class Agent(nn.Module):
                     f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
                     f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
                 )
-            found[key] = value
-        return found
+            tensors[key] = value
+        return tensors
 
     def save(self, folder: Path) -> None:
         """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
-        atomic_write(folder / "agent.json", json.dumps(encode(self.config), indent=1).encode())
+        write_file(folder / "agent.json", self.config)
         write_weights(folder / "agent.safetensors", self)
 
 
 def build(config: AgentConfig) -> Agent:
-    """A new agent; one that trains shares its learner's policy (`agent_run`)."""
+    """A new agent; one that trains shares its learner's policy (`runs.online`)."""
     model = WorldModel(config.model, config.spec)
-    if isinstance(config.actor, PlanningConfig):
-        return Agent(config, model, PlanningActor(config.actor, model, config.spec.action))
-    policy = config.actor.build(config.spec.action, model.dynamics.feature_size)
-    return Agent(config, model, PolicyActor(policy, model.dynamics.features))
+    return Agent(config, model, config.actor.build_actor(model, config.spec))
 
 
-def replan(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
-    """An agent with the same world model, shared and not copied, that acts by planning; `agent` stays as it is.
+def with_planner(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
+    """An agent that plans in the world model of `agent`; the model is shared and not copied.
 
-    `value` predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward, where the
-    objective asks for one (`agent_run.load_value`); it is not saved with the agent. UserError where the actions are
-    discrete, or what the objective needs is missing.
+    `value` maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward, where the
+    objective needs one (`runs.online.load_value`); it is not saved with the agent. UserError where the actions are
+    discrete, or the agent lacks what the objective needs.
     """
     config = replace(agent.config, actor=planning)
     return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
 
 
-def after_goals(agent: Agent) -> bool:
-    """Whether the agent acts towards a goal that it must be given (`towards`)."""
+def needs_goal(agent: Agent) -> bool:
+    """Whether the agent plans towards a goal that `with_goal` must set first."""
     planning = agent.config.actor
-    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GOALS)
+    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GoalObjectiveConfig)
 
 
 @torch.no_grad()
-def towards(agent: Agent, goal: dict[str, Any]) -> Agent:
-    """The same agent on its way to a goal: an observation such as it acts on, or a batch of them, one an episode.
+def with_goal(agent: Agent, goal: dict[str, Any]) -> Agent:
+    """An agent that acts towards `goal`: an observation by the names in `config.spec.obs`, or a batch, one an episode.
 
-    The world model is shared and not copied; `agent` stays as it is. UserError where the agent does not plan for
-    similarity to a goal, or the goal does not fit what it sees.
+    The world model is shared and not copied. UserError where the agent does not plan for similarity to a goal, or the
+    goal does not fit the agent's observations.
     """
     planning: Any = agent.config.actor
-    if not after_goals(agent):
-        raise UserError("This agent acts towards no goal: `replan` it with the objective GoalConfig first.")
+    if not needs_goal(agent):
+        raise UserError(
+            "This agent acts towards no goal: give it the objective GoalConfig by `reverie.with_planner` first."
+        )
     name, space = next(iter(agent.config.spec.obs.items()))
     tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
-    wanted: Any = planning.objective.represent(agent.model, agent.model.normalize(tensors))
-    objective = planning.objective.towards(agent.model, wanted)
+    target: Any = planning.objective.represent(agent.model, agent.model.normalize(tensors))
+    objective = planning.objective.towards(agent.model, target)
     actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
     return Agent(agent.config, agent.model, actor)
 
@@ -212,10 +204,12 @@ def load(folder: str | Path, device: str = "auto") -> Agent:
     """The agent of a run's folder, ready to act. UserError where there is none."""
     folder = Path(folder)
     if not (folder / "agent.safetensors").exists():
-        raise UserError(
-            f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint"
-            " (of a generative model, `reverie sample` draws pictures)."
-        )
+        if (folder / "model.safetensors").exists():
+            raise UserError(
+                f"{folder} holds no trained agent but a model alone: read it by `reverie.load_model`, or draw pictures"
+                " from a generative one by `reverie sample`."
+            )
+        raise UserError(f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint.")
     config = read_file(AgentConfig, folder / "agent.json")
     agent = build(config)
     read_weights(folder / "agent.safetensors", agent)

@@ -1,5 +1,6 @@
-"""Policies: features and noise to an action in the normal form, as a differentiable function."""
+"""Policies: features and noise to an action, as a differentiable function."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,17 +9,20 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.agents.base import ActorConfig
 from reverie.math import distributions
+from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.spaces import ActionSpace
+from reverie.spaces import ActionSpace, EnvSpec
+from reverie.types import ActNoise, State
 
 
 @dataclass(frozen=True)
-class PolicyConfig:
-    """The network, the spread it starts from, and how training episodes explore.
+class PolicyConfig(ActorConfig):
+    """The network, the initial standard deviation, and exploration in training.
 
-    `continuous`: how actions in a box are distributed; discrete ones are always one-hot. `init_std` and `mean_scale`
-    are for `tanh_normal` alone, the truncated normal starts with a standard deviation of `1 + min_std`.
+    `continuous`: the distribution of continuous actions; discrete ones are one-hot. `init_std` and `mean_scale` apply
+    to `tanh_normal` only; the truncated normal starts with a standard deviation of `1 + min_std`.
     `exploration`: standard deviation of the normal noise added to a continuous action, or the probability
     of a random discrete one.
     """
@@ -30,6 +34,9 @@ class PolicyConfig:
     exploration: float = 0.3
     continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
 
+    def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PolicyActor":
+        return PolicyActor(self.build(spec.action, model.dynamics.feature_size), model.dynamics.features)
+
     def build(self, action: ActionSpace, feature_size: int) -> "Policy":
         if action.discrete:
             return OneHotPolicy(self, action.size, feature_size)
@@ -38,7 +45,7 @@ class PolicyConfig:
 
 
 class BoxPolicy(nn.Module):
-    """What policies in [-1, 1]^A share: a network that gives two numbers an action, and their noise."""
+    """The base of policies in [-1, 1]^A: a network with two outputs for each action, and noise."""
 
     def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
         super().__init__()
@@ -83,14 +90,14 @@ class TanhNormalPolicy(BoxPolicy):
         return distributions.tanh_normal_log_prob((mean + std * noise).detach(), mean, std)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """A one-sample estimate of the action's entropy, in nats: how undecided the policy is."""
+        """A one-sample estimate of the action's entropy, in nats."""
         return distributions.tanh_normal_entropy(*self.stats(features), noise)
 
 
 class TruncatedNormalPolicy(BoxPolicy):
     """A normal cut to [-1, 1]: `mean = tanh(raw)`, `std = 2 sigmoid(raw / 2) + min_std` (DreamerV2's code).
 
-    Near the bounds it keeps its spread, where a tanh would flatten it; its mode is its mean.
+    Near the bounds it keeps its standard deviation, which a tanh would squash. Its mode is its mean.
     """
 
     def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
@@ -108,7 +115,7 @@ class TruncatedNormalPolicy(BoxPolicy):
         return distributions.truncated_normal_log_prob(action, *stats)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
+        """The entropy, in nats, exact; `noise` is not used."""
         return distributions.truncated_normal_entropy(*self.stats(features))
 
 
@@ -130,7 +137,7 @@ class OneHotPolicy(nn.Module):
         return (logits.log_softmax(-1) * distributions.one_hot_sample(logits, noise).detach()).sum(-1)
 
     def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The entropy, in nats, exact: how undecided the policy is. `noise` is not needed."""
+        """The entropy, in nats, exact; `noise` is not used."""
         log_probability = self.net(features).log_softmax(-1)
         return -(log_probability.exp() * log_probability).sum(-1)
 
@@ -139,13 +146,36 @@ class OneHotPolicy(nn.Module):
         return distributions.gumbel(*shape, self.action_size, generator=generator)
 
     def exploration_noise(self, *shape: int, generator: torch.Generator) -> Tensor:
-        """Uniform noise, one number more than there are actions: a score for each, and whether to explore."""
+        """Uniform noise (*shape, A + 1): whether to explore, and a score for each action."""
         return torch.rand(*shape, self.action_size + 1, generator=generator, device=generator.device)
 
     def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b N"]) -> Float[Tensor, "*b A"]:
-        """Epsilon-greedy: a uniformly drawn action with probability `exploration`."""
+        """Epsilon-greedy: a uniformly random action with probability `exploration`."""
         uniform = F.one_hot(noise[..., 1:].argmax(-1), self.action_size).to(action.dtype)
         return torch.where(noise[..., :1] < self.config.exploration, uniform, action)
 
 
 Policy = TanhNormalPolicy | TruncatedNormalPolicy | OneHotPolicy
+
+
+class PolicyActor(nn.Module):
+    """A policy network as an actor, without state. `features` is the dynamics' function."""
+
+    def __init__(self, policy: Policy, features: Callable[[State], Tensor]) -> None:
+        super().__init__()
+        self.policy, self.features = policy, features
+
+    def initial(self, batch: int) -> None:
+        return None
+
+    def act(self, belief: State, actor_state: None, noise: ActNoise[Tensor | None] | None) -> tuple[Tensor, None]:
+        action = self.policy(self.features(belief), None if noise is None else noise.actor)
+        if noise is not None and noise.exploration is not None:
+            action = self.policy.explore(action, noise.exploration)
+        return action, None
+
+    def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return (
+            self.policy.noise(batch, generator=generator),
+            self.policy.exploration_noise(batch, generator=generator),
+        )

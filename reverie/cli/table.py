@@ -65,10 +65,11 @@ _OF_EVALUATION = Settings(
     ("env", "planner", "objective", "num_samples", "warm_start"),
 )
 _OF_A_LONGER_RUN = Settings(
-    "A finished run can be extended, and its rhythm changed:\n"
-    "  --training.frames 40000      the budget in all, with what is done already; offline runs: --training.updates\n"
-    "  --evaluation.every 5000      a setting of the evaluations while training",
-    ("training", "evaluation"),
+    "A finished run continues with a larger budget. Only the budget, evaluation and log intervals can change:\n"
+    "  --training.frames 200000     the whole budget of an agent, with what it has played already\n"
+    "  --training.updates 20000     the whole budget of a model that learns from recorded data\n"
+    "  --evaluation.every 5000      frames between two evaluations",
+    ("training", "evaluation", "goals", "goal_episodes"),
 )
 
 COMMANDS = {
@@ -101,7 +102,7 @@ COMMANDS = {
                 "NAME|FILE",
             ),
             Argument("--out", "PNG file for the moment, or folder for the goals (default: in the run)", "PATH"),
-            Argument("--json", "print the results as JSON", flag=True),
+            Argument("--json", "print the result as one JSON object and nothing else", flag=True),
             _SEED,
             _DEVICE,
         ),
@@ -113,7 +114,12 @@ COMMANDS = {
         "reverie imagine runs/dreamer_v1-Pendulum-v1-0 --context 5 --horizon 45",
         (
             _RUN,
-            Argument("--context", "decisions that the model sees first (default: 5)", "N", _at_least_one, 5),
+            Argument(
+                "--context",
+                "decisions that the model sees first (default: 5, half of the episode at most)",
+                "N",
+                _at_least_one,
+            ),
             Argument("--horizon", "decisions that it then imagines (default: 45)", "N", _at_least_one, 45),
             Argument("--out", "folder for the pictures (default: the run's)", "DIR"),
             _SEED,

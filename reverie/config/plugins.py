@@ -19,7 +19,8 @@ from pathlib import Path
 from reverie.errors import UserError, nearest
 
 GROUP = "reverie"
-OWN = ("reverie", "reverie_worlds")
+WORLDS = "reverie_worlds"
+OWN = ("reverie", WORLDS)
 """Packages of this distribution: their parts need no plug-in."""
 
 _used: dict[str, str] = {}
@@ -71,6 +72,8 @@ def installed() -> dict[str, metadata.EntryPoint]:
                 f"Two packages claim the plug-in name {point.name}: {other.value} and {point.value}; uninstall one."
             )
         named[point.name] = point
+    if WORLDS not in named and importlib.util.find_spec(WORLDS):  # a checkout that was not installed
+        named[WORLDS] = metadata.EntryPoint(WORLDS, WORLDS, GROUP)
     return named
 
 

@@ -25,12 +25,15 @@ KEYS = {
 }
 """Keys of any config."""
 KEYS_OF = {
+    "CEMThenGradientConfig": {"climb": "gradient"},
     "EnvConfig": {"settings": "kwargs"},
+    "ICEMConfig": {"kept": "keep_fraction"},
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {
+    "guess.": "prior_net.",
     "standardise.": "normalize.",
 }
 """Parts of parameters' names in saved weights."""

@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 
 from reverie.config.files import decode
-from reverie.data.base import OnMessage
+from reverie.data.base import OnMessage, RecordedConfig
 from reverie.data.replay import Replay, ReplayConfig, chunks
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
 
 @dataclass(frozen=True)
-class AgentReplayConfig:
+class AgentReplayConfig(RecordedConfig):
     """`run`: the folder of an agent's run. `held_out`: the share of its decisions, the newest, that is held out."""
 
     run: str = ""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.base import OnMessage, model_spec
+from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
@@ -18,7 +18,7 @@ NEEDED, OPTIONAL = ("images", "actions", "episode"), ("state", "rewards", "low",
 
 
 @dataclass(frozen=True)
-class ArraysConfig:
+class ArraysConfig(RecordedConfig):
     """`file`: an .npz whose N rows are time steps, one episode after another:
 
         images   (N, height, width, channels) uint8    observed as `pixels`
@@ -43,10 +43,6 @@ class ArraysConfig:
     def world(self) -> str:
         """For titles and folders."""
         return Path(self.file).stem
-
-    @property
-    def env(self) -> None:
-        """There is none to play."""
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Arrays":
         return Arrays(self, folder, device, generator)

@@ -6,8 +6,12 @@ evaluation finds them, but not in `Recorded.spec`, so no model is built that see
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
+import torch
+
+from reverie.config.choices import Choice
 from reverie.data.replay import Replay
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError, nearest
@@ -37,6 +41,23 @@ class Recorded(Protocol):
     def load(self, report: OnMessage) -> None:
         """Fill `train` and `test`, with the same bits each time."""
         ...
+
+
+class RecordedConfig(Choice):
+    """The family of recorded data."""
+
+    def environment(self) -> EnvConfig | None:
+        """The environment that the data are of; None where it is not known, as for a robot's recordings."""
+        return None
+
+    @property
+    def world(self) -> str:
+        """What is learned about, for titles and folders."""
+        raise NotImplementedError
+
+    def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> Recorded:
+        """The data for a run in `folder`; batches come to `device` and are drawn by `generator`, a host's."""
+        raise NotImplementedError
 
 
 def with_privileged(env: EnvConfig, privileged: tuple[str, ...]) -> EnvConfig:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from reverie.data import validation
-from reverie.data.base import OnMessage, model_spec
+from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
 from reverie.envs.base import EnvConfig
@@ -14,7 +14,7 @@ from reverie.errors import UserError
 
 
 @dataclass(frozen=True)
-class DatasetConfig:
+class DatasetConfig(RecordedConfig):
     """The dataset in `folder`, all of it or a beginning."""
 
     folder: str = ""
@@ -32,8 +32,7 @@ class DatasetConfig:
         """For titles and folders."""
         return Path(self.folder).name
 
-    @property
-    def env(self) -> EnvConfig:
+    def environment(self) -> EnvConfig:
         """The environment that was collected from, as a model of these data sees it."""
         manifest = self.manifest()
         return replace(manifest.env, observe=tuple(model_spec(manifest.spec, self.hidden(manifest)).obs))

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from reverie.data.base import OnMessage
+from reverie.data.base import OnMessage, RecordedConfig
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
@@ -20,7 +20,7 @@ HELD_OUT = 297
 
 
 @dataclass(frozen=True)
-class DigitsConfig:
+class DigitsConfig(RecordedConfig):
     """Nothing to choose."""
 
     @property

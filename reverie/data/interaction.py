@@ -1,12 +1,13 @@
 """Random interaction with an environment, recorded once into the run's folder."""
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from reverie import envs
-from reverie.data.base import OnMessage, model_spec, with_privileged
+from reverie.data.base import OnMessage, RecordedConfig, model_spec, with_privileged
 from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
@@ -14,7 +15,7 @@ from reverie.errors import UserError
 
 
 @dataclass(frozen=True)
-class InteractionConfig:
+class InteractionConfig(RecordedConfig):
     """Whole episodes of random actions until there are `train` decisions, then until `test` more."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -27,6 +28,9 @@ class InteractionConfig:
         for name in ("train", "test"):
             if getattr(self, name) < 1:
                 raise UserError(f"--data.{name} is {getattr(self, name)}: it must be 1 or more.")
+
+    def environment(self) -> EnvConfig:
+        return self.env
 
     @property
     def world(self) -> str:
@@ -46,9 +50,8 @@ class Interaction:
         self.config, self.seed = config, seed
         self.folder = folder / "replay"
         self.env = with_privileged(config.env, config.privileged)
-        environments = envs.make_many(self.env)
-        recorded = environments.spec
-        environments.close()
+        with closing(envs.make_many(self.env)) as environments:
+            recorded = environments.spec
         self.spec = model_spec(recorded, config.privileged)
         self.train = Replay(ReplayConfig(config.train), recorded, device, generator)
         self.test = Replay(ReplayConfig(config.test), recorded, device, generator)
@@ -64,13 +67,10 @@ class Interaction:
 
     def _record(self, part: Replay, stream: int, report: OnMessage) -> None:
         generator = torch.Generator().manual_seed(2 * self.seed + stream)
-        environments = envs.make_many(self.env)
-        try:
+        with closing(envs.make_many(self.env)) as environments:
             collector = Collector(environments, self.seed, stream)
             while part.total < part.capacity:
                 for episode in collector.step(lambda obs, is_first: random_actions(environments, generator)):
                     columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
                     part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
                 report(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")
-        finally:
-            environments.close()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.base import OnMessage, model_spec
+from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, chunks, columns, read_chunk
 from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
@@ -28,7 +28,7 @@ from reverie.spaces import EnvSpec, Space
 
 
 @dataclass(frozen=True)
-class MinariConfig:
+class MinariConfig(RecordedConfig):
     """The local dataset `id`. Images are resized, and actions scaled by the bounds of the dataset's action space.
 
     Where that has none, the least and largest recorded action become -1 and 1; the run's `actions.json` keeps both.
@@ -48,10 +48,6 @@ class MinariConfig:
     def world(self) -> str:
         """For titles and folders."""
         return self.id
-
-    @property
-    def env(self) -> None:
-        """There is none to play that sees what the data show."""
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Minari":
         return Minari(self, folder, device, generator)

@@ -8,7 +8,6 @@ Trajectory number n is a function of environment, seed and n (`random_trajectori
 goes. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 
 from reverie import envs
-from reverie.config.files import encode, read_file
+from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
@@ -27,11 +26,10 @@ from reverie.data.random_trajectories import Columns, random_trajectories
 from reverie.data.replay import chunks, write_chunk
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.files import atomic_write, remove_partial
+from reverie.files import remove_partial
 from reverie.progress import Progress
 from reverie.spaces import EnvSpec
 
-FORMAT = 1
 CHUNK = 1_000
 """Columns after which a chunk is written, at the end of a trajectory."""
 
@@ -49,7 +47,6 @@ class Part:
 class Manifest:
     """The content of `dataset.json`."""
 
-    format: int
     env: EnvConfig
     privileged: tuple[str, ...]
     seed: int
@@ -67,14 +64,11 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the `dataset.json` of a folder. UserError where there is none, or one of another format."""
+    """Read the `dataset.json` of a folder. UserError where there is none, or one of a newer format."""
     path = folder / "dataset.json"
     if not path.is_file():
         raise UserError(f"{folder} is no dataset, for it has no dataset.json: make one with `reverie collect`.")
-    manifest = read_file(Manifest, path)
-    if manifest.format != FORMAT:
-        raise UserError(f"{folder} has the format {manifest.format}, and this version of Reverie reads {FORMAT}.")
-    return manifest
+    return read_file(Manifest, path)
 
 
 def collect(
@@ -132,7 +126,7 @@ def _new_manifest(
     with closing(envs.make(with_privileged(env, privileged))) as environment:
         spec = environment.spec
     model_spec(spec, privileged)
-    return Manifest(FORMAT, env, privileged, seed, held_out, transitions, spec, Part(), Part())
+    return Manifest(env, privileged, seed, held_out, transitions, spec, Part(), Part())
 
 
 def _continue(folder: Path, asked: Manifest) -> Manifest:
@@ -175,7 +169,7 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
     parts = {"train": manifest.train, "test": manifest.test}
     try:
         if not (folder / "dataset.json").exists():
-            _write_manifest(folder, manifest)  # without it the chunks would be taken for something else
+            write_file(folder / "dataset.json", manifest)  # without it the chunks would be taken for something else
         for name, trajectories in waiting.items():
             if trajectories:
                 joined = {key: np.concatenate([each[key] for each in trajectories]) for key in trajectories[0]}
@@ -188,14 +182,10 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
                     parts[name].columns + length,
                 )
         manifest = replace(manifest, train=parts["train"], test=parts["test"])
-        _write_manifest(folder, manifest)
+        write_file(folder / "dataset.json", manifest)
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}): take another --out.") from error
     return manifest
-
-
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    atomic_write(folder / "dataset.json", json.dumps(encode(manifest), indent=1).encode())
 
 
 def _transitions(manifest: Manifest) -> int:

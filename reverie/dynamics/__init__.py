@@ -1,11 +1,6 @@
-"""Latent models under one contract. Adding one: a file with its config and class, and its config in this union."""
+"""Latent models under one contract. Adding one: a file with its config, a `DynamicsConfig`, and its class."""
 
-from reverie.dynamics.base import Dynamics
-from reverie.dynamics.deterministic import DeterministicConfig
-from reverie.dynamics.rnn import RNNConfig
-from reverie.dynamics.rssm import RSSMConfig
-from reverie.dynamics.ssm import SSMConfig
+from reverie.dynamics import categorical, deterministic, rnn, rssm, ssm
+from reverie.dynamics.base import Dynamics, DynamicsConfig
 
-DynamicsConfig = RSSMConfig | SSMConfig | RNNConfig | DeterministicConfig
-
-__all__ = ["Dynamics", "DynamicsConfig"]
+__all__ = ["Dynamics", "DynamicsConfig", "categorical", "deterministic", "rnn", "rssm", "ssm"]

@@ -1,4 +1,4 @@
-"""The dynamics contract: five methods that hold every latent model, and the noise they take."""
+"""The contract of latent dynamics: five methods, and the noise that they take."""
 
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.choices import Choice
+
 S = TypeVar("S")
+
+
+class DynamicsConfig(Choice):
+    """The family of latent models."""
+
+    def build(self, embed_size: int, action_size: int) -> "Dynamics":
+        """The model for embeddings of E numbers and actions of A."""
+        raise NotImplementedError
 
 
 @runtime_checkable
@@ -21,7 +31,7 @@ class Dynamics(Protocol[S]):
     noise_size: int
 
     def initial(self, batch: int) -> S:
-        """The belief before anything was seen, leading axis (batch,)."""
+        """The belief before the first observation, leading axis (batch,)."""
         ...
 
     def predict(self, state: S, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b Z"] | None) -> S:
@@ -33,7 +43,7 @@ class Dynamics(Protocol[S]):
         ...
 
     def features(self, state: S) -> Float[Tensor, "*b F"]:
-        """What heads, policies and values read."""
+        """The input of heads, policies and values."""
         ...
 
     def divergence(self, posterior: S, prior: S) -> Float[Tensor, "*b"]:
@@ -41,14 +51,14 @@ class Dynamics(Protocol[S]):
         ...
 
     def noise(self, *shape: int, generator: torch.Generator) -> Float[Tensor, "*shape Z"]:
-        """Standard noise for steps with leading axes `shape`, on the generator's device."""
+        """Draw standard noise for steps with leading axes `shape`, on the generator's device."""
         ...
 
 
 @runtime_checkable
 class HasFeatureStd(Protocol):
-    """Dynamics whose features are not all single numbers: of a one-hot group no class alone says what is alive."""
+    """Dynamics that report a standard deviation per group of features (one-hot groups) instead of per dimension."""
 
     def feature_std(self, features: Float[Tensor, "N F"]) -> Float[Tensor, " K"]:
-        """The standard deviation over N features of each part of them."""
+        """The standard deviation over N features of each dimension or group."""
         ...

@@ -1,4 +1,4 @@
-"""A categorical latent: groups of classes, one class of each group (Hafner 2021, DreamerV2, Sec. 2)."""
+"""A categorical latent: G one-hot groups of C classes (Hafner 2021, DreamerV2, Sec. 2)."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.dynamics.latents import LatentConfig
 from reverie.errors import UserError
 from reverie.math.distributions import gumbel, one_hot_sample
 from reverie.math.divergences import categorical_kl
@@ -13,14 +14,14 @@ from reverie.math.divergences import categorical_kl
 
 @dataclass(frozen=True)
 class CategoricalStats:
-    """Log-probabilities, normalized within each group, the groups side by side."""
+    """Log-probabilities, normalized within each group, the groups concatenated (Z = G C)."""
 
     log_probability: Float[Tensor, "*b Z"]
 
 
 @dataclass(frozen=True)
-class CategoricalConfig:
-    """32 groups of 32 classes as published, so that a sample is a vector of 1024 numbers, 32 of them 1."""
+class CategoricalConfig(LatentConfig):
+    """32 groups of 32 classes, as published: a sample has 1024 numbers, 32 of them 1."""
 
     groups: int = 32
     classes: int = 32
@@ -38,7 +39,7 @@ class CategoricalConfig:
 class Categorical:
     """One-hot samples by the Gumbel-max trick, with the gradient of the probabilities (straight-through).
 
-    The noise is standard Gumbel, one number a class. Without noise the sample is the most likely class of each group.
+    The noise is standard Gumbel, (*b, Z). Without noise the sample is the mode of each group.
     """
 
     def __init__(self, config: CategoricalConfig) -> None:
@@ -46,7 +47,7 @@ class Categorical:
         self.sample_size = self.noise_size = self.output_size = config.groups * config.classes
 
     def split_groups(self, x: Float[Tensor, "*b Z"]) -> Float[Tensor, "*b G C"]:
-        """The groups on an axis of their own."""
+        """Split the last axis into groups and classes."""
         return x.unflatten(-1, (self.groups, self.classes))
 
     def stats(self, output: Float[Tensor, "*b Z"]) -> CategoricalStats:
@@ -56,10 +57,10 @@ class Categorical:
         return self.stats(like.new_zeros(batch, self.output_size))
 
     def sample(self, stats: CategoricalStats, noise: Float[Tensor, "*b Z"] | None) -> Float[Tensor, "*b Z"]:
-        drawn = one_hot_sample(
+        sample = one_hot_sample(
             self.split_groups(stats.log_probability), None if noise is None else self.split_groups(noise)
         )
-        return drawn.flatten(-2)
+        return sample.flatten(-2)
 
     def divergence(self, posterior: CategoricalStats, prior: CategoricalStats) -> Float[Tensor, "*b"]:
         return categorical_kl(
@@ -70,5 +71,5 @@ class Categorical:
         return gumbel(*shape, self.noise_size, generator=generator)
 
     def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " G"]:
-        """Of each group, the root of its classes' summed variance: a class may rest, a group that rests is dead."""
+        """The root of the summed variance of each group's classes; 0 for a group that never changes."""
         return self.split_groups(sample).var(0).sum(-1).sqrt()

@@ -1,10 +1,9 @@
-"""A deterministic forward model in the encoder's own space: no memory, no chance.
+"""A deterministic forward model in the space of encodings, without memory.
 
     z_t = f(z_{t-1}, a_{t-1})      corrected: z_t = phi(o_t)
 
-The observation replaces what was predicted, and the divergence is the distance between the two, which on its own is
-minimal where phi is constant: something else must keep the encodings apart (signals.reconstruction, and the signals of
-latent prediction).
+The encoding replaces the prediction, and the divergence is their squared distance. A constant phi minimizes it, so
+another signal must prevent collapse (`signals.reconstruction`, `contrastive`, `vicreg` and others).
 """
 
 from dataclasses import dataclass, field
@@ -13,20 +12,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.forward_models import ForwardConfig, ForwardModel, MLPForwardConfig
+from reverie.dynamics.base import DynamicsConfig
+from reverie.dynamics.forward_models import ForwardConfig, MLPForwardConfig
 from reverie.nn.mlp import initialize
 
 
 @dataclass(frozen=True)
 class DeterministicState:
-    """`value`: the encoding, seen or predicted."""
+    """`value`: the encoding, observed or predicted."""
 
     value: Float[Tensor, "*b Z"]
 
 
 @dataclass(frozen=True)
-class DeterministicConfig:
-    """`residual`: the forward model gives the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
+class DeterministicConfig(DynamicsConfig):
+    """`residual`: the forward model predicts the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
 
     size: int = 30
     forward: ForwardConfig = field(default_factory=MLPForwardConfig)
@@ -37,14 +37,14 @@ class DeterministicConfig:
 
 
 class Deterministic(nn.Module):
-    """Implements `Dynamics[DeterministicState]`; features are the encoding, of which phi ends in a linear layer."""
+    """Implements `Dynamics[DeterministicState]`; features are the encoding; phi ends in a linear layer."""
 
     def __init__(self, config: DeterministicConfig, embed_size: int, action_size: int) -> None:
         super().__init__()
         self.residual = config.residual
         self.feature_size, self.noise_size = config.size, 0
         self.encode = nn.Linear(embed_size, config.size)
-        self.forward_model: ForwardModel = config.forward.build(config.size, action_size)
+        self.forward_model = config.forward.build(config.size, action_size)
         initialize(self)
 
     def initial(self, batch: int) -> DeterministicState:
@@ -53,8 +53,8 @@ class Deterministic(nn.Module):
     def predict(
         self, state: DeterministicState, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b 0"] | None
     ) -> DeterministicState:
-        found = self.forward_model(state.value, action)
-        return DeterministicState(state.value + found if self.residual else found)
+        output = self.forward_model(state.value, action)
+        return DeterministicState(state.value + output if self.residual else output)
 
     def correct(
         self, prior: DeterministicState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b 0"] | None

@@ -1,7 +1,7 @@
-"""Forward models: where an action takes an encoding, `zhat_{t+1} = f(z_t, a_t)`, in three forms.
+"""Forward models of encodings, `zhat_{t+1} = f(z_t, a_t)`: linear, MLP and state-dependent matrix.
 
-Yan et al. 2020 (contrastive forward model) compare all three. Each is a function of `(z, a)`; `residual` dynamics add z
-to what it gives (`dynamics.deterministic`).
+Yan et al. 2020 (contrastive forward model) compare all three. `residual` dynamics add z to the output
+(`dynamics.deterministic`).
 
 Departures: the linear model has a bias, which the published code leaves out.
 """
@@ -13,12 +13,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.choices import Choice
 from reverie.nn.mlp import MLP, MLPConfig, initialize
 
 
+class ForwardConfig(Choice):
+    """The family of forward models."""
+
+    def build(self, size: int, action_size: int) -> nn.Module:
+        """A module from `(z, a)`, `(*b, size)` and `(*b, action_size)`, to `(*b, size)`."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class LinearForwardConfig:
-    """Nothing to choose."""
+class LinearForwardConfig(ForwardConfig):
+    """No settings."""
 
     def build(self, size: int, action_size: int) -> "LinearForward":
         return LinearForward(size, action_size)
@@ -37,7 +46,7 @@ class LinearForward(nn.Module):
 
 
 @dataclass(frozen=True)
-class MLPForwardConfig:
+class MLPForwardConfig(ForwardConfig):
     """The network's size."""
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 200))
@@ -51,15 +60,15 @@ class MLPForward(nn.Module):
 
     def __init__(self, config: MLPForwardConfig, size: int, action_size: int) -> None:
         super().__init__()
-        self.net = MLP(config.mlp, size + action_size, size).net  # weights are named as before there was a choice
+        self.net = MLP(config.mlp, size + action_size, size).net  # so weights are named `net.0`, not `net.net.0`
 
     def forward(self, value: Float[Tensor, "*b Z"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b Z"]:
         return self.net(torch.cat([value, action], dim=-1))
 
 
 @dataclass(frozen=True)
-class MatrixForwardConfig:
-    """The size of the network that gives the matrix."""
+class MatrixForwardConfig(ForwardConfig):
+    """The size of the network that computes the matrix."""
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 64, "relu"))
 
@@ -70,7 +79,7 @@ class MatrixForwardConfig:
 class MatrixForward(nn.Module):
     """`zhat = W(z, a) z` with `W = tanh(MLP([z, a])) / sqrt(Z)` (Yan 2020, Sec. 4).
 
-    A row of W is at most 1 long, so `|zhat_i| <= |z|`; and zero is led to zero, whatever the action.
+    The norm of a row of W is at most 1, so `|zhat_i| <= |z|`. Zero stays zero for every action.
     """
 
     def __init__(self, config: MatrixForwardConfig, size: int, action_size: int) -> None:
@@ -81,7 +90,3 @@ class MatrixForward(nn.Module):
         size = value.shape[-1]
         entries = self.net(torch.cat([value, action], dim=-1)).tanh() / sqrt(size)
         return (entries.unflatten(-1, (size, size)) @ value[..., None])[..., 0]
-
-
-ForwardConfig = LinearForwardConfig | MLPForwardConfig | MatrixForwardConfig
-ForwardModel = LinearForward | MLPForward | MatrixForward

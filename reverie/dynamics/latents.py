@@ -1,7 +1,7 @@
-"""The stochastic part of a state: how a network's output becomes a distribution, a sample and a divergence.
+"""Latents, the stochastic part of a state: distribution, sample and divergence from a network's output.
 
-A latent is pure: it has no parameters. A class of its own lets Gaussian and categorical latents (one file, one
-line in `rssm.Latent`) stand in the same model.
+A latent has no parameters. The same RSSM takes a Gaussian, a deterministic or a categorical one
+(`dynamics.categorical`).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.choices import Choice
 from reverie.errors import UserError
 from reverie.math.divergences import gaussian_kl
 
@@ -24,7 +25,7 @@ class Latent(Protocol[D]):
     sample_size: int
     noise_size: int
     output_size: int
-    """How many numbers the network must give for one distribution."""
+    """Outputs of the network for one distribution, O."""
 
     def stats(self, output: Float[Tensor, "*b O"]) -> D: ...
 
@@ -37,8 +38,15 @@ class Latent(Protocol[D]):
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor: ...
 
     def sample_std(self, sample: Float[Tensor, "N Z"]) -> Float[Tensor, " K"]:
-        """The standard deviation over N samples of whatever may die by itself: each number, or each group of them."""
+        """The standard deviation over N samples of each dimension, or of each group (`HasFeatureStd`)."""
         ...
+
+
+class LatentConfig(Choice):
+    """The family of latents: the stochastic part of a state."""
+
+    def build(self) -> Latent:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class GaussianStats:
 
 
 @dataclass(frozen=True)
-class GaussianConfig:
+class GaussianConfig(LatentConfig):
     """A diagonal Gaussian latent (PlaNet, Dreamer V1)."""
 
     size: int = 30
@@ -96,13 +104,13 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class PointStats:
-    """A distribution of no width."""
+    """A point: the sample itself."""
 
     value: Float[Tensor, "*b Z"]
 
 
 @dataclass(frozen=True)
-class DeterministicLatentConfig:
+class DeterministicLatentConfig(LatentConfig):
     """A deterministic latent: the network's output itself."""
 
     size: int = 30
@@ -112,7 +120,7 @@ class DeterministicLatentConfig:
 
 
 class DeterministicLatent:
-    """Its sample is its value, its divergence the squared distance; it takes no noise."""
+    """The sample is the output, the divergence the squared distance; it takes no noise."""
 
     def __init__(self, config: DeterministicLatentConfig) -> None:
         self.sample_size = self.output_size = config.size

@@ -1,7 +1,7 @@
-"""The only loops over time: `observe` (closed loop), `imagine` (open loop), `imagine_policy` (a policy's dream).
+"""The only loops over time: `observe` (closed loop), `imagine` (open loop), `imagine_policy` (with a policy).
 
-None contains `no_grad`: the caller decides what is differentiated. All noise comes in as tensors, None
-stands for the mean; so a rollout is a deterministic, differentiable function of its arguments.
+None contains `no_grad`: the caller decides what is differentiated. Noise is an argument, and None takes the mean. So a
+rollout is a deterministic, differentiable function of its arguments.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ S = TypeVar("S")
 def prev_action(action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | None = None) -> Float[Tensor, "B T A"]:
     """The action that led to each step: `action` shifted one to the right, the library's only shift.
 
-    Column 0 gets `before`, the action taken just before the sequence, or zeros where that is unknown.
+    Column 0 gets `before`, the action just before the sequence, or zeros if it is unknown.
     """
     first = torch.zeros_like(action[:, 0]) if before is None else before
     return torch.cat([first[:, None], action[:, :-1]], dim=1)
@@ -36,8 +36,8 @@ def observe(
 ) -> tuple[S, S]:
     """Filter: at each step predict from the belief and `action` (the one that led there), then correct by `embed`.
 
-    Where `is_first`, the belief *and* the previous action are forgotten: the step equals a fresh start.
-    `noise` samples the posterior; the prior keeps its mean, which nothing but its statistics uses here.
+    Where `is_first`, the belief *and* the previous action are reset: the step equals a fresh start.
+    `noise` samples the posterior; the prior takes its mean, and only its statistics are used.
 
     Returns priors and posteriors, each a state with leading axes (B, T).
     """
@@ -59,7 +59,7 @@ def imagine(
     action: Float[Tensor, "B H A"],
     noise: Float[Tensor, "B H Z"] | None,
 ) -> S:
-    """Open loop: the states that the H given actions lead to, leading axes (B, H); `start` is not among them."""
+    """Open loop: the states after each of the H actions, leading axes (B, H), without `start`."""
     state, states = start, []
     for t in range(action.shape[1]):
         state = dynamics.predict(state, action[:, t], None if noise is None else noise[:, t])
@@ -75,10 +75,10 @@ def imagine_policy(
     noise: Float[Tensor, "B H Z"] | None,
     policy_noise: Float[Tensor, "B H A"] | None,
 ) -> tuple[S, Float[Tensor, "B H A"]]:
-    """A policy's dream: states 0..H with leading axes (B, H + 1), `start` first, and the H actions between them.
+    """Imagine with a policy: states 0..H with leading axes (B, H + 1), `start` first, and the H actions between.
 
-    The policy reads detached features (Hafner 2020, Sec. 3: the gradient reaches an action through the states
-    that follow it, not through the ones that the policy looked at).
+    The policy reads detached features (Hafner 2020, Sec. 3): the gradient reaches an action through the states after
+    it, not through the features that the policy read.
     """
     state, states, actions = start, [start], []
     for t in range(horizon):

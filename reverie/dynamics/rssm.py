@@ -1,9 +1,9 @@
-"""The recurrent state-space model: a deterministic path that remembers, a stochastic one that holds several futures.
+"""The recurrent state-space model (RSSM): a deterministic path for memory, a stochastic one for several futures.
 
     h_t = GRU(h_{t-1}, s_{t-1}, a_{t-1})      prior p(s_t | h_t)      posterior q(s_t | h_t, e_t)
 
-Hafner et al. 2019 (PlaNet), Sec. 3 and Fig. 2c; sizes of record in Dreamer V1 (2020): deter 200, stoch 30, hidden 200;
-in DreamerV2 (2021) 32 groups of 32 classes, deter and hidden 200 (DeepMind Control) or 600 (Atari).
+Hafner et al. 2019 (PlaNet), Sec. 3 and Fig. 2c. Published sizes: Dreamer V1 (2020): deter 200, stoch 30, hidden 200;
+DreamerV2 (2021) 32 groups of 32 classes, deter and hidden 200 (DeepMind Control) or 600 (Atari).
 """
 
 from dataclasses import dataclass, field
@@ -13,19 +13,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.dynamics.base import DynamicsConfig
 from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
 from reverie.dynamics.latents import DeterministicLatentConfig, GaussianConfig, GaussianStats, Latent, PointStats
 from reverie.nn.gru import LayerNormGRUCell
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 LatentConfig = GaussianConfig | CategoricalConfig | DeterministicLatentConfig
-"""The parts beside the memory to choose from."""
+"""The choices of the stochastic part."""
 Stats = GaussianStats | CategoricalStats | PointStats
 
 
 @dataclass(frozen=True)
 class RSSMState:
-    """`deter`: the GRU's memory. `stoch`: the sample. `stats`: the distribution that it was drawn from."""
+    """`deter`: the GRU's state. `stoch`: the sample. `stats`: the distribution of the sample."""
 
     deter: Float[Tensor, "*b D"]
     stoch: Float[Tensor, "*b Z"]
@@ -33,13 +34,12 @@ class RSSMState:
 
 
 @dataclass(frozen=True)
-class RSSMConfig:
-    """Sizes of the three parts.
+class RSSMConfig(DynamicsConfig):
+    """Sizes of the three parts, and the cell.
 
-    `cell`: PyTorch's GRU, or DreamerV2's with a layer normalization. `gate_bias`: what the GRU's gates begin with. At 0
-    (Dreamer V1's cell) half of the memory is overwritten at every step; at 1 (the cells of PlaNet's and DreamerV2's
-    published code) a quarter, so gradients come from further back. The normalized cell adds it, as published, as a
-    constant to the gate that keeps, and to no other.
+    `cell`: PyTorch's GRU, or DreamerV2's with layer normalization. `gate_bias`: the initial bias of the GRU's gates. At
+    0 (Dreamer V1) a new cell overwrites half of its state at every step; at 1 (published code of PlaNet and DreamerV2)
+    a quarter, so gradients reach further back. The layer-norm cell adds it as a constant to the update gate.
     """
 
     deter: int = 200
@@ -81,11 +81,11 @@ class RSSM(nn.Module):
         )
         initialize(self)
         if isinstance(self.cell, nn.GRUCell):
-            self._begin(self.cell, config.gate_bias)
+            self._initialize_gru(self.cell, config.gate_bias)
 
     @staticmethod
-    def _begin(cell: nn.GRUCell, gate_bias: float) -> None:
-        """Keras' initialization of a GRU, and the bias that its gates begin with."""
+    def _initialize_gru(cell: nn.GRUCell, gate_bias: float) -> None:
+        """Keras' initialization of a GRU, with `gate_bias` for the reset and update gates."""
         nn.init.xavier_uniform_(cell.weight_ih)
         nn.init.orthogonal_(cell.weight_hh)
         nn.init.zeros_(cell.bias_ih)

@@ -1,8 +1,8 @@
-"""The stochastic path alone: a state-space model whose whole memory is its last sample.
+"""The stochastic path alone: a state-space model without deterministic memory.
 
     prior p(s_t | s_{t-1}, a_{t-1})      posterior q(s_t | prior_t, e_t)
 
-Hafner et al. 2019 (PlaNet), Fig. 2b: it holds several futures, but all that it remembers has to pass through noise.
+Hafner et al. 2019 (PlaNet), Fig. 2b: it represents several futures, but its memory passes through noise at every step.
 """
 
 from dataclasses import dataclass, field
@@ -11,21 +11,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.dynamics.base import DynamicsConfig
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 
 @dataclass(frozen=True)
 class SSMState:
-    """`stoch`: the sample. `stats`: the distribution that it was drawn from."""
+    """`stoch`: the sample. `stats`: the distribution of the sample."""
 
     stoch: Float[Tensor, "*b Z"]
     stats: GaussianStats
 
 
 @dataclass(frozen=True)
-class SSMConfig:
-    """Sizes of the sample and of the one layer between two of them."""
+class SSMConfig(DynamicsConfig):
+    """Sizes of the sample and of the hidden layer of prior and posterior."""
 
     hidden: int = 200
     latent: GaussianConfig = field(default_factory=GaussianConfig)
@@ -64,8 +65,8 @@ class SSM(nn.Module):
         return SSMState(self.latent.sample(stats, noise), stats)
 
     def correct(self, prior: SSMState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b Z"] | None) -> SSMState:
-        known = torch.cat([prior.stats.mean, prior.stats.std, embed], dim=-1)
-        stats = self.latent.stats(self.posterior(known))
+        inputs = torch.cat([prior.stats.mean, prior.stats.std, embed], dim=-1)
+        stats = self.latent.stats(self.posterior(inputs))
         return SSMState(self.latent.sample(stats, noise), stats)
 
     def features(self, state: SSMState) -> Float[Tensor, "*b F"]:

@@ -1,14 +1,36 @@
 """Environments: `make` one, or `make_many`, from an `EnvConfig`.
 
-A family is one module with `LABEL`, `matches(id)`, `ids()` and one class; adding one is that file and a line
-in `FAMILIES`. Importing this package imports no simulator: a family loads what it needs when it is used.
+A family is one module with `LABEL`, `matches(id)`, `ids()` and one class. Another package adds one by `env_family`.
+Importing this package imports no simulator: a family loads what it needs when it is used.
 """
 
-from reverie.envs import atari, dm_control, gymnasium, minatar
+from collections.abc import Callable
+from typing import Protocol
+
+from reverie.config import plugins
+from reverie.envs import atari, dm_control, gymnasium, gymnasium_registry, minatar
 from reverie.envs.base import EnvConfig, Environment, Environments, Obs, Step
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
-FAMILIES = {
+
+class Family(Protocol):
+    """What a family's module has."""
+
+    @property
+    def LABEL(self) -> str:
+        """Its name for a list; of one that is not installed with the command that adds it."""
+        ...
+
+    def matches(self, env_id: str, /) -> bool:
+        """Whether the id is of this family."""
+        ...
+
+    def ids(self) -> list[str]:
+        """The ids that can be played here."""
+        ...
+
+
+FAMILIES: dict[Family, Callable[[EnvConfig], Environment]] = {
     dm_control: dm_control.DMCEnvironment,
     atari: atari.AtariEnvironment,
     minatar: minatar.MinAtarEnvironment,
@@ -16,15 +38,25 @@ FAMILIES = {
 }
 """Asked in this order; Gymnasium takes what no other family claims."""
 
+
+def env_family(family: Family, environment: Callable[[EnvConfig], Environment]) -> None:
+    """Add a family of environments, asked before Gymnasium's: call it in a module that a plug-in imports."""
+    last = FAMILIES.pop(gymnasium)
+    FAMILIES[family] = environment
+    FAMILIES[gymnasium] = last
+
+
 __all__ = [
     "ActionSpace",
     "EnvConfig",
     "EnvSpec",
     "Environment",
     "Environments",
+    "Family",
     "Obs",
     "Space",
     "Step",
+    "env_family",
     "list_ids",
     "make",
     "make_many",
@@ -36,7 +68,15 @@ def make(config: EnvConfig) -> Environment:
 
     Raises UserError for whatever the user can put right: an unknown id, a missing package, a wrong key.
     """
-    return next(environment(config) for family, environment in FAMILIES.items() if family.matches(config.id))
+    family = _family(config.id)
+    if family is gymnasium and not gymnasium_registry.knows(config.id):
+        plugins.load_installed()
+        family = _family(config.id)
+    return FAMILIES[family](config)
+
+
+def _family(env_id: str) -> Family:
+    return next(family for family in FAMILIES if family.matches(env_id))
 
 
 def make_many(config: EnvConfig) -> Environments:
@@ -48,4 +88,5 @@ def make_many(config: EnvConfig) -> Environments:
 
 def list_ids() -> dict[str, list[str]]:
     """Family -> ids that can be played; the label of a family that is not installed says how to get it."""
+    plugins.load_installed()
     return {family.LABEL: family.ids() for family in FAMILIES}

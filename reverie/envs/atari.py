@@ -1,8 +1,8 @@
 """Atari 2600 games by the Arcade Learning Environment, as DreamerV2 and Machado et al. (2018) play them.
 
 Ids are Gymnasium's, `ALE/Boxing-v5`. Published protocol: sticky actions (0.25), all 18 actions, up to 30 no-ops at the
-start, each decision held for `repeat` frames (4 in every recipe), of which the last two are merged by their maximum,
-grayscale, no word of lives lost, an end after 108,000 frames. `--env.kwargs` changes it: `sticky=0.0`, `noops=0`,
+start, grayscale, no end at a lost life, an end after 108,000 frames. Each decision is held for `repeat` frames (4 in
+every recipe), of which the last two are merged by their maximum. `--env.kwargs` changes it: `sticky=0.0`, `noops=0`,
 `full_actions=false`, `life_loss=true`, `grayscale=false`.
 """
 
@@ -36,7 +36,7 @@ def ids() -> list[str]:
 
 
 class AtariEnvironment(GymEnvironment):
-    """One game. `pixels` is the screen as agents are shown it, `(image_size, image_size, 1)`, in color with 3."""
+    """One game. `pixels` is the preprocessed screen, `(image_size, image_size, 1)`, or with 3 channels in color."""
 
     def __init__(self, config: EnvConfig) -> None:
         refuse_other_than_pixels(config)

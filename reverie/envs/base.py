@@ -1,11 +1,10 @@
-"""The environment contract: what an agent may know of any world, and the values that cross to it.
+"""The environment contract: what an agent may rely on in any world.
 
-Every family (Gymnasium, DeepMind Control, ...) is one file with one `Environment`. An environment speaks
-to the agent in one normal form:
+Every family (Gymnasium, DeepMind Control, ...) is one file with one `Environment`, in one normal form:
 
 - observations are a dict of arrays: images uint8 `(height, width, channels)`, vectors float32 `(n,)`;
 - actions are float32 `(A,)`: in [-1, 1], scaled by the adapter to the real bounds, or one-hot if discrete;
-- one `step` is one agent *decision*: `repeat` environment *frames* with the reward summed, drawn once;
+- one `step` is one *decision* of the agent: `repeat` *frames* of the environment, their rewards summed, drawn once;
 - `is_last` says that the episode is over, `is_terminal` that no return follows (not so at a time limit);
 - `reset(seed)` makes the episode reproducible: same seed and actions, same bits, whatever came before.
 """
@@ -23,30 +22,30 @@ Obs = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """Which world, and how the agent sees and touches it."""
+    """Which environment, what the agent observes of it, and how it is played."""
 
     id: str = "Pendulum-v1"
-    """A Gymnasium id, or a DeepMind Control one: `dm_control/cartpole-swingup-v0`."""
+    """A Gymnasium id, or one of another family, such as `dm_control/cartpole-swingup-v0`; `reverie envs` lists them."""
     observe: tuple[str, ...] = ("pixels",)
     """What the agent sees: `pixels` (the rendered frame), `state` (a Box observation, image or vector),
     a key of a dict observation, or `all` (everything the environment itself observes)."""
     image_size: int = 64
     """Height and width, in pixels, to which every image is resized by area interpolation."""
     repeat: int = 1
-    """Environment frames that each decision is held for."""
+    """Environment frames for which each decision is held."""
     time_limit: int | None = None
-    """Frames after which an episode is cut (truncated, not terminal); None keeps the environment's own."""
+    """Frames after which an episode is cut (truncated, not terminal). None keeps the environment's own."""
     rendering: Literal["stock", "fast"] = "stock"
-    """`stock`: pixels as the environment draws them. `fast` (DeepMind Control only): no shadows, no
-    reflections, coarse round bodies; some twenty times as fast without a GPU."""
+    """`stock`: pixels as the environment draws them. `fast` (DeepMind Control only): no shadows, no reflections,
+    coarse round bodies. Some twenty times as fast without a GPU."""
     camera: int | None = None
-    """Camera number (DeepMind Control only); None takes the published one for the task."""
+    """Camera number (DeepMind Control only). None takes the published one for the task."""
     kwargs: tuple[str, ...] = ()
     """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomize=step`."""
     count: int = 1
     """Environments that are played at once."""
     workers: bool = False
-    """Play each in a process of its own, restarted when it dies; else in turn in this process."""
+    """Play each in a process of its own, which is restarted when it dies; else in turn in this process."""
 
     def __post_init__(self) -> None:
         for name in ("image_size", "repeat", "time_limit", "count"):
@@ -68,7 +67,7 @@ class Step:
 
 @runtime_checkable
 class Environment(Protocol):
-    """One world. The contract tests (`reverie check-env ID`) say in words what each method owes.
+    """One environment. `reverie check-env ID` checks what each method must do, and reports it in words.
 
     An environment in which most actions lead nowhere may also have `sample_actions` (see `SampleActions`).
     """
@@ -79,11 +78,11 @@ class Environment(Protocol):
     def reset(self, seed: int) -> Step: ...
 
     def step(self, action: np.ndarray) -> Step:
-        """Play one decision; `action` is float32 (A,) in the normal form. After `is_last` it is an error."""
+        """Play one decision. `action` is float32 (A,) in the normal form. After `is_last` it is an error."""
         ...
 
     def render(self) -> np.ndarray:
-        """The present frame for people, uint8 (height, width, 3), at the environment's own size."""
+        """Draw the present frame for videos, uint8 (height, width, 3), at the environment's own size."""
         ...
 
     def close(self) -> None: ...
@@ -91,9 +90,10 @@ class Environment(Protocol):
 
 @runtime_checkable
 class Environments(Protocol):
-    """Several of one world, addressed by index; `None` for a step means that its worker died.
+    """Several environments of one config, addressed by index.
 
-    After a None the environment has been restarted and waits for `reset`; the episode it was in is void.
+    `None` for a step means that its worker died. The environment has then been restarted and waits for `reset`; its
+    unfinished episode is lost.
     """
 
     @property

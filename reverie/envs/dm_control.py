@@ -24,14 +24,14 @@ from reverie.envs.conversions import (
     select_observations,
     to_vector,
 )
-from reverie.envs.mujoco_rendering import FastCamera, PeopleCamera, StockCamera, choose_gl, require_gl
+from reverie.envs.mujoco_rendering import FastCamera, RenderCamera, StockCamera, choose_gl, require_gl
 from reverie.errors import UserError, nearest
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task and how it is played. `grid`: rows and columns that `fast` draws for each pixel, as its parts need."""
+    """One task and how it is played. `grid`: rows and columns that `fast` draws for each pixel of thin parts."""
 
     domain: str
     task: str
@@ -96,14 +96,14 @@ class DMCEnvironment:
     """
 
     def __init__(self, config: EnvConfig) -> None:
-        self._task = _task(config.id)
+        self._task = parse_id(config.id)
         self._config = config
         refuse_settings(config, "kwargs")
         drawn = "pixels" in config.observe
         require_gl() if drawn else choose_gl()
         self._env = _load(self._task, config.id)
         self._physics = self._env.physics
-        self._people: PeopleCamera | None = None
+        self._render_camera: RenderCamera | None = None
         self._running = False
         try:
             self._camera_number = self._check_camera(self._task.camera if config.camera is None else config.camera)
@@ -149,29 +149,29 @@ class DMCEnvironment:
         return Step(self._normal(timestep.observation), reward, False, not self._running, terminal)
 
     def render(self) -> np.ndarray:
-        """The present frame for people, as dm_control draws it whatever `rendering` is: (240, 320, 3)."""
-        if self._people is None:
+        """Draw the present frame, (240, 320, 3), as dm_control does, whatever `rendering` is."""
+        if self._render_camera is None:
             require_gl()
-            self._people = PeopleCamera(self._physics, self._camera_number)
-        return self._people.draw()
+            self._render_camera = RenderCamera(self._physics, self._camera_number)
+        return self._render_camera.draw()
 
     def close(self) -> None:
-        if self._people is not None:
-            self._people.close()
-            self._people = None
+        if self._render_camera is not None:
+            self._render_camera.close()
+            self._render_camera = None
         self._env.close()
 
     def _normal(self, observation: dict[str, Any]) -> Obs:
-        """What the agent sees of a task's observation, with the image drawn now."""
-        normal = {}
+        """Return what the agent sees of a task's observation, with the image drawn now."""
+        obs = {}
         for name in self._observed:
             if name == "pixels" and self._camera is not None:
-                normal[name] = self._camera.draw()
+                obs[name] = self._camera.draw()
             elif name == "state":
-                normal[name] = np.concatenate([to_vector(part) for part in observation.values()])
+                obs[name] = np.concatenate([to_vector(part) for part in observation.values()])
             else:
-                normal[name] = to_vector(observation[name])
-        return normal
+                obs[name] = to_vector(observation[name])
+        return obs
 
     def _make_camera(self) -> StockCamera | FastCamera:
         size = self._config.image_size
@@ -186,8 +186,8 @@ class DMCEnvironment:
         return camera
 
     def _check_limit(self) -> float:
-        """Frames in an episode."""
-        own = round(self._env._step_limit, 6)  # dm_control tells it nowhere else; infinite for a few tasks
+        """Return the frames of an episode."""
+        own = round(self._env._step_limit, 6)  # dm_control has it nowhere else; infinite for a few tasks
         limit = self._config.time_limit
         if limit is None and own == float("inf"):
             raise UserError(f"{self._config.id} has no time limit: give one in frames with --env.time_limit 1000.")
@@ -196,10 +196,10 @@ class DMCEnvironment:
         return own if limit is None else limit
 
 
-def _task(env_id: str) -> Task:
-    """Return the task of an id; the tables' own names (`dm_control/cup_catch`) will do.
+def parse_id(env_id: str) -> Task:
+    """Return the task of an id. The names in the tables (`dm_control/cup_catch`) are accepted too.
 
-    Nobody has looked at the thin parts of tasks that are not in the tables: `fast` draws those at twice the size.
+    The other tasks have not been checked for thin parts, so `fast` draws them at twice the size.
     """
     name = env_id.removeprefix("dm_control/").removesuffix("-v0")
     if name in PUBLISHED_TASKS:
@@ -207,14 +207,15 @@ def _task(env_id: str) -> Task:
     match = re.fullmatch(r"(\w+)-(\w+)", name)
     if match is None:
         raise UserError(f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}")
-    domain, task = match.groups()
+    domain, name_of_task = match.groups()
     domain = {"cup": "ball_in_cup"}.get(domain, domain)
-    published = [known for known in PUBLISHED_TASKS.values() if (known.domain, known.task) == (domain, task)]
-    return published[0] if published else Task(domain, task, camera=2 if domain == "quadruped" else 0, grid=(2, 2))
+    published = {(task.domain, task.task): task for task in PUBLISHED_TASKS.values()}
+    other = Task(domain, name_of_task, camera=2 if domain == "quadruped" else 0, grid=(2, 2))
+    return published.get((domain, name_of_task), other)
 
 
 def _suite() -> Any:
-    """dm_control's suite, imported when first needed (1.5 s); `choose_gl` must have been called."""
+    """Import dm_control's suite when first needed (1.5 s). `choose_gl` must have been called."""
     if not _INSTALLED:
         raise UserError("DeepMind Control needs mujoco and dm_control: pip install 'reverie[dmc]'.")
     try:
@@ -237,14 +238,14 @@ def _load(task: Task, env_id: str) -> Any:
 
 @contextmanager
 def _without_known_deprecation() -> Iterator[None]:
-    """Keep MuJoCo from logging that dm_control's cheetah uses `settotalmass`: no user can mend that."""
+    """Keep MuJoCo from logging that dm_control's cheetah uses `settotalmass`, which no user can change."""
 
-    def other(record: logging.LogRecord) -> bool:
+    def is_other(record: logging.LogRecord) -> bool:
         return "settotalmass" not in record.getMessage()
 
     log = logging.getLogger("absl")
-    log.addFilter(other)
+    log.addFilter(is_other)
     try:
         yield
     finally:
-        log.removeFilter(other)
+        log.removeFilter(is_other)

@@ -7,9 +7,9 @@ registers it.
 import importlib
 import inspect
 import os
-from importlib import metadata
 from typing import Any
 
+from reverie.config import plugins
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import refuse_settings
 from reverie.envs.mujoco_rendering import choose_gl
@@ -32,9 +32,13 @@ def load() -> Any:
 def load_with_plugins() -> Any:
     """Import Gymnasium and every installed plug-in, which may register environments of its own."""
     gymnasium = load()
-    for plugin in metadata.entry_points(group="reverie"):
-        plugin.load()
+    plugins.load_installed()
     return gymnasium
+
+
+def knows(env_id: str) -> bool:
+    """Whether Gymnasium has the id without any plug-in; an id with a module in front is taken for known."""
+    return ":" in env_id or env_id in load().registry
 
 
 def open_registered(config: EnvConfig) -> Any:

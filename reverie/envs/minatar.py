@@ -1,8 +1,8 @@
 """MinAtar (Young & Tian 2019): five Atari games on a 10 x 10 grid, quick enough to learn on a CPU.
 
-What the agent sees is the game's own image: one channel for each kind of thing, 255 where it is. An episode is the
-game's, sticky actions (0.1) and rising difficulty included. Ids are those of the package: `-v1` has the actions that do
-something in the game, `-v0` all six.
+The observation is the game's own image: one channel for each kind of object, 255 where it is. An episode is the game's,
+sticky actions (0.1) and rising difficulty included. Ids are those of the package: `-v1` has the actions that have an
+effect in the game, `-v0` all six.
 """
 
 import importlib.util
@@ -30,10 +30,10 @@ GAME_IDS = {f"{PREFIX}{game.title().replace('_', '')}-v{v}": (game, v == 0) for 
 """Id -> the game's module in the package, and whether all six actions are wanted."""
 ACTIONS = 6
 LONGEST, FREEWAY = 10_000, 2_500
-"""Frames after which an episode is cut where `time_limit` says nothing. Only Freeway has a limit of its own, which it
-calls an end but does not show; it is cut just before."""
+"""Frames after which an episode is cut without a `time_limit`. Only Freeway has a limit of its own. It reports that as
+a terminal state without showing it, so its episodes are cut one frame before."""
 CELL = 32
-"""Pixels of a cell in `render`, for people."""
+"""Pixels of a cell in `render`."""
 
 MISSING = "pip install 'reverie[minatar]'"
 INSTALLED = importlib.util.find_spec("minatar") is not None
@@ -51,7 +51,7 @@ def ids() -> list[str]:
 
 
 class MinAtarEnvironment:
-    """One game. `pixels` is all that there is to observe: `(image_size, image_size, channels)`, 4 to 10 channels.
+    """One game. Its only observation is `pixels`, `(image_size, image_size, channels)` with 4 to 10 channels.
 
     Raises UserError for an unknown game, a missing package, other observations, cameras or settings.
     """
@@ -94,7 +94,7 @@ class MinAtarEnvironment:
         return Step(self._observe(), total, False, self._left == 0, bool(ended))
 
     def render(self) -> np.ndarray:
-        """Each kind of thing in a color of its own."""
+        """Draw each kind of object in a color of its own."""
         picture = as_colors(self._image())
         return picture.repeat(CELL, 0).repeat(CELL, 1)
 
@@ -118,7 +118,7 @@ def _game_and_actions(env_id: str) -> tuple[str, bool]:
 def _open(game: str) -> Any:
     if not INSTALLED:
         raise UserError(f"MinAtar is not installed: {MISSING}.")
-    logging.disable(logging.WARNING)  # importing it says that it cannot draw without seaborn; it need not
+    logging.disable(logging.WARNING)  # its import warns that it cannot draw without seaborn, which is not needed
     try:
         from minatar import Environment
     finally:

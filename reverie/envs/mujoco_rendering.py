@@ -1,10 +1,10 @@
-"""MuJoCo's pixels: which OpenGL to use, and two kept cameras, as dm_control draws and much faster.
+"""MuJoCo's pixels: the choice of OpenGL, and two cameras, one as dm_control draws and one much faster.
 
 Departures of `fast` from `stock`: no shadows, no reflections, round bodies of 6 x 4 facets, and one sample a pixel
 where stock takes four. Four samples cost as much time again. Where a part is thinner than a pixel, one would lose it:
 the cartpole's rail is kept by drawing twice as many rows, the cup's string by twice as many rows and columns, averaged.
 
-HasMetrics (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
+Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
 of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
 observations come 23 to 40 times as fast as from `physics.render`.
 """
@@ -26,7 +26,7 @@ from reverie.errors import UserError
 FACETS = (6, 4)
 """Slices and stacks of a sphere in `fast`. Fewer make limbs angular to the eye; 8 x 6 is a tenth slower."""
 FRAME = (240, 320)
-"""Height and width of a frame for people: dm_control's own default."""
+"""Height and width of a frame of `render`: dm_control's own default."""
 
 
 def choose_gl() -> str | None:
@@ -64,7 +64,7 @@ def require_gl() -> str:
 
 
 def _egl_works() -> bool:
-    """Whether an EGL device can be initialized here, asked of the C library: importing would be too late."""
+    """Whether an EGL device can be initialized here. The C library is asked, because importing would be too late."""
     try:
         ctypes.CDLL("libOpenGL.so.0")
         egl = ctypes.CDLL("libEGL.so.1")
@@ -100,7 +100,7 @@ class StockCamera:
         self._camera = engine.Camera(physics, height, width, camera)
 
     def draw(self) -> np.ndarray:
-        """The physics' present state, a new uint8 (height, width, 3)."""
+        """Draw the physics' present state as a new uint8 (height, width, 3)."""
         return np.array(self._camera.render(), order="C")  # the camera draws into one buffer, upside down
 
 
@@ -125,21 +125,21 @@ class FastCamera:
         flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
 
     def draw(self) -> np.ndarray:
-        """The physics' present state, a new uint8 (size, size, 3)."""
-        drawn = self._camera.render()  # one buffer, upside down
+        """Draw the physics' present state as a new uint8 (size, size, 3)."""
+        image = self._camera.render()  # one buffer, upside down
         if not self._averaged:
-            return np.array(drawn, order="C")
-        return cv2.resize(drawn, (self._size, self._size), interpolation=cv2.INTER_AREA)
+            return np.array(image, order="C")
+        return cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
 
 
 def _square(physics: Any, scene: Any) -> None:
-    """Let the scene be as wide as high, whatever the shape of the buffer: a pixel of it need not be square."""
+    """Make the scene as wide as high, whatever the shape of the buffer. Its pixels need not be square."""
     for camera in scene.camera:
         camera.frustum_width = (camera.frustum_top - camera.frustum_bottom) / 2
 
 
-class PeopleCamera:
-    """Frames for people, stock and of size `FRAME`, even of a physics whose own OpenGL context is fast."""
+class RenderCamera:
+    """Stock frames of size `FRAME` for `render`, even of a physics whose own OpenGL context is fast."""
 
     def __init__(self, physics: Any, camera: int) -> None:
         from dm_control.mujoco import engine
@@ -157,13 +157,13 @@ class PeopleCamera:
 
 
 def _mujoco() -> Any:
-    """The module, untyped: type checkers cannot see the names that its C part makes."""
+    """Import mujoco, untyped: type checkers cannot see the names in its C part."""
     return importlib.import_module("mujoco")
 
 
 @contextmanager
 def _settings(visual: Any, height: int, width: int) -> Iterator[None]:
-    """The fast quality settings for the time in which an OpenGL context is made."""
+    """Apply the fast quality settings while an OpenGL context is made."""
     slices, stacks = FACETS
     wanted = [
         (visual.global_, {"offwidth": width, "offheight": height}),

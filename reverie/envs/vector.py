@@ -15,7 +15,7 @@ from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
 MAX_DEATHS = 3
-"""Deaths of one worker in a row, no step finished between them, after which it is given up."""
+"""Deaths of one worker in a row, without a finished step between them, after which no new one is started."""
 
 
 class SerialEnvironments:
@@ -59,9 +59,9 @@ class SerialEnvironments:
 class WorkerEnvironments:
     """`config.count` environments, each in a process of its own, stepped side by side.
 
-    A worker that dies is replaced with a warning: its step is None, and the new one waits for `reset`. What
-    an environment raises is raised here: a UserError as itself, all else as a RuntimeError with the
-    original message. After `MAX_DEATHS` deaths in a row without one finished step a UserError gives up.
+    A worker that dies is replaced with a warning: its step is None, and the new one waits for `reset`. What an
+    environment raises is raised here: a UserError as itself, all else as a RuntimeError with the original message.
+    Raises UserError after `MAX_DEATHS` deaths in a row without one finished step.
 
     `make` must be picklable, a function at the top of a module.
     """
@@ -90,11 +90,11 @@ class WorkerEnvironments:
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the present workers, by index."""
+        """The ids of the present workers, by index."""
         return [worker.process.pid or 0 for worker in self._workers]
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
-        """Start an episode in each environment named; where a worker dies, its replacement is asked again."""
+        """Start an episode in each environment named. Where a worker dies, its replacement is asked again."""
         steps: dict[int, Step] = {}
         self._void -= seeds.keys()
         while missing := {index: (seed,) for index, seed in seeds.items() if index not in steps}:

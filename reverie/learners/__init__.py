@@ -1,10 +1,6 @@
-"""Who improves a policy. Adding a learner: a file with its config and class, and its config in this union."""
+"""Who improves a policy. Adding a learner: a file with its config, a `LearnerConfig`, and its class."""
 
-from reverie.learners.actor_critic import ActorCriticConfig
-from reverie.learners.base import Learner
-from reverie.learners.evolution import EvolutionConfig
-from reverie.planning.actor import PlanningConfig
+from reverie.learners import actor_critic, evolution
+from reverie.learners.base import Learner, LearnerConfig
 
-LearnerConfig = ActorCriticConfig | EvolutionConfig | PlanningConfig
-
-__all__ = ["Learner", "LearnerConfig"]
+__all__ = ["Learner", "LearnerConfig", "actor_critic", "evolution"]

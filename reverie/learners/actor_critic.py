@@ -1,28 +1,29 @@
-"""Dreamer's behavior: an actor and a value trained on imagined trajectories (Hafner 2020, Sec. 3; 2021, Sec. 2).
+"""Dreamer's actor-critic: a policy and a value trained on imagined trajectories (Hafner 2020, Sec. 3; 2021, Sec. 2).
 
     actor   max  E sum_t w_t V_lambda(s_t)       by analytic gradients through the learned dynamics (V1)
             or   E sum_t w_t ln pi(a_t | s_t) sg(V_lambda(s_t) - v(s_t))     REINFORCE (V2, discrete actions)
             or   a mixture of both; with the policy's entropy as a bonus
     value   min  E sum_t w_t (v(s_t) - sg V_lambda(s_t))^2 / 2
 
-Trajectories start at every posterior of the batch. `w_t` cumulates discount and continuation, so what is imagined
-after a likely end does not count.
+Trajectories start at every posterior of the batch. `w_t` is the cumulative product of discount and continuation, so
+steps after a likely end of the episode have little weight.
 
-Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`), where the published code lets
-`v(s_t)` include `r_t`; so no imagined step is used without its consequence. An entropy bonus (Hafner 2021, Eq. 6) and
-a target value that follows slowly (Lillicrap 2016, Sec. 3) are options: Dreamer V1 has neither, DreamerV2 both.
+Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`); in the published code `v(s_t)`
+includes `r_t`. An entropy bonus (Hafner 2021, Eq. 6) and a slow target value (Lillicrap 2016, Sec. 3) are options:
+Dreamer V1 has neither, DreamerV2 both.
 """
 
 import copy
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reverie import tree
-from reverie.agents.policies import PolicyConfig
+from reverie.agents.policies import Policy, PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
+from reverie.learners.base import Learner, LearnerConfig
 from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
@@ -33,8 +34,8 @@ from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
-    """The defaults are Dreamer V1's. `gamma` and `lambda_` are per agent decision."""
+class ActorCriticConfig(LearnerConfig):
+    """The defaults are Dreamer V1's. `gamma` and `lambda_` are per agent step."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
@@ -42,22 +43,22 @@ class ActorCriticConfig:
     gamma: float = 0.99
     lambda_: float = 0.95
     entropy: float = 0.0
-    """Weight of the policy's entropy beside the return; it keeps a policy out of the flat part of the tanh."""
+    """Weight of the policy's entropy bonus; it keeps the policy out of the flat part of the tanh."""
     reinforce: float | None = 0.0
-    """The part of REINFORCE in the actor's gradient; the rest comes through the dynamics (Hafner 2021, Eq. 6, rho).
+    """Weight of REINFORCE in the actor's gradient; the rest is through the dynamics (Hafner 2021, Eq. 6, rho).
 
-    None is DreamerV2's choice: all of it for discrete actions, nothing for others.
+    None is DreamerV2's choice: 1 for discrete actions, 0 for continuous ones.
     """
     target_rate: float = 1.0
-    """How far the target value moves towards the value; 1 at every update bootstraps from the value itself."""
+    """Fraction of the way that the target value moves to the value; 1 with `target_every` 1 needs no target."""
     target_every: int = 1
-    """Updates between two moves of the target value; DreamerV2 copies it, rate 1, every 100."""
+    """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""
     actor_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
     def __post_init__(self) -> None:
         if self.reinforce is not None and not 0 <= self.reinforce <= 1:
-            raise UserError(f"behavior.reinforce is {self.reinforce}: it is a part, between 0 and 1, or null.")
+            raise UserError(f"behavior.reinforce is {self.reinforce}: it must be between 0 and 1, or none.")
         if not 0 < self.target_rate <= 1:
             raise UserError(f"behavior.target_rate is {self.target_rate}: it must be above 0 and at most 1.")
         if self.horizon < 1:
@@ -67,12 +68,12 @@ class ActorCriticConfig:
 
     @property
     def slow(self) -> bool:
-        """Whether returns are bootstrapped from a target value of their own."""
+        """Whether returns are bootstrapped from a separate target value."""
         return self.target_rate < 1 or self.target_every > 1
 
     @property
     def actor(self) -> PolicyConfig:
-        """What an agent that acts by this policy is rebuilt from."""
+        """The actor's config, as saved with the agent."""
         return self.policy
 
     def build(self, spec: EnvSpec, feature_size: int) -> "ActorCritic":
@@ -87,8 +88,11 @@ class DreamNoise:
     policy: Tensor
 
 
-class ActorCritic(nn.Module):
+class ActorCritic(Learner):
     """Implements `Learner`: owns the policy, the value and their optimizers."""
+
+    policy: Policy  # pyrefly: ignore[bad-override]
+    value: MLP  # pyrefly: ignore[bad-override]
 
     def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
@@ -101,14 +105,14 @@ class ActorCritic(nn.Module):
             self.target = copy.deepcopy(self.value).requires_grad_(False)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Fresh optimizers by name, made once the parameters are on their device."""
+        """New optimizers by name; call when the parameters are on their device."""
         return {
             "actor": Optimizer(self.config.actor_optimizer, self.policy.parameters()),
             "value": Optimizer(self.config.value_optimizer, self.value.parameters()),
         }
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
-        """All the noise of one update from `batch` beliefs."""
+        """Draw the standard noise of one update from `batch` beliefs."""
         horizon = self.config.horizon
         return DreamNoise(
             model.dynamics.noise(batch, horizon, generator=generator),
@@ -116,7 +120,7 @@ class ActorCritic(nn.Module):
         )
 
     def update(self, model: WorldModel, belief: State, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
-        """Improve policy and value from N detached beliefs. The world model is read, never changed."""
+        """Improve policy and value from N detached beliefs. The world model is not changed."""
         config, dynamics = self.config, model.dynamics
         with torch.set_grad_enabled(self.reinforce < 1):
             states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
@@ -128,23 +132,23 @@ class ActorCritic(nn.Module):
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
         weight = cumulative_weight(continuation[:, 0], discount).detach()
 
-        gain = (1 - self.reinforce) * returns
+        objective = (1 - self.reinforce) * returns
         if self.reinforce > 0:
-            chosen = self.policy.log_prob(features[:, :-1].detach(), noise.policy)
-            gain = gain + self.reinforce * chosen * (returns - value[:, :-1]).detach()
+            log_prob = self.policy.log_prob(features[:, :-1].detach(), noise.policy)
+            objective = objective + self.reinforce * log_prob * (returns - value[:, :-1]).detach()
         if config.entropy > 0:
             entropy = self.policy.entropy(features[:, :-1].detach(), noise.policy)
-            gain = gain + config.entropy * entropy
-        else:  # only to be reported: over all steps it would cost a quarter of this method's time
+            objective = objective + config.entropy * entropy
+        else:  # only for the metrics: all steps would take a quarter of this method's time
             with torch.no_grad():
                 entropy = self.policy.entropy(features[:, 0], noise.policy[:, 0])
-        actor_loss = -(weight * gain).mean()
+        actor_loss = -(weight * objective).mean()
         actor = optimizers["actor"].step(actor_loss)
 
         predicted = self.value(features[:, :-1].detach())[..., 0]
         value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
         critic = optimizers["value"].step(value_loss)
-        self._follow()
+        self._update_target()
 
         metrics = {
             "loss/actor": actor_loss,
@@ -162,8 +166,8 @@ class ActorCritic(nn.Module):
         return tree.detach(metrics)
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Every `target_every` updates the target value goes `target_rate` of the way to the value."""
+    def _update_target(self) -> None:
+        """Move the target value `target_rate` of the way to the value, every `target_every` updates."""
         if self.config.slow:
             self.updates += 1
             rate = self.config.target_rate * (self.updates % self.config.target_every == 0)

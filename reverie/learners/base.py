@@ -1,31 +1,50 @@
 """The contract of a learner: improve a policy from beliefs, in imagination or otherwise."""
 
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Generic, TypeVar
 
 import torch
+from torch import nn
 
+from reverie.agents.base import ActorConfig
+from reverie.agents.policies import Policy
+from reverie.config.choices import Choice
 from reverie.nn.optimizer import Optimizer
+from reverie.spaces import EnvSpec
 from reverie.types import Metrics, State
 
 M = TypeVar("M", contravariant=True)
 N = TypeVar("N")
 
 
-@runtime_checkable
-class Learner(Protocol[M, N]):
-    """A module with a state dict; owns what it learns: `policy` and `value`, None where there is none.
+class LearnerConfig(Choice):
+    """The family of learners."""
 
-    `M` is the type of the model that it learns from, `N` of its noise.
-    """
+    @property
+    def actor(self) -> ActorConfig:
+        """What an agent that acts by the learned policy is rebuilt from."""
+        raise NotImplementedError
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "Learner":
+        """The learner, a module, for these actions and features of F numbers."""
+        raise NotImplementedError
+
+
+class Learner(nn.Module, Generic[M, N]):
+    """A module that owns what it learns. `M` is the type of the model that it learns from, `N` of its noise."""
+
+    policy: Policy | None
+    """What acts; None where nothing does."""
+    value: nn.Module | None
+    """Features (*b, F) to the return that follows, (*b, 1), in the unit of the model's reward; None without one."""
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Fresh optimizers by name, made once the parameters are on their device."""
-        ...
+        raise NotImplementedError
 
     def noise(self, model: M, batch: int, generator: torch.Generator) -> N:
         """All standard noise of one update from `batch` beliefs."""
-        ...
+        raise NotImplementedError
 
     def update(self, model: M, belief: State, noise: N, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve the policy from detached beliefs with leading axis (batch,). The world model is only read."""
-        ...
+        raise NotImplementedError

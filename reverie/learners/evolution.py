@@ -1,11 +1,10 @@
-"""Evolution strategies on a policy's parameters: no gradient passes through the model, only imagined returns come back.
+"""Evolution strategies on a policy's parameters, by imagined returns and without gradients through the model.
 
     theta  <-  theta + lr * 1 / (P sigma) sum_i u_i eps_i        F_i = imagined return of pi_{theta + sigma eps_i}
 
-Salimans et al. 2017, Alg. 1: perturbations come in pairs +eps, -eps (antithetic), and a fitness counts by its rank,
-u_i in [-1/2, 1/2], so that no single return decides. Every member of the population dreams from the same beliefs with
-the same noise, so that members differ by their parameters alone. The population is one batch: `torch.func.vmap` over
-parameters for the policy, plain batching for the dynamics.
+Salimans et al. 2017, Alg. 1, with antithetic perturbations +eps, -eps and centered ranks u_i in [-1/2, 1/2] in place of
+returns. All members start from the same beliefs with the same noise, so they differ only in their parameters. The
+population is one batch: `torch.func.vmap` over parameters for the policy, plain batching for the dynamics.
 """
 
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from reverie import tree
 from reverie.agents.policies import Policy, PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
+from reverie.learners.base import Learner, LearnerConfig
 from reverie.math.returns import cumulative_weight
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
@@ -26,14 +26,14 @@ from reverie.types import Metrics, State
 
 
 @dataclass(frozen=True)
-class EvolutionConfig:
-    """`population` perturbed policies an update, an even number, perturbed with standard deviation `sigma`."""
+class EvolutionConfig(LearnerConfig):
+    """`population` (even) policies an update, perturbed with standard deviation `sigma`."""
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     population: int = 64
     sigma: float = 0.05
     starts: int = 32
-    """Beliefs, of those that an update is given, from which every member dreams."""
+    """Beliefs of an update that every member starts from."""
     horizon: int = 15
     gamma: float = 0.99
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
@@ -41,7 +41,7 @@ class EvolutionConfig:
     def __post_init__(self) -> None:
         if self.population < 2 or self.population % 2:
             raise UserError(
-                f"behavior.population is {self.population}: it must be even, for perturbations come in pairs."
+                f"behavior.population is {self.population}: it must be even, because perturbations come in pairs."
             )
         if not 0 < self.sigma < float("inf"):
             raise UserError(f"behavior.sigma is {self.sigma}: it must be positive and finite.")
@@ -52,7 +52,7 @@ class EvolutionConfig:
 
     @property
     def actor(self) -> PolicyConfig:
-        """What an agent that acts by this policy is rebuilt from."""
+        """The actor's config, as saved with the agent."""
         return self.policy
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Evolution":
@@ -61,7 +61,7 @@ class EvolutionConfig:
 
 @dataclass(frozen=True)
 class EvolutionNoise:
-    """`parameters` (P / 2, n): the perturbations. `starts` (N,): which beliefs. The rest as in any dream, (N, H, *)."""
+    """`parameters` (P / 2, n): perturbations. `starts` (N,): indices of beliefs. `dynamics`, `policy`: (N, H, *)."""
 
     parameters: Float[Tensor, "pairs n"]
     starts: Int[Tensor, " N"]
@@ -69,9 +69,12 @@ class EvolutionNoise:
     policy: Tensor
 
 
-class Evolution(nn.Module):
+class Evolution(Learner):
     """Implements `Learner`; it has no value."""
 
+    value = None
+
+    policy: Policy  # pyrefly: ignore[bad-override]
     value = None
 
     def __init__(self, config: EvolutionConfig, spec: EnvSpec, feature_size: int) -> None:
@@ -80,11 +83,11 @@ class Evolution(nn.Module):
         self.policy = config.policy.build(spec.action, feature_size)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Fresh optimizers by name, made once the parameters are on their device."""
+        """New optimizers by name; call when the parameters are on their device."""
         return {"actor": Optimizer(self.config.optimizer, self.policy.parameters())}
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> EvolutionNoise:
-        """All the noise of one update from `batch` beliefs."""
+        """Draw the standard noise of one update from `batch` beliefs."""
         config, count = self.config, min(self.config.starts, batch)
         size = sum(parameter.numel() for parameter in self.policy.parameters())
         return EvolutionNoise(
@@ -97,14 +100,15 @@ class Evolution(nn.Module):
     def update(
         self, model: WorldModel, belief: State, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
     ) -> Metrics:
-        """One step uphill of the population's ranked returns. The world model is read, never changed."""
-        start, members = tree.map(lambda x: x[noise.starts], belief), self.population_parameters(noise.parameters)
+        """One optimizer step by the population's ranked imagined returns. The world model is not changed."""
+        start = tree.map(lambda x: x[noise.starts], belief)
+        population = self.population_parameters(noise.parameters)
         with torch.no_grad():
-            fitness, action = imagined_returns(self.policy, members, model, start, noise, self.config)
-        found = self.step(fitness, noise.parameters, optimizers["actor"])
+            fitness, action = imagined_returns(self.policy, population, model, start, noise, self.config)
+        step = self.step(fitness, noise.parameters, optimizers["actor"])
         return {
-            "loss/actor": -fitness.mean(),  # what is watched for not being finite: ranks always are
-            "grad_norm/actor": found["grad_norm"],
+            "loss/actor": -fitness.mean(),  # checked for finiteness: ranks are always finite
+            "grad_norm/actor": step["grad_norm"],
             "imagined/return": fitness.mean(),
             "imagined/return_best": fitness.max(),
             "imagined/return_std": fitness.std(),
@@ -113,46 +117,48 @@ class Evolution(nn.Module):
 
     @torch.no_grad()
     def population_parameters(self, epsilon: Float[Tensor, "pairs n"]) -> Float[Tensor, "P n"]:
-        """The parameters of the population: all `+ epsilon` first, then their mirror images."""
-        centre = nn.utils.parameters_to_vector(self.policy.parameters())
-        return centre + self.config.sigma * torch.cat([epsilon, -epsilon])
+        """The parameters of the population: all `+ epsilon` first, then all `- epsilon`."""
+        center = nn.utils.parameters_to_vector(self.policy.parameters())
+        return center + self.config.sigma * torch.cat([epsilon, -epsilon])
 
     def step(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimizer: Optimizer) -> Metrics:
-        """One step of the optimizer along the published estimate, whatever the fitness of the members came from."""
-        centre = nn.utils.parameters_to_vector(self.policy.parameters())
-        uphill = centered_ranks(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
-        return optimizer.step(-(centre @ uphill))
+        """One optimizer step along the published gradient estimate, from the fitness of each member."""
+        center = nn.utils.parameters_to_vector(self.policy.parameters())
+        gradient = (
+            centered_ranks(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
+        )
+        return optimizer.step(-(center @ gradient))
 
 
 def centered_ranks(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """Centered ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
 
-    Equals share the mean of their ranks, so that a population of equals moves nothing.
+    Ties get the mean of their ranks, so equal fitness gives a zero gradient.
     """
-    better = (fitness[:, None] > fitness).sum(1)
-    equals = (fitness[:, None] == fitness).sum(1) - 1
-    return (better + equals / 2) / (len(fitness) - 1) - 0.5
+    worse = (fitness[:, None] > fitness).sum(1)
+    ties = (fitness[:, None] == fitness).sum(1) - 1
+    return (worse + ties / 2) / (len(fitness) - 1) - 0.5
 
 
 def imagined_returns(
     policy: Policy,
-    members: Float[Tensor, "P n"],
+    population: Float[Tensor, "P n"],
     model: WorldModel,
     start: State,
     noise: EvolutionNoise,
     config: EvolutionConfig,
 ) -> tuple[Float[Tensor, " P"], Tensor]:
-    """Each member's discounted reward over the horizon, mean over N starts, and the actions (P N, H, A).
+    """Each member's discounted return over the horizon, mean over N starts, and the actions (P N, H, A).
 
-    What is imagined after a likely end counts as little as it is likely to be reached.
+    Rewards are weighted by the predicted probability that the episode is not over.
     """
-    act, count, size = Population(policy, members), len(members), len(noise.starts)
+    act, count, size = Population(policy, population), len(population), len(noise.starts)
 
-    def all_of(x: Tensor) -> Tensor:
+    def repeat(x: Tensor) -> Tensor:
         return x.repeat(count, *[1] * (x.dim() - 1))
 
     states, action = imagine_policy(
-        model.dynamics, act, tree.map(all_of, start), config.horizon, all_of(noise.dynamics), all_of(noise.policy)
+        model.dynamics, act, tree.map(repeat, start), config.horizon, repeat(noise.dynamics), repeat(noise.policy)
     )
     features = model.dynamics.features(states)
     reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
@@ -161,25 +167,25 @@ def imagined_returns(
 
 
 class Population:
-    """P policies as one: features (P N, F), N rows for each member in turn, to actions (P N, A); noise likewise."""
+    """P policies as one: features (P N, F), N rows for each member, to actions (P N, A); noise likewise."""
 
-    def __init__(self, policy: Policy, members: Float[Tensor, "P n"]) -> None:
-        self.policy, self.count = policy, len(members)
-        self.parameters = torch.vmap(lambda vector: unflatten_parameters(policy, vector))(members)
+    def __init__(self, policy: Policy, population: Float[Tensor, "P n"]) -> None:
+        self.policy, self.count = policy, len(population)
+        self.parameters = torch.vmap(lambda vector: unflatten_parameters(policy, vector))(population)
 
     def __call__(self, features: Float[Tensor, "PN F"], noise: Float[Tensor, "PN A"] | None) -> Float[Tensor, "PN A"]:
-        def one(parameters: dict[str, Tensor], x: Tensor, own: Tensor | None) -> Tensor:
-            return torch.func.functional_call(self.policy, parameters, (x, own))
+        def act(parameters: dict[str, Tensor], x: Tensor, member_noise: Tensor | None) -> Tensor:
+            return torch.func.functional_call(self.policy, parameters, (x, member_noise))
 
-        each = None if noise is None else noise.unflatten(0, (self.count, -1))
-        call = torch.vmap(one, in_dims=(0, 0, None if each is None else 0))
-        return call(self.parameters, features.unflatten(0, (self.count, -1)), each).flatten(0, 1)
+        noise = None if noise is None else noise.unflatten(0, (self.count, -1))
+        act_all = torch.vmap(act, in_dims=(0, 0, None if noise is None else 0))
+        return act_all(self.parameters, features.unflatten(0, (self.count, -1)), noise).flatten(0, 1)
 
 
 def unflatten_parameters(policy: nn.Module, vector: Float[Tensor, " n"]) -> dict[str, Tensor]:
-    """A flat vector as the parameters of `policy` by name."""
-    found, begin = {}, 0
+    """Split a flat vector into the parameters of `policy` by name."""
+    parameters, begin = {}, 0
     for name, parameter in policy.named_parameters():
-        found[name] = vector[begin : begin + parameter.numel()].view_as(parameter)
+        parameters[name] = vector[begin : begin + parameter.numel()].view_as(parameter)
         begin += parameter.numel()
-    return found
+    return parameters

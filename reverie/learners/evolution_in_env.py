@@ -1,7 +1,7 @@
-"""Evolution strategies without a dream: every member of the population plays in the real environment.
+"""Evolution strategies by real episodes: every member of the population plays in the environment.
 
-Salimans et al. 2017, Alg. 1, on the beliefs of a world model: all members play at once, one environment each, episodes
-that begin alike. It needs no model of rewards and is fooled by none, and pays for that in real frames.
+Salimans et al. 2017, Alg. 1, on the beliefs of a world model. All members play at once, one environment each, in
+episodes with the same seed. It needs no reward model, at the cost of real frames.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import Agent
 from reverie.agents.policies import Policy
 from reverie.data.collector import Collector
@@ -19,14 +18,14 @@ from reverie.envs import Environments, Obs
 from reverie.errors import UserError
 from reverie.learners.evolution import Evolution, Population
 from reverie.nn.optimizer import Optimizer
-from reverie.types import Metrics, State
+from reverie.types import ActNoise, Metrics, State
 
 FITNESS_STREAM = 2
-"""Keeps the seeds of these episodes apart from those of training and evaluation."""
+"""A stream of seeds apart from those of training and evaluation."""
 
 
 class PopulationActor(nn.Module):
-    """Implements `Actor`: the i-th belief is acted on by the i-th member's mode."""
+    """Implements `Actor`: the i-th member acts on the i-th belief, by its mode."""
 
     def __init__(self, population: Population, features: Callable[[State], Tensor]) -> None:
         super().__init__()
@@ -45,10 +44,10 @@ class PopulationActor(nn.Module):
 def real_returns(
     agent: Agent, policy: Policy, members: Float[Tensor, "P n"], environments: Environments, seed: int
 ) -> tuple[Float[Tensor, " P"], int]:
-    """Each member's undiscounted return of one episode, all of the same `seed`, and the frames that they took.
+    """Play one episode with each member, all with the same `seed`: undiscounted returns, and frames played.
 
-    `agent`: whose beliefs they act on. `policy`: what `members` are parameters of. `environments`: as many as members,
-    else UserError.
+    `agent` provides the beliefs. `members` are parameters of `policy`. `environments`: one for each member, else
+    UserError.
     """
     if environments.count != len(members):
         raise UserError(
@@ -69,8 +68,8 @@ def real_returns(
     while len(returns) < len(members):
         collector.step(act)
         frames += environments.spec.repeat * (len(members) - len(returns))
-        over = {i: episode for i, episode in enumerate(collector.episodes) if episode.finished}
-        returns = {i: episode.undiscounted_return for i, episode in over.items()} | returns  # the first one counts
+        finished = {i: episode for i, episode in enumerate(collector.episodes) if episode.finished}
+        returns = {i: episode.undiscounted_return for i, episode in finished.items()} | returns  # the first counts
     return torch.tensor([returns[i] for i in range(len(members))]), frames
 
 
@@ -82,12 +81,12 @@ def update_from_episodes(
     generator: torch.Generator,
     optimizer: Optimizer,
 ) -> tuple[Metrics, int]:
-    """One step of `learner` by real episodes. Returns metrics, and the frames that were played.
+    """One step of `learner` by real episodes. Returns metrics and the frames played.
 
-    `agent`: whose beliefs the policy acts on. `environments`: as many as the population has members.
+    `agent` provides the beliefs. `environments`: one for each member of the population.
     """
     size = sum(parameter.numel() for parameter in learner.policy.parameters())
     epsilon = torch.randn(learner.config.population // 2, size, generator=generator, device=generator.device)
     fitness, frames = real_returns(agent, learner.policy, learner.population_parameters(epsilon), environments, seed)
-    found = learner.step(fitness.to(epsilon), epsilon, optimizer)
-    return {"grad_norm/actor": found["grad_norm"], "real/return": fitness.mean()}, frames
+    step = learner.step(fitness.to(epsilon), epsilon, optimizer)
+    return {"grad_norm/actor": step["grad_norm"], "real/return": fitness.mean()}, frames

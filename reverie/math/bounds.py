@@ -1,4 +1,4 @@
-"""Bounds on a log-likelihood from samples of a posterior, and how many latent units carry any of it. In nats."""
+"""Bounds on a log-likelihood from posterior samples, in nats, and active latent units."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Log-probabilities and re-parametrized samples: noise in, sample out, gradients through."""
+"""Log-probabilities, entropies and re-parametrized samples, differentiable functions of their noise."""
 
 import math
 
@@ -16,9 +16,9 @@ def normal_log_prob(value: Tensor, mean: Tensor, std: float = 1.0) -> Tensor:
 def isotropic_log_prob(
     value: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"], std: float = 1.0
 ) -> Float[Tensor, "*b"]:
-    """`sum_i ln N(value_i; mean_i, std)`, in nats: `normal_log_prob` summed, in two passes over memory, not seven.
+    """`sum_i ln N(value_i; mean_i, std)`, in nats: the sum of `normal_log_prob`, with two passes over memory.
 
-    For images those passes are a tenth of a CPU's update.
+    The naive sum needs seven. For images the difference is a tenth of an update on a CPU.
     """
     difference = value - mean
     squared = torch.linalg.vecdot(difference, difference)
@@ -54,8 +54,8 @@ def tanh_normal_entropy(
 ) -> Float[Tensor, "*b"]:
     """Entropy of `tanh(u)`, `u = mean + std * noise`, in nats, estimated from one sample a distribution.
 
-    `H(tanh(u)) = H(u) + E sum_a ln(1 - tanh(u)^2)`, which stays finite; so its gradient pulls back a mean that has run
-    into the flat part of the tanh (Haarnoja 2018, App. C).
+    `H(tanh(u)) = H(u) + E sum_a ln(1 - tanh(u)^2)` stays finite, so its gradient pulls the mean out of the flat part of
+    the tanh (Haarnoja 2018, App. C).
     """
     return normal_entropy(std) + _log_slope(mean + std * noise).sum(-1)
 
@@ -66,17 +66,17 @@ def _log_slope(u: Tensor) -> Tensor:
 
 
 def tanh_normal_log_prob(
-    before: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
+    u: Float[Tensor, "*b A"], mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"]
 ) -> Float[Tensor, "*b"]:
-    """`ln p(tanh(u)) = ln N(u) - sum_a ln(1 - tanh(u)^2)`, in nats, of `u`, what the action was before the tanh.
+    """`ln p(tanh(u)) = ln N(u) - sum_a ln(1 - tanh(u)^2)`, in nats, from the pre-tanh value `u`.
 
-    Of the action itself, which rounding takes to the bounds, it could not be told.
+    Recovering `u` from the action by atanh is ill-conditioned near the bounds.
     """
-    return diagonal_log_prob(before, mean, std) - _log_slope(before).sum(-1)
+    return diagonal_log_prob(u, mean, std) - _log_slope(u).sum(-1)
 
 
 def _truncation(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both bounds in standard deviations from the mean, and the probability between them."""
+    """Both bounds in standard deviations from the mean, and the probability mass between them."""
     low, high = (-1 - mean) / std, (1 - mean) / std
     return low, high, torch.special.ndtr(high) - torch.special.ndtr(low)
 
@@ -84,16 +84,16 @@ def _truncation(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def truncated_normal_sample(
     mean: Float[Tensor, "*b A"], std: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] | None
 ) -> Float[Tensor, "*b A"]:
-    """A sample of `N(mean, std)` cut to [-1, 1], by its inverse distribution function; None gives the mean, its mode.
+    """A sample of `N(mean, std)` cut to [-1, 1], by its inverse CDF; None gives the mode, its mean clipped.
 
-    Standard normal noise e takes the place of a uniform number, `u = Phi(e)`; the gradient flows to mean and std.
+    The uniform number is `u = Phi(e)` for standard normal noise e. The gradient flows to mean and std.
     """
     if noise is None:
         return mean.clamp(-1, 1)
     low, _, mass = _truncation(mean, std)
     quantile = torch.special.ndtr(low) + torch.special.ndtr(noise) * mass
     sample = mean + std * torch.special.ndtri(quantile.clamp(1e-6, 1 - 1e-6))
-    return sample + (sample.clamp(-1, 1) - sample).detach()  # rounding may take it over a bound
+    return sample + (sample.clamp(-1, 1) - sample).detach()  # rounding can exceed a bound
 
 
 def truncated_normal_log_prob(
@@ -123,6 +123,6 @@ def one_hot_sample(logits: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"] |
 
 
 def gumbel(*shape: int, generator: torch.Generator) -> Tensor:
-    """Standard Gumbel noise `-ln(-ln u)`; `u` is kept off 0 and 1, where it would be infinite."""
+    """Standard Gumbel noise `-ln(-ln u)`; `u` is clamped away from 0 and 1 to stay finite."""
     uniform = torch.rand(*shape, generator=generator, device=generator.device)
     return -(-(uniform.clamp(1e-20, 1 - 1e-7)).log()).log()

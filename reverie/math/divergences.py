@@ -1,4 +1,4 @@
-"""Distances between distributions, in nats, and how little of them is left free."""
+"""KL divergences in nats, and free nats."""
 
 from typing import Literal
 
@@ -26,11 +26,11 @@ def categorical_kl(log_q: Float[Tensor, "*b C"], log_p: Float[Tensor, "*b C"]) -
 
 
 def free_nats(nats: Float[Tensor, "B T"], free: float, variant: FreeNats) -> Float[Tensor, "B T"]:
-    """Leave the first `free` nats unpunished, per step, unreduced.
+    """Apply free nats to the divergence of each step: no gradient below `free`.
 
     `element` (PlaNet): each step has its own allowance, `max(nats, free)`.
-    `mean` (Dreamer V1, V2): the batch shares one, `max(mean(nats), free)`. Written so that every step keeps its
-    own loss and the mean of the result is that maximum, with its gradient: below the allowance it is constant.
+    `mean` (Dreamer V1, V2): the batch shares one, `max(mean(nats), free)`. Every step keeps its own loss, and the mean
+    of the result is that maximum with its gradient.
     """
     if variant == "element":
         return nats.clamp(min=free)

@@ -1,4 +1,4 @@
-"""How far samples are from a standard normal."""
+"""A test statistic of normality."""
 
 import torch
 from jaxtyping import Float
@@ -13,8 +13,8 @@ def epps_pulley(samples: Float[Tensor, "N K"], points: int = 17, reach: float = 
     with the weight w(t) = exp(-t^2 / 2), by the trapezoidal rule at `points` nodes in [0, `reach`]; the negative half
     is the same by symmetry.
 
-    It holds a cloud's scale, but hardly pulls on a single sample further than some six from 0; and nodes
-    `h = reach / (points - 1)` apart take samples beyond `pi / h` (17 by default) for nearer ones.
+    It constrains the scale of the samples, but has almost no gradient for a single sample beyond 6 from 0. With nodes
+    `h = reach / (points - 1)` apart, samples beyond `pi / h` (17 by default) alias to nearer ones.
     """
     t = torch.linspace(0, reach, points, dtype=samples.dtype, device=samples.device)
     normal = (-t.square() / 2).exp()

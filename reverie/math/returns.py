@@ -14,7 +14,7 @@ def lambda_return(
     """TD(lambda) targets `G_t = r_{t+1} + d_{t+1} [(1 - lambda) v_{t+1} + lambda G_{t+1}]`, `G_H = v_H`.
 
     Column t of each argument belongs to imagined step t + 1, the consequence of action t; `discount` is
-    gamma times the probability to go on. lambda 0 gives one-step targets, lambda 1 the discounted
+    gamma times the continuation probability. lambda 0 gives one-step targets, lambda 1 the discounted
     sum with a bootstrap at the end. Sutton & Barto 2018, Eq. 12.2; Hafner 2020, Eq. 6.
     """
     following, returns = value[:, -1], []
@@ -26,8 +26,8 @@ def lambda_return(
 
 
 def cumulative_weight(start: Float[Tensor, "B"], discount: Float[Tensor, "B H"]) -> Float[Tensor, "B H"]:
-    """How much each imagined step counts: `w_0 = start`, `w_t = w_{t-1} d_t` for t = 1..H-1.
+    """The weight of each imagined step: `w_0 = start`, `w_t = w_{t-1} d_t` for t = 1..H-1.
 
-    A step that is imagined after a likely episode end must not teach the policy or the value.
+    So steps after a likely end of the episode hardly train the policy or the value.
     """
     return torch.cumprod(torch.cat([start[:, None], discount[:, :-1]], dim=1), dim=1)

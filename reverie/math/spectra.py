@@ -1,4 +1,4 @@
-"""How many directions a cloud of vectors really uses, and how large it is: the signs of collapse."""
+"""Effective dimension and scale of a set of vectors: measures of collapse."""
 
 import torch
 from jaxtyping import Float
@@ -12,27 +12,27 @@ def covariance(vectors: Float[Tensor, "N D"]) -> Float[Tensor, "D D"]:
 
 
 def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
-    """`(tr C)^2 / tr C^2` for the covariance C: D for an isotropic cloud, 1 for a line.
+    """`(tr C)^2 / tr C^2` for the covariance C: D for isotropic vectors, 1 for a line.
 
-    Needs no eigenvalues, so it costs a matrix product and never leaves the device.
+    It needs a matrix product and no eigenvalues, so it can run in every update.
     """
-    found = covariance(vectors)
-    return found.diagonal().sum().square() / found.square().sum().clamp(min=1e-30)
+    matrix = covariance(vectors)
+    return matrix.diagonal().sum().square() / matrix.square().sum().clamp(min=1e-30)
 
 
 def singular_values(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, " K"]:
-    """The D (or N) singular values over sqrt(N), largest first, in double precision; not for an update."""
-    cloud = vectors.double()
-    cloud = cloud - cloud.mean(0) if centered else cloud
-    return torch.linalg.svdvals(cloud) / len(cloud) ** 0.5
+    """The D (or N) singular values over sqrt(N), largest first, in double precision; too slow for updates."""
+    matrix = vectors.double()
+    matrix = matrix - matrix.mean(0) if centered else matrix
+    return torch.linalg.svdvals(matrix) / len(matrix) ** 0.5
 
 
 def rankme(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, ""]:
     """`exp(-sum_k p_k ln p_k)`, `p_k = s_k / sum_j s_j + 1e-7` for the singular values s (Garrido 2022, Eq. 1).
 
-    D for an isotropic cloud, 1 for a line; of vectors as they are, as published, or of their differences from the mean.
-    Blind to scale: a cloud that has shrunk almost to a point keeps its rank. It takes a singular value decomposition,
-    so it is for evaluation, not for the update.
+    D for isotropic vectors, 1 for a line. The published measure is not `centered`. It does not depend on scale, so
+    vectors that have shrunk almost to a point keep their rank. It needs a singular value decomposition: use it in
+    evaluation.
     """
     values = singular_values(vectors, centered)
     p = values / values.sum().clamp(min=1e-30) + 1e-7
@@ -40,9 +40,9 @@ def rankme(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, ""]:
 
 
 def scale_metrics(vectors: Float[Tensor, "N D"], std: Float[Tensor, " K"] | None = None) -> dict[str, Tensor]:
-    """Scale and spread: mean, median and least standard deviation per dimension, participation ratio.
+    """Mean, median and least standard deviation per dimension, dead dimensions, participation ratio.
 
-    `std`: that of each part of the vectors, where parts are not single dimensions.
+    `std`: the standard deviations, where they are per group (`HasFeatureStd`).
     """
     std = vectors.std(0) if std is None else std
     return {

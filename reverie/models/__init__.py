@@ -1,8 +1,6 @@
-"""Static models of single images, which the dynamics generalize. Adding one: a file, and its config in this union."""
+"""What learns to predict. Adding a static model of images: a file with its config, a `GenerativeConfig`, and class."""
 
-from reverie.models.cvae import CVAEConfig
-from reverie.models.vae import VAEConfig
+from reverie.models import cvae, likelihoods, vae
+from reverie.models.generative import GenerativeConfig
 
-GenerativeConfig = VAEConfig | CVAEConfig
-
-__all__ = ["GenerativeConfig"]
+__all__ = ["GenerativeConfig", "cvae", "likelihoods", "vae"]

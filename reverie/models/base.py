@@ -1,4 +1,4 @@
-"""The contract of what learns to predict: a world model of sequences, or a generative model of single images.
+"""The contract of a model: a world model of sequences, or a generative model of single images.
 
 Batch -> trace -> losses {name: (B, T)} -> total -> update
 """
@@ -23,25 +23,25 @@ class Model(Protocol[N, T]):
     """
 
     def noise(self, batch: int, length: int, generator: torch.Generator) -> N:
-        """Standard noise of one trace of `batch` sequences of `length`."""
+        """Draw the standard noise of one trace of `batch` sequences of `length`."""
         ...
 
     def calibrate(self, batch: Batch) -> None:
-        """Fit what is set once, from data, before the first update."""
+        """Set the statistics of normalization from data, once, before the first update."""
         ...
 
     def trace(self, batch: Batch, noise: N) -> T:
-        """Everything that losses and metrics are made of."""
+        """Compute everything that losses and metrics need."""
         ...
 
     def losses(self, trace: T) -> dict[str, Float[Tensor, "B T"]]:
-        """Each loss a step, unweighted."""
+        """The losses of each step, unweighted."""
         ...
 
     def total(self, losses: dict[str, Float[Tensor, "B T"]]) -> Float[Tensor, ""]:
-        """The weighted sum of the losses' means: what is minimized."""
+        """The objective to minimize: the weighted sum of the losses' means."""
         ...
 
     def metrics(self, trace: T, losses: dict[str, Tensor]) -> Metrics:
-        """What is logged; scalars that stay on their device."""
+        """What is logged: scalars that stay on their device."""
         ...

@@ -1,9 +1,9 @@
-"""The conditional variational autoencoder: several pictures that one condition may lead to.
+"""The conditional variational autoencoder: a distribution over images given a condition.
 
     ln p(y | x) >= E_{q(z | x, y)} ln p(y | x, z) - KL(q(z | x, y) || p(z | x))
 
-Sohn 2015, Eq. 4; the prior N(0, I) or learned. With the frame before and the action between as the condition it is a
-stochastic forward model in pixels: what a state-space model does with a memory in place of the last frame.
+Sohn 2015, Eq. 4; the prior is N(0, I) or learned. With the previous frame and action as the condition it is a
+stochastic forward model in pixel space.
 """
 
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ from torch import Tensor
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.dynamics.rollout import prev_action
 from reverie.errors import UserError
-from reverie.models.generative import GenerativeModel, Targets
+from reverie.models.generative import GenerativeConfig, GenerativeModel, Targets
 from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
 from reverie.nn.encoder import Encoder, EncoderConfig
-from reverie.nn.image import ImageConfig, image_decoder, image_encoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.spaces import EnvSpec, Space
@@ -27,10 +27,10 @@ from reverie.types import Batch
 
 
 @dataclass(frozen=True)
-class CVAEConfig:
-    """`given`: the `past` (the frame before and the action between) or the `vectors` that come with the image.
+class CVAEConfig(GenerativeConfig):
+    """`given`: the condition, `past` (previous frame and action) or `vectors` (the other observations).
 
-    `hidden`: the layers between what was read and the latent, of posterior and prior.
+    `hidden`: the layers of posterior and prior between the encodings and the latent.
     """
 
     given: Literal["past", "vectors"] = "past"
@@ -41,7 +41,7 @@ class CVAEConfig:
     likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
     beta: float = 1.0
     free: float = 0.0
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))  # pyrefly: ignore[bad-override]
 
     def build(self, spec: EnvSpec) -> "CVAE":
         return CVAE(self, spec)
@@ -55,13 +55,13 @@ class CVAE(GenerativeModel):
         self.given = config.given
         self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
         self.reader = Encoder(EncoderConfig(config.image, config.hidden), self._condition_spec(spec))
-        self.encoder = image_encoder(config.image, self.shape)
+        self.encoder = config.image.image_encoder(self.shape)
         condition_size = self.reader.size_out
         self.head = MLP(config.hidden, self.encoder.size_out + condition_size, self.latent.output_size)
         self.prior_net = (
             MLP(config.hidden, condition_size, self.latent.output_size) if config.prior == "learned" else None
         )
-        self.decoder = image_decoder(config.image, self.latent.sample_size + condition_size, self.shape)
+        self.decoder = config.image.image_decoder(self.latent.sample_size + condition_size, self.shape)
 
     def _condition_spec(self, spec: EnvSpec) -> EnvSpec:
         if self.given == "past":
@@ -74,22 +74,22 @@ class CVAE(GenerativeModel):
         return EnvSpec(obs, spec.action, spec.repeat)
 
     def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
-        """What is known of each step's image: from the step before (its first is void), or from the same step."""
+        """Encode the condition of each image; given the past, column 0 is meaningless."""
         obs = self.normalize(batch.obs)
         if self.given == "vectors":
             return self.reader({name: obs[name] for name in self.reader.vectors})
         image = obs[self.name]
-        before = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
-        return self.reader({self.name: before, "action": prev_action(batch.action)})
+        previous = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
+        return self.reader({self.name: previous, "action": prev_action(batch.action)})
 
     def targets(self, batch: Batch) -> Targets:
-        """Every image of the batch; given the past, the first of a sequence or of an episode does not count."""
+        """Every image of the batch; given the past, the mask leaves out first frames of sequences and episodes."""
         image = self.normalize(batch.obs)[self.name]
-        counts = image.new_ones(image.shape[:2])
+        mask = image.new_ones(image.shape[:2])
         if self.given == "past":
-            counts = (~batch.is_first).to(image.dtype)
-            counts = torch.cat([torch.zeros_like(counts[:, :1]), counts[:, 1:]], dim=1)
-        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), counts)
+            mask = (~batch.is_first).to(image.dtype)
+            mask = torch.cat([torch.zeros_like(mask[:, :1]), mask[:, 1:]], dim=1)
+        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), mask)
 
     def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
         if self.prior_net is not None:

@@ -1,22 +1,47 @@
-"""How a decoder's output becomes a distribution over pixels in [0, 1].
+"""Likelihoods of pixels in [0, 1] given a decoder's output.
 
-A likelihood knows nothing of the network. Its log-probabilities are sums over all pixels and channels of an image, in
-nats: of a density for the Gaussian (which may be positive), of a probability for the Bernoulli.
+Log-likelihoods are sums over all pixels and channels of an image, in nats. The Gaussian's is a log-density, which may
+be positive.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.choices import Choice
 from reverie.math.distributions import bernoulli_log_prob, isotropic_log_prob
 
 
+class Likelihood(Protocol):
+    """A module that is a distribution over pixels in [0, 1], given a decoder's output."""
+
+    def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """A network's raw output as the likelihood's, for images of that mean and scale."""
+        ...
+
+    def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
+        """In nats, summed over the pixels of an image."""
+        ...
+
+    def mean(self, output: Tensor) -> Tensor:
+        """The expected pixels."""
+        ...
+
+
+class LikelihoodConfig(Choice):
+    """The family of likelihoods of pixels."""
+
+    def build(self) -> Likelihood:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class GaussianPixelsConfig:
-    """`N(mean, std)` for each pixel; `learned` fits one std for all pixels, from `std` on (Rybkin 2021)."""
+class GaussianPixelsConfig(LikelihoodConfig):
+    """`N(mean, std)` for each pixel; `learned` fits a single std, starting from `std` (Rybkin 2021)."""
 
     std: float = 0.1
     learned: bool = False
@@ -26,8 +51,8 @@ class GaussianPixelsConfig:
 
 
 @dataclass(frozen=True)
-class BernoulliPixelsConfig:
-    """A probability of ink for each pixel; gray levels count as probabilities themselves."""
+class BernoulliPixelsConfig(LikelihoodConfig):
+    """A Bernoulli for each pixel; gray levels are soft targets."""
 
     def build(self) -> "BernoulliPixels":
         return BernoulliPixels()
@@ -47,17 +72,17 @@ class GaussianPixels(nn.Module):
             self.register_buffer("log_std", log_std)
 
     def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """A network's raw output as the likelihood's, for images of that mean and scale."""
+        """Scale and shift a network's output, given the mean and scale of the images."""
         return raw * scale + mean
 
     def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
         shrink = torch.exp(-self.log_std)
-        # (x - m) / s has density N(0, 1); coming back to x costs ln s for each pixel.
+        # Change of variables: (x - m) / s is N(0, 1), and each pixel adds -ln s.
         nats = isotropic_log_prob((pixels * shrink).flatten(-3), (output * shrink).flatten(-3))
         return nats - math.prod(pixels.shape[-3:]) * self.log_std
 
     def mean(self, output: Tensor) -> Tensor:
-        """The expected pixels."""
+        """The expected pixels in [0, 1]."""
         return output
 
 
@@ -65,16 +90,12 @@ class BernoulliPixels(nn.Module):
     """The output is a logit."""
 
     def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """The raw output, added to the logit of the mean image."""
+        """Add the network's output to the logit of the mean image."""
         return raw + mean.clamp(0.01, 0.99).logit()
 
     def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
         return bernoulli_log_prob(output, pixels).flatten(-3).sum(-1)
 
     def mean(self, output: Tensor) -> Tensor:
-        """The expected pixels."""
+        """The expected pixels in [0, 1]."""
         return output.sigmoid()
-
-
-LikelihoodConfig = GaussianPixelsConfig | BernoulliPixelsConfig
-Likelihood = GaussianPixels | BernoulliPixels

@@ -35,7 +35,7 @@ from reverie.types import Batch, Metrics, Trace
 
 @dataclass(frozen=True)
 class WorldModelConfig:
-    """Parts and loss weights; the names of `signals` and `weights` must be the same."""
+    """Parts and loss weights; `signals` and `weights` must have the same keys."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dynamics: DynamicsConfig = field(default_factory=RSSMConfig)
@@ -52,7 +52,7 @@ MISSING_HEAD: dict[type, str] = {
     RewardHead: "This model predicts no reward: add a reward signal to the model, such as `Reward`.",
     ContinuationHead: "This model predicts no end of an episode: add the signal `Continuation` to the model.",
     ReconstructionHead: "This model decodes no observations: add the signal `Reconstruction` to the model.",
-    SimilarityHead: "This model learns no similarity: take --objective.similarity distance.",
+    SimilarityHead: "This model has no contrastive signal to compare by: take --objective.similarity distance.",
 }
 """What to say where a head is missing."""
 
@@ -77,7 +77,7 @@ class WorldModel(nn.Module):
             )
         taken = sorted(name for name in config.signals if hasattr(nn.ModuleDict, name))
         if taken:
-            raise UserError(f"A signal cannot be named {taken[0]}, which PyTorch keeps for itself: call it otherwise.")
+            raise UserError(f"A signal cannot be named {taken[0]}, which PyTorch reserves: choose another name.")
         self.weights, self.normalizes = config.weights, config.encoder.normalize
         self.action_size = spec.action.size
         self.normalize = Normalize(spec)
@@ -88,16 +88,16 @@ class WorldModel(nn.Module):
         self.signals = cast(Mapping[str, Signal], signals)
 
     def noise(self, batch: int, length: int, generator: torch.Generator) -> Float[Tensor, "B T Z"]:
-        """Standard noise of one trace."""
+        """Draw the standard noise of one trace."""
         return self.dynamics.noise(batch, length, generator=generator)
 
     def calibrate(self, batch: Batch) -> None:
-        """Fit what is set once, from data, before the first update."""
+        """Set the images' mean and scale from data, once, if the config asks for it."""
         if self.normalizes:
             self.normalize.calibrate(batch.obs)
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
-        """Encode the batch and filter it by the dynamics. A sequence starts from the initial belief."""
+        """Encode the batch and filter it by the dynamics. Every sequence starts from the initial belief."""
         obs = self.normalize(batch.obs)
         embed = self.encoder(obs)
         start = self.dynamics.initial(batch.action.shape[0])
@@ -106,7 +106,7 @@ class WorldModel(nn.Module):
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
     def encode(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
-        """Features of prepared observations, each seen on its own: what is known after the first step of an episode."""
+        """Encode normalized observations (B, ...) to features, each as the first step of an episode."""
         embed = self.encoder(obs)[:, None]
         batch, first = embed.shape[0], torch.ones(embed.shape[:2], dtype=torch.bool, device=embed.device)
         start = self.dynamics.initial(batch)
@@ -158,7 +158,7 @@ class WorldModel(nn.Module):
         return self.head(SimilarityHead).similarity(x[..., None, :], y[..., None, :])[..., 0, 0]
 
     def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
-        """Each signal's loss a step, unweighted."""
+        """The loss of each signal and step, unweighted."""
         return {name: signal.loss(trace) for name, signal in self.signals.items()}
 
     def total(self, losses: dict[str, Float[Tensor, "B T"]]) -> Float[Tensor, ""]:
@@ -166,15 +166,15 @@ class WorldModel(nn.Module):
         return torch.stack([self.weights[name] * loss.mean() for name, loss in losses.items()]).sum()
 
     def metrics(self, trace: Trace, losses: dict[str, Tensor]) -> Metrics:
-        """Losses, what signals measure, the divergence before free nats, and the signs of collapse."""
+        """Losses, the signals' metrics, the divergence before free nats, and measures of collapse."""
         with torch.no_grad():
-            found = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
-            found["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
-            found["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
+            metrics = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
+            metrics["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
+            metrics["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
             for name, signal in self.signals.items():
                 if isinstance(signal, HasMetrics):
-                    found |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
+                    metrics |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
             vectors = trace.features.flatten(0, 1)
-            parted = isinstance(trace.dynamics, HasFeatureStd)
-            features = scale_metrics(vectors, trace.dynamics.feature_std(vectors) if parted else None)
-            return found | {f"features/{name}": value for name, value in features.items()}
+            std = trace.dynamics.feature_std(vectors) if isinstance(trace.dynamics, HasFeatureStd) else None
+            features = scale_metrics(vectors, std)
+            return metrics | {f"features/{name}": value for name, value in features.items()}

@@ -1,17 +1,17 @@
-"""From features back to observations: the decoder under `reconstruction` and `pixel_forward`."""
+"""The decoder of observations from features, for `signals.reconstruction` and `signals.pixel_prediction`."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.math.distributions import isotropic_log_prob
-from reverie.nn.image import ImageConfig, image_decoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import EnvSpec
 
 
 class Decoder(nn.Module):
-    """One head a kind of observation; only those that the environment has are built."""
+    """One network for each observation of the environment."""
 
     def __init__(self, image: ImageConfig, vector: MLPConfig, std: float, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
@@ -19,12 +19,12 @@ class Decoder(nn.Module):
         self.heads = nn.ModuleDict()
         for name, space in sorted(spec.obs.items()):
             if space.is_image:
-                self.heads[name] = image_decoder(image, feature_size, space.shape)
+                self.heads[name] = image.image_decoder(feature_size, space.shape)
             else:
                 self.heads[name] = MLP(vector, feature_size, space.shape[0])
 
     def decode(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
-        """The mean of each observation, in the form that `encoders.normalize` gives."""
+        """The mean of each observation, normalized as networks see it."""
         return {name: head(features) for name, head in self.heads.items()}
 
     def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
@@ -32,7 +32,7 @@ class Decoder(nn.Module):
         return isotropic_log_prob(obs, mean, self.std)
 
     def nats(self, features: Float[Tensor, "B T F"], obs: dict[str, Tensor]) -> Float[Tensor, "B T"]:
-        """`-ln N(o; decode(features), std)`, summed over everything observed."""
+        """`-ln N(o; decode(features), std)`, summed over all observations."""
         means = self.decode(features)
         nats = [-self.log_prob(obs[name].flatten(2), mean.flatten(2)) for name, mean in means.items()]
         return torch.stack(nats).sum(0)

@@ -1,4 +1,4 @@
-"""Observation dict -> one embedding: every image through a network of its own, all vectors through one together."""
+"""Observations to one embedding: a network for each image, and one for all vectors together."""
 
 from dataclasses import dataclass, field
 
@@ -7,28 +7,28 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.nn.conv import ConvConfig
-from reverie.nn.image import ImageConfig, image_encoder
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import EnvSpec
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """One network a kind of observation; only those that the environment has are built."""
+    """Networks of images and of vectors; only those that the environment needs are built."""
 
     image: ImageConfig = field(default_factory=ConvConfig)
     vector: MLPConfig = field(default_factory=MLPConfig)
     normalize: bool = False
-    """Set the images' mean and scale from the prefill (`encoders.normalize`); the published agents do not."""
+    """Set the images' mean and scale from data (`nn.normalize`); the published agents do not."""
 
 
 class Encoder(nn.Module):
-    """A prepared observation dict with leading axes `*b` to embeddings `(*b, size_out)`, keys in sorted order."""
+    """Normalized observations with leading axes `*b` to embeddings `(*b, size_out)`, in sorted order of names."""
 
     def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
         super().__init__()
         images = {
-            name: image_encoder(config.image, space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
+            name: config.image.image_encoder(space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
         }
         self.images = nn.ModuleDict(images)
         self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)

@@ -1,11 +1,11 @@
-"""DreamerV2's memory cell: a GRU with one layer normalization over its three joint parts (Hafner 2021, Sec. 2)."""
+"""DreamerV2's recurrent cell: a GRU with a layer normalization over its three gates jointly (Hafner 2021, Sec. 2)."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 EPSILON = 1e-3
-"""Added to the variance before its root, as Keras does, in which the published agent is written."""
+"""Added to the variance before the square root: the default of Keras, as in the published code."""
 
 
 class LayerNormGRUCell(nn.Module):
@@ -14,8 +14,8 @@ class LayerNormGRUCell(nn.Module):
         candidate = tanh(sigmoid(r) * c)
         h' = g * candidate + (1 - g) * h    with g = sigmoid(u - keep)
 
-    `keep` is a constant, 1 in the published agent: a memory begins by being kept. Unlike PyTorch's cell it resets the
-    candidate after the matrix, from inputs and memory together.
+    `keep` is a constant, 1 in the published agent, so a new cell keeps most of its state. Unlike PyTorch's cell it
+    applies the reset gate after the matrix product, to inputs and state together.
     """
 
     def __init__(self, input_size: int, size: int, keep: float) -> None:

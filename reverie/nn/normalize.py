@@ -1,4 +1,4 @@
-"""Stored observations as networks see them, and back."""
+"""Normalization of observations for networks, and its inverse."""
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,10 @@ from reverie.spaces import EnvSpec
 class Normalize(nn.Module):
     """Images from uint8 to `(x / 255 - mean) / scale`, vectors by `symlog`.
 
-    As built, `mean` is 0.5 and `scale` 1: the published [-0.5, 0.5]. `calibrate` sets them once from collected
-    images: the mean image, and the root-mean-square of what differs from it. A fixed camera shows
-    mostly background; before calibration an encoder's output hardly varies (standard deviation 0.006 on
-    Pendulum) and hundreds of updates go by before the model sees the pole at all.
+    By default `mean` is 0.5 and `scale` 1: the published [-0.5, 0.5]. `calibrate` sets them once from data: the mean
+    image, and the root-mean-square difference from it. A fixed camera shows mostly background. Without calibration an
+    encoder's output hardly varies (standard deviation 0.006 on Pendulum), and the model ignores the pole for hundreds
+    of updates.
     """
 
     def __init__(self, spec: EnvSpec) -> None:
@@ -29,18 +29,18 @@ class Normalize(nn.Module):
         return self.get_buffer(f"mean_{name}"), self.get_buffer(f"scale_{name}")
 
     def forward(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """An observation dict with any leading axes, prepared; what is not in the spec is left out."""
-        prepared = {}
+        """Normalize observations with any leading axes; names that are not in the spec are left out."""
+        normalized = {}
         for name, value in obs.items():
             if name in self.images:
                 mean, scale = self.statistics(name)
-                prepared[name] = torch.addcmul(-mean / scale, value.float(), 1 / (255 * scale))
+                normalized[name] = torch.addcmul(-mean / scale, value.float(), 1 / (255 * scale))
             elif name in self.vectors:
-                prepared[name] = symlog(value)
-        return prepared
+                normalized[name] = symlog(value)
+        return normalized
 
     def invert(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Normalized observations in the environment's units: images in [0, 255], clipped, still float."""
+        """Convert back to the environment's units; images become float in [0, 255], clipped."""
         inverse = {}
         for name, value in obs.items():
             if name in self.images:

@@ -1,4 +1,4 @@
-"""One optimizer for everything that learns: Adam with the gradient clipped by its global norm."""
+"""The optimizer of all modules: Adam with clipping of the gradient's global norm."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from reverie.types import Metrics
 
 @dataclass(frozen=True)
 class AdamConfig:
-    """Adam (Kingma 2015), with decoupled weight decay where it is not 0."""
+    """Adam (Kingma 2015); AdamW if `weight_decay` is not 0."""
 
     lr: float = 3e-4
     eps: float = 1e-7
     clip: float = 100.0
     weight_decay: float = 0.0
     decay: int = 0
-    """Steps over which the learning rate falls linearly to a twentieth, and then stays; 0 keeps it as it is."""
+    """Steps of linear decay of the learning rate to a twentieth, constant afterwards; 0 means no decay."""
 
 
 LEAST_RATE = 0.05
 
 
 class Optimizer:
-    """Steps exactly the parameters that it was given.
+    """Updates exactly the given parameters.
 
-    Gradients come from `torch.autograd.grad` for these parameters alone: a loss that passes through other
-    modules (an actor's through the world model) neither computes nor leaves gradients there.
+    Gradients are computed by `torch.autograd.grad` for these parameters only. A loss through other modules, such as an
+    actor's through the world model, leaves no gradients there.
     """
 
     def __init__(self, config: AdamConfig, parameters: Iterable[nn.Parameter]) -> None:
@@ -45,7 +45,7 @@ class Optimizer:
         )
 
     def step(self, loss: Tensor) -> Metrics:
-        """One update by the gradient of the scalar `loss`; returns the gradient's norm before clipping."""
+        """One update by the gradient of the scalar `loss`; returns `grad_norm`, the norm before clipping."""
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         norm = nn.utils.get_total_norm(gradients)
         for parameter, gradient in zip(self.parameters, gradients):
@@ -59,7 +59,7 @@ class Optimizer:
 
     @torch.no_grad()
     def _decay(self) -> None:
-        """Set the rate of the coming step, a tensor, from the number of steps made, a tensor too."""
+        """Set the learning rate of the next step from the number of steps, both tensors on the device."""
         state = self.adam.state.get(self.parameters[0])
         if self.config.decay and state:
             left = (1 - state["step"] / self.config.decay).clamp(min=LEAST_RATE)

@@ -11,13 +11,12 @@ from reverie import tree
 from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
-from reverie.nn.optimizer import Optimizer
 from reverie.planning import PlannerConfig
 from reverie.planning.base import Objective, Score, shift, white_noise
 from reverie.planning.cem import ICEMConfig
 from reverie.planning.objectives import ObjectiveConfig, RewardSumConfig
 from reverie.spaces import ActionSpace, EnvSpec
-from reverie.types import ActNoise, Metrics, Plan, State
+from reverie.types import ActNoise, Plan, State
 
 N = TypeVar("N")
 
@@ -32,7 +31,7 @@ class PlanningConfig:
     """Sampled futures whose mean is the score, with the same noise for all candidates of a plan.
 
     0 takes the mean transition, which may be impossible where the world is stochastic. For a categorical latent that
-    is the most likely classes, which rank plans worse than samples do (docs/studies/latents)."""
+    is the most likely classes, which rank plans worse than samples do (studies/latents)."""
     warm_start: bool = True
     """Start the search from the last plan, shifted by one step (PlaNet does not)."""
     exploration: float = 0.3
@@ -43,23 +42,11 @@ class PlanningConfig:
         """What an agent that acts by this planner is rebuilt from."""
         return self
 
-    def build(self, spec: EnvSpec, feature_size: int) -> "NothingToLearn":
-        return NothingToLearn()
+    def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PlanningActor":
+        return PlanningActor(self, model, spec.action)
 
-
-class NothingToLearn(nn.Module):
-    """Implements `Learner` without learning anything: a planning agent improves with its model alone."""
-
-    policy = value = None
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {}
-
-    def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> None:
-        return None
-
-    def update(self, model: WorldModel, belief: State, noise: None, optimizers: dict[str, Optimizer]) -> Metrics:
-        return {}
+    def build(self, spec: EnvSpec, feature_size: int) -> None:
+        """There is no learner: a planning agent improves with its model alone."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +127,8 @@ class PlanningActor(nn.Module):
 
     def _planning_noise(self, batch: int, generator: torch.Generator) -> PlanningNoise:
         count = self.config.num_samples
-        shape = (batch, count, self.config.planner.horizon)
-        samples = self.sample_noise(*shape, generator=generator) if count else None
+        horizon = self.planner.start(1, torch.device("cpu")).mean.shape[1]
+        samples = self.sample_noise(batch, count, horizon, generator=generator) if count else None
         return PlanningNoise(self.planner.noise(batch, generator), samples)
 
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.choices import Choice
 from reverie.types import Plan
 
 S = TypeVar("S", contravariant=True)
@@ -35,6 +36,13 @@ class Planner(Protocol[N]):
     def __call__(self, score: Score, start: Plan, noise: N) -> Plan:
         """Return the refined plan of B problems."""
         ...
+
+
+class PlannerConfig(Choice):
+    """The family of planners."""
+
+    def build(self, action_size: int) -> Planner:
+        raise NotImplementedError
 
 
 def initial_plan(size: tuple[int, int, int], std: float, device: torch.device) -> Plan:

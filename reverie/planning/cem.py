@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.errors import UserError
-from reverie.planning.base import Score, initial_plan, white_noise
+from reverie.planning.base import PlannerConfig, Score, initial_plan, white_noise
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
-class CEMConfig:
+class CEMConfig(PlannerConfig):
     """PlaNet's defaults. A `min_std` above 0 keeps the std of a warm-started plan from vanishing."""
 
     horizon: int = 12
@@ -61,12 +61,12 @@ class CEM:
 
 
 @dataclass(frozen=True)
-class ICEMConfig:
+class ICEMConfig(PlannerConfig):
     """Pinneri 2020, Tab. S2 and Sec. 3: fewer candidates per plan.
 
-    `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population's divisor from one
-    iteration to the next, never below two elites each. `keep_fraction`: the fraction of the elites that stay candidates.
-    `momentum`: how much of the old mean and std stays.
+    `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population is divided by it at
+    each iteration, down to twice the elites. `keep_fraction`: the fraction of the elites that stay candidates.
+    `momentum`: the weight of the old mean and std.
     """
 
     horizon: int = 12

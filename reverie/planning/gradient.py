@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score, initial_plan, white_noise
+from reverie.planning.base import PlannerConfig, Score, initial_plan, white_noise
 from reverie.types import Plan
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
 
 
 @dataclass(frozen=True)
-class GradientConfig:
+class GradientConfig(PlannerConfig):
     """`starts` sequences, optimized for `steps` of `optimizer` at `lr`; the first start is the plan's mean."""
 
     horizon: int = 12

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score, initial_plan, white_noise
+from reverie.planning.base import PlannerConfig, Score, initial_plan, white_noise
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
-class MPPIConfig:
+class MPPIConfig(PlannerConfig):
     """`temperature`, in standard deviations of the candidates' scores, so that it fits any unit of reward.
 
     `refit`: refit the std to the weighted candidates too (as TD-MPC does); else it stays `std`.

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import Score, initial_plan
+from reverie.planning.base import PlannerConfig, Score, initial_plan
 from reverie.planning.cem import select_elites
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
-class RandomShootingConfig:
+class RandomShootingConfig(PlannerConfig):
     """`candidates` sequences of `horizon` uniformly random actions."""
 
     horizon: int = 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from reverie.planning.base import Planner, Score
+from reverie.planning.base import Planner, PlannerConfig, Score
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import GradientConfig, gradient_ascent
 from reverie.types import Plan
@@ -14,7 +14,7 @@ SearchNoise = Tensor | tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class CEMThenGradientConfig:
+class CEMThenGradientConfig(PlannerConfig):
     """`search`, then `gradient` from the search's elites; the `starts` and `horizon` of `gradient` are not used."""
 
     search: CEMConfig | ICEMConfig = field(default_factory=ICEMConfig)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 
+from reverie.config import plugins
 from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
@@ -26,20 +27,51 @@ RECIPES = {
 SIZES = ("tiny", "laptop", "paper")
 
 
+Recipe = Callable[[str, str | None], RunConfig]
+"""From a size and an environment's id (None for the recipe's own) to a config."""
+_foreign: dict[str, Recipe] = {}
+
+
+def recipe(function: Recipe) -> Recipe:
+    """Add a recipe of another package, by the function's name; its docstring is what `reverie show` prints.
+
+    The function raises UserError for a size that it does not have.
+    """
+    name = function.__name__
+    other = _foreign.get(name)
+    if name in RECIPES or (other is not None and other.__module__ != function.__module__):
+        place = other.__module__ if other is not None else RECIPES[name]
+        raise UserError(f"Two recipes are called {name}, of {place} and {function.__module__}: rename one.")
+    _foreign[name] = function
+    return function
+
+
 def names() -> list[str]:
-    """The recipes there are."""
-    return sorted(RECIPES)
+    """The recipes there are, those of installed plug-ins included."""
+    plugins.load_installed()
+    return sorted([*RECIPES, *_foreign])
 
 
-def _module(name: str):
-    if name not in RECIPES:
-        raise UserError(f"There is no recipe '{name}'.{nearest(name, RECIPES)} `reverie recipes` lists them.")
-    return import_module(RECIPES[name])
+def origin(name: str) -> str | None:
+    """The module of a recipe that comes from a plug-in; None for Reverie's own."""
+    return _foreign[name].__module__ if name in _foreign else None
+
+
+def _find(name: str) -> Recipe:
+    if name in RECIPES:
+        return getattr(import_module(RECIPES[name]), name)
+    if name not in _foreign:
+        plugins.load_installed()
+    if name not in _foreign:
+        raise UserError(f"There is no recipe '{name}'.{nearest(name, names())} `reverie recipes` lists them.")
+    return _foreign[name]
 
 
 def document(name: str) -> str:
     """The recipe's own text, with its reading path."""
-    return (_module(name).__doc__ or "").strip()
+    function = _find(name)
+    own = import_module(RECIPES[name]).__doc__ if name in RECIPES else function.__doc__
+    return (own or f"{name}, of {function.__module__}.").strip()
 
 
 def describe(name: str) -> str:
@@ -49,7 +81,7 @@ def describe(name: str) -> str:
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
     """The resolved config. UserError for an unknown recipe or size."""
-    if size not in SIZES:
+    function = _find(name)
+    if name in RECIPES and size not in SIZES:
         raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
-    recipe: Callable[[str, str | None], RunConfig] = getattr(_module(name), name)
-    return recipe(size, env_id)
+    return function(size, env_id)

@@ -74,7 +74,7 @@ def latent_prediction(
         data=interaction(size, env_id),
         model=model,
         training=budget(size),
-        actor=ranking if goals else None,
+        actor=ranking,
         goals=goals,
         goal_episodes=4 if size == "tiny" else 100,
     )

@@ -41,7 +41,7 @@ REPEATS = {"cartpole": 8, "reacher": 4, "cheetah": 4, "ball_in_cup": 4, "cup": 4
 EPISODE = 1_000
 """Frames of an episode of DeepMind Control."""
 LAPTOP = ICEMConfig(candidates=270, elites=27, iterations=6)
-"""1,045 evaluations a decision: the quickest that reaches the return of PlaNet's 10,000 (`reverie study planners`)."""
+"""1,045 evaluations a decision: the quickest with the return of PlaNet's 10,000 (`python -m studies planners`)."""
 
 
 def planet(size: str, env_id: str | None) -> OnlineConfig:

@@ -8,7 +8,7 @@ Reading path:
     reverie/recipes/state_space.py          this file: what is put together
     reverie/dynamics/rssm.py                the latent model
     reverie/signals/                        what it learns from
-    reverie/evaluate/prediction.py          how its predictions are judged
+    reverie/evaluation/prediction.py          how its predictions are judged
     reverie/runs/loop.py                        the training loop
 
 Sizes: the models of Dreamer V1's sizes.

@@ -1,4 +1,7 @@
-"""Checkpoint files: written atomically, the last two kept, read back with `weights_only=True`; and weights alone."""
+"""Checkpoint files: written atomically, the last two kept, read back with `weights_only=True`.
+
+A file is `checkpoint-N.pt`, N counted in agent steps or in updates. `decision-N.pt` of version 0.1 is read too.
+"""
 
 import io
 import re
@@ -12,30 +15,36 @@ import torch
 from reverie.errors import UserError
 from reverie.files import atomic_write
 
-NAME = re.compile(r"decision-(\d{12})\.pt")
-KEPT = 2
+NAME = re.compile(r"(?:checkpoint|decision)-(\d{12})\.pt")
+KEEP = 2
+OLD_KEYS = {"optimisers": "optimizers", "alarm": "collapse_detector", "window": "running_mean"}
+"""Keys of a state in version 0.1, and what they are called now."""
 
 
 def paths(folder: Path) -> list[Path]:
     """Checkpoints in `folder`, oldest first."""
-    return sorted(path for path in folder.glob("*.pt") if NAME.fullmatch(path.name))
+    numbered = ((match, path) for path in folder.glob("*.pt") if (match := NAME.fullmatch(path.name)))
+    return [path for _, path in sorted((match[1], path) for match, path in numbered)]
 
 
-def write(folder: Path, decision: int, state: dict[str, Any]) -> None:
+def write(folder: Path, number: int, state: dict[str, Any]) -> Path:
     """Write `state` (tensors, numbers, strings, lists, dicts) and delete all but the last two checkpoints."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    atomic_write(folder / f"decision-{decision:012d}.pt", buffer.getvalue())
-    for path in paths(folder)[:-KEPT]:
+    written = folder / f"checkpoint-{number:012d}.pt"
+    atomic_write(written, buffer.getvalue())
+    for path in paths(folder)[:-KEEP]:
         path.unlink()
+    return written
 
 
 def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The state in one file; any exception means that it is damaged."""
+    """The state in one file, by today's keys; any exception means that it is damaged."""
     with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums
         if damaged := archive.testzip():
             raise ValueError(f"wrong checksum of {damaged}")
-    return torch.load(path, map_location=device, weights_only=True)
+    state = torch.load(path, map_location=device, weights_only=True)
+    return {OLD_KEYS.get(key, key): part for key, part in state.items()} if isinstance(state, dict) else state
 
 
 def newest(folder: Path) -> dict[str, Any]:

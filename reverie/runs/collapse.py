@@ -1,4 +1,4 @@
-"""The alarm of a run whose features collapse: it says once of each kind what has collapsed, and how.
+"""Detect features that collapse during training: one warning of each kind.
 
     scale_lost      the mean standard deviation is below 1e-2 of what it was before the first update
     dimension_lost  the least standard deviation is below 1e-2 of the median one
@@ -7,8 +7,8 @@
 
 Growth counts from update 100 on: before that healthy features leave their initialization, tenfold and more (a standard
 deviation of 0.1 that becomes 1.2 with CFM on the rope), and what is as good as lost has no scale to grow from.
-It reads what is logged and evaluated and never takes part in an update. Its state goes into the checkpoint, so a
-resumed run says what the uninterrupted one would have.
+The detector reads logged and evaluated values and takes no part in an update. Its state is saved in the checkpoint, so
+a resumed run gives the same warnings.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ Kind = Literal["scale_lost", "dimension_lost", "rank_lost", "scale_grown"]
 
 
 class CollapseDetector:
-    """`raised`: what was said so far, by kind."""
+    """`raised`: the warnings so far, by kind."""
 
     def __init__(self) -> None:
         self.first: Metrics = {}
@@ -35,11 +35,11 @@ class CollapseDetector:
 
     @property
     def message(self) -> str | None:
-        """The latest one, for the display."""
+        """The latest warning, for the display."""
         return f"warning: {list(self.raised.values())[-1]}" if self.raised else None
 
-    def see(self, metrics: Metrics) -> None:
-        """Keep the metrics of the first update; looks at no value."""
+    def observe_metrics(self, metrics: Metrics) -> None:
+        """Keep the scale of the first update as a tensor; reads no value from the device."""
         if self.start is None and not self.first:
             self.first = {name: x for name, x in metrics.items() if name == "features/std"}
 
@@ -49,45 +49,45 @@ class CollapseDetector:
         self.first = {}
 
     def read(self, updates: int, values: Mapping[str, float], size: int | None = None) -> dict[Kind, str]:
-        """What is new in these values (`std`, `std_median`, `std_min`, `rankme`: those that are there), by kind.
+        """New warnings by kind, from `std`, `std_median`, `std_min` and `rankme`, as far as they are given.
 
-        `size` is the number of dimensions, which the rank is compared with. The first scale ever read is the start's,
-        unless `see` has seen an earlier one.
+        `size` is the number of dimensions that the rank is compared with. The first scale read counts as the start's,
+        unless `observe_metrics` has kept an earlier one.
         """
         self._begin()
-        found: dict[Kind, str] = {}
+        warnings: dict[Kind, str] = {}
         if "std" in values:
-            found |= self._scale(updates, values["std"])
+            warnings |= self._scale(updates, values["std"])
         if "std_min" in values and values["std_min"] < LOST_DIMENSION * values["std_median"]:
-            found["dimension_lost"] = (
+            warnings["dimension_lost"] = (
                 f"A dimension of the features has died: its standard deviation is {values['std_min']:.2g}, that of "
                 f"the median dimension {values['std_median']:.2g}."
             )
         if size and "rankme" in values and values["rankme"] < LOST_RANK * size:
-            found["rank_lost"] = f"The features lie in few directions: RankMe {values['rankme']:.1f} of {size}."
-        new = {kind: text for kind, text in found.items() if kind not in self.raised}
+            warnings["rank_lost"] = f"The features lie in few directions: RankMe {values['rankme']:.1f} of {size}."
+        new = {kind: text for kind, text in warnings.items() if kind not in self.raised}
         self.raised |= new
         return new
 
     def _scale(self, updates: int, std: float) -> dict[Kind, str]:
         if self.start is None:
             self.start = std
-        found: dict[Kind, str] = {}
+        warnings: dict[Kind, str] = {}
         if std < LOST_SCALE * self.start:
-            found["scale_lost"] = (
+            warnings["scale_lost"] = (
                 f"The features have collapsed: their standard deviation is {std:.2g}, {std / self.start:.1e} of what "
                 "it was at the start."
             )
-            return found
+            return warnings
         if updates >= SETTLED:
             self.scales = [(at, scale) for at, scale in self.scales if at >= updates - WITHIN] + [(updates, std)]
         at, least = min(self.scales, key=lambda pair: pair[1], default=(updates, std))
         if std > GROWTH * least:
-            found["scale_grown"] = (
+            warnings["scale_grown"] = (
                 f"The features grow tenfold: their standard deviation went from {least:.2g} to {std:.2g} between "
                 f"updates {at} and {updates}."
             )
-        return found
+        return warnings
 
     def state(self) -> dict[str, Any]:
         """Numbers and strings alone."""

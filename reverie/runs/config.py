@@ -1,11 +1,11 @@
-"""A run's config tree: what a recipe returns, what is saved with every run and read back."""
+"""The config of a run: a recipe returns it, and every run's folder holds it as `config.json`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from reverie.config.files import read_file
-from reverie.data.datasets import RecordedConfig
+from reverie.data import RecordedConfig
 from reverie.data.digits import DigitsConfig
 from reverie.data.replay import ReplayConfig
 from reverie.envs.base import EnvConfig
@@ -58,7 +58,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class OnlineConfig:
-    """Everything that decides what the run of an agent computes."""
+    """Everything that determines what the run of an agent computes."""
 
     recipe: str
     size: str
@@ -69,13 +69,13 @@ class OnlineConfig:
     env: EnvConfig = field(default_factory=EnvConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     model: WorldModelConfig = field(default_factory=WorldModelConfig)
-    behavior: LearnerConfig = field(default_factory=ActorCriticConfig)
+    behavior: LearnerConfig | PlanningConfig = field(default_factory=ActorCriticConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     @property
     def world(self) -> str:
-        """What is learned about, for titles and folders."""
+        """The environment, for titles and folders."""
         return self.env.id
 
 
@@ -100,7 +100,7 @@ class OfflineTrainingConfig:
 
 @dataclass(frozen=True)
 class OfflineConfig:
-    """Everything that decides what a run computes that fits a model to recorded data; nobody acts in it."""
+    """Everything that determines what a run computes that fits a model to recorded data, without acting."""
 
     recipe: str
     size: str
@@ -114,7 +114,7 @@ class OfflineConfig:
     model: GenerativeConfig | WorldModelConfig = field(default_factory=VAEConfig)
     training: OfflineTrainingConfig = field(default_factory=OfflineTrainingConfig)
     actor: PlanningConfig | None = None
-    """How to act with the model once it is fitted; with one, the run is an agent's too."""
+    """How to act with the fitted model; with one, the run saves an agent too, if actions are continuous."""
     goals: tuple[str, ...] = ()
     """Goals of the environment that the finished agent is sent to."""
     goal_episodes: int = 100
@@ -122,15 +122,20 @@ class OfflineConfig:
 
     @property
     def world(self) -> str:
-        """What is learned about, for titles and folders."""
+        """The environment or data set, for titles and folders."""
         return self.data.world
+
+    @property
+    def env(self) -> EnvConfig | None:
+        """The environment that the data are from; None where it is not known, as for recordings."""
+        return self.data.environment()
 
 
 RunConfig = OnlineConfig | OfflineConfig
 
 
 def read_config(folder: Path) -> RunConfig:
-    """The config that is saved with the run of `folder`. UserError where there is none or it does not fit."""
+    """The config of the run of `folder`. UserError where there is none or it does not fit this version."""
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
     return read_file(RunConfig, folder / "config.json")

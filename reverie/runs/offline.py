@@ -1,39 +1,32 @@
-"""The run of a model that is fitted to recorded data; nobody acts in it."""
+"""The run of a model that is fitted to recorded data."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, AgentConfig, choose_device
-from reverie.config.files import encode, read_file
-from reverie.envs.base import EnvConfig
+from reverie.config.files import read_file, write_file
 from reverie.errors import UserError
-from reverie.evaluate import generation, prediction, representation
-from reverie.files import atomic_write
+from reverie.evaluation import generation, prediction, representation
 from reverie.models.generative import GenerativeModel
-from reverie.models.world_model import WorldModel
+from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.optimizer import Optimizer
 from reverie.nn.weights import read_parts, read_weights, write_weights
 from reverie.planning.actor import PlanningActor
-from reverie.runs.base import Run
+from reverie.runs.base import Report, Run
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.signals.base import ReconstructionHead
 from reverie.spaces import EnvSpec
 from reverie.types import Batch
 
-if TYPE_CHECKING:
-    from reverie.runs.reporter import Reporter
 
-
-class OfflineRun(Run):
-    """All state of a model that is being fitted. Intervals are counted in updates."""
+class OfflineRun(Run[OfflineConfig]):
+    """All state of a model that trains on recorded data. Intervals are counted in updates."""
 
     unit = "updates"
-    config: OfflineConfig
 
     def __init__(self, config: OfflineConfig, folder: Path) -> None:
         super().__init__(config, folder)
@@ -49,27 +42,37 @@ class OfflineRun(Run):
         self.optimizers = {"model": Optimizer(config.model.optimizer, self.model.parameters())}
         self.update = make_update(self.model, None, self.optimizers, config.training.execution)
         self.ready = False
-        """Whether the data are there and the model is calibrated by them."""
-        self.said: str | None = None
+        """Whether the data are loaded and the model is calibrated by them."""
+        self.loading: str | None = None
 
     def _agent(self) -> Agent | None:
-        """The model with the actor that the config gives it, if any."""
-        if self.config.actor is None:
+        """The model with the config's actor; None without one, and for discrete actions, which no planner takes."""
+        actor, model = self.config.actor, self.config.model
+        if actor is None:
             return None
-        if not isinstance(self.model, WorldModel):
+        if not isinstance(self.model, WorldModel) or not isinstance(model, WorldModelConfig):
             raise UserError("Only a world model can act: set --actor none.")
-        env = getattr(self.config.data, "env", None)
-        assert env is None or isinstance(env, EnvConfig)
-        config = AgentConfig(self.recorded.spec, self.config.model, self.config.actor, env)  # pyrefly: ignore
-        return Agent(config, self.model, PlanningActor(self.config.actor, self.model, self.recorded.spec.action))
+        spec = self.recorded.spec
+        if spec.action.discrete:
+            return None
+        config = AgentConfig(spec, model, actor, self.config.env)
+        return Agent(config, self.model, PlanningActor(actor, self.model, spec.action))
 
     @property
-    def ticks(self) -> int:
+    def progress_count(self) -> int:
         return self.clock.updates
 
     @property
-    def done(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
         return self.clock.updates, self.config.training.updates
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        return 0, max(0, self.config.training.updates - self.clock.updates)
+
+    @property
+    def evaluation_interval(self) -> int:
+        return self.config.training.evaluate_every
 
     def updates_due(self) -> int:
         config = self.config.training
@@ -80,33 +83,30 @@ class OfflineRun(Run):
         upcoming = [(reported // every + 1) * every for every in intervals if every > 0]
         return min(config.updates, *upcoming) - self.clock.updates
 
-    def draw(self) -> tuple[Batch, UpdateNoise]:
+    def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
         noise = draw_noise(self.model, None, config.batch, config.length, self.generators["device"])
         return self.recorded.train.sample(config.batch, config.length), noise
 
-    def advance(self, report: "Reporter") -> None:
-        """Bring the data, once; then there is nothing to do but to update."""
+    def step(self, report: Report) -> None:
+        """Load the data, once; after that there is nothing between updates."""
         if self.ready:
             return
 
         def say(text: str) -> None:
-            self.said = text
+            self.loading = text
             report.progress()
 
         self.recorded.load(say)
-        self.ready, self.said = True, None
+        self.ready, self.loading = True, None
         length = self.config.training.length
         if self.config.start is None:
             self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
-        if isinstance(self.model, WorldModel):  # what the features were like before they learned anything
-            values = self.examine_features(self.model, report)
-            report.evaluation(values)
+        if isinstance(self.model, WorldModel):  # the features before training, to compare with
+            report.evaluation(self.measure_features(self.model, report))
 
-    def evaluation_due(self, due: Any) -> bool:
-        return due(self.config.training.evaluate_every)
-
-    def evaluate(self, report: "Reporter") -> None:
+    def evaluate(self, report: Report) -> None:
+        report.progress("evaluating on held-out data")
         length, values = self.config.training.length, dict[str, float]()
         picture: np.ndarray | None = None
         if not isinstance(self.model, WorldModel):
@@ -114,26 +114,25 @@ class OfflineRun(Run):
         elif self.model.has(ReconstructionHead):
             values, picture = prediction.examine(self.model, self.recorded, length)
         if isinstance(self.model, WorldModel):
-            values |= self.examine_features(self.model, report)
+            values |= self.measure_features(self.model, report)
         report.evaluation(values)
         if picture is not None:
             self.logger.image("evaluation", picture, self.clock.updates)
 
-    def examine_features(self, model: WorldModel, report: "Reporter") -> dict[str, float]:
-        """What the features are worth; sounds the alarm if that is too little."""
-        judge = representation.judge(self.config, self.recorded)
-        found = representation.measure(model, self.recorded, self.config.training.length, judge)
-        report.watch(found.values, model.dynamics.feature_size)
-        start = self.alarm.start
-        return found.values | ({"scale": found.values["std"] / start} if start else {})
+    def measure_features(self, model: WorldModel, report: Report) -> dict[str, float]:
+        """Measures of the features on held-out data; warns where they have collapsed."""
+        truth = representation.judge(self.config.env, self.recorded)
+        measures = representation.measure(model, self.recorded, self.config.training.length, truth).values
+        report.features(measures, model.dynamics.feature_size)
+        start = self.collapse_detector.start
+        return measures | ({"scale": measures["std"] / start} if start else {})
 
     def message(self) -> str | None:
-        return self.said
+        return self.loading
 
     def save_result(self) -> None:
-        """`model.json` and `model.safetensors`, all that `load` needs; and an agent's files, if the model acts."""
-        spec = encode(self.recorded.spec)
-        atomic_write(self.folder / "model.json", json.dumps(spec, indent=1).encode())
+        """Write `model.json` and `model.safetensors`, which `load_model` reads; an agent's files too, if it acts."""
+        write_file(self.folder / "model.json", self.recorded.spec)
         write_weights(self.folder / "model.safetensors", self.model)
         if self.agent is not None:
             self.agent.save(self.folder)
@@ -148,8 +147,8 @@ class OfflineRun(Run):
             self.ready = True
 
 
-def load(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldModel:
-    """The model that was fitted in a run's folder, ready for use. UserError where there is none."""
+def load_model(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldModel:
+    """The model that a run has fitted to recorded data, in evaluation mode. UserError where there is none."""
     folder = Path(folder)
     config = read_config(folder)
     if not isinstance(config, OfflineConfig) or not (folder / "model.safetensors").exists():

@@ -1,7 +1,7 @@
-"""The run of an agent: play environments, learn from the replay, in turns."""
+"""The run of an agent: play environments and learn from the replay, in turns."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,30 +9,27 @@ from torch import nn
 
 from reverie import envs, tree
 from reverie.agents import agent as agents
-from reverie.agents.actors import ActNoise, PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, Carry
+from reverie.agents.policies import PolicyActor
 from reverie.data import replay as replays
 from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay
 from reverie.envs.base import Obs
 from reverie.errors import UserError
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation.imagination import FPS, films
+from reverie.evaluation.returns import evaluate
 from reverie.nn.optimizer import Optimizer
-from reverie.runs import checkpoint, outcome
-from reverie.runs.base import Run
+from reverie.runs import checkpoint
+from reverie.runs.base import Report, Run
 from reverie.runs.config import OnlineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
-from reverie.types import Batch
-
-if TYPE_CHECKING:
-    from reverie.runs.reporter import Reporter
+from reverie.types import ActNoise, Batch
 
 
-class OnlineRun(Run):
+class OnlineRun(Run[OnlineConfig]):
     """All state of an agent that trains. Intervals are counted in decisions; `close` it."""
 
     unit = "frames"
-    config: OnlineConfig
 
     def __init__(self, config: OnlineConfig, folder: Path) -> None:
         super().__init__(config, folder)
@@ -46,18 +43,20 @@ class OnlineRun(Run):
         except BaseException:
             self.environments.close()
             raise
-        self.modules = {"agent": self.agent, "learner": self.learner}
+        self.modules = {"agent": self.agent}
+        if self.learner is not None:
+            self.modules["learner"] = self.learner
         self.optimizers = {
             "model": Optimizer(config.model.optimizer, self.agent.model.parameters()),
-            **self.learner.optimizers(),
+            **(self.learner.optimizers() if self.learner else {}),
         }
         self.update = make_update(self.agent.model, self.learner, self.optimizers, config.training.execution)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
         self.stored = 0
-        """Replay columns that are safe on disk."""
+        """Replay columns that have been written to the disk."""
         self.no_longer_needed = 0
-        """The columns before this one are needed by neither of the two checkpoints that are kept."""
+        """Columns before this one belong to neither of the two checkpoints on disk."""
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
 
@@ -65,17 +64,32 @@ class OnlineRun(Run):
         config = self.config
         self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
         self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
-        if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
-            self.agent.actor.policy = self.learner.policy
-        self.agent, self.learner = self.agent.to(self.device), self.learner.to(self.device)
+        if self.learner is not None:
+            if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
+                self.agent.actor.policy = self.learner.policy
+            self.learner = self.learner.to(self.device)
+        self.agent = self.agent.to(self.device)
 
     @property
-    def ticks(self) -> int:
+    def progress_count(self) -> int:
         return self.clock.decisions
 
     @property
-    def done(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
         return self.clock.frames, self.config.training.frames
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        config, frames_per_step = self.config.training, self.environments.count * self.spec.repeat
+        steps = max(0, -(-(config.frames - self.clock.frames) // frames_per_step))
+        since = self.learning_since if self.learning_since >= 0 else config.prefill // self.spec.repeat
+        decisions = self.clock.decisions + steps * self.environments.count
+        rounds = max(0, decisions - since) // config.round
+        return steps, max(0, config.pretrain + rounds * config.updates - self.clock.updates)
+
+    @property
+    def evaluation_interval(self) -> int:
+        return self.config.evaluation.every // self.spec.repeat
 
     def updates_due(self) -> int:
         config = self.config.training
@@ -84,12 +98,12 @@ class OnlineRun(Run):
         rounds = (self.clock.decisions - self.learning_since) // config.round
         return config.pretrain + rounds * config.updates - self.clock.updates
 
-    def draw(self) -> tuple[Batch, UpdateNoise]:
+    def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
         noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
         return self.replay.sample(config.batch, config.length), noise
 
-    def advance(self, report: "Reporter") -> None:
+    def step(self, report: Report) -> None:
         """One decision in every environment: random during the prefill, then the exploring policy."""
         config, generator = self.config.training, self.generators["device"]
         random = self.clock.frames < config.prefill
@@ -111,15 +125,19 @@ class OnlineRun(Run):
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
 
-    def evaluation_due(self, due: Any) -> bool:
-        return due(self.config.evaluation.every // self.spec.repeat)
-
-    def evaluate(self, report: "Reporter") -> None:
+    def evaluate(self, report: Report) -> None:
         config = self.config
-        result = evaluate(self.agent, config.env, config.evaluation.episodes, self.clock.frames)
+        count = config.evaluation.episodes
+        result = evaluate(
+            self.agent,
+            config.env,
+            count,
+            self.clock.frames,
+            on_decision=lambda ended: report.progress(f"evaluating, episode {ended + 1} of {count}"),
+        )
         report.evaluation({"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
-        for name, film in outcome.films(self.agent, result.episodes[0]).items():
-            self.logger.video(name, film, self.clock.frames, outcome.FPS)
+        for name, film in films(self.agent, result.episodes[0]).items():
+            self.logger.video(name, film, self.clock.frames, FPS)
 
     def message(self) -> str | None:
         return "collecting random episodes" if self.learning_since < 0 else None
@@ -128,9 +146,9 @@ class OnlineRun(Run):
         self.agent.save(self.folder)
 
     def save_data(self) -> None:
-        """The replay's new columns."""
+        """Write the replay's new columns."""
         self.replay.write(self.folder / "replay", since=self.stored)
-        # The older of the two checkpoints that are kept needs the ring as it was then.
+        # The older of the two checkpoints needs the ring as it was then.
         self.no_longer_needed = self.stored - self.replay.capacity
         self.stored = self.replay.total
 
@@ -155,25 +173,26 @@ class OnlineRun(Run):
         self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)
 
     def close(self) -> None:
-        """End the environments and the log."""
+        """Close the environments and the log."""
         self.environments.close()
         super().close()
 
 
 def load_value(folder: Path, agent: Agent) -> nn.Module | None:
-    """The value that the run of `folder` has learned with its `agent`, from its newest checkpoint; None if it has none.
+    """The value function that the run of `folder` has trained with its `agent`, from its newest checkpoint.
 
-    It predicts the return that follows features (*b, F), as (*b, 1) in the unit of the model's reward. UserError where
-    the run has kept no checkpoint.
+    It maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward. None where the run
+    trains no value. UserError where the folder has no checkpoint.
     """
     config = read_config(folder)
-    assert isinstance(config, OnlineConfig)
+    if not isinstance(config, OnlineConfig):
+        return None
     learner = config.behavior.build(agent.config.spec, agent.model.dynamics.feature_size)
-    if learner.value is None:
+    if learner is None or learner.value is None:
         return None
     if not checkpoint.paths(folder / "checkpoints"):
         raise UserError(
-            f"{folder} has no checkpoint, where the value that was learned is kept: take --objective RewardSum, or "
+            f"{folder} has no checkpoint, which has the value function: take --objective RewardSum, or "
             "bring the run's checkpoints/ here."
         )
     learner.load_state_dict(checkpoint.newest(folder / "checkpoints")["learner"])

@@ -1,20 +1,64 @@
-"""What a run reports: to its log, to a display, and to whoever watches for collapse."""
+"""Implements `Report`: writes the log, calls callbacks, and warns where features collapse."""
 
 import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Literal
 
-from reverie.progress import OnProgress, Progress
+from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs.base import Run
 from reverie.runs.logger import Kind
 
+_RECENT_RETURNS, _SECONDS_BETWEEN = 10, 0.25
+
+
+class Pace:
+    """Seconds that recent steps and updates took, from which the time left is estimated.
+
+    Steps without updates (the prefill) are many times faster than training, so both are timed apart. The first update
+    is left out: it warms up.
+    """
+
+    def __init__(self) -> None:
+        self.times: dict[Literal["step", "update"], deque[float]] = {
+            "step": deque(maxlen=200),
+            "update": deque(maxlen=100),
+        }
+        self.last, self.warm = time.monotonic(), False
+
+    def restart(self) -> None:
+        """Begin to time the next step or update."""
+        self.last = time.monotonic()
+
+    def record(self, kind: Literal["step", "update"]) -> None:
+        """A step or an update has ended."""
+        now = time.monotonic()
+        if kind == "step" or self.warm:
+            self.times[kind].append(now - self.last)
+        self.warm = self.warm or kind == "update"
+        self.last = now
+
+    def remaining(self, steps: int, updates: int) -> float | None:
+        """Seconds for so many steps and updates; None before the first of a kind that is still to come."""
+        counts = {"step": steps, "update": updates}
+        if any(counts[kind] and not times for kind, times in self.times.items()):
+            return None
+        return sum(counts[kind] * fmean(times) for kind, times in self.times.items() if times)
+
 
 class Reporter:
-    """Writes the log and tells the display; nothing that it does changes what the run computes."""
+    """Implements `Report` for one life of a run; nothing that it does changes what the run computes."""
 
-    def __init__(self, run: Run, on_progress: OnProgress | None) -> None:
-        self.run, self.on_progress = run, on_progress
-        self.started, self.started_at = time.monotonic(), run.done[0]
+    def __init__(self, run: Run, callbacks: Sequence[Callbacks]) -> None:
+        self.run, self.pace = run, Pace()
+        self.callbacks = [callback for callback in callbacks if isinstance(callback, Callback)]
+        self.listeners = [callback for callback in callbacks if not isinstance(callback, Callback)]
+        self.started, self.started_at = time.monotonic(), run.progress[0]
         self.values: dict[str, float] = {}
         self.returns: list[float] = []
+        self.latest_evaluation: float | None = None
         self.shown = 0.0
 
     def _write(self, kind: Kind, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
@@ -22,54 +66,81 @@ class Reporter:
         self.run.logger.write(kind, clock.frames, clock.decisions, clock.updates, values, timing)
 
     def episode(self, undiscounted_return: float, decisions: int) -> None:
-        """One line a training episode."""
+        """Log a training episode."""
         self.returns.append(undiscounted_return)
         self._write("episode", {"return": undiscounted_return, "decisions_long": decisions})
-        self.progress(force=True)
+        progress = self._show()
+        for callback in self.callbacks:
+            callback.on_episode(progress, undiscounted_return, decisions)
 
     def training(self) -> None:
-        """One line of means since the last one, and how fast it went."""
-        if self.run.window.count == 0:
+        """Log the means of the training metrics since the last line, and the speed."""
+        if self.run.running_mean.count == 0:
             return
-        self.values = self.run.window.means()
+        self.values = self.run.running_mean.means()
         seconds = time.monotonic() - self.started
-        speed = (self.run.done[0] - self.started_at) / max(seconds, 1e-9)
+        speed = (self.run.progress[0] - self.started_at) / max(seconds, 1e-9)
         self._write("train", self.values, {"seconds": seconds, f"{self.run.unit}_per_second": speed})
-        named = {name.removeprefix("features/"): x for name, x in self.values.items() if name.startswith("features/")}
-        self.watch(named)
-        self.progress(force=True)
+        of_features = {
+            name.removeprefix("features/"): x for name, x in self.values.items() if name.startswith("features/")
+        }
+        self.features(of_features)
+        progress = self._show()
+        for callback in self.callbacks:
+            callback.on_train(progress, self.values)
 
     def evaluation(self, values: dict[str, float]) -> None:
-        """One line an evaluation."""
+        """Log an evaluation."""
         self._write("evaluation", values)
+        self.latest_evaluation = values.get("return", self.latest_evaluation)
+        progress = self._show()
+        for callback in self.callbacks:
+            callback.on_evaluation(progress, values)
 
-    def watch(self, values: dict[str, float], size: int | None = None) -> None:
-        """Sound the alarm where measures of the features, of `size` dimensions, show a collapse that is news."""
+    def checkpoint(self, path: Path) -> None:
+        """Tell the callbacks of a checkpoint."""
+        if self.callbacks:
+            progress = self._show()
+            for callback in self.callbacks:
+                callback.on_checkpoint(progress, path)
+
+    def features(self, values: dict[str, float], size: int | None = None) -> None:
+        """Log a warning where measures of the features, of `size` dimensions, show a new collapse."""
         clock = self.run.clock
-        found = self.run.alarm.read(clock.updates, values, size)
-        for kind, text in found.items():
+        warnings = self.run.collapse_detector.read(clock.updates, values, size)
+        for kind, text in warnings.items():
             self.run.logger.alarm(clock.frames, clock.decisions, clock.updates, kind, text)
-        if found:
-            self.progress(force=True)
+        if warnings:
+            self._show()
 
-    def progress(self, force: bool = False) -> None:
-        """Tell the display, a few times a second at most."""
-        now = time.monotonic()
-        if self.on_progress is None or not (force or now - self.shown > 0.25):
-            return
-        self.shown, clock = now, self.run.clock
-        done, total = self.run.done
-        self.on_progress(
-            Progress(
-                unit=self.run.unit,
-                done=done,
-                total=total,
-                decisions=clock.decisions,
-                updates=clock.updates,
-                seconds=now - self.started,
-                started_at=self.started_at,
-                values=self.values,
-                returns=self.returns[-10:],
-                message=self.run.message() or self.run.alarm.message,
-            )
+    def progress(self, message: str | None = None) -> None:
+        """Show how far the run is, a few times a second at most."""
+        if (self.callbacks or self.listeners) and time.monotonic() - self.shown > _SECONDS_BETWEEN:
+            self._show(message)
+
+    def _show(self, message: str | None = None) -> Progress:
+        progress = self._progress(message)
+        self.shown = time.monotonic()
+        for listener in self.listeners:
+            listener(progress)
+        for callback in self.callbacks:
+            callback.on_progress(progress)
+        return progress
+
+    def _progress(self, message: str | None) -> Progress:
+        run = self.run
+        done, total = run.progress
+        return Progress(
+            unit=run.unit,
+            done=done,
+            total=total,
+            decisions=run.clock.decisions,
+            updates=run.clock.updates,
+            seconds=time.monotonic() - self.started,
+            started_at=self.started_at,
+            values=self.values,
+            returns=self.returns[-_RECENT_RETURNS:],
+            message=message or run.message() or run.collapse_detector.message,
+            evaluation=self.latest_evaluation,
+            remaining=self.pace.remaining(*run.remaining),
         )

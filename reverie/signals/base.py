@@ -7,8 +7,10 @@ world model finds a head by its methods, so the name of the signal in the config
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from reverie.config.choices import Choice
+from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
 
@@ -19,6 +21,14 @@ class Signal(Protocol):
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         """The loss of each step, unreduced and unweighted, in nats where it is a likelihood."""
         ...
+
+
+class SignalConfig(Choice):
+    """The family of learning signals."""
+
+    def build(self, spec: EnvSpec, feature_size: int) -> nn.Module:
+        """The signal, a module, for what is observed and features of F numbers."""
+        raise NotImplementedError
 
 
 @runtime_checkable

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from reverie.math.distributions import bernoulli_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class ContinuationConfig:
+class ContinuationConfig(SignalConfig):
     """The head's size."""
 
     mlp: MLPConfig = field(default_factory=MLPConfig)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from reverie.errors import UserError
 from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieval_accuracy
+from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import MultiStep, check_steps, future_values, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
@@ -32,7 +33,7 @@ Negatives = Literal["next", "current", "trajectory"]
 
 
 @dataclass(frozen=True)
-class ContrastiveConfig:
+class ContrastiveConfig(SignalConfig):
     """`similarity` h over `temperature`, predictions of 1..`steps` steps, and the kinds of negatives.
 
     `next`: columns 1..T-1 of the other sequences. `current`: columns 0..T-2 of the other sequences. `trajectory`: all

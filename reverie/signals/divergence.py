@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from reverie import tree
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
+from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class DivergenceConfig:
+class DivergenceConfig(SignalConfig):
     """`free` nats a step cost nothing, by step or by batch as `variant` says (`math.divergences.free_nats`).
 
     `balance`: KL balancing. This fraction of the divergence trains only the prior, the rest only the posterior (Hafner

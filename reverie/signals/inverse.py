@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from reverie.math.distributions import isotropic_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import future_values, masked_mean_per_step, valid_targets
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class InverseConfig:
+class InverseConfig(SignalConfig):
     """The head's size."""
 
     mlp: MLPConfig = field(default_factory=MLPConfig)

@@ -12,13 +12,14 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class LatentPredictionConfig:
+class LatentPredictionConfig(SignalConfig):
     """Predictions of 1..`steps` steps, each with a loss; `target` stops the gradient into the target."""
 
     steps: int = 1

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from reverie import tree
 from reverie.errors import UserError
 from reverie.math.divergences import FreeNats, free_nats
+from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import align_to_target, future_values, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class OvershootingConfig:
+class OvershootingConfig(SignalConfig):
     """`distance` D, in agent steps. `free` nats of each step's mean cost nothing (`math.divergences.free_nats`)."""
 
     distance: int = 5

@@ -19,13 +19,14 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
+from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class PixelPredictionConfig:
+class PixelPredictionConfig(SignalConfig):
     """Decoders and `std` as in `reconstruction.ReconstructionConfig`; predictions of 1..`steps` decisions."""
 
     image: ImageConfig = field(default_factory=ConvConfig)

@@ -9,12 +9,13 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
+from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class ReconstructionConfig:
+class ReconstructionConfig(SignalConfig):
     """One decoder for each observation of the environment.
 
     `std`: of the normal likelihood, in the unit of normalized observations (`nn.normalize`). Halving it makes an error

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from reverie.math.distributions import normal_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class RewardConfig:
+class RewardConfig(SignalConfig):
     """How rewards are transformed before they are predicted; evaluations report them in the environment's unit.
 
     `scale` multiplies them. `squash` then takes their tanh (DreamerV2 on Atari, where score units differ).

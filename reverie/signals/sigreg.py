@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from reverie.errors import UserError
 from reverie.math.normality import epps_pulley
+from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class SIGRegConfig:
+class SIGRegConfig(SignalConfig):
     """`slices` K directions; `points` nodes of the integral over t, in [0, `reach`]."""
 
     slices: int = 256

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import future_values, masked_mean_per_step, valid_targets
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class SmoothnessConfig:
+class SmoothnessConfig(SignalConfig):
     """No settings."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Smoothness":

@@ -15,12 +15,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.math.spectra import covariance
+from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
 
 @dataclass(frozen=True)
-class VICRegConfig:
+class VICRegConfig(SignalConfig):
     """Weights of the two parts (as published); `gamma`: the target standard deviation of each dimension."""
 
     variance: float = 25.0

@@ -1,6 +1,6 @@
-"""The contract in words: play an environment and say, a sentence for each, what an agent could not rely on.
+"""The contract of environments as checks: play one, and report in a sentence each what an agent could not rely on.
 
-`reverie check-env ID` runs it on an environment of yours, the contract tests run it on every family.
+`reverie check-env ID` runs them on an environment of yours. The contract tests run them on every family.
 """
 
 import hashlib
@@ -44,14 +44,14 @@ def check(config: EnvConfig, episodes: int = 3, make: Make = make) -> list[str]:
             _check_render(first, faults)
             _check_second_instance(played[0], config, make, faults)
     except Exception as error:
-        faults.add("raised", f"It raised {_told(error)}.")
+        faults.add("raised", f"It raised {_describe(error)}.")
     _close(first, faults)
     return faults.sentences
 
 
 @dataclass
 class _Faults:
-    """Sentences by kind: the first of a kind is enough."""
+    """The first sentence of each kind."""
 
     by_kind: dict[str, str] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class _Faults:
 
 @dataclass(frozen=True)
 class _Episode:
-    """What is kept of one: a digest of every step, and how it ended."""
+    """A digest of every step of an episode, and how it ended."""
 
     digests: list[str]
     ended: bool
@@ -80,7 +80,7 @@ def _made(config: EnvConfig, make: Make, faults: _Faults) -> Environment | None:
     try:
         return make(config)
     except Exception as error:
-        faults.add("made", f"It could not be made: {_told(error)}.")
+        faults.add("made", f"It could not be made: {_describe(error)}.")
         return None
 
 
@@ -88,7 +88,7 @@ def _close(environment: Environment, faults: _Faults) -> None:
     try:
         environment.close()
     except Exception as error:
-        faults.add("close", f"close() raised {_told(error)}.")
+        faults.add("close", f"close() raised {_describe(error)}.")
 
 
 def _check_spec(spec: EnvSpec, config: EnvConfig, faults: _Faults) -> None:
@@ -107,31 +107,31 @@ def _check_spec(spec: EnvSpec, config: EnvConfig, faults: _Faults) -> None:
 
 
 def _play(environment: Environment, seed: int, config: EnvConfig, faults: _Faults) -> _Episode | None:
-    """One episode of the random actions that belong to `seed`, each step looked at; None if it raised."""
+    """Play one episode of the random actions that belong to `seed`, and check each step. None if it raised."""
     spec, actions = environment.spec, np.random.default_rng(seed)
     most = MOST_DECISIONS if config.time_limit is None else -(-config.time_limit // config.repeat)
-    step, digests, kept = None, [], []
+    step, digests, observations = None, [], []
     try:
         step = environment.reset(seed)
         _check_step(step, 0, spec, faults)
-        digests, kept = [_digest(step)], [step.obs]
+        digests, observations = [_digest(step)], [step.obs]
         while not step.is_last and len(digests) <= most:
             step = environment.step(_random_action(spec, actions))
             _check_step(step, len(digests), spec, faults)
             digests.append(_digest(step))
-            kept.append(step.obs)
+            observations.append(step.obs)
     except Exception as error:
         call = "reset" if step is None else f"step {max(len(digests), 1)}"
-        faults.add("raised", f"In {call} of an episode it raised {_told(error)}.")
+        faults.add("raised", f"In {call} of an episode it raised {_describe(error)}.")
         return None
-    _check_buffers(kept, digests, faults)
+    _check_buffers(observations, digests, faults)
     if step.is_last:
         _check_step_after_end(environment, spec, faults)
     return _Episode(digests, step.is_last, step.is_terminal)
 
 
 def _check_step(step: Step, number: int, spec: EnvSpec, faults: _Faults) -> None:
-    """Everything that one step must fulfil by itself; `number` 0 is the reset."""
+    """Check what one step must fulfil by itself; `number` 0 is the reset."""
     if set(step.obs) != set(spec.obs):
         faults.add("keys", f"Step {number} observes {sorted(step.obs)}, the spec {sorted(spec.obs)}.")
     for name in set(step.obs) & set(spec.obs):
@@ -160,9 +160,9 @@ def _check_array(name: str, array: np.ndarray, space: Space, number: int, faults
         faults.add(f"finite {name}", f"{name!r} holds NaN or infinity in step {number}.")
 
 
-def _check_buffers(kept: list[Obs], digests: list[str], faults: _Faults) -> None:
-    """An observation that was kept must still be what it was when it came."""
-    for number, obs in enumerate(kept):
+def _check_buffers(observations: list[Obs], digests: list[str], faults: _Faults) -> None:
+    """Check that no observation has changed since it came."""
+    for number, obs in enumerate(observations):
         if not digests[number].startswith(_obs_digest(obs)):
             faults.add("buffer", f"The observation of step {number} changed later: its buffer is used again.")
 
@@ -193,30 +193,30 @@ def _check_seeds(episodes: list[_Episode], faults: _Faults) -> None:
         faults.add("seeds", f"{REMARK}every seed starts with the same observation.")
 
 
-def _check_history(environment: Environment, known: _Episode | None, config: EnvConfig, faults: _Faults) -> None:
-    """Seed 0 once more, after other episodes and from the middle of one."""
+def _check_history(environment: Environment, first: _Episode | None, config: EnvConfig, faults: _Faults) -> None:
+    """Play seed 0 once more, after other episodes and from the middle of one."""
     environment.reset(1)
     environment.step(_random_action(environment.spec, np.random.default_rng(1)))
-    _compare(known, _play(environment, 0, config, faults), "played again after other episodes", faults)
+    _compare(first, _play(environment, 0, config, faults), "played again after other episodes", faults)
 
 
-def _check_second_instance(known: _Episode | None, config: EnvConfig, make: Make, faults: _Faults) -> None:
+def _check_second_instance(first: _Episode | None, config: EnvConfig, make: Make, faults: _Faults) -> None:
     second = _made(config, make, faults)
     if second is not None:
-        _compare(known, _play(second, 0, config, faults), "played in a second instance", faults)
+        _compare(first, _play(second, 0, config, faults), "played in a second instance", faults)
         _close(second, faults)
 
 
-def _compare(known: _Episode | None, again: _Episode | None, how: str, faults: _Faults) -> None:
-    if known is None or again is None or known.digests == again.digests:
+def _compare(first: _Episode | None, again: _Episode | None, how: str, faults: _Faults) -> None:
+    if first is None or again is None or first.digests == again.digests:
         return
-    pairs = enumerate(zip(known.digests, again.digests))
+    pairs = enumerate(zip(first.digests, again.digests))
     number = next((number for number, (old, new) in pairs if old != new), "its end")
     faults.add(how, f"Seed 0 with the same actions, {how}, differs from step {number} on: it is not reproducible.")
 
 
 def _check_bounds(environment: Environment, faults: _Faults) -> None:
-    """Continuous: an action beyond [-1, 1] must act as the bound does, or be refused."""
+    """Check that a continuous action beyond [-1, 1] acts as the bound does, or is refused."""
     spec = environment.spec
     if spec.action.discrete:
         return
@@ -233,7 +233,7 @@ def _check_bounds(environment: Environment, faults: _Faults) -> None:
 
 
 def _check_sample_actions(environment: Environment, faults: _Faults, count: int = 5) -> None:
-    """An optional `sample_actions` gives the normal form, repeats itself, and leaves the episode as it is."""
+    """Check that `sample_actions`, if there is one, gives the normal form, repeats itself and changes nothing."""
     sample = own_sampler(environment)
     if sample is None:
         return
@@ -244,11 +244,12 @@ def _check_sample_actions(environment: Environment, faults: _Faults, count: int 
     try:
         actions, again = sample(count, 3), sample(count, 3)
     except Exception as error:
-        faults.add("sample", f"sample_actions(count, seed) raised {_told(error)}.")
+        faults.add("sample", f"sample_actions(count, seed) raised {_describe(error)}.")
         return
     if not isinstance(actions, np.ndarray) or (actions.shape, actions.dtype) != ((count, space.size), np.float32):
-        described = f"{actions.dtype} {actions.shape}" if isinstance(actions, np.ndarray) else type(actions).__name__
-        faults.add("sample", f"sample_actions({count}, seed) gives {described}, not float32 ({count}, {space.size}).")
+        faults.add(
+            "sample", f"sample_actions({count}, seed) gives {_kind(actions)}, not float32 ({count}, {space.size})."
+        )
     elif not (_one_hot(actions) if space.discrete else (np.abs(actions) <= 1).all()):
         faults.add("sample", f"sample_actions is not {'one-hot' if space.discrete else 'within [-1, 1]'}.")
     elif not np.array_equal(actions, again):
@@ -266,11 +267,10 @@ def _check_render(environment: Environment, faults: _Faults) -> None:
     try:
         frame = environment.render()
     except Exception as error:
-        faults.add("render", f"{REMARK}render() raised {_told(error)}, so there will be no videos.")
+        faults.add("render", f"{REMARK}render() raised {_describe(error)}, so there will be no videos.")
         return
     if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        described = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-        faults.add("render", f"render() gives {described}, not a uint8 image (height, width, 3).")
+        faults.add("render", f"render() gives {_kind(frame)}, not a uint8 image (height, width, 3).")
 
 
 def _random_action(spec: EnvSpec, rng: np.random.Generator) -> np.ndarray:
@@ -288,5 +288,9 @@ def _digest(step: Step) -> str:
     return f"{_obs_digest(step.obs)} {step.reward!r} {step.is_first} {step.is_last} {step.is_terminal}"
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(".")
+
+
+def _kind(value: object) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

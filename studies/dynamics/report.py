@@ -1,109 +1,79 @@
-"""What the study of dynamics found, in words: every figure and every verdict is made of its numbers."""
+"""Tables and figures of the study of dynamics, from its numbers."""
 
-import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reverie.evaluation import figures
 from reverie_worlds import curtain
+from studies.kit import Numbers, by_step, mean_std, number, table
 
 FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
+"""The steps at which the ball has just forked, and at which it lands."""
+HIDDEN = curtain.HIDDEN_ROWS[0] - curtain.START_ROW
+"""The first step at which the ball is hidden."""
+CONTEXT = {"curtain": FORK, "pendulum": 5}
+"""Columns that are seen before the open-loop prediction: on the curtain, all before the fork."""
+CURTAIN = (
+    *("", "bound (nats a step)", "surprise at the fork", "at the landing", "position R² when last seen"),
+    *("R² just before it lands", "image error at the landing, open loop", "reward error there"),
+    *("return as a PlaNet agent", "parameters of the dynamics"),
+)
+PENDULUM = (
+    *("", "bound (nats a step)", "surprise, one step", "image error, 1 step", "30 steps", "reward error, 30 steps"),
+    "return as a PlaNet agent",
+)
 
 
-def text(numbers: Mapping[str, Any]) -> str:
-    """The report, Markdown."""
-    behind, swung, known = numbers["curtain"], numbers["pendulum"], numbers["references"]
-    curtain_rows = "\n".join(
-        f"| {name} | {_nats(v)} | {v['surprise'][FORK - 1]:.1f} | {v['surprise'][LANDING - 1]:.1f} "
-        f"| {v['memory'][FORK + 1]:.2f} | {v['memory'][LANDING - 1]:.2f} "
-        f"| {v['ahead_image_error'][-1]:.1f} | {v['ahead_reward_error'][-1]:.3f} | {_return(v, 2)} "
-        f"| {v['parameters']:,} |"
-        for name, v in behind.items()
-    )
-    pendulum_rows = "\n".join(
-        f"| {name} | {_nats(v)} | {_mean(v['surprise']):.1f} | {v['ahead_image_error'][0]:.1f} "
-        f"| {v['ahead_image_error'][-1]:.1f} | {v['ahead_reward_error'][-1]:.3f} | {_return(v, 1)} |"
-        for name, v in swung.items()
-    )
-    return f"""# Four latent models
-
-`reverie study dynamics --size {numbers["size"]}`. The same encoder, decoder, heads, data and number of updates, four
-dynamics. *Surprise*: nats by which the image that came was less likely than if it had been foreseen exactly, from
-samples of the model's one-step prediction (`evaluate/prediction.py`): one unit for all, where a bound exists only for
-the two that have a distribution. One seed each; returns are of {len(next(iter(behind.values()))["returns"])} and
-{len(next(iter(swung.values()))["returns"])} episodes, with their standard deviation.
-
-## A ball that forks at random, then falls behind a curtain
-
-![surprise](curtain_surprise.png) ![memory](curtain_memory.png)
-
-| | bound (nats a step) | surprise at the fork | at the landing | known of the ball, last seen | just before it lands \
-| image error at the landing, open loop | reward error there | return as a PlaNet agent | parameters of the dynamics |
-|---|---|---|---|---|---|---|---|---|---|
-{curtain_rows}
-
-*Known*: how much of the column in which the ball will land a linear probe of the belief tells (R², held out). The fork
-is one bit, {math.log(2):.2f} nats, to whoever foresees both futures, and what was seen before it is enough
-for everything else. Open loop begins before the fork. Without a model: random actions
-return {known["random"]:.2f}, a catcher who forgets what is hidden {known["forgetful"]:.2f}, a perfect one
-{known["perfect"]:.2f}.
-
-![futures](curtain.png)
-
-First row: what came; the wide gap is where seeing ends. Then two imagined futures of each, from the top: RSSM, SSM,
-RNN, deterministic. ![image error](curtain_image_error.png) ![reward error](curtain_reward_error.png)
-
-## Pendulum from pixels
-
-| | bound (nats a step) | surprise, one step | image error, 1 step | 30 steps | reward error, 30 steps \
-| return as a PlaNet agent |
-|---|---|---|---|---|---|---|
-{pendulum_rows}
-
-![image error](pendulum_image_error.png) ![reward error](pendulum_reward_error.png)
-
-![futures](pendulum.png)
-
-{conclusion(numbers)}
-"""
+def tables(numbers: Numbers) -> dict[str, str]:
+    """One table a world, a row a model; `baselines`: players without a model."""
+    baselines = numbers["baselines"]
+    return {
+        "curtain": table(CURTAIN, [_curtain_row(name, found) for name, found in numbers["curtain"].items()]),
+        "baselines": table(list(baselines), [[number(value) for value in baselines.values()]]),
+        "pendulum": table(PENDULUM, [_pendulum_row(name, found) for name, found in numbers["pendulum"].items()]),
+    }
 
 
-def conclusion(numbers: Mapping[str, Any]) -> str:
-    """What the numbers say, whichever way they fall."""
-    behind, swung = numbers["curtain"], numbers["pendulum"]
-    fork = {name: v["surprise"][FORK - 1] for name, v in behind.items()}
-    known = {name: v["memory"][LANDING - 1] for name, v in behind.items()}
-    returns = {name: _mean(v["returns"]) for name, v in behind.items()}
-    swing = {name: _mean(v["returns"]) for name, v in swung.items()}
-    two = fork["RNN"] > 2 * fork["RSSM"]
-    forgets = 1 - known["SSM"] > 2 * (1 - known["RSSM"])
-    first = max(returns, key=lambda name: returns[name])
-    order = ", ".join(f"{name} {value:.2f}" for name, value in sorted(returns.items(), key=lambda pair: -pair[1]))
-    swing_order = ", ".join(f"{name} {value:.0f}" for name, value in sorted(swing.items(), key=lambda pair: -pair[1]))
-    return " ".join(
-        [
-            f"At the fork the RNN is surprised by {fork['RNN']:.1f} nats, the RSSM by {fork['RSSM']:.1f}:",
-            "**the RNN cannot hold two futures.**" if two else "the RNN holds its own there.",
-            f"Just before the landing {100 * known['SSM']:.0f} % of where the ball is can be read from the SSM,",
-            f"{100 * known['RSSM']:.0f} % from the RSSM:",
-            "**the SSM has forgotten where the ball was.**"
-            if forgets
-            else "the SSM has remembered where the ball was.",
-            f"Caught: {order};",
-            "**the RSSM comes first.**" if first == "RSSM" else f"the {first} comes first, not the RSSM.",
-            f"On Pendulum: {swing_order}.",
-        ]
-    )
+def _curtain_row(name: str, result: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        number(result.get("bound")),
+        *(f"{result['excess_nll'][step - 1]:.1f}" for step in (FORK, LANDING)),
+        *(number(result["position_r2"][step]) for step in (FORK + 1, LANDING - 1)),
+        f"{result['open_loop_image_error'][-1]:.1f}",
+        f"{result['open_loop_reward_error'][-1]:.3f}",
+        mean_std(result["returns"]),
+        f"{result['parameters']:,}",
+    ]
 
 
-def _nats(found: Mapping[str, Any]) -> str:
-    return f"{found['bound']:.2f}" if "bound" in found else "–"
+def _pendulum_row(name: str, result: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        number(result.get("bound")),
+        f"{np.mean(result['excess_nll']):.1f}",
+        *(f"{result['open_loop_image_error'][step]:.1f}" for step in (0, -1)),
+        f"{result['open_loop_reward_error'][-1]:.3f}",
+        mean_std(result["returns"], 1),
+    ]
 
 
-def _return(found: Mapping[str, Any], digits: int) -> str:
-    return f"{_mean(found['returns']):.{digits}f} ± {np.std(found['returns']):.{digits}f}"
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values))
+def draw(out: Path, numbers: Numbers) -> None:
+    """Errors by step, a color a model: `WORLD_image_error.png`, ...; what was seen of the curtain besides."""
+    for world, context in CONTEXT.items():
+        results = numbers[world]
+        for key, unit in (("image_error", "image error (rms, of 255)"), ("reward_error", "reward error (rms)")):
+            series = {name: by_step(result[f"open_loop_{key}"]) for name, result in results.items()}
+            title = f"{world.capitalize()}: open loop after {context} frames"
+            style = figures.Style(title, "steps into the imagination", unit)
+            figures.plot(out / f"{world}_{key}.png", series, style)
+    results, xlabel = numbers["curtain"], "step of the episode"
+    series = {name: by_step(result["excess_nll"]) for name, result in results.items()}
+    title = f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}"
+    figures.plot(out / "curtain_surprise.png", series, figures.Style(title, xlabel, "surprise (nats an image)"))
+    series = {name: by_step(result["position_r2"], first=0) for name, result in results.items()}
+    title = f"Where the ball will land, read from the belief: hidden from step {HIDDEN} on"
+    figures.plot(out / "curtain_memory.png", series, figures.Style(title, xlabel, "linear probe, R² (held out)"))

@@ -1,9 +1,10 @@
 """Which latent model: deterministic, recurrent (RNN), stochastic (SSM), or both in one (RSSM)?
 
-Two worlds. `reverie/Curtain-v0` needs memory and has chance in it: a ball forks at random, falls behind a curtain
-and has to be caught. `Pendulum-v1` is seen in pixels, one frame at a time, so speeds have to be
-remembered. In each, all four learn from the same recorded random interaction, and as PlaNet agents from what they
-collect; everything but the dynamics is the same.
+Two worlds. `reverie/Curtain-v0` needs memory and is random: a ball forks at random, falls behind a curtain and has to
+be caught. `Pendulum-v1` is observed in single frames, so speeds have to be remembered. In each, all four learn twice:
+from the same recorded random interaction, and as PlaNet agents from their own. Only the dynamics differs.
+
+Reading path: this file, `studies/dynamics/report.py`, `dynamics/rssm.py`, `evaluate/prediction.py`.
 """
 
 from collections.abc import Mapping
@@ -29,9 +30,10 @@ from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.dynamics.ssm import SSMConfig
 from reverie.envs.base import EnvConfig
-from reverie.evaluate import figures, prediction
-from reverie.evaluate.probes import linear_probe
-from reverie.evaluate.returns import evaluate
+from reverie.evaluation import films, prediction
+from reverie.evaluation.open_loop import predict
+from reverie.evaluation.probes import linear_probe
+from reverie.evaluation.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
@@ -39,7 +41,7 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import ICEMConfig
 from reverie.runs.config import EvaluationConfig, OfflineConfig, OfflineTrainingConfig, OnlineConfig, TrainingConfig
-from reverie.runs.offline import load
+from reverie.runs.offline import load_model
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
@@ -47,51 +49,60 @@ from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 from reverie.types import Batch
 from reverie_worlds import curtain
-from studies import Findings, OnProgress
-from studies.dynamics.baselines import references
-from studies.dynamics.report import text
-from studies.kit import trained
+from studies.dynamics.baselines import baseline_returns
+from studies.dynamics.report import CONTEXT, LANDING
+from studies.kit import Numbers, OnProgress, ensure_trained
 
 MODELS = ("RSSM", "SSM", "RNN", "Deterministic")
 WORLDS = ("curtain", "pendulum")
 COLUMNS = curtain.STEPS + 1
 """Of an episode behind the curtain."""
-FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
-"""The columns in which the ball has just forked, and in which it lands."""
-HIDES = curtain.HIDDEN_ROWS[0] - curtain.START_ROW
-"""The first column in which the ball is hidden."""
-CONTEXT = {"curtain": FORK, "pendulum": 5}
-"""Columns that are seen before the open-loop prediction: on the curtain, all before the fork."""
 LENGTH = {"curtain": COLUMNS, "pendulum": 35}
-STEPS_AHEAD = {world: LENGTH[world] - CONTEXT[world] for world in WORLDS}
 SEQUENCES = {"curtain": 100, "pendulum": 16}
 
 
-def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Both worlds, into `out`."""
-    numbers: dict[str, Any] = {"size": size, "references": references(100 if size == "tiny" else 2_000)}
+def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Numbers:
+    """Both worlds."""
+    numbers: dict[str, Any] = {"size": size, "baselines": baseline_returns(100 if size == "tiny" else 2_000)}
     for world in WORLDS:
-        fits = {name: trained(fit(world, name, size), out / f"{world}-{name}-fit", on_progress) for name in MODELS}
-        models = {name: cast(WorldModel, load(folder, "cpu")) for name, folder in fits.items()}
-        seen, batch = data(fit(world, "RSSM", size), fits["RSSM"], world)
-        numbers[world] = {name: judged(model, batch, CONTEXT[world]) for name, model in models.items()}
-        if world == "curtain":
-            for name, found in models.items():
-                numbers[world][name]["memory"] = remembered(found, seen, batch)
-        draw(out, world, numbers[world])
-        figures.image(out / f"{world}.png", futures(models, batch, CONTEXT[world]))
+        configs = {name: fit(world, name, size) for name in MODELS}
+        numbers[world] = predictions(out, world, configs, on_progress)[0]
     for world in WORLDS:
         for name in MODELS:
-            config = agent(world, name, size)
-            folder = trained(config, out / f"{world}-{name}-agent", on_progress)
-            played = agents.load(folder, "cpu")
-            returns = evaluate(played, config.env, config.evaluation.final_episodes, config.seed).returns
-            numbers[world][name]["returns"] = returns
-    return Findings(numbers, text(numbers))
+            config, folder = agent(world, name, size), out / f"{world}-{name}-agent"
+            numbers[world][name]["returns"] = returns(config, folder, on_progress)
+    return numbers
+
+
+def predictions(
+    out: Path, world: str, configs: Mapping[str, OfflineConfig], on_progress: OnProgress
+) -> tuple[dict[str, dict[str, Any]], dict[str, WorldModel], Batch]:
+    """Fit models to recorded data, measure them on held-out sequences, and draw futures in `WORLD.png`.
+
+    Returns the measurements and the models by name, and the held-out sequences.
+    """
+    folders = {
+        name: ensure_trained(config, out / f"{world}-{name}-fit", on_progress) for name, config in configs.items()
+    }
+    models = {name: cast(WorldModel, load_model(folder, "cpu")) for name, folder in folders.items()}
+    first = next(iter(configs))
+    train, test = sequences(configs[first], folders[first], world)
+    numbers = {name: measured(model, test, CONTEXT[world]) for name, model in models.items()}
+    if world == "curtain":
+        for name, model in models.items():
+            numbers[name]["position_r2"] = position_probe(model, train, test)
+    films.write_image(out / f"{world}.png", futures(models, test, CONTEXT[world]))
+    return numbers, models, test
+
+
+def returns(config: OnlineConfig, folder: Path, on_progress: OnProgress) -> list[float]:
+    """Final returns of an agent, trained for it."""
+    trained = agents.load(ensure_trained(config, folder, on_progress), "cpu")
+    return evaluate(trained, config.env, config.evaluation.final_episodes, config.seed).returns
 
 
 def dynamics(world: str) -> dict[str, DynamicsConfig]:
-    """The four, of about equal size."""
+    """The four, with latents of the same size."""
     latent = GaussianConfig(16 if world == "curtain" else 20)
     return {
         "RSSM": RSSMConfig(64, 64, latent, gate_bias=1.0),
@@ -102,7 +113,7 @@ def dynamics(world: str) -> dict[str, DynamicsConfig]:
 
 
 def model(world: str, name: str, size: str) -> WorldModelConfig:
-    """All that is the same, around one of the four; no free nats, so that every nat of the bound counts."""
+    """The same world model around one of the four; no free nats, so that every nat of the bound counts."""
     if world == "pendulum":
         base = recipes.build("planet", size).model
         assert isinstance(base, WorldModelConfig)
@@ -123,24 +134,24 @@ def model(world: str, name: str, size: str) -> WorldModelConfig:
 
 
 def updates(world: str, size: str) -> int:
-    """Of a model, whether it is fitted or learns by acting."""
+    """Updates of a model, offline or as an agent."""
     return 4 if size == "tiny" else {"curtain": 5_000, "pendulum": 1_500}[world]
 
 
 def env(world: str, size: str) -> EnvConfig:
-    """As the model sees it."""
+    """The environment as the model observes it."""
     if world == "curtain":
         return EnvConfig("reverie/Curtain-v0", ("state",), image_size=curtain.SIZE)
     own = cast(OnlineConfig, recipes.build("planet", size)).env
-    return replace(own, time_limit=2 * LENGTH[world] * own.repeat) if size == "tiny" else own
+    return replace(own, time_limit=(LENGTH[world] - 1) * own.repeat) if size == "tiny" else own
 
 
 def fit(world: str, name: str, size: str) -> OfflineConfig:
-    """One model on recorded random interaction, the same for all."""
+    """An offline run: one model on random interaction, the same for all."""
     episodes = {"tiny": (20, 5), "laptop": (2_000, 200)}[size]
     train, test = (count * COLUMNS for count in episodes)
     if world == "pendulum":
-        train, test = {"tiny": (200, 200), "laptop": (4_000, 1_000)}[size]
+        train, test = {"tiny": (68, 68), "laptop": (4_000, 1_000)}[size]
     data = InteractionConfig(env(world, size), train, test)
     batch, length = {"curtain": (64, COLUMNS), "pendulum": (16, 24)}[world]
     count = updates(world, size)
@@ -149,10 +160,10 @@ def fit(world: str, name: str, size: str) -> OfflineConfig:
 
 
 def agent(world: str, name: str, size: str) -> OnlineConfig:
-    """One model as a PlaNet agent. Without warm starts, so that no plan remembers what the model has forgotten."""
+    """One model as a PlaNet agent, without warm starts: a plan must not remember what the model has forgotten."""
     base = cast(OnlineConfig, recipes.build("planet", size))
     if world == "pendulum":
-        training = replace(base.training, frames={"tiny": 440, "laptop": base.training.frames}[size])
+        training = base.training if size == "laptop" else replace(base.training, frames=280, prefill=200)
         quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
         return replace(base, env=env(world, size), model=model(world, name, size), behavior=quick, training=training)
     planner = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)
@@ -179,97 +190,69 @@ def agent(world: str, name: str, size: str) -> OnlineConfig:
     )
 
 
-def data(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]:
-    """Sequences that the models have learned from, and held-out ones; none with an episode's border in it."""
+def sequences(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]:
+    """Training sequences and held-out ones; none crosses the end of an episode."""
     recorded: Recorded = config.data.build(folder, config.seed, torch.device("cpu"), torch.Generator())
-    recorded.load(lambda said: None)
+    recorded.load(lambda _: None)
 
     def whole(part: Replay, most: int) -> Batch:
         batch = part.sequential(LENGTH[world], 10 * most)
-        kept = ~batch.is_first[:, 1:].any(1)
-        return tree.map(lambda x: x[kept][:most], batch)
+        inside = ~batch.is_first[:, 1:].any(1)
+        return tree.map(lambda x: x[inside][:most], batch)
 
     return whole(recorded.train, 10 * SEQUENCES[world]), whole(recorded.test, SEQUENCES[world])
 
 
-def judged(found: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
-    """All that is measured on held-out sequences; lists are by step."""
-    from reverie.evaluate.open_loop import predict
-
-    samples = 1 if found.dynamics.noise_size == 0 else prediction.SAMPLES
-    loop = predict(found, batch, context)
-    sampled = prediction.ahead(found, batch, context, samples)
+def measured(model: WorldModel, batch: Batch, context: int) -> dict[str, Any]:
+    """Measures on held-out sequences; lists are by step."""
+    samples = 1 if model.dynamics.noise_size == 0 else prediction.SAMPLES
+    loop, sampled = predict(model, batch, context), prediction.ahead(model, batch, context, samples)
     return {
-        **prediction.bound(found, batch),
-        "surprise": prediction.surprise(found, batch, samples).tolist(),
-        "ahead_surprise": sampled.surprise.tolist(),
-        "ahead_image_error": loop.model_error.tolist(),
-        "ahead_reward_error": sampled.reward_error.tolist(),
-        "parameters": sum(parameter.numel() for parameter in found.get_submodule("dynamics").parameters()),
+        **prediction.bound(model, batch),
+        "excess_nll": prediction.surprise(model, batch, samples).tolist(),
+        "open_loop_excess_nll": sampled.surprise.tolist(),
+        "open_loop_image_error": loop.model_error.tolist(),
+        "open_loop_reward_error": sampled.reward_error.tolist(),
+        "parameters": sum(parameter.numel() for parameter in model.get_submodule("dynamics").parameters()),
     }
 
 
 @torch.no_grad()
-def remembered(found: WorldModel, seen: Batch, held_out: Batch) -> list[float]:
-    """By column, how much of where the ball will land a linear probe reads from the belief (R^2, held out)."""
+def position_probe(model: WorldModel, train: Batch, test: Batch) -> list[float]:
+    """By column, R² (held out) of a linear probe of the belief for the column of the image in which the ball lands."""
 
     def beliefs(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        noise = found.noise(batch.action.shape[0], batch.action.shape[1], torch.Generator().manual_seed(0))
+        noise = model.noise(batch.action.shape[0], batch.action.shape[1], torch.Generator().manual_seed(0))
         row = batch.obs["state"][:, LANDING, curtain.LANDING_ROW, :, 0].float()
-        return found.trace(batch, noise).features, (row * torch.arange(curtain.SIZE)).sum(1) / row.sum(1)
+        return model.trace(batch, noise).features, (row * torch.arange(curtain.SIZE)).sum(1) / row.sum(1)
 
-    (features, column), (test_features, test_column) = beliefs(seen), beliefs(held_out)
+    (features, column), (test_features, test_column) = beliefs(train), beliefs(test)
     return [linear_probe(features[:, t], column, test_features[:, t], test_column) for t in range(COLUMNS)]
-
-
-def draw(out: Path, world: str, numbers: Mapping[str, Any]) -> None:
-    """Lines by step, a color a model."""
-    if world == "curtain":
-        figures.lines(
-            out / "curtain_surprise.png",
-            {name: list(enumerate(found["surprise"], start=1)) for name, found in numbers.items()},
-            title=f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}",
-            xlabel="step of the episode",
-            ylabel="surprise (nats an image)",
-        )
-        figures.lines(
-            out / "curtain_memory.png",
-            {name: list(enumerate(found["memory"])) for name, found in numbers.items()},
-            title=f"What the belief knows of where the ball will land: hidden from step {HIDES} on",
-            xlabel="step of the episode",
-            ylabel="linear probe, R² (held out)",
-        )
-    for key, unit in (("image_error", "image error (rms, of 255)"), ("reward_error", "reward error (rms)")):
-        figures.lines(
-            out / f"{world}_{key}.png",
-            {name: list(enumerate(found[f"ahead_{key}"], start=1)) for name, found in numbers.items()},
-            title=f"{world.capitalize()}: open loop after {CONTEXT[world]} frames",
-            xlabel="steps into the imagination",
-            ylabel=unit,
-        )
 
 
 @torch.no_grad()
 def futures(models: Mapping[str, WorldModel], batch: Batch, context: int) -> UInt8[np.ndarray, "H W C"]:
-    """What came (first row), then two imagined futures of each model, sampled where the model can."""
-    one = tree.map(lambda x: x[:1], batch)
-    steps = np.unique(np.linspace(0, one.action.shape[1] - 1, COLUMNS).round().astype(int)).tolist()
-    rows = []
-    for found in models.values():
-        name = found.normalize.images[0]
-        if not rows:
-            rows.append([one.obs[name][0, step].numpy() for step in steps])
-        led_here, embed = prev_action(one.action), found.encoder(found.normalize(one.obs))
-        for seed in (0, 1):
-            generator = torch.Generator().manual_seed(seed)
-            start, noise = found.dynamics.initial(1), found.dynamics.noise(1, len(led_here[0]), generator=generator)
-            first, rest = slice(None, context), slice(context, None)
-            seen = observe(
-                found.dynamics, start, led_here[:, first], embed[:, first], one.is_first[:, first], noise[:, first]
-            )[1]
-            last = tree.map(lambda x: x[:, -1], seen)
-            states = imagine(found.dynamics, last, led_here[:, rest], noise[:, rest])
-            features = torch.cat([found.dynamics.features(seen), found.dynamics.features(states)], 1)
-            images = found.decode(features, in_env_units=True)[name][0]
-            rows.append([images[step].round().to(torch.uint8).numpy() for step in steps])
-    return figures.mosaic(rows, gap_after=sum(step < context for step in steps))
+    """The recorded frames (first row), then two imagined futures of each model, sampled where the model can."""
+    first = tree.map(lambda x: x[:1], batch)
+    steps = np.unique(np.linspace(0, first.action.shape[1] - 1, COLUMNS).round().astype(int)).tolist()
+    image = next(iter(models.values())).normalize.images[0]
+    rows = [list(first.obs[image][0, steps].numpy())]
+    for model in models.values():
+        rows += [list(future(model, first, context, seed)[steps]) for seed in (0, 1)]
+    labels = ["recorded", *(f"{name}\nfuture {number}" for name in models for number in (1, 2))]
+    times = [f"t = {step}\n{'seen' if step < context else 'imagined'}" for step in steps]
+    seen_columns = sum(step < context for step in steps)
+    return films.mosaic(rows, gap_after=seen_columns, row_labels=labels, column_labels=times)
+
+
+def future(model: WorldModel, batch: Batch, context: int, seed: int) -> UInt8[np.ndarray, "T h w c"]:
+    """Frames of the first sequence: reconstructed up to `context`, then imagined."""
+    dynamics, image, generator = model.dynamics, model.normalize.images[0], torch.Generator().manual_seed(seed)
+    action, embed = prev_action(batch.action), model.encoder(model.normalize(batch.obs))
+    start, noise = dynamics.initial(1), dynamics.noise(1, action.shape[1], generator=generator)
+    seen, rest = (slice(None), slice(None, context)), (slice(None), slice(context, None))
+    posterior = observe(dynamics, start, action[seen], embed[seen], batch.is_first[seen], noise[seen])[1]
+    states = imagine(dynamics, tree.map(lambda x: x[:, -1], posterior), action[rest], noise[rest])
+    features = torch.cat([dynamics.features(posterior), dynamics.features(states)], 1)
+    pixels = model.decode(features, in_env_units=True)[image][0]
+    return pixels.round().to(torch.uint8).numpy()

@@ -63,17 +63,17 @@ def install(pca: PCA, model: VAE) -> None:
 
 
 def exact_log_prob(model: VAE, x: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
-    """`ln p(x)` of whatever a linear, calibrated `model` has learned, in double precision."""
+    """`ln p(x)` of what a linear, calibrated `model` has learned, in double precision."""
     mean, scale = (part.double() for part in model.normalize.statistics(model.name))
     decoder, likelihood = _linear(model.decoder), model.likelihood
     assert isinstance(likelihood, GaussianPixels)
     weight, bias = decoder.weight.detach().double(), decoder.bias.detach().double()
     variance = (2 * likelihood.log_std.detach().double()).exp()
-    own = PCA(bias * scale + mean.flatten(), weight * scale, variance, torch.ones(weight.shape[1]))
-    return own.log_prob(x.double())
+    learned = PCA(bias * scale + mean.flatten(), weight * scale, variance, torch.ones(weight.shape[1]))
+    return learned.log_prob(x.double())
 
 
 def _linear(module: nn.Module) -> nn.Linear:
-    """The one linear layer in it."""
-    (found,) = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    return found
+    """The only linear layer of a module; ValueError if there are more."""
+    (layer,) = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    return layer

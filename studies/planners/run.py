@@ -1,11 +1,12 @@
 """What does each planner achieve, for how many evaluations and milliseconds, and does it exploit the model's errors?
 
-Pendulum-v1 from pixels, as the recipe `planet` has it. The same planners plan in a world model that was trained so,
-from its beliefs, and in the true simulator, from the true state: what differs is the model's doing. PlaNet's CEM (1000
-candidates, 10 iterations, begun anew at every decision) is the reference.
+Pendulum-v1 from pixels, as in the recipe `planet`. The same planners plan in a trained world model, from its beliefs,
+and in the true simulator, from the true state: any difference is due to the model. PlaNet's CEM (1000 candidates, 10
+iterations, no warm start) is the reference.
+
+Reading path: this file, `budgets.py`, `trials.py`, `true_pendulum.py`, `studies/planners/report.py`.
 """
 
-import json
 import re
 import time
 import zlib
@@ -20,20 +21,16 @@ from reverie import recipes
 from reverie.agents.agent import Agent, load
 from reverie.config.files import encode
 from reverie.envs import EnvConfig, make
-from reverie.files import atomic_write
-from reverie.progress import Progress
 from reverie.runs.config import OnlineConfig
-from studies import Findings, OnProgress
-from studies.kit import trained
-from studies.planners import report
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, report_progress
 from studies.planners.budgets import HORIZON, PLANET, Contender, contenders
 from studies.planners.trials import (
     Moments,
     milliseconds,
     moments_of,
-    planned_promise,
     play,
-    random_promise,
+    predicted_vs_actual,
+    random_sequences,
     with_planner,
 )
 from studies.planners.true_pendulum import true_agent
@@ -42,8 +39,8 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Rules:
-    """`frames` of an episode; `moments`: the decisions of each at which plans are put to the test; `rounds` timed."""
+class Protocol:
+    """`frames` of an episode; `moments`: decisions of each at which plans are compared; `rounds` of timing."""
 
     episodes: int
     frames: int
@@ -51,48 +48,35 @@ class Rules:
     rounds: int
 
 
-RULES = {"tiny": Rules(2, 12, (2,), 1), "laptop": Rules(10, 200, (4, 16, 40), 9)}
+PROTOCOL = {"tiny": Protocol(2, 12, (2,), 1), "laptop": Protocol(10, 200, (4, 16, 40), 9)}
 
 
-def study(out: Path, size: str, on_progress: OnProgress) -> Findings:
-    """Train, try every planner in both models, draw and conclude; what was measured already is read from `out`."""
-    rules, config = RULES[size], to_train(size)
-    folder = trained(config, out / "planet", on_progress)
-    learned = load(folder, "cpu")
+def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Numbers:
+    """Train a model, then measure every planner in it and in the true simulator."""
+    protocol, config = PROTOCOL[size], to_train(size)
+    folder = ensure_trained(config, out / "planet", on_progress)
+    trained = load(folder, "cpu")
     weights = zlib.crc32((folder / "agent.safetensors").read_bytes())
-    env = replace(config.env, time_limit=rules.frames, workers=False)
+    env = replace(config.env, time_limit=protocol.frames, workers=False)
     truth = true_agent(env)
     worlds = [
-        World("trained", learned, replace(env, observe=("pixels", "state")), truth, rules, weights),
-        World("true", truth, replace(env, observe=("state",)), truth, rules, 0),
+        World("trained", trained, replace(env, observe=("pixels", "state")), truth, protocol, weights),
+        World("true", truth, replace(env, observe=("state",)), truth, protocol, 0),
     ]
-    everybody = contenders(size)
+    everyone = contenders(size)
     numbers: dict[str, Any] = {
         "size": size,
         "horizon": HORIZON[size],
-        "episodes": rules.episodes,
-        "moments": rules.episodes * len(rules.moments),
+        "episodes": protocol.episodes,
+        "moments": protocol.episodes * len(protocol.moments),
         "threads": 1,
-        "reference": max((c for c in everybody if c.family == PLANET), key=lambda c: c.evaluations).name,
+        "reference": max((c for c in everyone if c.family == PLANET), key=lambda c: c.evaluations).name,
     }
-    for world in worlds:
-        numbers[world.name] = world.measured(everybody, out / "trials", on_progress)
-    report.draw(out, numbers)
-    return Findings(numbers, report.text(numbers))
-
-
-def known(path: Path, settings: Any, measure: Callable[[], Any]) -> Any:
-    """What `measure` found under the same settings before, or finds now; as JSON has it."""
-    settings = json.loads(json.dumps(settings))
-    if path.exists() and (saved := json.loads(path.read_text()))["settings"] == settings:
-        return saved["found"]
-    found = json.loads(json.dumps(measure()))
-    atomic_write(path, json.dumps({"settings": settings, "found": found}, indent=1).encode())
-    return found
+    return numbers | {world.name: world.measure(everyone, out / "trials", on_progress) for world in worlds}
 
 
 def to_train(size: str) -> OnlineConfig:
-    """PlaNet's recipe; the tiny one learns next to nothing."""
+    """PlaNet's recipe; at size `tiny` with a minimal budget."""
     config = recipes.build("planet", size)
     assert isinstance(config, OnlineConfig)
     if size == "tiny":
@@ -103,69 +87,66 @@ def to_train(size: str) -> OnlineConfig:
 
 @dataclass(frozen=True)
 class World:
-    """A model to plan in, the environment that it acts in, and the truth to compare its promises with."""
+    """A model to plan in, the environment to act in, and the true simulator."""
 
     name: str
     agent: Agent
     env: EnvConfig
     truth: Agent
-    rules: Rules
-    fingerprint: int
-    """Of the model, so that a measurement of another one is not taken for its own."""
+    protocol: Protocol
+    weights: int
+    """Checksum of the model's weights: measurements of another model are not reused."""
 
-    def measured(self, everybody: list[Contender], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-        """All rows, PlaNet's budget last; each is written as soon as it is known."""
-        began, total, rules = time.monotonic(), len(everybody), [asdict(self.rules), self.fingerprint]
+    def measure(self, everyone: list[Contender], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+        """All planners, the cheapest first."""
+        start, settings, rows = time.monotonic(), [asdict(self.protocol), self.weights], {}
         moments = cache(self.moments)
-
-        def row(done: int, one: Contender) -> dict[str, Any]:
-            message = f"planning in the {self.name} model: {one.name}"
-            on_progress("", Progress("planners", done, total, 0, 0, time.monotonic() - began, 0, message=message))
-            return self.row(one, moments())
-
-        rows = {}
-        for done, one in enumerate(sorted(everybody, key=lambda one: one.evaluations)):
-            path = folder / f"{self.name}-{re.sub('[^a-z0-9]+', '-', one.name.lower())}.json"
-            rows[one.name] = known(path, [rules, encode(one.config)], partial(row, done, one))
-        configs = [encode(one.config) for one in everybody]
-        times = known(folder / f"{self.name}-times.json", [rules, configs], lambda: self.times(everybody))
-        chance = known(folder / f"{self.name}-random.json", rules, lambda: self.unchosen(moments(), everybody[0]))
-        return {"rows": {name: {**row, "milliseconds": times[name]} for name, row in rows.items()}, "random": chance}
+        for done, contender in enumerate(sorted(everyone, key=lambda one: one.evaluations)):
+            message = f"planning in the {self.name} model: {contender.name}"
+            report_progress(on_progress, message, done, len(everyone), "planners", time.monotonic() - start)
+            path = folder / f"{self.name}-{re.sub('[^a-z0-9]+', '-', contender.name.lower())}.json"
+            measure = partial(self.row, contender, moments)
+            rows[contender.name] = cached(path, measure, [*settings, encode(contender.config)])
+        configs = [encode(contender.config) for contender in everyone]
+        times = cached(folder / f"{self.name}-times.json", lambda: self.times(everyone), [*settings, configs])
+        random = cached(folder / f"{self.name}-random.json", lambda: self.random(everyone[0], moments()), settings)
+        return {"rows": {name: row | {"milliseconds": times[name]} for name, row in rows.items()}, "random": random}
 
     def moments(self) -> Moments:
         """From episodes that the agent plays as it was trained, the same for all planners."""
-        episodes, carries = play(self.agent, self.env, self.rules.episodes, SEED)
-        return moments_of(episodes, carries, self.rules.moments)
+        episodes, carries = play(self.agent, self.env, self.protocol.episodes, SEED)
+        return moments_of(episodes, carries, self.protocol.moments)
 
-    def row(self, one: Contender, moments: Moments) -> dict[str, Any]:
-        """Returns and promises of one planner."""
-        agent = with_planner(self.agent, one.config)
-        episodes, _ = play(agent, self.env, self.rules.episodes, SEED)
+    def row(self, contender: Contender, moments: Callable[[], Moments]) -> dict[str, Any]:
+        """Returns of one planner, and predicted against actual returns of its plans."""
+        agent = with_planner(self.agent, contender.config)
+        episodes, _ = play(agent, self.env, self.protocol.episodes, SEED)
         returns = [episode.undiscounted_return for episode in episodes]
-        found = planned_promise(agent, self.truth, moments, SEED)
+        plans = predicted_vs_actual(agent, self.truth, moments(), SEED)
         return {
-            "family": one.family,
-            "evaluations": one.evaluations,
-            "climbing": one.climbing,
+            "family": contender.family,
+            "evaluations": contender.evaluations,
+            "gradient_evaluations": contender.gradient_evaluations,
             "returns": returns,
             "mean": mean(returns),
             "std": stdev(returns),
-            **asdict(found),
-            "excess": found.excess,
+            **asdict(plans),
+            "overestimation": plans.overestimation,
         }
 
-    def unchosen(self, moments: Moments, one: Contender) -> dict[str, float]:
-        """What the model says of random sequences, as long as those of a planner."""
-        agent = with_planner(self.agent, one.config)
-        found = random_promise(agent, self.truth, moments, one.config.planner.horizon, SEED)
-        return {**asdict(found), "excess": found.excess}
+    def random(self, contender: Contender, moments: Moments) -> dict[str, float]:
+        """Predicted against actual returns of random sequences, as long as those of a planner."""
+        agent = with_planner(self.agent, contender.config)
+        horizon = agent.actor.initial(1).mean.shape[1]
+        plans = random_sequences(agent, self.truth, moments, horizon, SEED)
+        return {**asdict(plans), "overestimation": plans.overestimation}
 
-    def times(self, everybody: list[Contender]) -> dict[str, float]:
+    def times(self, everyone: list[Contender]) -> dict[str, float]:
         """Milliseconds a decision, by name."""
         environment = make(self.env)
         try:
             obs = environment.reset(SEED).obs
         finally:
             environment.close()
-        agents = {one.name: with_planner(self.agent, one.config) for one in everybody}
-        return milliseconds(agents, obs, self.rules.rounds)
+        agents = {contender.name: with_planner(self.agent, contender.config) for contender in everyone}
+        return milliseconds(agents, obs, self.protocol.rounds)

@@ -1,6 +1,6 @@
-"""What one planner achieves in one model: returns of whole episodes, promises that are put to the test, time.
+"""Measurements of one planner in one model: returns of episodes, predicted against actual returns of plans, time.
 
-A planner knows no model and an agent no simulator, so learned and true models are tried by the same functions.
+The same functions measure learned models and the true simulator.
 """
 
 import statistics
@@ -15,55 +15,55 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie import tree
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import Agent, Carry
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Obs, make_many
-from reverie.evaluate.returns import EVALUATION_STREAM
+from reverie.evaluation.returns import EVALUATION_STREAM
 from reverie.planning.actor import PlanningActor, PlanningConfig, ScoreOf
 from reverie.planning.base import Score
+from reverie.types import ActNoise
 from studies.planners.true_pendulum import Pendulum, PendulumState
 
-AT_ONCE = 4096
-"""Sequences that are scored in one go: of the size in which a core's cache serves best (46 us each; 70 at 10,000)."""
+CHUNK = 4096
+"""Sequences scored in one batch: fastest for a core's cache (46 us each; 70 us at 10,000)."""
 LEAD = 1
-"""Decisions before a moment at which its plan begins, for the sake of warm starts."""
+"""Decisions before a moment at which planning begins, so that warm starts count."""
 
 
 def with_planner(agent: Agent, config: PlanningConfig) -> Agent:
-    """The same model behind another planner."""
+    """The same model with another planner."""
     actor = PlanningActor(config, agent.model, agent.config.spec.action)
-    actor.score = in_parts(actor.score)
+    actor.score = in_chunks(actor.score)
     return Agent(replace(agent.config, actor=config), agent.model, actor).eval()
 
 
-def planning(agent: Agent) -> PlanningActor:
+def planner(agent: Agent) -> PlanningActor:
     """The agent's actor, which plans."""
     assert isinstance(agent.actor, PlanningActor)
     return agent.actor
 
 
-def in_parts(score_of: ScoreOf) -> ScoreOf:
-    """The same scores, for at most `AT_ONCE` sequences at once."""
+def in_chunks(score_of: ScoreOf) -> ScoreOf:
+    """The same scores, computed for at most `CHUNK` sequences at a time."""
 
     def from_belief(belief: Any, futures: Tensor | None = None, /) -> Score:
         score = score_of(belief, futures)
 
-        def parts(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
-            most = max(1, AT_ONCE // action.shape[0])
-            return torch.cat([score(part) for part in action.split(most, dim=1)], dim=1)
+        def chunked(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
+            chunks = action.split(max(1, CHUNK // action.shape[0]), dim=1)
+            return torch.cat([score(chunk) for chunk in chunks], dim=1)
 
-        return parts
+        return chunked
 
     return from_belief
 
 
 def play(agent: Agent, env: EnvConfig, episodes: int, seed: int) -> tuple[list[Episode], list[Carry]]:
-    """Episodes side by side, and what the agent remembered at each decision.
+    """Episodes side by side, and the agent's carry at each decision.
 
     Mean beliefs and no exploration; the search draws fresh noise for each episode and decision.
-    The same seed gives the same beginnings, whatever the planner.
+    The same seed gives the same initial states, whatever the planner.
     """
     environments = make_many(replace(env, count=episodes, workers=False))
     generator = torch.Generator().manual_seed(seed)
@@ -72,7 +72,7 @@ def play(agent: Agent, env: EnvConfig, episodes: int, seed: int) -> tuple[list[E
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
         carry, action = agent.act(
-            carries[-1] if carries else None, obs, is_first, searching(agent, episodes, generator)
+            carries[-1] if carries else None, obs, is_first, search_noise(agent, episodes, generator)
         )
         carries.append(carry)
         return action
@@ -86,91 +86,97 @@ def play(agent: Agent, env: EnvConfig, episodes: int, seed: int) -> tuple[list[E
     return finished, carries
 
 
-def searching(agent: Agent, batch: int, generator: torch.Generator) -> ActNoise:
-    """The noise of a decision that samples nothing but the search's candidates."""
+def search_noise(agent: Agent, batch: int, generator: torch.Generator) -> ActNoise:
+    """Noise of a decision that samples only the search's candidates."""
     return ActNoise(None, agent.actor.noise(batch, generator)[0], None)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """M moments: the agent's beliefs at each and at the `LEAD` decisions before it (the moment last); the truth."""
+    """M moments: the agent's beliefs at the `LEAD` decisions before each and at it (last), and the true states."""
 
     beliefs: list[Any]
     truth: PendulumState
 
 
 def moments_of(episodes: list[Episode], carries: list[Carry], decisions: tuple[int, ...]) -> Moments:
-    """Those decisions of each episode; the agent must have been shown `state` or the world drawn beside it."""
+    """Those decisions of each episode; episodes must have the observation `state`."""
 
     def at(lag: int) -> Any:
         first, *others = (carries[t - lag].belief for t in decisions)
         return tree.map(lambda *parts: torch.cat(parts), first, *others)
 
     state = torch.from_numpy(np.stack([e.steps[t].obs["state"] for t in decisions for e in episodes]))
-    world = Pendulum(1)
-    return Moments([at(lag) for lag in range(LEAD, -1, -1)], world.correct(world.initial(len(state)), state, None))
+    simulator = Pendulum(1)
+    truth = simulator.correct(simulator.initial(len(state)), state, None)
+    return Moments([at(lag) for lag in range(LEAD, -1, -1)], truth)
 
 
 @dataclass(frozen=True)
-class Promise:
-    """Return over the horizon, in the environment's unit: `predicted` by the model for the plan, what `came` of its
-    open-loop execution in the true simulator, and the standard error of their difference; means over moments."""
+class PredictedVsActual:
+    """Return of plans over the horizon, in the environment's unit; means over moments.
+
+    `predicted` by the model; `actual`: executed open loop in the true simulator; `error`: the standard error of the
+    difference.
+    """
 
     predicted: float
-    came: float
+    actual: float
     error: float
 
     @property
-    def excess(self) -> float:
-        """What was predicted and did not come."""
-        return self.predicted - self.came
+    def overestimation(self) -> float:
+        """Predicted less actual return."""
+        return self.predicted - self.actual
 
 
-def promise(predicted: Float[Tensor, " M"], came: Float[Tensor, " M"]) -> Promise:
+def over_moments(predicted: Float[Tensor, " M"], actual: Float[Tensor, " M"]) -> PredictedVsActual:
     """Means, and the standard error by moments."""
-    error = (predicted - came).std() / len(came) ** 0.5
-    return Promise(float(predicted.mean()), float(came.mean()), float(error))
+    error = (predicted - actual).std() / len(actual) ** 0.5
+    return PredictedVsActual(float(predicted.mean()), float(actual.mean()), float(error))
 
 
 @torch.no_grad()
-def planned_promise(agent: Agent, truth: Agent, moments: Moments, seed: int) -> Promise:
-    """Plan at each moment, believe the model, then execute the plan."""
-    actor, generator = planning(agent), torch.Generator().manual_seed(seed)
+def predicted_vs_actual(agent: Agent, truth: Agent, moments: Moments, seed: int) -> PredictedVsActual:
+    """Plan at each moment, then compare the model's prediction with the execution of the plan."""
+    actor, generator = planner(agent), torch.Generator().manual_seed(seed)
     count = len(moments.truth.theta)
     memory = actor.initial(count)
     action = memory.action
     for belief in moments.beliefs:
-        action, memory = actor.act(belief, memory, searching(agent, count, generator))
-    # The plan's best sequence: its first action was given out, the others were moved up.
+        action, memory = actor.act(belief, memory, search_noise(agent, count, generator))
+    # The plan's best sequence: its first action was returned, the others were shifted.
     plan = torch.cat([action[:, None], memory.elites[:, 0, :-1]], dim=1)
-    return compared(agent, truth, moments, plan[:, None])
+    return compare(agent, truth, moments, plan[:, None])
 
 
 @torch.no_grad()
-def random_promise(agent: Agent, truth: Agent, moments: Moments, horizon: int, seed: int, count: int = 64) -> Promise:
-    """The same for uniformly random sequences, among which nobody chose: the model's error without exploitation."""
+def random_sequences(
+    agent: Agent, truth: Agent, moments: Moments, horizon: int, seed: int, count: int = 64
+) -> PredictedVsActual:
+    """The same for uniformly random action sequences: the model's error without a search that could exploit it."""
     size = (len(moments.truth.theta), count, horizon, agent.config.spec.action.size)
-    return compared(agent, truth, moments, 2 * torch.rand(size, generator=torch.Generator().manual_seed(seed)) - 1)
+    return compare(agent, truth, moments, 2 * torch.rand(size, generator=torch.Generator().manual_seed(seed)) - 1)
 
 
-def compared(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> Promise:
-    """What the model says of the sequences beside what they do."""
-    predicted = agent.model.to_env_units(planning(agent).score(moments.beliefs[-1])(action))
-    return promise(predicted.mean(1), planning(truth).score(moments.truth)(action).mean(1))
+def compare(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> PredictedVsActual:
+    """Predicted and actual returns of action sequences."""
+    predicted = agent.model.to_env_units(planner(agent).score(moments.beliefs[-1])(action))
+    return over_moments(predicted.mean(1), planner(truth).score(moments.truth)(action).mean(1))
 
 
 def milliseconds(agents: Mapping[str, Agent], obs: Obs, rounds: int) -> dict[str, float]:
-    """Median wall time of one decision for one observation, on one thread; all in turns, after a first that is free."""
+    """Median wall time of one decision for one observation, on one thread; agents take turns, after a warm-up."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        taken: dict[str, list[float]] = {name: [] for name in agents}
+        times: dict[str, list[float]] = {name: [] for name in agents}
         for turn in range(rounds + 1):
             for name, agent in agents.items():
-                began = time.perf_counter()
+                start = time.perf_counter()
                 agent.act(None, obs)
                 if turn:
-                    taken[name].append(1e3 * (time.perf_counter() - began))
+                    times[name].append(1e3 * (time.perf_counter() - start))
     finally:
         torch.set_num_threads(threads)
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return {name: statistics.median(each) for name, each in times.items()}

@@ -1,7 +1,7 @@
-"""Pendulum-v1 as a world model that is right: Gymnasium's equations as a differentiable dynamics.
+"""Pendulum-v1 as an exact world model: Gymnasium's equations as differentiable dynamics.
 
 Gymnasium 1.x, `envs/classic_control/pendulum.py`: the reward is that of the state *before* a frame's motion, the speed
-is clipped to 8 rad/s, then the angle moves by the new speed. A return that is missed here is the planner's doing alone.
+is clipped to 8 rad/s, then the angle moves by the new speed. Without a model error, only the planner can lose return.
 """
 
 import math
@@ -23,7 +23,7 @@ STEP, MOST_SPEED, MOST_TORQUE = 0.05, 8.0, 2.0
 
 @dataclass(frozen=True)
 class PendulumState:
-    """`theta`: radians from upright, not wrapped. `theta_dot`: rad/s. `reward`: what the step that led here gave."""
+    """`theta`: radians from upright, not wrapped. `theta_dot`: rad/s. `reward`: of the step that led here."""
 
     theta: Float[Tensor, "*b"]
     theta_dot: Float[Tensor, "*b"]
@@ -31,10 +31,10 @@ class PendulumState:
 
 
 class Pendulum(nn.Module):
-    """Implements `Dynamics[PendulumState]`: one prediction is `repeat` frames, their rewards summed; it has no noise.
+    """Implements `Dynamics[PendulumState]`: one prediction is `repeat` frames, their rewards summed; without noise.
 
-    An embedding is Gymnasium's own observation `(cos, sin, theta_dot)`, in which nothing is hidden: `correct` reads the
-    state from it. Features are `(theta, theta_dot, reward)`. Computes in the precision of the state it is given.
+    An embedding is Gymnasium's own observation `(cos, sin, theta_dot)`, from which `correct` reads the state.
+    Features are `(theta, theta_dot, reward)`. Computes in the precision of the state it is given.
     """
 
     feature_size, noise_size = 3, 0
@@ -76,14 +76,14 @@ class Pendulum(nn.Module):
         return torch.zeros(*shape, 0, device=generator.device)
 
 
-class Observed(nn.Module):
-    """The encoder of a world in which nothing is hidden."""
+class StateEncoder(nn.Module):
+    """Gives the observed state unchanged."""
 
     def forward(self, obs: dict[str, Tensor]) -> Float[Tensor, "*b 3"]:
         return obs["state"]
 
 
-class Arrived(nn.Module):
+class StateReward(nn.Module):
     """The reward of the step that led to a state, which its features hold."""
 
     def predict_reward(self, features: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
@@ -94,17 +94,17 @@ class Arrived(nn.Module):
 
 
 class TrueModel(WorldModel):
-    """Known, not learned: what an agent and an objective need of a world model."""
+    """The parts of a world model that agents and objectives use; nothing is learned."""
 
     def __init__(self, repeat: int) -> None:
         nn.Module.__init__(self)
         self.dynamics = Pendulum(repeat)
-        self.signals = nn.ModuleDict({"reward": Arrived()})  # pyrefly: ignore
-        self.encoder, self.normalize = Observed(), nn.Identity()  # pyrefly: ignore
+        self.signals = nn.ModuleDict({"reward": StateReward()})  # pyrefly: ignore
+        self.encoder, self.normalize = StateEncoder(), nn.Identity()  # pyrefly: ignore
 
 
 def true_agent(env: EnvConfig) -> Agent:
-    """Plans in the simulator, from Gymnasium's state observation."""
+    """An agent that plans in the simulator, from Gymnasium's state observation."""
     spec = EnvSpec({"state": Space((3,), "float32")}, ActionSpace(1, False), env.repeat)
     config, model = PlanningConfig(), TrueModel(env.repeat)
     actor = PlanningActor(config, model, spec.action)

@@ -1,18 +1,16 @@
-"""Who improves a policy best in imagination: gradients through the model, REINFORCE, or evolution strategies?
+"""Which learner improves a policy best in imagination: gradients through the model, REINFORCE, or evolution strategies?
 
-One world model, trained once and then frozen; the same beliefs from its replay; the same policy network from the same
-first weights; the same budget of imagined steps. What is compared is who turns them into a better policy: the real
-return against imagined steps and against seconds, and how noisy each one's gradient is at one and the same policy, for
-a few policies on their way.
+One world model, trained once and then frozen; the same beliefs from its replay; the same policy network with the same
+initial weights; the same budget of imagined steps. Compared are the real return by imagined steps and by seconds, and
+the noise of each learner's gradient at the same policies.
 
 Reading path: this file, `learners/actor_critic.py`, `learners/evolution.py`, `studies/policies/report.py`.
 """
 
-import json
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,33 +18,29 @@ import numpy as np
 import torch
 
 from reverie import recipes, tree
-from reverie.agents.actors import PolicyActor
 from reverie.agents.agent import Agent, AgentConfig, load
+from reverie.agents.policies import PolicyActor
 from reverie.data.agent_replay import AgentReplayConfig
 from reverie.data.replay import Replay
 from reverie.envs import make_many
-from reverie.evaluate.returns import evaluate
-from reverie.files import atomic_write
+from reverie.evaluation.returns import evaluate
 from reverie.learners import LearnerConfig
 from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.learners.evolution import EvolutionConfig
 from reverie.learners.evolution_in_env import update_from_episodes
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig
-from reverie.progress import Progress
 from reverie.runs.config import OnlineConfig
 from reverie.types import Metrics
-from studies import Findings, OnProgress
-from studies.kit import trained
-from studies.policies.report import draw, text
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, report_progress
 
 
 @dataclass(frozen=True)
-class Rules:
-    """`steps` imagined in all, judged `points` times by `episodes` real ones; `repeats` gradients for the variance.
+class Protocol:
+    """`steps` imagined in all; `points`: evaluations, each of `episodes`; `repeats`: gradients for the variance.
 
-    `played`: updates of evolution strategies by real episodes, of one seed: each costs as many frames as 64 episodes.
-    `turns`: updates of each learner whose core time is taken.
+    `played`: updates of evolution strategies by real episodes, of one seed; each takes 64 episodes.
+    `turns`: updates of each learner that are timed.
     """
 
     steps: int
@@ -58,7 +52,7 @@ class Rules:
     turns: int
 
 
-RULES = {"tiny": Rules(4_000, 2, 1, 1, 3, 1, 2), "laptop": Rules(6_000_000, 10, 10, 3, 32, 10, 9)}
+PROTOCOL = {"tiny": Protocol(2_000, 2, 1, 1, 3, 1, 2), "laptop": Protocol(6_000_000, 10, 10, 3, 32, 10, 9)}
 METHODS = ("backpropagation", "reinforce", "evolution")
 PARTS = (*METHODS, "played")
 PLAYED = "evolution_played"
@@ -66,55 +60,54 @@ PLAYED = "evolution_played"
 BATCH, LENGTH = 16, 24
 
 
-def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Findings:
-    """Train the world model, then every learner in it, or those of `parts` and what is in `out` already.
-
-    What is in `out` is not trained or judged again.
-    """
-    rules = RULES[size]
-    config = world(size)
-    folder = trained(config, out / "world", on_progress)
-    numbers: dict[str, Any] = {
+def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Numbers:
+    """Train the world model, then every learner in it; with `parts`, only those and what is in `out` already."""
+    protocol, config = PROTOCOL[size], world(size)
+    folder = ensure_trained(config, out / "world", on_progress)
+    practice = Practice(folder, config, size, on_progress)
+    methods: dict[str, Any] = {}
+    for method in METHODS:
+        for seed in range(protocol.seeds):
+            path = out / f"{method}-{seed}.json"
+            if not parts or method in parts or path.exists():
+                result = cached(path, partial(practice.learn, method, seed, path.with_suffix(".pt")))
+                methods.setdefault(method, {})[str(seed)] = result
+    seconds_a_step = cached(out / "pace.json", practice.seconds_a_step)
+    for method, runs in methods.items():
+        for point in (point for run in runs.values() for point in run["points"]):
+            point["seconds"] = seconds_a_step[method] * point["steps"]
+    played, path = {}, out / f"{PLAYED}-0.json"
+    if not parts or "played" in parts or path.exists():
+        played["0"] = cached(path, partial(practice.play, 0))
+    policies = [path for seed in range(protocol.seeds) if (path := out / f"{METHODS[0]}-{seed}.pt").exists()]
+    return {
         "size": size,
         "world": config.world,
         "frames": config.training.frames,
-        "steps": rules.steps,
-        "episodes": rules.episodes,
-        "methods": {},
-        "played": {},
-        "variance": {},
+        "steps": protocol.steps,
+        "episodes": protocol.episodes,
+        "methods": methods,
+        "played": played,
+        "variance": {
+            method: [
+                cached(out / f"variance-{method}-at-{path.stem}.json", partial(practice.variance, method, path))
+                for path in policies
+            ]
+            for method in methods
+        },
     }
-    practice = Practice(folder, config, size)
-    for method in METHODS:
-        for seed in range(rules.seeds):
-            path = out / f"{method}-{seed}.json"
-            if parts and method not in parts and not path.exists():
-                continue
-            found = kept(path, lambda m=method, s=seed, p=path: practice.learn(m, s, p.with_suffix(".pt"), on_progress))
-            numbers["methods"].setdefault(method, {})[str(seed)] = found
-    pace = kept(out / "pace.json", practice.pace)
-    for method, runs in numbers["methods"].items():
-        for point in (point for run in runs.values() for point in run["points"]):
-            point["seconds"] = pace[method] * point["steps"]
-    played = out / f"{PLAYED}-0.json"
-    if not parts or "played" in parts or played.exists():
-        numbers["played"]["0"] = kept(played, lambda: practice.play(0, on_progress))
-    for method in numbers["methods"]:
-        for at in (at for seed in range(rules.seeds) if (at := out / f"{METHODS[0]}-{seed}.pt").exists()):
-            found = kept(out / f"variance-{method}-at-{at.stem}.json", lambda m=method, a=at: practice.variance(m, a))
-            numbers["variance"].setdefault(method, []).append(found)
-    draw(out, numbers)
-    return Findings(numbers, text(numbers))
 
 
 def world(size: str) -> OnlineConfig:
-    """Where the model comes from: Dreamer V1's run on Pendulum, as the demo trains it."""
+    """The run that trains the world model: Dreamer V1 on Pendulum, as in the demo."""
     config = cast(OnlineConfig, recipes.build("dreamer_v1", size))
+    if size == "tiny":
+        config = replace(config, env=replace(config.env, time_limit=40))
     return replace(config, evaluation=replace(config.evaluation, every=0))
 
 
 def learners(config: OnlineConfig, size: str) -> dict[str, LearnerConfig]:
-    """The three, alike in all that they share; evolution has a learning rate of its own, REINFORCE was not tuned."""
+    """The three with the same settings, but evolution has its own learning rate; REINFORCE was not tuned."""
     own = cast(ActorCriticConfig, config.behavior)
     actor_critic = replace(
         own,
@@ -138,29 +131,17 @@ def learners(config: OnlineConfig, size: str) -> dict[str, LearnerConfig]:
 
 
 def imagined_steps(learner: LearnerConfig, length: int = LENGTH) -> int:
-    """Steps that one update of a learner imagines, from `BATCH` sequences of `length` beliefs."""
+    """Imagined steps of one update, from `BATCH` sequences of `length` beliefs."""
     if isinstance(learner, EvolutionConfig):
         return learner.population * learner.starts * learner.horizon
     return BATCH * length * cast(ActorCriticConfig, learner).horizon
 
 
-def kept(path: Path, measure: Callable[[], Any]) -> Any:
-    """What is in `path`, or else what `measure` finds, kept there."""
-    if not path.exists():
-        atomic_write(path, json.dumps(measure(), indent=1).encode())
-    return json.loads(path.read_text())
-
-
-def tell(on_progress: OnProgress, message: str, done: int, total: int, began: float) -> None:
-    """How far one learner is, in updates."""
-    on_progress(message, Progress("updates", done, total, 0, done, time.monotonic() - began, 0, message=message))
-
-
 class Practice:
-    """A frozen world model, its replay, and learners that practice in it."""
+    """Learners in a frozen world model, from beliefs of its replay."""
 
-    def __init__(self, folder: Path, config: OnlineConfig, size: str) -> None:
-        self.folder, self.config, self.size, self.rules = folder, config, size, RULES[size]
+    def __init__(self, folder: Path, config: OnlineConfig, size: str, on_progress: OnProgress) -> None:
+        self.config, self.size, self.protocol, self.on_progress = config, size, PROTOCOL[size], on_progress
         self.length = min(LENGTH, config.training.length)
         self.agent = load(folder, "cpu")
         self.model: WorldModel = self.agent.model
@@ -170,7 +151,7 @@ class Practice:
         self.replay: Replay = recorded.train
 
     def build(self, method: str, seed: int) -> tuple[Any, LearnerConfig]:
-        """A learner, the same first policy for all of one seed."""
+        """A learner; all of one seed begin with the same policy."""
         config = learners(self.config, self.size)[method]
         torch.manual_seed(seed)
         return config.build(self.agent.config.spec, self.model.dynamics.feature_size), config
@@ -183,23 +164,24 @@ class Practice:
             trace = self.model.trace(batch, self.model.noise(BATCH, self.length, generator))
         return tree.flatten_batch(trace.posterior)
 
-    def learn(self, method: str, seed: int, weights: Path, on_progress: OnProgress) -> dict[str, Any]:
-        """Returns by imagined steps. The learner at a tenth of the way is left in `weights`."""
+    def learn(self, method: str, seed: int, weights: Path) -> dict[str, Any]:
+        """Returns by imagined steps. The learner after a tenth of the updates is written to `weights`."""
         learner, config = self.build(method, seed)
         optimizers = learner.optimizers()
         generator = torch.Generator().manual_seed(seed)
         each = imagined_steps(config, self.length)
-        updates = max(self.rules.points, self.rules.steps // each)
-        marks = {round(updates * i / self.rules.points) for i in range(1, self.rules.points + 1)}
-        points, began, imagined = [self.judged(learner, 0)], time.monotonic(), torch.zeros(())
+        updates = max(self.protocol.points, self.protocol.steps // each)
+        marks = {round(updates * i / self.protocol.points) for i in range(1, self.protocol.points + 1)}
+        points, start, imagined = [self.evaluated(learner, 0)], time.monotonic(), torch.zeros(())
         for update in range(1, updates + 1):
             imagined = self.update(learner, generator, optimizers)["imagined/return"]
             if update in marks:
-                points.append(self.judged(learner, update * each))
+                points.append(self.evaluated(learner, update * each))
                 if update == min(marks):
                     torch.save(learner.state_dict(), weights)
             if update % 10 == 0 or update == updates:
-                tell(on_progress, f"{method}, seed {seed}", update, updates, began)
+                seconds = time.monotonic() - start
+                report_progress(self.on_progress, f"{method}, seed {seed}", update, updates, "updates", seconds)
         return {"points": points, "imagined_return": float(imagined), "updates": updates}
 
     def update(self, learner: Any, generator: torch.Generator, optimizers: dict[str, Any]) -> Metrics:
@@ -208,49 +190,50 @@ class Practice:
         noise = learner.noise(self.model, len(tree.leaves(belief)[0]), generator)
         return learner.update(self.model, belief, noise, optimizers)
 
-    def pace(self) -> dict[str, float]:
-        """Core seconds an imagined step of each learner: the median of updates made in turns, on a shared machine."""
-        field = {method: self.build(method, 0) for method in METHODS}
-        optimizers = {method: learner.optimizers() for method, (learner, _) in field.items()}
+    def seconds_a_step(self) -> dict[str, float]:
+        """Core seconds of an imagined step of each learner: the median of updates, in turns on a shared machine."""
+        each = {method: self.build(method, 0) for method in METHODS}
+        optimizers = {method: learner.optimizers() for method, (learner, _) in each.items()}
         spent: dict[str, list[float]] = {method: [] for method in METHODS}
-        for turn in range(1 + self.rules.turns):
-            for method, (learner, config) in field.items():
+        for turn in range(1 + self.protocol.turns):
+            for method, (learner, config) in each.items():
                 start = time.process_time()
                 self.update(learner, torch.Generator().manual_seed(turn), optimizers[method])
                 spent[method].append((time.process_time() - start) / imagined_steps(config, self.length))
         return {method: float(np.median(times[1:])) for method, times in spent.items()}
 
-    def play(self, seed: int, on_progress: OnProgress) -> dict[str, Any]:
-        """Returns by real frames of the learner that is scored by real episodes; no reward is imagined."""
+    def play(self, seed: int) -> dict[str, Any]:
+        """Returns by real frames of evolution strategies scored by real episodes; no reward is imagined."""
         learner, config = self.build("evolution", seed)
         optimizer, generator = learner.optimizers()["actor"], torch.Generator().manual_seed(seed)
-        points, frames, spent, began = [self.judged(learner, 0) | {"seconds": 0.0}], 0, 0.0, time.monotonic()
-        marks = {round(self.rules.played * i / self.rules.points) for i in range(1, self.rules.points + 1)}
+        points, frames, spent, began = [self.evaluated(learner, 0) | {"seconds": 0.0}], 0, 0.0, time.monotonic()
+        marks = {round(self.protocol.played * i / self.protocol.points) for i in range(1, self.protocol.points + 1)}
         with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
-            for update in range(1, self.rules.played + 1):
+            for update in range(1, self.protocol.played + 1):
                 start = time.process_time()
                 frames += update_from_episodes(
                     learner, self.agent, population, 1_000 * seed + update, generator, optimizer
                 )[1]
                 spent += time.process_time() - start
                 if update in marks:
-                    points.append(self.judged(learner, frames) | {"seconds": spent})
-                tell(on_progress, f"{PLAYED}, seed {seed}", update, self.rules.played, began)
-        return {"points": points, "updates": self.rules.played}
+                    points.append(self.evaluated(learner, frames) | {"seconds": spent})
+                seconds = time.monotonic() - began
+                report_progress(self.on_progress, PLAYED, update, self.protocol.played, "updates", seconds)
+        return {"points": points, "updates": self.protocol.played}
 
-    def judged(self, learner: Any, steps: int) -> dict[str, Any]:
-        """The policy's mode in the real world, the same episodes for all. `steps`: imagined, or real frames."""
+    def evaluated(self, learner: Any, steps: int) -> dict[str, Any]:
+        """Return of the policy's mode in real episodes, the same for all. `steps`: imagined, or real frames."""
         config = AgentConfig(self.agent.config.spec, self.agent.config.model, learner.config.policy, self.config.env)
         agent = Agent(config, self.model, PolicyActor(learner.policy, self.model.dynamics.features))
-        returns = evaluate(agent, self.config.env, self.rules.episodes, 0).returns
+        returns = evaluate(agent, self.config.env, self.protocol.episodes, 0).returns
         return {"steps": steps, "return": float(np.mean(returns)), "std": float(np.std(returns))}
 
     def variance(self, method: str, at: Path) -> dict[str, float | None]:
-        """Of the policy's gradient by one learner, at the policy and the value in `at`, over beliefs and noise.
+        """Noise of a learner's policy gradient at the policy and the value in `at`, over beliefs and noise.
 
-        `noise_to_signal`: trace of its covariance over the squared norm of its mean, which is itself an estimate
-        from `repeats` gradients: what one gradient of a thousand imagined steps would have. None where that mean is
-        not told from 0. Of the return alone: without the policy's entropy.
+        `of_one_update`: trace of the covariance over the squared norm of the mean, both estimated from `repeats`
+        gradients of the return, without the entropy bonus. None if the estimated squared norm is not above 0.
+        `noise_to_signal`: the same for a gradient of 1,000 imagined steps.
         """
         learner, config = self.build(method, 0)
         if isinstance(config, ActorCriticConfig):
@@ -261,7 +244,7 @@ class Practice:
             for name, one in learner.optimizers().items()
         }
         gradients = []
-        for repeat in range(self.rules.repeats):
+        for repeat in range(self.protocol.repeats):
             generator = torch.Generator().manual_seed(1_000 + repeat)
             self.update(learner, generator, optimizers)
             gradients.append(torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()]))

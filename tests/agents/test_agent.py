@@ -8,10 +8,10 @@ from mocks import behavior_config, model_config, random_batch, spec
 import reverie
 from reverie import tree
 from reverie.agents import agent as agents
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import Agent, AgentConfig
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
+from reverie.types import ActNoise
 
 SPEC = spec(image=16, vector=2, action=2)
 

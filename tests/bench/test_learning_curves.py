@@ -40,7 +40,7 @@ def test_results_of_one_recipe_are_told_apart(learning, tmp_path, monkeypatch):
     seed = {"seed": 0, "frames": 10, "mean": 1.0, "episodes": [[10, 1.0]], "evaluations": [[5, 0.5]]}
     found = {"config": {"recipe": "dreamer_v2"}, "env": "Some-v0", "seeds": [seed]}
     drawn = []
-    monkeypatch.setattr(learning, "curve", lambda path, lines, *_, **__: drawn.append(list(lines)))
+    monkeypatch.setattr(learning, "plot", lambda path, lines, *_, **__: drawn.append(list(lines)))
     for other, recipe in (("wide", "dreamer_v2"), ("old", "dreamer_v1")):
         beside = found | {"config": {"recipe": recipe}}
         (tmp_path / "bench" / "results" / f"{other}.json").write_text(json.dumps(beside))

@@ -9,10 +9,12 @@ import small_run
 import reverie
 from reverie import recipes
 from reverie.cli import main
-from reverie.cli.commands import evaluate, info, train
+from reverie.cli.commands import info
 from reverie.config.overrides import as_text, leaves, override
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import ICEMConfig
+from reverie.runs.evaluation import plan_with
+from reverie.runs.loop import free_folder
 
 
 def run(line, capsys):
@@ -134,18 +136,20 @@ def test_a_damaged_config_is_told(tmp_path, capsys):
 def test_default_run_folders_are_new(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = recipes.build("dreamer_v1", "tiny", "dm_control/walker-walk-v0")
-    first = train._free_folder(config)
+    first = free_folder(config)
     assert str(first) == "runs/dreamer_v1-dm_control-walker-walk-v0-0"
     first.mkdir(parents=True)
-    assert str(train._free_folder(config)) == f"{first}-2"
+    assert str(free_folder(config)) == f"{first}-2"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two tiny runs: one that learned a policy and a value, one that plans."""
     folder, policy = tmp_path_factory.mktemp("runs"), small_run.config()
-    reverie.train(replace(policy, behavior=replace(policy.behavior, gamma=0.97)), folder / "policy")
-    reverie.train(replace(small_run.config(), behavior=PlanningConfig(ICEMConfig(horizon=3))), folder / "planner")
+    reverie.train(replace(policy, behavior=replace(policy.behavior, gamma=0.97)), folder / "policy", evaluate=False)
+    reverie.train(
+        replace(small_run.config(), behavior=PlanningConfig(ICEMConfig(horizon=3))), folder / "planner", evaluate=False
+    )
     return folder
 
 
@@ -158,7 +162,7 @@ def test_a_planner_acts_in_the_model_of_a_policy(runs, capsys):
     assert code == 0
     code, planned = run(f"{line} {SMALL}", capsys)
     assert code == 0
-    assert planned.out.splitlines()[-1].startswith("mean return of 2 episodes: ")
+    assert planned.out.splitlines()[-2].startswith("mean return of 2 episodes: ")
     assert planned.out != plain.out
     code, valued = run(f"{line} {SMALL} --objective RewardAndValue --objective.gamma 0.9", capsys)
     assert code == 0
@@ -175,17 +179,17 @@ def test_a_planner_acts_in_the_model_of_a_policy(runs, capsys):
 )
 def test_beside_a_value_rewards_are_discounted_as_it_was_learned(runs, settings, gamma):
     folder = runs / "policy"
-    assert evaluate._with_planner(reverie.load(folder), folder, settings).config.actor.objective.gamma == gamma
+    assert plan_with(reverie.load(folder), folder, settings).config.actor.objective.gamma == gamma
 
 
 def test_a_moment_is_drawn(runs, tmp_path, capsys):
     out = tmp_path / "new" / "plans.png"
     code, printed = run(f"evaluate {runs}/policy --episodes 1 --moment 2 --out {out} {SMALL} --num_samples 2", capsys)
     assert code == 0
-    *_, sentence, where = printed.out.splitlines()
+    *_, sentence, where, _ = printed.out.splitlines()
     assert sentence.startswith("decision 2: 16 candidates scored ")
     assert "the executed plan's predicted return over 3 decisions is " in sentence
-    assert where == f"plans: {out}"
+    assert where.split() == ["plans", str(out)]
     assert out.stat().st_size > 0
 
 
@@ -194,7 +198,7 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
     code, own = run(line, capsys)
     assert code == 0
     assert "over 3 decisions" in own.out
-    assert (runs / "planner" / "plans.png").exists()
+    assert (runs / "planner" / "evaluations" / "001" / "plans.png").exists()
     code, changed = run(f"{line} --planner.candidates 20 --planner.iterations 1", capsys)
     assert code == 0
     assert "decision 0: 24 candidates" in changed.out  # 20, 3 kept, the mean

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from reverie.cli import main
-from reverie.cli.commands import given
+from reverie.cli.commands import arguments
 from reverie.cli.parsing import Command
 from reverie.config.choices import short_name
 from reverie.errors import UserError
@@ -203,4 +203,4 @@ def test_a_run_folder_near_the_typed_one_is_named(tmp_path):
     (tmp_path / "dreamer_v1-0").mkdir()
     (tmp_path / "dreamer_v1-0" / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"Did you mean .*dreamer_v1-0\?"):
-        given.run_folder(str(tmp_path / "dreamer_v-0"))
+        arguments.run_folder(str(tmp_path / "dreamer_v-0"))

@@ -51,7 +51,7 @@ def test_rows_become_columns(tmp_path):
     assert json.loads((tmp_path / "run" / "actions.json").read_text()) == {"low": [0, 0], "high": [16, 32]}
 
 
-def test_known_bounds_are_taken(tmp_path):
+def test_given_bounds_are_used(tmp_path):
     ring = read(tmp_path, log(low=np.array([0, -100]), high=np.array([100, 100]))).train.ring
     np.testing.assert_allclose(ring["action"][0], [2 * 6 / 100 - 1, 12 / 100], atol=1e-6)
 
@@ -119,7 +119,7 @@ def test_a_model_is_trained_from_a_log(tmp_path, capsys):
     assert (tmp_path / "run" / "actions.json").exists()
 
 
-def test_files_that_are_none(tmp_path, capsys):
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys):
     (tmp_path / "notes.npz").write_text("no arrays at all")
     for file, sentence in (
         ("notes.npz", "cannot be read as an .npz of plain arrays"),

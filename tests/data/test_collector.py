@@ -83,7 +83,7 @@ def test_a_time_limit_is_last_and_not_terminal():
     assert not episode.columns()["is_terminal"].any()
 
 
-def test_the_actor_hears_where_episodes_begin():
+def test_act_gets_is_first():
     heard = []
 
     def act(obs, is_first):
@@ -116,7 +116,7 @@ def test_the_episode_of_a_dead_worker_is_discarded_whole():
     assert len(world.seeds) == 4  # both at first, the dead one anew, the one that finished anew
 
 
-def test_where_all_play_alike_a_dead_worker_plays_its_seed_again():
+def test_alike_a_dead_worker_repeats_its_seed():
     world = Counting(count=2, dies=[(0, 2)])
     play(Collector(world, seed=0, alike=True), 5)
     first, same, again, *_ = (seed for _, seed in world.seeds)
@@ -139,7 +139,7 @@ def test_unfinished_episodes_are_restored_by_playing_them_again(decisions, recwa
     assert not recwarn.list
 
 
-def test_a_world_that_does_not_repeat_itself_loses_the_episode_with_a_warning():
+def test_restore_discards_an_episode_that_differs_with_a_warning():
     """Even where only the observation differs."""
     broken = Collector(Forgetful(), seed=0)
     play(broken, 5)

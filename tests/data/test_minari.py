@@ -65,7 +65,7 @@ def read(folder, dataset_id: str, **settings):
     return recorded
 
 
-def test_a_robots_dataset_is_brought_to_the_normal_form(tmp_path):
+def test_a_robot_dataset_is_read_in_the_normal_form(tmp_path):
     recorded = read(tmp_path, robot(), privileged=("joints",))
     ring = recorded.train.ring  # episodes 1 to 3
     assert set(recorded.spec.obs) == {"camera/rgb", "grip"}
@@ -86,7 +86,7 @@ def test_a_robots_dataset_is_brought_to_the_normal_form(tmp_path):
     assert recorded.test.ring["obs/camera/rgb"][0, 0, 0, 0] == 0
 
 
-def test_choices_are_one_hot(tmp_path):
+def test_discrete_actions_are_one_hot(tmp_path):
     buffers = [EpisodeBuffer(**{**vars(episode(n)), "actions": 5 + np.arange(6) % 3}) for n in range(4)]
     recorded = read(tmp_path, robot(buffers=buffers, action_space=spaces.Discrete(3, start=5)))
     assert recorded.spec.action.discrete
@@ -94,7 +94,7 @@ def test_choices_are_one_hot(tmp_path):
     assert recorded.train.ring["action"][6].sum() == 0
 
 
-def test_ours_comes_back_as_it_was(tmp_path):
+def test_a_written_dataset_is_read_back(tmp_path):
     env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=8)
     line = f"collect {env.id} --workers 1 --env.observe picture --env.image_size 8 --privileged place --held-out 0.3"
     assert main.main(f"{line} --transitions 90 --out {tmp_path / 'data'} --minari slide/random-v0".split()) == 0
@@ -107,7 +107,7 @@ def test_ours_comes_back_as_it_was(tmp_path):
             torch.testing.assert_close(getattr(theirs, part).ring[name], column, rtol=0, atol=1e-6)
 
 
-def test_a_name_that_is_taken_or_none_is_told_before_anything_is_played(tmp_path, capsys):
+def test_a_bad_or_taken_name_is_refused_before_anything_is_played(tmp_path, capsys):
     robot()
     for name, sentence in (
         ("robot/push-v0", "Minari has a dataset robot/push-v0 already"),
@@ -165,7 +165,7 @@ def test_bad_datasets_are_one_sentence(made, settings, sentence, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_dataset_that_is_not_there(tmp_path):
+def test_a_missing_dataset_is_one_sentence(tmp_path):
     robot()
     with pytest.raises(
         UserError, match=r"There is no Minari dataset 'robot/psh-v0' here. Did you mean robot/push-v0\?"
@@ -175,7 +175,7 @@ def test_a_dataset_that_is_not_there(tmp_path):
         read(tmp_path, "")
 
 
-def test_a_model_is_trained_from_it(tmp_path, capsys):
+def test_a_model_is_trained_from_a_minari_dataset(tmp_path, capsys):
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Minari --data.id {robot(episodes=8)}"
     settings = "--data.image_size 16 --data.observe camera/rgb --training.updates 3 --training.length 5"
     assert main.main(f"{line} {settings}".split()) == 0

@@ -58,7 +58,7 @@ def killed_after(trajectories: int):
 
 
 @pytest.mark.parametrize("trajectories", [1, 2, 5, 9])
-def test_a_killed_collection_goes_on_bit_for_bit(trajectories, tmp_path):
+def test_a_killed_collection_resumes_bit_for_bit(trajectories, tmp_path):
     peace = made(tmp_path / "peace")
     with pytest.raises(Killed):
         made(tmp_path / "killed", on_progress=killed_after(trajectories))
@@ -66,7 +66,7 @@ def test_a_killed_collection_goes_on_bit_for_bit(trajectories, tmp_path):
     assert made(tmp_path / "killed", on_progress=lambda progress: pytest.fail("played again")) == peace
 
 
-def test_what_was_written_but_not_counted_is_collected_again(tmp_path):
+def test_chunks_that_the_manifest_does_not_count_are_deleted(tmp_path):
     peace = made(tmp_path / "peace")
     with pytest.raises(Killed):
         made(tmp_path / "killed", on_progress=killed_after(9))
@@ -104,7 +104,7 @@ def test_a_dataset_can_be_made_longer(tmp_path):
             assert torch.equal(column, getattr(whole, part).ring[name])
 
 
-def test_it_is_read_as_it_was_played(tmp_path):
+def test_a_dataset_is_read_as_it_was_played(tmp_path):
     made(tmp_path / "data")
     recorded, manifest = read(tmp_path / "data"), read_manifest(tmp_path / "data")
     assert list(recorded.spec.obs) == ["picture"]
@@ -137,7 +137,7 @@ def test_actions_that_the_environment_samples_are_recorded(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.07])
-def test_held_out_trajectories_are_the_first_and_then_every_so_many(share):
+def test_held_out_trajectories_are_evenly_spaced(share):
     numbers = [number for number in range(1000) if held_out(number, share)]
     assert numbers[0] == 0
     assert len(numbers) == round(1000 * share)
@@ -145,7 +145,7 @@ def test_held_out_trajectories_are_the_first_and_then_every_so_many(share):
 
 
 @pytest.mark.parametrize("transitions", [1, 19, 20, 21, 57])
-def test_a_beginning_of_it_can_be_learned_from(transitions, tmp_path):
+def test_data_train_takes_the_first_transitions(transitions, tmp_path):
     made(tmp_path)
     whole, some = read(tmp_path).train.ring, read(tmp_path, train=transitions).train.ring
     assert int((~some["is_last"][:-1]).sum()) == transitions
@@ -153,7 +153,7 @@ def test_a_beginning_of_it_can_be_learned_from(transitions, tmp_path):
         assert torch.equal(column, whole[name][: len(column)])
 
 
-def test_what_is_privileged_can_be_chosen_anew(tmp_path):
+def test_privileged_observations_can_be_changed(tmp_path):
     made(tmp_path)
     assert list(read(tmp_path, privileged=()).spec.obs) == ["picture", "place"]
     assert DatasetConfig(str(tmp_path), privileged=("picture",)).env.observe == ("place",)
@@ -171,7 +171,7 @@ def run(line: str, capsys) -> tuple[int, str, str]:
 COLLECT = "collect worlds:Slide-v0 --workers 1 --env.observe picture --env.image_size 16 --privileged place"
 
 
-def test_a_dataset_is_collected_and_learned_from(tmp_path, capsys):
+def test_commands_collect_a_dataset_and_train_from_it(tmp_path, capsys):
     code, out, _ = run(f"{COLLECT} --transitions 250 --out {tmp_path / 'data'} --held-out 0.2", capsys)
     assert code == 0
     assert "100 %" in out
@@ -220,7 +220,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(line, sentence, tmp_path, 
         ("--transitions 20", "was begun for 60 transitions"),
     ],
 )
-def test_a_folder_is_not_gone_on_with_by_other_settings(line, sentence, tmp_path, capsys):
+def test_collect_refuses_different_settings(line, sentence, tmp_path, capsys):
     assert run(f"{COLLECT} --transitions 60 --out {tmp_path}", capsys)[0] == 0
     before = files(tmp_path)
     code, _, told = run(f"{COLLECT} --transitions 60 {line} --out {tmp_path}", capsys)
@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
     assert "cannot be written (Not a directory): take another --out." in told
 
 
-def test_a_reward_that_is_no_number_ends_the_collection(tmp_path):
+def test_a_reward_of_nan_ends_the_collection(tmp_path):
     with pytest.raises(UserError, match="of worlds:Poisoned-v0 has no finite reward in row 1"):
         collect(replace(SLIDE, id="worlds:Poisoned-v0"), tmp_path, 900)
 
@@ -257,7 +257,7 @@ def test_a_trajectory_that_always_kills_its_process_ends_the_collection(tmp_path
         collect(replace(SLIDE, id="worlds:Deadly-v0"), tmp_path, 90, workers=2)
 
 
-def test_datasets_that_are_none(tmp_path, capsys):
+def test_a_bad_dataset_is_one_sentence(tmp_path, capsys):
     train = f"train state_space --size tiny --run {tmp_path / 'run'} --data Dataset"
     assert "give its folder with --data.folder" in run(train, capsys)[2]
     assert "is no dataset, for it has no dataset.json" in run(f"{train} --data.folder {tmp_path}", capsys)[2]
@@ -267,12 +267,23 @@ def test_datasets_that_are_none(tmp_path, capsys):
     manifest = json.loads((tmp_path / "data" / "dataset.json").read_text())
     for key, value, sentence in (
         ("transitions", 9999, "was not finished: the same `reverie collect` command goes on with it"),
-        ("format", 2, "has the format 2, and this version of Reverie reads 1"),
+        ("format", 3, "was written by a newer version of Reverie: upgrade this one."),
         ("seed", "none", "does not fit this version of Reverie: The config's `seed` should be an int"),
     ):
         (tmp_path / "data" / "dataset.json").write_text(json.dumps(manifest | {key: value}))
         assert sentence in run(line, capsys)[2]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dataset_of_the_first_version_is_read(tmp_path):
+    made(tmp_path)
+    path = tmp_path / "dataset.json"
+    tree = json.loads(path.read_text())
+    tree["env"]["settings"] = tree["env"].pop("kwargs")
+    del tree["plugins"]
+    path.write_text(json.dumps(tree | {"format": 1}))
+    assert read_manifest(tmp_path).env == SLIDE
+    assert len(read(tmp_path).train) == read_manifest(tmp_path).train.columns
 
 
 def test_a_damaged_chunk_is_one_sentence(tmp_path):

@@ -57,7 +57,7 @@ def test_the_ring_is_the_end_of_a_list(capacity, lengths):
 
 
 @given(capacity=st.integers(4, 15), lengths=lengths, length=st.integers(1, 4))
-def test_samples_are_runs_of_neighbors(capacity, lengths, length):
+def test_samples_are_consecutive_columns(capacity, lengths, length):
     replay = filled(capacity, lengths)
     if len(replay) < length:
         with pytest.raises(UserError, match=r"--training\.prefill"):
@@ -115,7 +115,7 @@ def test_each_frame_is_stored_once():
     assert sum(ring.untyped_storage().nbytes() for ring in replay.ring.values()) == 100 * bytes_per_decision(seen)
 
 
-def test_too_little_memory_is_said_before_anything_is_allocated(monkeypatch):
+def test_too_little_memory_is_reported_before_anything_is_allocated(monkeypatch):
     monkeypatch.setattr(replays, "available_memory", lambda device: 2**30)
     monkeypatch.setattr(torch, "empty", lambda *_, **__: pytest.fail("allocated"))
     seen = spec(image=64, vector=0, action=6)

@@ -10,7 +10,7 @@ from reverie.cli import main
 from reverie.cli.commands.given import mean_return
 from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
 from reverie.errors import UserError
-from reverie.evaluate.human_scores import SCORES, normalized
+from reverie.evaluation.human_scores import SCORES, normalized
 
 
 def choice(env, number: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def test_the_published_protocol():
     env.close()
 
 
-def test_a_lost_life_ends_an_episode_only_where_it_is_asked_for():
+def test_a_lost_life_ends_an_episode_only_with_life_loss():
     pytest.importorskip("ale_py")
     lengths = {}
     for life_loss in ("true", "false"):
@@ -60,7 +60,7 @@ def test_scores_are_normalized_between_random_and_human():
     assert mean_return([0.1, 12.1], boxing).endswith(", human-normalized 50.0%")
 
 
-def test_every_reference_score_is_of_a_game_that_there_is():
+def test_every_reference_score_is_of_an_existing_game():
     pytest.importorskip("ale_py")
     from reverie.envs import atari
 
@@ -113,7 +113,7 @@ def test_minatar_shows_the_games_own_cells():
     assert env.render().shape == (320, 320, 3)
 
 
-def test_what_came_before_does_not_stick():
+def test_the_first_action_is_not_the_last_episodes_sticky_one():
     """MinAtar repeats the last action now and then; the first action of an episode must not be the last one's."""
     pytest.importorskip("minatar")
     env = make(EnvConfig("MinAtar/Breakout-v1", image_size=10))
@@ -161,7 +161,7 @@ def test_the_list_of_environments_opens_no_atari_game(monkeypatch):
     assert not any("Breakout" in name for name in listed)
 
 
-def test_the_limit_of_freeway_is_no_end_of_the_game():
+def test_the_limit_of_freeway_is_not_terminal():
     """The game calls its 2,500 frames an end, though nothing on the screen tells of it."""
     pytest.importorskip("minatar")
     for limit in (None, 4_000):

@@ -13,7 +13,7 @@ def test_scaling_meets_both_ends_exactly():
     np.testing.assert_allclose(scale_action(np.array([0.0, 0.5]), low, high), [0.3, 3.225])
 
 
-def test_continuous_actions_are_clipped_and_choices_are_not():
+def test_continuous_actions_are_clipped_and_discrete_ones_are_not():
     beyond = np.array([-3.0, 0.25], np.float32)
     assert check_action(beyond, ActionSpace(2, discrete=False)).tolist() == [-1, 0.25]
     assert check_action(beyond, ActionSpace(2, discrete=True)).tolist() == [-3, 0.25]
@@ -39,7 +39,7 @@ def test_results_are_new_arrays():
     assert to_vector(np.eye(2)).shape == (4,)
 
 
-def test_the_normal_form_is_scaled_back():
+def test_normalize_action_inverts_scale_action():
     low, high = np.array([-0.1, 3.0, 2.0]), np.array([0.7, 3.3, 2.0])
     own = np.array([[-0.1, 3.3, 2.0], [0.3, 3.225, 2.0], [9.0, 3.0, 2.0]])
     normal = normalize_action(own, low, high)
@@ -48,7 +48,7 @@ def test_the_normal_form_is_scaled_back():
     np.testing.assert_allclose(scale_action(normal[1].astype(float), low, high), own[1], atol=1e-6)
 
 
-def test_uniform_actions_reach_everything_that_can_be_done():
+def test_uniform_actions_cover_the_action_space():
     rng = np.random.default_rng(0)
     continuous = uniform_actions(ActionSpace(2, discrete=False), 4000, rng)
     assert continuous.shape == (4000, 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from dmc_needed import needs_dmc
 
-from reverie.envs import EnvConfig, dm_control, list_ids, make
+from reverie.envs import EnvConfig, dm_control, make
 from reverie.envs.dm_control import PUBLISHED_TASKS
 from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
 from reverie.errors import UserError
@@ -55,7 +55,7 @@ def test_stock_is_dm_control_bit_for_bit(domain, task, camera):
             assert step.reward == sum(rewards)
 
 
-def test_one_image_is_drawn_a_decision(monkeypatch):
+def test_one_image_is_drawn_per_decision(monkeypatch):
     with closing(make(EnvConfig(CARTPOLE, repeat=5, rendering="fast"))) as environment:
         drawn = []
         draw = environment._camera.draw
@@ -93,7 +93,7 @@ def test_a_time_limit_shortens_the_episode():
         assert environment._env._step_count == 5
 
 
-def test_numbers_go_by_dm_controls_keys():
+def test_observations_are_named_by_dm_controls_keys():
     with closing(make(EnvConfig("dm_control/walker-walk-v0", observe=("all",)))) as environment:
         keys = environment.reset(0).obs
         assert {name: space.shape for name, space in environment.spec.obs.items()} == {
@@ -109,7 +109,7 @@ def test_numbers_go_by_dm_controls_keys():
     np.testing.assert_array_equal(obs["height"], keys["height"])
 
 
-def test_fast_frames_for_people_are_stock_ones():
+def test_render_is_stock_even_if_rendering_is_fast():
     with closing(make(EnvConfig(CARTPOLE, rendering="fast"))) as fast, closing(make(EnvConfig(CARTPOLE))) as stock:
         for environment in (fast, stock):
             environment.reset(1)
@@ -129,21 +129,22 @@ def test_the_twenty_published_tasks_exist():
     from dm_control import suite
 
     assert len(PUBLISHED_TASKS) == 20
+    listed = dm_control.ids()
     for name, task in PUBLISHED_TASKS.items():
         assert (task.domain, task.task) in suite.ALL_TASKS
         assert name == f"{task.domain.replace('ball_in_cup', 'cup')}_{task.task}"
         assert task.repeat == 2
-        assert dm_control._parsed(task.id) == dm_control._parsed(f"dm_control/{name}") == task
-        assert task.id in list_ids()["dm_control"]
-    assert dm_control._parsed("dm_control/cup-catch-v0") == PUBLISHED_TASKS["cup_catch"]
+        assert dm_control.parse_id(task.id) == dm_control.parse_id(f"dm_control/{name}") == task
+        assert task.id in listed
+    assert dm_control.parse_id("dm_control/cup-catch-v0") == PUBLISHED_TASKS["cup_catch"]
 
 
-def test_other_tasks_are_drawn_with_care():
+def test_unpublished_tasks_are_drawn_at_twice_the_size():
     """Nobody looked at their thin parts, so `fast` averages; the quadruped's fixed camera shows little of it."""
-    assert dm_control._parsed("dm_control/cartpole-two_poles-v0") == dm_control.Task(
+    assert dm_control.parse_id("dm_control/cartpole-two_poles-v0") == dm_control.Task(
         "cartpole", "two_poles", grid=(2, 2)
     )
-    assert dm_control._parsed("dm_control/quadruped-fetch-v0").camera == 2
+    assert dm_control.parse_id("dm_control/quadruped-fetch-v0").camera == 2
 
 
 @pytest.mark.parametrize(

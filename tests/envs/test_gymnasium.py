@@ -57,7 +57,7 @@ def test_a_time_limit_replaces_the_registered_one(open_env):
     assert sum(not environment.step(NOTHING).is_last for _ in range(150)) == 149
 
 
-def test_one_frame_is_drawn_a_decision_and_resized(open_env):
+def test_one_frame_is_drawn_per_decision_and_resized(open_env):
     environment = open_env("Counting-v0", repeat=3, image_size=16)
     steps = [environment.reset(0), environment.step(NOTHING)]
     assert environment._env.unwrapped.drawn == 2
@@ -82,7 +82,7 @@ def test_box_actions_are_scaled_and_clipped(open_env, action, taken):
     assert environment.step(np.array(action, np.float32)).obs["state"][1:].tolist() == taken
 
 
-def test_whole_number_matrices_are_actions_too(open_env):
+def test_integer_matrices_are_actions_too(open_env):
     environment = open_env("Whole-v0", observe=("state",))
     environment.reset(0)
     assert environment.spec.action == ActionSpace(2, discrete=False)
@@ -111,7 +111,7 @@ def test_every_kind_of_observation_has_its_normal_form(open_env):
     assert obs["planes"][0, 0].tolist() == [1, 2, 3, 4], "channels come last"
 
 
-def test_a_seed_makes_an_episode_whatever_came_before(open_env):
+def test_a_seed_reproduces_an_episode_whatever_came_before(open_env):
     environment = open_env("Counting-v0", observe=("state",))
     starts = {}
     for seed in (3, 4, 3, 5, 4, 3):
@@ -176,7 +176,7 @@ def test_settings_reach_the_constructor():
     assert [type(value) for value in read.values()] == [int, float, bool, bool, str, str]
 
 
-def test_worlds_of_our_own_have_their_own_length():
+def test_reverie_worlds_have_their_own_time_limits():
     registry = load_with_plugins().registry
     steps = {name: registry[f"reverie/{name}-v0"].max_episode_steps for name in ("Curtain", "Fork", "Rope", "Cloth")}
     assert steps == {"Curtain": 1000, "Fork": 1000, "Rope": 20, "Cloth": 40}

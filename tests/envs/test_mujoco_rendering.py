@@ -22,7 +22,7 @@ def bare_linux(monkeypatch):
     return monkeypatch
 
 
-def test_the_users_choice_of_gl_stands(bare_linux):
+def test_mujoco_gl_is_kept_if_set(bare_linux):
     bare_linux.setenv("MUJOCO_GL", "glfw")
     assert mujoco_rendering.choose_gl() == "glfw"
 

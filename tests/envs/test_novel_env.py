@@ -115,7 +115,7 @@ def config(seed: int) -> reverie.OnlineConfig:
 
 
 def test_a_world_of_the_users_own_is_learned(corridor, tmp_path):
-    folder = reverie.train(config(seed=0), tmp_path / "run")
+    folder = reverie.train(config(seed=0), tmp_path / "run", evaluate=False)
     agent = reverie.load(folder)
     world, rng = corridor.Corridor(), np.random.default_rng(0)
     random = play(world, lambda carry, _: (carry, rng.integers(3)))

@@ -121,7 +121,7 @@ def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
 
 
 @pytest.mark.filterwarnings("ignore:The worker of environment:RuntimeWarning")
-def test_a_worker_that_never_comes_to_life_is_given_up():
+def test_a_worker_that_cannot_start_is_given_up():
     with pytest.raises(UserError, match="died 3 times in a row"):
         WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), make_stillborn)
 

@@ -11,14 +11,15 @@ ORDER = (
     ("recipes",),
     ("runs",),
     ("testing",),
-    ("evaluate", "learners"),
+    ("evaluation", "learners"),
     ("agents",),
     ("planning",),
     ("models",),
     ("signals",),
     ("dynamics",),
     ("nn", "data"),
-    ("envs", "config"),
+    ("envs",),
+    ("config",),
     ("math", "(root)"),
 )
 """Rooms from the top down: each may import itself and what stands below it, and rooms of one line do not meet."""

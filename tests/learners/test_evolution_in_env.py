@@ -7,10 +7,9 @@ import torch
 from small_run import config as run_config
 from torch import nn
 
-from reverie.agents.actors import PolicyActor
 from reverie.agents.agent import Agent, AgentConfig
 from reverie.agents.agent import build as build_agent
-from reverie.agents.policies import PolicyConfig
+from reverie.agents.policies import PolicyActor, PolicyConfig
 from reverie.data.collector import Collector
 from reverie.envs import make_many
 from reverie.errors import UserError

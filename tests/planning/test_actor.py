@@ -8,7 +8,6 @@ from mocks import AddAction, KnownWorld, Value, model_config, random_batch, spec
 
 import reverie
 from reverie.agents import agent as agents
-from reverie.agents.actors import ActNoise
 from reverie.agents.agent import AgentConfig
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
@@ -20,6 +19,7 @@ from reverie.planning.objectives import GoalConfig, RewardAndValueConfig, Reward
 from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.planning.refined import CEMThenGradientConfig
 from reverie.spaces import ActionSpace
+from reverie.types import ActNoise
 
 PLANNERS = [
     CEMConfig(horizon=3, candidates=200, elites=20),
@@ -175,6 +175,6 @@ def test_planning_trains_a_model_by_what_it_plays(tmp_path):
 
     plans = PlanningConfig(ICEMConfig(horizon=3, candidates=16, elites=4))
     small = replace(config(), behavior=plans)
-    folder = reverie.train(small, tmp_path / "run")
+    folder = reverie.train(small, tmp_path / "run", evaluate=False)
     assert reverie.load(folder, "cpu").config.actor == plans
-    assert reverie.resume(folder) == folder
+    assert reverie.resume(folder, evaluate=False) == folder

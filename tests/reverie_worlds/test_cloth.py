@@ -60,7 +60,7 @@ def test_its_mesh_is_the_same_after_a_quarter_of_a_turn(cloth):
     )
 
 
-def test_distance_does_not_tell_the_turns_apart(cloth):
+def test_distance_ignores_quarter_turns(cloth):
     goal = np.concatenate([GRID, np.zeros((PARTICLES, 1))], 1)
     for order in cloth.symmetries:
         assert cloth.distance(goal[order] + [0.0, 0.0, 0.3], goal) == pytest.approx(0, abs=1e-12)
@@ -147,7 +147,7 @@ def test_it_keeps_its_size_and_stays_on_the_table(cloth):
     assert root.max() < 0.12
 
 
-def test_legal_actions_pick_on_the_cloth(cloth):
+def test_sampled_actions_pick_the_cloth(cloth):
     cloth.reset(seed=3)
     covered = (np.argwhere(cloth.mask(cloth.points)) + 0.5) / IMAGE * 2 - 1
     actions = cloth.reverie_sample_actions(200, np.random.default_rng(0))
@@ -156,7 +156,7 @@ def test_legal_actions_pick_on_the_cloth(cloth):
     assert away.max() <= np.sqrt(0.5) * 2 / IMAGE
 
 
-def test_a_state_goes_on_with_the_same_bits(cloth):
+def test_a_restored_state_gives_the_same_bits(cloth):
     cloth.reset(seed=2)
     actions = uniform(np.random.default_rng(2), 5)
     for action in actions[:2]:

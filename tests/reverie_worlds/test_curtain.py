@@ -4,7 +4,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from reverie_worlds.curtain import FORK_STEP, HIDDEN_ROWS, LANDING_ROW, START_ROW, STEPS, Curtain, picture
-from studies.dynamics.baselines import references
+from studies.dynamics.baselines import baseline_returns
 
 
 def test_it_is_a_sound_gymnasium_environment():
@@ -28,7 +28,7 @@ def test_the_ball_forks_both_ways_then_falls_straight():
     assert jumps == {-3, 3}
 
 
-def test_nothing_that_is_seen_tells_where_the_hidden_ball_is():
+def test_no_image_shows_where_the_hidden_ball_is():
     for row in HIDDEN_ROWS:
         assert np.array_equal(picture(row, 3, 7.5), picture(row, 12, 7.5))
     assert not np.array_equal(picture(START_ROW, 3, 7.5), picture(START_ROW, 12, 7.5))
@@ -47,6 +47,6 @@ def test_the_paddle_moves_within_the_picture():
 
 
 def test_memory_is_worth_most_of_the_reward():
-    known = references(episodes=300)
+    known = baseline_returns(episodes=300)
     assert known["perfect"] > 0.95
     assert known["random"] < known["forgetful"] + 0.05 < 0.5

@@ -33,7 +33,7 @@ def test_a_straight_goal_is_where_its_name_says(rope):
         assert np.allclose(rope.goal_points, expected, atol=1e-9)
 
 
-def test_distance_does_not_tell_the_ends_apart(rope):
+def test_distance_ignores_which_end_is_which(rope):
     straight = (np.arange(SEGMENTS) * SEGMENT)[:, None] * np.array([1.0, 0.0])
     assert rope.distance(straight[::-1], straight) == 0
     assert rope.distance(straight + [0.0, 0.1], straight) == pytest.approx(SEGMENTS * 0.1)
@@ -41,7 +41,7 @@ def test_distance_does_not_tell_the_ends_apart(rope):
     assert rope.distance(straight[::-1] + [0.03, 0.0], straight) == pytest.approx(SEGMENTS * 0.03)
 
 
-def test_on_the_goal_there_is_no_distance_and_full_overlap(rope):
+def test_at_the_goal_distance_is_zero_and_overlap_is_one(rope):
     rope.reset(seed=0, options={"goal": "45"})
     rope.place("45", rope.np_random)
     measures = rope.measures()
@@ -67,7 +67,7 @@ def test_a_pull_moves_the_nearest_segment_by_the_displacement(rope):
     assert reward == -info["distance"] / SEGMENTS
 
 
-def test_legal_actions_pick_on_the_rope(rope):
+def test_sampled_actions_pick_the_rope(rope):
     rope.reset(seed=3)
     covered = (np.argwhere(rope.mask(rope.points)) + 0.5) / IMAGE * 2 - 1
     actions = rope.reverie_sample_actions(200, np.random.default_rng(0))
@@ -90,7 +90,7 @@ def test_it_keeps_its_length_and_stays_inside(rope):
         assert LENGTH * np.cos(np.deg2rad(MOST_BEND) / 2) < along <= LENGTH * (1 + 1e-9)
 
 
-def test_a_state_goes_on_with_the_same_bits(rope):
+def test_a_restored_state_gives_the_same_bits(rope):
     rope.reset(seed=2)
     actions = uniform(np.random.default_rng(2), 6)
     for action in actions[:3]:
@@ -176,7 +176,7 @@ def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
         Rope().reset(options={"goal": "flat"})
 
 
-def test_whoever_watches_sees_every_pull(rope):
+def test_watch_is_called_after_every_pull(rope):
     rope.reset(seed=0)
     seen = []
     rope.watch = lambda: seen.append(rope.points)

@@ -24,8 +24,8 @@ def test_the_last_two_are_kept_in_order(tmp_path):
     for decision in (5, 50, 500, 9):  # by number, not by age
         checkpoint.write(tmp_path, decision, state(decision))
     assert [path.name for path in checkpoint.paths(tmp_path)] == [
-        "decision-000000000050.pt",
-        "decision-000000000500.pt",
+        "checkpoint-000000000050.pt",
+        "checkpoint-000000000500.pt",
     ]
     assert checkpoint.newest(tmp_path)["x"] == 500
 
@@ -45,7 +45,7 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(tmp_path, damage):
     checkpoint.write(tmp_path, 2, state(2.0))
     newest = checkpoint.paths(tmp_path)[-1]
     newest.write_bytes(damage(newest.read_bytes()))
-    with pytest.warns(UserWarning, match=r"decision-000000000002\.pt is damaged \(.+\); using the one before it"):
+    with pytest.warns(UserWarning, match=r"checkpoint-000000000002\.pt is damaged \(.+\); using the one before it"):
         found = checkpoint.newest(tmp_path)
     assert found["x"] == 1.0
     assert newest.with_suffix(".damaged").exists()
@@ -62,9 +62,9 @@ def test_no_readable_one_is_a_sentence(tmp_path):
 
 
 def test_nothing_but_tensors_and_plain_values_is_ever_unpickled(tmp_path):
-    torch.save({"x": pytest.Item}, tmp_path / "decision-000000000001.pt")
+    torch.save({"x": pytest.Item}, tmp_path / "checkpoint-000000000001.pt")
     with pytest.raises(Exception, match=r"(?i)weights_only|unsupported"):
-        checkpoint.read(tmp_path / "decision-000000000001.pt")
+        checkpoint.read(tmp_path / "checkpoint-000000000001.pt")
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

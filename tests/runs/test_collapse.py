@@ -28,8 +28,8 @@ def cloud(*scales: float) -> torch.Tensor:
 
 def begun(start: float = 1.0) -> CollapseDetector:
     alarm = CollapseDetector()
-    alarm.see({"features/std": torch.tensor(start)})
-    alarm.see({"features/std": torch.tensor(7.0)})  # only the first update counts
+    alarm.observe_metrics({"features/std": torch.tensor(start)})
+    alarm.observe_metrics({"features/std": torch.tensor(7.0)})  # only the first update counts
     return alarm
 
 
@@ -115,24 +115,24 @@ class Killed(BaseException):
 
 def test_a_killed_run_sounds_the_alarm_as_the_uninterrupted_one(tmp_path, monkeypatch):
     config = collapsing(updates=60, log_every=10, checkpoint_every=20, evaluate_every=30)
-    peace = read_metrics(reverie.train(config, tmp_path / "peace"))
+    peace = read_metrics(reverie.train(config, tmp_path / "peace", evaluate=False))
     alarms = [line["name"] for line in peace if line["kind"] == "alarm"]
     assert "scale_lost" in alarms
     assert len(alarms) == len(set(alarms))
     assert peace[0]["kind"] == "evaluation"
     assert peace[0]["updates"] == 0
-    real = OfflineRun.draw
+    real = OfflineRun.next_batch
 
     def draw(run):
         if run.clock.updates == 25:
             raise Killed
         return real(run)
 
-    monkeypatch.setattr(OfflineRun, "draw", draw)
+    monkeypatch.setattr(OfflineRun, "next_batch", draw)
     with pytest.raises(Killed):
-        reverie.train(config, tmp_path / "killed")
-    monkeypatch.setattr(OfflineRun, "draw", real)
-    reverie.resume(tmp_path / "killed")
+        reverie.train(config, tmp_path / "killed", evaluate=False)
+    monkeypatch.setattr(OfflineRun, "next_batch", real)
+    reverie.resume(tmp_path / "killed", evaluate=False)
 
     def told(lines):
         return json.dumps([line for line in lines if line["kind"] != "timing"])

@@ -46,7 +46,7 @@ def result(folder: Path) -> tuple[list[str], bytes]:
 @pytest.fixture(scope="module")
 def peace(tmp_path_factory) -> Path:
     """A run that nobody disturbed."""
-    return reverie.train(small_run.config(), tmp_path_factory.mktemp("peace") / "run")
+    return reverie.train(small_run.config(), tmp_path_factory.mktemp("peace") / "run", evaluate=False)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def start(command: str, folder: Path) -> subprocess.Popen:
 
 
 def wait_for_checkpoint(process: subprocess.Popen, folder: Path, decision: int) -> None:
-    while not (folder / "checkpoints" / f"decision-{decision:012d}.pt").exists():
+    while not (folder / "checkpoints" / f"checkpoint-{decision:012d}.pt").exists():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.002)
 
@@ -98,7 +98,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder, peace):
     said = process.communicate()[1]
     assert said == f"Interrupted and saved: go on with `reverie resume {folder}`.\n"
     assert process.returncode == 1
-    reverie.resume(folder)
+    reverie.resume(folder, evaluate=False)
     assert_same(folder, peace)
 
 
@@ -131,13 +131,13 @@ def dying_at_rename(number: int, after: bool) -> Iterator[None]:
 def test_killed_at_every_moment_of_a_save(folder, peace):
     """A save moves four files: replay, checkpoint, agent.json, agent.safetensors; a new run two before its first."""
     with dying_at_rename(2 + 4 + 1, after=False), pytest.raises(Killed):
-        reverie.train(small_run.config(), folder)
+        reverie.train(small_run.config(), folder, evaluate=False)
     moments = [(1, False), (1, True), (2, False), (4 + 2, True), (3, True), (4, False), (4, True), (1, True)]
     for number, after in moments:
         with dying_at_rename(number, after), pytest.raises(Killed):
-            reverie.resume(folder)
+            reverie.resume(folder, evaluate=False)
     (folder / "replay" / ".chunk.safetensors.1.partial").write_bytes(b"half")  # as another process would leave it
-    reverie.resume(folder)
+    reverie.resume(folder, evaluate=False)
     assert_same(folder, peace)
     assert not list(folder.rglob(".*.partial"))
 
@@ -145,8 +145,8 @@ def test_killed_at_every_moment_of_a_save(folder, peace):
 def test_killed_between_its_last_checkpoint_and_the_agent(folder, peace):
     saves = small_run.DECISIONS // small_run.CHECKPOINT
     with dying_at_rename(2 + 4 * (saves - 1) + 2, after=True), pytest.raises(Killed):
-        reverie.train(small_run.config(), folder)
-    reverie.resume(folder)
+        reverie.train(small_run.config(), folder, evaluate=False)
+    reverie.resume(folder, evaluate=False)
     assert_same(folder, peace)
 
 
@@ -155,7 +155,7 @@ def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, p
     (folder / "agent.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="reverie resume"):
         reverie.load(folder)
-    reverie.resume(folder)
+    reverie.resume(folder, evaluate=False)
     assert_same(folder, peace)
     reverie.load(folder)
 
@@ -164,7 +164,7 @@ def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, p
 def _half(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("half") / "run"
     with dying_at_rename(2 + 4 * 4, after=True), pytest.raises(Killed):
-        reverie.train(small_run.config(), folder)
+        reverie.train(small_run.config(), folder, evaluate=False)
     return folder
 
 
@@ -177,8 +177,8 @@ def half(_half, folder) -> Path:
 
 def test_the_newest_two_checkpoints_are_kept(half):
     assert [path.name for path in checkpoint.paths(half / "checkpoints")] == [
-        "decision-000000000060.pt",
-        "decision-000000000080.pt",
+        "checkpoint-000000000060.pt",
+        "checkpoint-000000000080.pt",
     ]
 
 
@@ -194,10 +194,10 @@ def learners() -> dict[str, OnlineConfig]:
 
 @pytest.mark.parametrize("method", learners())
 def test_every_learner_goes_on_as_if_nothing_had_been(folder, method):
-    reverie.train(learners()[method], folder)
+    reverie.train(learners()[method], folder, evaluate=False)
     expected = result(folder)
     checkpoint.paths(folder / "checkpoints")[-1].unlink()
-    reverie.resume(folder)
+    reverie.resume(folder, evaluate=False)
     assert result(folder) == expected
 
 
@@ -205,8 +205,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(half, peace):
     newest = checkpoint.paths(half / "checkpoints")[-1]
     content = newest.read_bytes()
     newest.write_bytes(content[: len(content) // 2])
-    with pytest.warns(UserWarning, match=r"decision-000000000080\.pt is damaged"):
-        reverie.resume(half)
+    with pytest.warns(UserWarning, match=r"checkpoint-000000000080\.pt is damaged"):
+        reverie.resume(half, evaluate=False)
     assert_same(half, peace)
 
 
@@ -216,7 +216,7 @@ def test_a_replay_chunk_with_one_wrong_bit_is_found(half):
     content[-1] ^= 1
     chunk.write_bytes(content)
     with pytest.raises(UserError, match=rf"{chunk.name} cannot be read \(wrong checksum\)"):
-        reverie.resume(half)
+        reverie.resume(half, evaluate=False)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
@@ -234,31 +234,31 @@ def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, peace, monk
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(UserError) as error:
-        reverie.resume(half)
+        reverie.resume(half, evaluate=False)
     monkeypatch.undo()
     assert "disk" in str(error.value)
     assert "full" in str(error.value)
     assert "\n" not in str(error.value)
     kept = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
-    newest = "decision-000000000080.pt"
+    newest = "checkpoint-000000000080.pt"
     assert kept[newest] == before[newest]
     assert not list(half.rglob("*.partial"))
-    reverie.resume(half)
+    reverie.resume(half, evaluate=False)
     assert_same(half, peace)
 
 
 def test_a_run_without_a_checkpoint_cannot_be_resumed_nor_its_folder_taken(folder):
     with dying_at_rename(3, after=True), pytest.raises(Killed):
-        reverie.train(small_run.config(), folder)
+        reverie.train(small_run.config(), folder, evaluate=False)
     with pytest.raises(UserError, match="before its first checkpoint"):
-        reverie.resume(folder)
+        reverie.resume(folder, evaluate=False)
     with pytest.raises(UserError, match="is not empty"):
-        reverie.train(small_run.config(), folder)
+        reverie.train(small_run.config(), folder, evaluate=False)
 
 
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(UserError, match=r"no config\.json"):
-        reverie.resume(tmp_path)
+        reverie.resume(tmp_path, evaluate=False)
 
 
 # What a run computes
@@ -280,7 +280,7 @@ def test_frames_decisions_and_updates_are_not_confused(peace):
 
 
 def test_environments_count_each(folder):
-    reverie.train(small_run.config(count=3, frames=2 * 90), folder)
+    reverie.train(small_run.config(count=3, frames=2 * 90), folder, evaluate=False)
     clock = checkpoint.newest(folder / "checkpoints")["clock"]
     assert (clock["frames"], clock["decisions"]) == (180, 90)
     learning = 90 - 42  # the first multiple of 3 decisions that is at least the prefill's 40
@@ -289,10 +289,10 @@ def test_environments_count_each(folder):
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(folder, peace):
     config = small_run.config()
-    reverie.train(config, folder)
+    reverie.train(config, folder, evaluate=False)
     assert_same(folder, peace)
     other = folder.with_name("other")
-    reverie.train(reverie.OnlineConfig(**{**vars(config), "seed": 1}), other)
+    reverie.train(reverie.OnlineConfig(**{**vars(config), "seed": 1}), other, evaluate=False)
     assert result(other)[0] != result(peace)[0]
 
 
@@ -319,7 +319,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anybody_acts(folder, upd
     """The batch is kept, and so is the last good checkpoint."""
     monkeypatch.setattr(worlds.Poisoned, "episodes", 0)
     with pytest.raises(UserError, match=r"loss/model, loss/reward.* not finite: the batch is in"):
-        reverie.train(small_run.config("Poisoned", updates=updates, prefill=20, checkpoint_every=10), folder)
+        reverie.train(
+            small_run.config("Poisoned", updates=updates, prefill=20, checkpoint_every=10), folder, evaluate=False
+        )
     batch = torch.load(folder / "nonfinite.pt", weights_only=True)["batch"]
     assert batch["reward"].isnan().any()
     newest = checkpoint.newest(folder / "checkpoints")
@@ -340,7 +342,7 @@ def test_the_death_of_a_worker_costs_its_episode_only(folder, monkeypatch):
         return found
 
     monkeypatch.setattr(vector.SerialEnvironments, "step", step)
-    reverie.train(small_run.config(), folder)
+    reverie.train(small_run.config(), folder, evaluate=False)
     assert checkpoint.newest(folder / "checkpoints")["clock"]["decisions"] == 120
     assert all(line["decisions_long"] <= 10 for line in read_metrics(folder, "episode"))
     state = checkpoint.newest(folder / "checkpoints")

@@ -16,11 +16,12 @@ from reverie.data.interaction import InteractionConfig
 from reverie.data.replay import chunks
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluate import generation
+from reverie.evaluation import generation
 from reverie.models.world_model import WorldModel
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.logger import read_metrics
-from reverie.runs.offline import OfflineRun, load
+from reverie.runs.offline import OfflineRun, load_model
+from reverie.runs.results import summarize
 from reverie.signals.contrastive import ContrastiveConfig
 
 FORK = InteractionConfig(EnvConfig("reverie/Fork-v0", observe=("state",), image_size=16), train=60, test=20)
@@ -54,24 +55,26 @@ class Killed(BaseException):
 @pytest.mark.parametrize("config", [digits, fork, state_space])
 @pytest.mark.parametrize("update", [21, 40, 59])
 def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
-    reverie.train(config(), tmp_path / "peace")
-    real = OfflineRun.draw
+    reverie.train(config(), tmp_path / "peace", evaluate=False)
+    real = OfflineRun.next_batch
 
     def draw(run):
         if run.clock.updates == update:
             raise Killed
         return real(run)
 
-    monkeypatch.setattr(OfflineRun, "draw", draw)
+    monkeypatch.setattr(OfflineRun, "next_batch", draw)
     with pytest.raises(Killed):
-        reverie.train(config(), tmp_path / "killed")
-    monkeypatch.setattr(OfflineRun, "draw", real)
-    reverie.resume(tmp_path / "killed")
+        reverie.train(config(), tmp_path / "killed", evaluate=False)
+    monkeypatch.setattr(OfflineRun, "next_batch", real)
+    reverie.resume(tmp_path / "killed", evaluate=False)
     assert result(tmp_path / "killed") == result(tmp_path / "peace")
 
 
 def test_reports_come_at_their_intervals(tmp_path):
-    folder = reverie.train(digits(updates=50, log_every=20, checkpoint_every=15, evaluate_every=25), tmp_path / "run")
+    folder = reverie.train(
+        digits(updates=50, log_every=20, checkpoint_every=15, evaluate_every=25), tmp_path / "run", evaluate=False
+    )
     assert [line["updates"] for line in read_metrics(folder, "train")] == [20, 40, 50]
     assert [line["updates"] for line in read_metrics(folder, "evaluation")] == [25, 50]
     assert sorted(path.name[-6:-3] for path in (folder / "checkpoints").iterdir()) == ["045", "050"]
@@ -79,17 +82,18 @@ def test_reports_come_at_their_intervals(tmp_path):
 
 def test_it_learns(tmp_path):
     """The held-out bound rises; the pictures of the model that was saved are those of the one that learned."""
-    folder = reverie.train(digits(updates=300, evaluate_every=10), tmp_path / "run")
+    folder = reverie.train(digits(updates=300, evaluate_every=10), tmp_path / "run", evaluate=False)
     bounds = [line["bound"] for line in read_metrics(folder, "evaluation")]
     assert bounds[-1] > bounds[0] + 5
-    values, paths = generation.write(folder, digits(updates=300))
+    results = summarize(folder)
+    values, paths = results.values, results.files
     assert values["bound"] == pytest.approx(bounds[-1], abs=1e-4)
     assert values["bound"] < values["evidence"]
     assert all(path.exists() for path in paths.values())
 
 
 def test_the_data_are_recorded_once(tmp_path):
-    folder = reverie.train(fork(), tmp_path / "run")
+    folder = reverie.train(fork(), tmp_path / "run", evaluate=False)
     chunks = sorted(path.relative_to(folder) for path in (folder / "replay").rglob("*.safetensors"))
     assert [str(path.parent) for path in chunks] == ["replay/test", "replay/train"]
     first, again = (FORK.build(folder, 0, torch.device("cpu"), torch.Generator()) for _ in range(2))
@@ -109,7 +113,7 @@ def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
     data = InteractionConfig(env, train=60, test=30, privileged=("place", "pixels"))
     config = replace(reverie.recipe(recipe, "tiny"), threads=1, data=data)
     config = replace(config, training=replace(config.training, updates=2, batch=2, length=4))
-    folder = reverie.train(config, tmp_path / "run")
+    folder = reverie.train(config, tmp_path / "run", evaluate=False)
     recorded = data.build(folder, 0, torch.device("cpu"), torch.Generator())
     recorded.load(lambda text: pytest.fail("recorded again"))
     assert list(recorded.spec.obs) == ["picture"]
@@ -174,7 +178,7 @@ def test_samples_and_the_manifold(tmp_path, capsys):
 
 
 def test_a_generative_run_is_no_agent(tmp_path, capsys):
-    folder = reverie.train(digits(updates=2), tmp_path / "run")
+    folder = reverie.train(digits(updates=2), tmp_path / "run", evaluate=False)
     for command in ("evaluate", "imagine"):
         assert main.main([command, str(folder)]) == 2
         assert "holds no trained agent" in capsys.readouterr().err
@@ -182,13 +186,13 @@ def test_a_generative_run_is_no_agent(tmp_path, capsys):
     agent.mkdir()
     (agent / "config.json").write_text(json.dumps(encode(reverie.recipe("dreamer_v1", "tiny"))))
     with pytest.raises(UserError, match="holds no fitted model"):
-        load(agent)
+        load_model(agent)
 
 
 def test_too_little_data_for_a_sequence(tmp_path):
     config = replace(fork(), data=replace(FORK, test=1))
     with pytest.raises(UserError, match="There are 1 decisions and a sequence has 2"):
-        reverie.train(config, tmp_path / "run")
+        reverie.train(config, tmp_path / "run", evaluate=False)
 
 
 def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
@@ -223,7 +227,7 @@ def test_a_world_model_is_fitted_and_judged(tmp_path, capsys):
     assert "last seen frame repeated" in said
     for name in ("evaluation.json", "prediction.png", "bound.png"):
         assert (folder / name).stat().st_size > 100
-    assert isinstance(load(folder, "cpu"), WorldModel)
+    assert isinstance(load_model(folder, "cpu"), WorldModel)
     assert main.main(["sample", str(folder)]) == 2
     assert "holds no generative model" in capsys.readouterr().err
 
@@ -236,15 +240,15 @@ def test_a_run_begins_with_what_another_has_learned(tmp_path):
     alone = ContrastiveConfig("dot", predict=False)
     model = replace(tiny.model, signals={"contrastive": alone})
     first = replace(tiny, threads=1, data=data, training=training, model=model)
-    reverie.train(first, tmp_path / "first")
+    reverie.train(first, tmp_path / "first", evaluate=False)
     signals = {"contrastive": ContrastiveConfig("distance")}
     second = replace(first, model=replace(model, signals=signals), start=str(tmp_path / "first"))
     run = OfflineRun(second, tmp_path / "second")
-    learned = load(tmp_path / "first").state_dict()
+    learned = load_model(tmp_path / "first").state_dict()
     begun = run.model.state_dict()
     assert all(torch.equal(begun[name], learned[name]) for name in learned if name.startswith("encoder"))
-    reverie.train(second, tmp_path / "third")
-    ended = load(tmp_path / "third").state_dict()
+    reverie.train(second, tmp_path / "third", evaluate=False)
+    ended = load_model(tmp_path / "third").state_dict()
     assert torch.equal(ended["normalize.mean_picture"], learned["normalize.mean_picture"])
     assert not torch.equal(ended["encoder.images.picture.net.0.weight"], learned["encoder.images.picture.net.0.weight"])
     wider = replace(second, model=replace(second.model, dynamics=replace(model.dynamics, size=7)))
@@ -266,7 +270,7 @@ def test_from_a_robots_recordings_to_an_agent_that_is_sent_to_an_image(tmp_path,
     )
     assert main.main(line.split()) == 0
     assert "RankMe" in capsys.readouterr().out
-    agent = reverie.towards(reverie.load(folder), {"pixels": images[7]})
+    agent = reverie.with_goal(reverie.load(folder), {"pixels": images[7]})
     _, action = agent.act(None, {"pixels": images[0]})
     assert action.shape == (2,)
     assert np.abs(action).max() <= 1

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from host_reads import HostRead, NoHostReads
 from mocks import behavior_config, model_config, random_batch, spec
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
@@ -16,6 +15,7 @@ from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.signals.contrastive import ContrastiveConfig
+from reverie.testing.host_reads import HostRead, NoHostReads
 
 
 def dreamer_v2():

@@ -20,6 +20,7 @@ from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.testing.batches import random_batch as random_batch
 from reverie.types import Batch, Trace
 
 
@@ -128,28 +129,6 @@ def model_config(free: float = 0.0, continuation: bool = True) -> WorldModelConf
 def behavior_config(horizon: int = 4) -> ActorCriticConfig:
     mlp = MLPConfig(layers=1, units=16)
     return ActorCriticConfig(policy=PolicyConfig(mlp=mlp), value=mlp, horizon=horizon)
-
-
-def random_batch(spec: EnvSpec, batch: int = 3, length: int = 6, seed: int = 0) -> Batch:
-    """Sequences that begin anywhere; the second has an episode border in the middle."""
-    generator = torch.Generator().manual_seed(seed)
-    obs = {}
-    for name, space in spec.obs.items():
-        if space.is_image:
-            shape = (batch, length, *space.shape)
-            obs[name] = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-        else:
-            obs[name] = torch.randn(batch, length, *space.shape, generator=generator)
-    size = spec.action.size
-    if spec.action.discrete:
-        action = torch.eye(size)[torch.randint(0, size, (batch, length), generator=generator)]
-    else:
-        action = 2 * torch.rand(batch, length, size, generator=generator) - 1
-    flags = {name: torch.zeros(batch, length, dtype=torch.bool) for name in ("is_first", "is_last", "is_terminal")}
-    if batch > 1 and length > 3:
-        flags["is_first"][1, 3] = flags["is_last"][1, 2] = flags["is_terminal"][1, 2] = True
-        action[1, 2] = 0
-    return Batch(obs, action, torch.randn(batch, length, generator=generator), **flags)
 
 
 def added(features: Tensor, action: Tensor, is_first: Tensor | None = None, **replaced) -> Trace:

@@ -34,6 +34,8 @@ def config(world: str = "Slide", count: int = 1, **training) -> OnlineConfig:
 if __name__ == "__main__":
     try:
         command, folder = sys.argv[1], Path(sys.argv[2])
-        reverie.train(config(), folder) if command == "train" else reverie.resume(folder)
+        reverie.train(config(), folder, evaluate=False) if command == "train" else reverie.resume(
+            folder, evaluate=False
+        )
     except reverie.UserError as error:
         sys.exit(f"{error}")

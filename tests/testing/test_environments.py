@@ -223,7 +223,7 @@ def unmakeable(config):
     raise ImportError("no such library")
 
 
-def test_nothing_is_wrong_with_a_sound_world():
+def test_a_correct_environment_has_no_fault():
     assert check(CONFIG, make=Sound) == []
     assert check(replace(CONFIG, time_limit=None), make=Sound) == []
     assert check(CONFIG, make=Sampling) == []

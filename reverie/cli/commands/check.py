@@ -4,7 +4,8 @@ from argparse import Namespace
 from dataclasses import make_dataclass
 from importlib import import_module
 
-from reverie.cli.commands.given import Texts, environment
+from reverie.cli.commands.arguments import Texts, environment
+
 from reverie.errors import UserError, nearest
 
 KINDS = {

@@ -5,7 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reverie.cli.commands.given import Texts, environment, print_paths
+from reverie.cli.commands.arguments import Texts, environment, print_paths
+
 from reverie.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
 def collect(arguments: Namespace, settings: Texts) -> int:
     """`reverie collect ID`"""
-    from reverie.cli.display import LiveDisplay
     from reverie.data import minari
     from reverie.data.random_trajectories import available_cores
     from reverie.data.recording import collect
+    from reverie.runs.display import LiveDisplay
     from reverie.runs.interrupt import Interrupted, asked_to_stop
 
     env = environment(arguments.id, settings)

@@ -7,7 +7,8 @@ import textwrap
 from argparse import Namespace
 from collections.abc import Mapping
 
-from reverie.cli.commands.given import Texts, run_config
+from reverie.cli.commands.arguments import Texts, run_config
+
 from reverie.errors import UserError, nearest
 
 _LEAST_WIDTH = 24

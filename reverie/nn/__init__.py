@@ -1,0 +1,5 @@
+"""Networks and their optimizer."""
+
+from reverie.nn import conv, mlp
+
+__all__ = ["conv", "mlp"]

@@ -1,0 +1,171 @@
+"""Show the progress of a run: a live table in a terminal or notebook, a plain line now and then elsewhere."""
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from io import TextIOBase
+from typing import IO, TYPE_CHECKING, Literal, cast
+
+from reverie.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_MOST_IN_A_TABLE, _MOST_IN_A_LINE = 16, 6
+_RECENT_RETURNS = 5
+
+
+def open_display(title: str, show: bool | Literal["auto"]) -> "AbstractContextManager[LiveDisplay | None]":
+    """A display, or None where `show` is False, or `auto` outside of terminals and notebooks."""
+    if show is False or (show == "auto" and not (sys.stdout.isatty() or _in_notebook())):
+        return nullcontext()
+    return LiveDisplay(title)
+
+
+def _in_notebook() -> bool:
+    """Whether this process is a Jupyter kernel."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+class LiveDisplay:
+    """Shows each `Progress` it is called with. A context manager, which leaves the terminal as it was.
+
+    In a terminal or notebook: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): the title and one
+    line for the first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is shown
+    at once, unless it differs only behind its first comma or colon. `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        stream: TextIOBase | None = None,
+        seconds_between_lines: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        from rich.console import Console
+        from rich.live import Live
+
+        self._title = title
+        self._stream = cast(IO[str], stream or sys.stdout)
+        self._interval, self._clock = seconds_between_lines, clock
+        self._shown: Progress | None = None
+        self._latest: Progress | None = None
+        self._next_line = -float("inf")
+        # Not rich's own guess, which environment variables bend even for a pipe.
+        console = Console(file=self._stream, force_terminal=True) if self._stream.isatty() else None
+        if stream is None and _in_notebook():
+            console = Console()
+        self._live = Live(console=console, refresh_per_second=4) if console else None
+
+    def __enter__(self) -> "LiveDisplay":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.stop()
+        elif self._latest is not self._shown:
+            self._print(self._latest)
+
+    def __call__(self, progress: Progress) -> None:
+        self._latest = progress
+        if self._live:
+            self._live.update(table(self._title, progress))
+        elif self._clock() >= self._next_line or (progress.message and _topic(progress) != _topic(self._shown)):
+            self._print(progress)
+
+    def _print(self, progress: Progress | None) -> None:
+        if progress:
+            if self._shown is None:
+                print(self._title, file=self._stream)
+            print(line(progress), file=self._stream, flush=True)
+            self._shown = progress
+            self._next_line = self._clock() + self._interval
+
+
+def _topic(progress: Progress | None) -> str:
+    """The message up to its counts; a warning whole."""
+    message = (progress.message if progress else None) or ""
+    return message if message.startswith("warning") else re.split("[,:]", message)[0]
+
+
+def line(progress: Progress) -> str:
+    """The progress on one line of plain text."""
+    parts = [
+        f"{_percent(progress):.0f} %",
+        f"{progress.done} of {progress.total} {progress.unit}",
+        *([f"{progress.updates} updates"] if progress.unit == "frames" else []),
+        f"{progress.per_second:.1f} {progress.unit}/s",
+        f"{_duration(progress.seconds_left)} left",
+    ]
+    if progress.returns:
+        parts.append(f"return {progress.returns[-1]:.1f}")
+    if progress.evaluation is not None:
+        parts.append(f"evaluation {progress.evaluation:.1f}")
+    parts += [f"{name} {value:.4g}" for name, value in _values(progress, _MOST_IN_A_LINE)]
+    if progress.message:
+        parts.append(progress.message)
+    return ", ".join(parts)
+
+
+def table(title: str, progress: Progress) -> "RenderableType":
+    """The progress as a panel for a terminal: a bar, the counts, then returns and losses in two columns."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    head = Table.grid(padding=(0, 2), expand=True)
+    head.add_column(ratio=1)
+    head.add_column(justify="right")
+    head.add_row(
+        ProgressBar(total=max(1, progress.total), completed=progress.done),
+        f"{_percent(progress):.0f} %   {_duration(progress.seconds_left)} left",
+    )
+    clocks = f"{progress.decisions:,} decisions   {progress.updates:,} updates   "
+    counts = Text(
+        f"{progress.done:,} of {progress.total:,} {progress.unit}   {clocks if progress.unit == 'frames' else ''}"
+        f"{progress.per_second:.1f} {progress.unit}/s   "
+        f"{_duration(progress.seconds)} so far",
+        style="dim",
+    )
+    body = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        body.add_column(style="cyan")
+        body.add_column(justify="right")
+    values = [(name, f"{value:.4g}") for name, value in _values(progress, _MOST_IN_A_TABLE)]
+    for left, right in zip(values[::2], [*values[1::2], ("", "")]):
+        body.add_row(*left, *right)
+    recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
+    parts = [head, counts]
+    if progress.unit == "frames":
+        evaluated = "" if progress.evaluation is None else f"   evaluation   {progress.evaluation:.1f}"
+        parts.append(Text(f"latest returns   {recent or 'no episode has ended yet'}{evaluated}"))
+    parts.append(body)
+    if progress.message:
+        parts.append(Text(progress.message, style="yellow"))
+    return Panel(Group(*parts), title=title, title_align="left")
+
+
+def _values(progress: Progress, most: int) -> list[tuple[str, float]]:
+    """At most `most` scalars, losses first."""
+    return sorted(progress.values.items(), key=lambda item: not item[0].startswith("loss"))[:most]
+
+
+def _percent(progress: Progress) -> float:
+    return min(100.0, 100 * progress.done / max(1, progress.total))
+
+
+def _duration(seconds: float | None) -> str:
+    """`1 h 05 min`, `3 min 20 s` or `12 s`; `?` for None."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,109 @@
+"""One tiny run, trained once, seen through the command line as a user would."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from reverie.cli import main
+from reverie.runs import checkpoint
+from reverie.runs.config import read_config
+from reverie.runs.logger import read_metrics
+from reverie.runs.loop import resume
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    line = (
+        "train dreamer_v1 --size tiny --env.time_limit 40 --training.prefill 80 --training.frames 120 "
+        "--training.round 20 --training.updates 2 --training.length 10 --training.log_every 20 "
+        "--evaluation.final_episodes 2"
+    )
+    assert main.main([*line.split(), "--run", str(folder), "--device", "cpu"]) == 0
+    return folder
+
+
+def test_training_leaves_everything_that_is_announced(run):
+    pictures = {"curve.png", "open_loop.png", "open_loop_error.png", "evaluation.mp4", "open_loop.mp4"}
+    assert pictures <= {path.name for path in run.iterdir()}
+    assert not list(run.glob("*.partial"))
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert len(evaluation["returns"]) == len(evaluation["lengths_frames"]) == 2
+    assert evaluation["mean"] == pytest.approx(sum(evaluation["returns"]) / 2)
+    assert {line["kind"] for line in read_metrics(run)} >= {"train", "episode", "timing"}
+
+
+def test_evaluate_repeats_itself_and_films(run, tmp_path, capsys):
+    film = tmp_path / "new" / "film.mp4"
+    assert main.main(["evaluate", str(run), "--episodes", "1", "--video", str(film)]) == 0
+    first = capsys.readouterr().out
+    assert film.stat().st_size > 0
+    before = (run / "evaluation.json").read_bytes()
+    assert main.main(["evaluate", str(run), "--episodes", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == first.splitlines()[:2]
+    assert (run / "evaluation.json").read_bytes() == before
+    assert sorted(path.name for path in (run / "evaluations").iterdir()) == ["001", "002"]
+
+
+def test_evaluate_as_json_in_another_environment(run, capsys):
+    line = f"evaluate {run} --episodes 1 --json --env.kwargs g=5 --env.time_limit 20"
+    assert main.main(line.split()) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["lengths_frames"] == [20]
+    assert values["returns"] == [values["mean"]]
+    assert main.main(f"evaluate {run} --env.id CartPole-v1".split()) == 2
+    told = capsys.readouterr().err
+    assert "CartPole-v1 does not fit this agent" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_finished_run_is_extended(run, tmp_path, capsys):
+    folder = tmp_path / "longer"
+    shutil.copytree(run, folder)
+    assert main.main(f"resume {folder} --training.frames 160 --evaluation.final_episodes 1".split()) == 0
+    assert read_config(folder).training.frames == 160
+    assert read_metrics(folder)[-1]["frames"] == 160
+    assert len(json.loads((folder / "evaluation.json").read_text())["returns"]) == 1
+    for setting in ("--training.batch 3", "--training.updates 9"):
+        assert main.main(f"resume {folder} {setting}".split()) == 2
+        told = capsys.readouterr().err
+        assert "cannot change in a run that has begun" in told
+        assert len(told.splitlines()) == 1
+
+
+def test_checkpoints_of_version_0_1_are_read(run, tmp_path):
+    folder = tmp_path / "old"
+    shutil.copytree(run, folder)
+    for path in checkpoint.paths(folder / "checkpoints"):
+        state = torch.load(path, weights_only=True)
+        old = {name: old for old, name in checkpoint.OLD_KEYS.items()}
+        torch.save({old.get(key, key): part for key, part in state.items()}, path)
+        path.rename(path.with_name(path.name.replace("checkpoint", "decision")))
+    before = read_metrics(folder)
+    assert resume(folder, evaluate=False) == folder
+    assert read_metrics(folder) == before
+
+
+def test_imagine_draws_into_another_folder(run, tmp_path, capsys):
+    assert main.main(["imagine", str(run), "--context", "3", "--horizon", "9", "--out", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "open_loop.png",
+        "open_loop.mp4",
+        "open_loop_error.png",
+    }
+    assert main.main(["imagine", str(run), "--context", "5000"]) == 2
+    assert "context of 5000" in capsys.readouterr().err
+
+
+def test_a_run_is_not_overwritten(run, capsys):
+    assert main.main(["train", "dreamer_v1", "--size", "tiny", "--run", str(run)]) == 2
+    assert "reverie resume" in capsys.readouterr().err
+
+
+def test_resuming_a_finished_run_only_evaluates(run, capsys):
+    before = read_metrics(run, "train")
+    assert main.main(["resume", str(run)]) == 0
+    assert "mean return of 2 episodes" in capsys.readouterr().out
+    assert read_metrics(run, "train") == before
