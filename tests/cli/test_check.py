@@ -30,7 +30,10 @@ def checked(monkeypatch):
         ("dynamics", "RSSM"),
         ("signal", "Divergence"),
         ("planner", "CEM"),
-        ("objective", "RewardSum"),
+        ("latent", "Categorical"),
+        ("forward", "MLPForward"),
+        ("data", "Digits"),
+        ("generative", "VAE"),
         ("learner", "ActorCritic"),
     ],
 )
@@ -57,7 +60,7 @@ def test_an_environment_is_a_kind_too(capsys):
     [
         ("check dynamics RSM", "`dynamics` cannot be `RSM`"),
         ("check dynamics RSSM --detr 3", "There is no setting `detr`. Did you mean deter?"),
-        ("check actor X", "There are: dynamics, signal, planner, objective, learner, env."),
+        ("check actor X", "There are: dynamics, latent, forward, signal, planner, data, generative, learner, env."),
     ],
 )
 def test_a_mistake_is_one_sentence(words, sentence, checked, capsys):

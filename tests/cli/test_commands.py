@@ -210,7 +210,7 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
     [
         (
             "policy --planner CMA",
-            "`planner` cannot be `CMA`; it is one of CEM, ICEM, MPPI, Gradient, CEMThenGradient, RandomShooting.",
+            "`planner` cannot be `CMA`; it is one of CEM, ICEM, ",
         ),
         ("policy --planner.candidats 3", "There is no setting `planner.candidats`. Did you mean planner.candidates?"),
         (

@@ -36,13 +36,13 @@ def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
     if not arguments.use:
         names.refuse_unknown(arguments.recipe, settings)
-    from reverie.config.overrides import override
+    from reverie.config.overrides import leaves, override
     from reverie.recipes import build
 
     config = build(arguments.recipe, arguments.size, getattr(arguments, "env.id"))
     named = {"seed": arguments.seed, "device": arguments.device}
     texts = settings | {path: text for path, text in named.items() if text is not None}
-    if not hasattr(config, "env") and hasattr(getattr(config, "data", None), "env"):
+    if "data.env.id" in leaves(config):
         texts = {f"data.{path}" if path.startswith("env.") else path: text for path, text in texts.items()}
     return override(config, texts)
 

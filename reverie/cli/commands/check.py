@@ -5,17 +5,22 @@ from dataclasses import make_dataclass
 from importlib import import_module
 
 from reverie.cli.commands.arguments import Texts, environment
-
 from reverie.errors import UserError, nearest
 
 KINDS = {
     "dynamics": ("reverie.dynamics", "DynamicsConfig", "check_dynamics"),
+    "latent": ("reverie.dynamics.latents", "LatentConfig", "check_latent"),
+    "forward": ("reverie.dynamics.forward_models", "ForwardConfig", "check_forward_model"),
     "signal": ("reverie.signals", "SignalConfig", "check_signal"),
     "planner": ("reverie.planning", "PlannerConfig", "check_planner"),
-    "objective": ("reverie.planning.objectives", "ObjectiveConfig", "check_objective"),
+    "data": ("reverie.data", "RecordedConfig", "check_data"),
+    "generative": ("reverie.models", "GenerativeConfig", "check_generative"),
     "learner": ("reverie.learners", "LearnerConfig", "check_learner"),
 }
-"""Kind -> the module and the name of its family of configs, and the check in `reverie.testing`."""
+"""Kind -> the module and the name of its family of configs, and the check in `reverie.testing`.
+
+An objective needs a model: check it in Python, by `reverie.testing.check_objective`.
+"""
 
 
 def check(arguments: Namespace, settings: Texts) -> int:

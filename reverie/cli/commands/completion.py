@@ -2,9 +2,8 @@
 
 from argparse import Namespace
 
-from reverie.cli.commands.arguments import Texts
-
 from reverie.cli import names
+from reverie.cli.commands.arguments import Texts
 from reverie.errors import UserError, nearest
 
 SHELLS = {

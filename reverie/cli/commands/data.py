@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.cli.commands.arguments import Texts, environment, print_paths
-
 from reverie.errors import UserError
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from reverie.cli.commands.arguments import Texts, run_config
-
 from reverie.errors import UserError, nearest
 
 _LEAST_WIDTH = 24
@@ -54,10 +53,9 @@ def recipes(arguments: Namespace, _: Texts) -> int:
     from reverie import recipes
 
     names = recipes.names()
-    origin = getattr(recipes, "origin", lambda name: None)
     width = max(map(len, names))
     for name in names:
-        module = origin(name)
+        module = recipes.origin(name)
         print(f"{name:<{width}}  {recipes.describe(name)}{f' ({module})' if module else ''}")
     return 0
 
