@@ -10,10 +10,15 @@
 Fields are annotated with the family (`dynamics: DynamicsConfig`), so type checkers accept a foreign part too.
 """
 
+import functools
+from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from reverie.config.checks import Checked
 from reverie.errors import UserError
+
+T = TypeVar("T")
 
 
 def short_name(cls: type) -> str:
@@ -21,7 +26,7 @@ def short_name(cls: type) -> str:
     return cls.__name__.removesuffix("Config") or cls.__name__
 
 
-class Choice:
+class Choice(Checked):
     """The base of every family. A config that is only a base of others says so: `class X(Family, abstract=True)`."""
 
     _parts: ClassVar[dict[type, list[type]]] = {}
@@ -37,6 +42,10 @@ class Choice:
                 # A module that is loaded again defines its parts anew.
                 parts[:] = [part for part in parts if _place(part) != _place(cls)]
                 parts.append(cls)
+            if cls.__module__.partition(".")[0] != "reverie":
+                for name, method in list(vars(cls).items()):
+                    if name.startswith("build") and callable(method):
+                        setattr(cls, name, _reporting(cls, method))
 
     @classmethod
     def choices(cls) -> dict[str, type]:
@@ -76,6 +85,22 @@ def checked(part: type) -> type:
             "`@dataclass(frozen=True)` above the class."
         )
     return part
+
+
+def _reporting(cls: type, build: Callable[..., T]) -> Callable[..., T]:
+    """A foreign part's `build`, whose errors name the part and its module."""
+
+    @functools.wraps(build)
+    def reporting(*arguments: Any, **named: Any) -> T:
+        try:
+            return build(*arguments, **named)
+        except UserError:
+            raise
+        except Exception as error:
+            part = f"{short_name(cls)} of {cls.__module__}"
+            raise UserError(f"{part} cannot be built: {type(error).__name__}: {error}.") from error
+
+    return reporting
 
 
 def _place(cls: type) -> tuple[str, str]:

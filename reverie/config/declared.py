@@ -7,6 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from reverie.config import plugins
 from reverie.config.choices import checked, is_family, parts_of, short_name
+from reverie.config.renamed import TYPES
 from reverie.errors import UserError, nearest
 
 NOTHING = type(None)
@@ -82,7 +83,7 @@ def chosen(declared: Any, name: str, path: str) -> type:
 
     UserError where there is none, or two plug-ins have one.
     """
-    matches = _named(declared, name)
+    matches = _named(declared, name) or _named(declared, TYPES.get(name.removesuffix("Config") + "Config", name))
     if not matches and any(map(is_family, alternatives(declared))):
         plugins.load_installed()
         matches = _named(declared, name)

@@ -29,6 +29,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "eval_every": ("evaluation.every", "training.evaluate_every"),
     "eval_episodes": ("evaluation.episodes", "episodes"),
     "frame_skip": ("env.repeat",),
+    "futures": ("num_samples",),
     "game": ("env.id", "data.env.id"),
     "gpu": ("device",),
     "iterations": ("training.updates",),

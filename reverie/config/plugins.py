@@ -33,6 +33,8 @@ def use(module: str) -> None:
         if module.endswith(".py"):
             name = _run_script(Path(module))
         else:
+            if "" not in sys.path and str(Path.cwd()) not in sys.path:
+                sys.path.append(str(Path.cwd()))  # a module that lies where the command runs
             importlib.import_module(module)
             name = module
     except UserError:
@@ -42,6 +44,11 @@ def use(module: str) -> None:
         hint = "install its package, or run where it lies" if missing else "mend it, or leave it out"
         raise UserError(f"The plug-in {module} cannot be imported ({_reason(error)}): {hint}.") from error
     _used[name.split(".")[0]] = module
+
+
+def used() -> tuple[str, ...]:
+    """The modules that were named by `use`, for processes that must know the same parts."""
+    return tuple(_used.values())
 
 
 def _run_script(path: Path) -> str:

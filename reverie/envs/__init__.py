@@ -5,6 +5,7 @@ Importing this package imports no simulator: a family loads what it needs when i
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from reverie.config import plugins
@@ -83,7 +84,16 @@ def make_many(config: EnvConfig) -> Environments:
     """`config.count` environments, each in a process of its own if `config.workers`. Close them when done."""
     from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
 
-    return WorkerEnvironments(config, make) if config.workers else SerialEnvironments(config, make)
+    if config.workers:
+        return WorkerEnvironments(config, partial(_make_with, plugins.used()))
+    return SerialEnvironments(config, make)
+
+
+def _make_with(modules: tuple[str, ...], config: EnvConfig) -> Environment:
+    """`make` in another process, which has to know the parts that this one was told to use."""
+    for module in modules:
+        plugins.use(module)
+    return make(config)
 
 
 def list_ids() -> dict[str, list[str]]:

@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 
+from reverie.config.renamed import renamed_parameters
 from reverie.errors import UserError
 from reverie.files import atomic_write
 
 NAME = re.compile(r"(?:checkpoint|decision)-(\d{12})\.pt")
 KEEP = 2
+MODULES = ("agent", "learner", "model")
+"""Keys of a state that hold weights."""
 OLD_KEYS = {"optimisers": "optimizers", "alarm": "collapse_detector", "window": "running_mean"}
 """Keys of a state in version 0.1, and what they are called now."""
 
@@ -44,7 +47,8 @@ def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         if damaged := archive.testzip():
             raise ValueError(f"wrong checksum of {damaged}")
     state = torch.load(path, map_location=device, weights_only=True)
-    return {OLD_KEYS.get(key, key): part for key, part in state.items()} if isinstance(state, dict) else state
+    state = {OLD_KEYS.get(key, key): part for key, part in state.items()}
+    return state | {name: renamed_parameters(state[name]) for name in MODULES if name in state}
 
 
 def newest(folder: Path) -> dict[str, Any]:
