@@ -1,7 +1,9 @@
 """The one exception that a user's mistake raises: a clear sentence that names the fix."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_MOST = 4
 
 
 class UserError(Exception):
@@ -9,6 +11,13 @@ class UserError(Exception):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint ` Did you mean X?` for the closest of `known`, or an empty string where none is close."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {matches[0]}?" if matches else ""
+    """A hint ` Did you mean X?` at the names that begin with `word`, else at the closest; empty where none is close."""
+    names = list(known)
+    beginning = [name for name in names if word and name.startswith(word)]
+    return did_you_mean(beginning or difflib.get_close_matches(word, names, n=1, cutoff=0.5))
+
+
+def did_you_mean(suggestions: Sequence[str]) -> str:
+    """` Did you mean A, B or C?` with at most four suggestions, or an empty string without any."""
+    *others, last = suggestions[:_MOST] or [""]
+    return f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""

@@ -1,5 +1,8 @@
 """Before any test: shapes in annotations are checked at run time, and nothing depends on the machine's speed."""
 
+import os
+
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -15,3 +18,9 @@ torch.set_num_threads(1)
 # No time limit for an example, and the same examples every time.
 settings.register_profile("reverie", deadline=None, derandomize=True)
 settings.load_profile("reverie")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_names(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the command line from writing into the user's cache folder."""
+    os.environ["REVERIE_CACHE"] = str(tmp_path_factory.mktemp("cache"))

@@ -1,4 +1,4 @@
-"""`reverie doctor`: what this machine has for a run, and the command that adds what it lacks."""
+"""`reverie doctor`: what this machine has for a run, and the command that installs what it lacks."""
 
 import importlib.metadata
 import os
@@ -9,8 +9,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
+
+from reverie.config import plugins
 
 _SHOWN = (
     "torch",
@@ -22,13 +25,12 @@ _SHOWN = (
     "av",
     "tensorboard",
 )
-_EXTRA_GIVES = {
+_EXTRAS = {
     "dmc": "the DeepMind Control tasks (`dm_control/walker-walk-v0`)",
     "rope": "the rope and cloth worlds (`reverie/Rope-v0`)",
     "atari": "the Atari games (`ALE/Pong-v5`)",
     "minatar": "the MinAtar games",
     "data": "offline data sets from Minari",
-    "cluster": "suites of runs on a Ray cluster",
     "dev": "what the tests and checks of Reverie itself need",
 }
 _GL_BACKENDS = ("egl", "osmesa", "glfw")
@@ -45,21 +47,22 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. `good` is None where there is nothing to judge."""
+    """One line of the report. `good` is None for a mere fact."""
 
-    section: Literal["versions", "devices", "rendering", "room", "extras"]
+    section: Literal["versions", "devices", "rendering", "room", "extras", "plug-ins"]
     name: str
     text: str
     good: bool | None = None
 
 
 def examine(folder: Path | None = None) -> Iterator[Finding]:
-    """Look at this machine; findings come as they are made. `folder`: where runs would be written."""
+    """Examine this machine and yield each finding at once. `folder` is where runs would be written."""
     yield from _versions()
     yield from _devices()
     yield from _rendering()
     yield from _room(folder or Path.cwd())
     yield from _extras()
+    yield from _plugins()
 
 
 def report(findings: Iterator[Finding]) -> None:
@@ -116,7 +119,7 @@ def _why_not(backend: str, probe: str, seconds: float) -> str | None:
     try:
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return f"gave no picture within {seconds:.0f} s"
+        return f"drew nothing within {seconds:.0f} s"
     last_line = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
     return f"does not draw: {last_line[:80]}" if ended.returncode else None
 
@@ -131,7 +134,7 @@ def _room(folder: Path) -> Iterator[Finding]:
 
 
 def _free_memory() -> int | None:
-    """Bytes that a new process can have; None where the system does not tell."""
+    """Bytes that a new process can have; None where the system does not report them."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -146,7 +149,7 @@ def _free_memory() -> int | None:
 
 
 def _extras() -> Iterator[Finding]:
-    """Each extra that the package declares, and what is missing from it or too old or new for it."""
+    """Each extra that the package declares, with its missing packages and those of a wrong version."""
     from packaging.requirements import Requirement
 
     try:
@@ -164,9 +167,21 @@ def _extras() -> Iterator[Finding]:
                 problems.append(f"{requirement.name} is missing")
             elif not requirement.specifier.contains(version, prereleases=True):
                 problems.append(f"{requirement.name} is {version}, not {requirement.specifier}")
-        gives = _EXTRA_GIVES.get(extra, "more")
+        gives = _EXTRAS.get(extra, "more")
         fix = f"; {', '.join(problems)}: run `pip install 'reverie[{extra}]'`" if problems else ""
         yield Finding("extras", extra, gives + fix, not problems)
+
+
+def _plugins() -> Iterator[Finding]:
+    """Each installed package that adds parts, Reverie's own environments first, and whether it can be imported."""
+    modules = {"reverie_worlds": "reverie_worlds"} | {name: point.module for name, point in plugins.installed().items()}
+    for name, module in modules.items():
+        try:
+            import_module(module)
+        except Exception as error:
+            yield Finding("plug-ins", name, f"cannot be imported: {type(error).__name__}: {error}", False)
+        else:
+            yield Finding("plug-ins", name, f"{module} {_version(name) or ''}".rstrip(), True)
 
 
 def _version(name: str) -> str | None:

@@ -9,9 +9,8 @@ before its fields:
 so that `--model.dynamics.latent Categorical` swaps the part and later leaves set its fields.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
-from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from reverie.config.choices import short_name
@@ -28,11 +27,11 @@ from reverie.config.declared import (
     join,
     value_type,
 )
-from reverie.config.renamed import OPTIONS
-from reverie.errors import UserError, nearest
+from reverie.config.hints import group_hint, hint
+from reverie.config.renamed import current_key
+from reverie.errors import UserError
 
 C = TypeVar("C")
-_FEW = 20  # settings that one sentence can list
 
 
 def leaves(config: Any) -> dict[str, Any]:
@@ -57,9 +56,21 @@ def override(config: C, texts: Mapping[str, str]) -> C:
     Raises `UserError` for an unknown path or a text that does not fit.
     """
     for path in sorted(texts, key=lambda path: path.count(".")):
-        keys = [OPTIONS.get(key, key) for key in path.split(".")]  # options of 0.1 are understood too
-        config = _with(type(config), config, keys, texts[path], ".".join(keys))
+        try:
+            config = _with(type(config), config, path.split("."), texts[path], path)
+        except _UnknownPath:
+            raise unknown_setting(path, list(leaves(config))) from None
     return config
+
+
+def unknown_setting(path: str, settings: Sequence[str]) -> UserError:
+    """The error for a `path` that is none of `settings`, with a hint at what was meant."""
+    suggestion = hint(path, settings) or " `reverie show RECIPE` lists them all."
+    return UserError(f"There is no setting `{path}`.{suggestion}")
+
+
+class _UnknownPath(Exception):
+    """No setting has this path."""
 
 
 def _leaves(declared: Any, value: Any, path: str) -> Iterable[tuple[str, Any]]:
@@ -80,26 +91,14 @@ def _with(declared: Any, value: Any, keys: list[str], text: str, path: str) -> A
     if not keys:
         return _parsed(declared, value, text, path)
     key, *rest = keys
-    if is_dataclass(value) and key in declared_types(type(value)):
-        part = _with(declared_types(type(value))[key], getattr(value, key), rest, text, path)
-        return replace(value, **{key: part})
+    if is_dataclass(value):
+        key = current_key(type(value), key)
+        if key in declared_types(type(value)):
+            part = _with(declared_types(type(value))[key], getattr(value, key), rest, text, path)
+            return replace(value, **{key: part})
     if isinstance(value, dict) and key in value:
         return {**value, key: _with(value_type(declared), value[key], rest, text, path)}
-    parent = path.split(".")[: -len(keys)]
-    raise UserError(f"There is no setting `{path}`.{_hint(declared, value, '.'.join(parent), path)}")
-
-
-def _hint(declared: Any, value: Any, parent: str, path: str) -> str:
-    """The known leaf below the last config that exists, preferring one with the same last word."""
-    known = [leaf for leaf, _ in _leaves(declared, value, parent)]
-    same_word = [leaf for leaf in known if leaf.split(".")[-1] == path.split(".")[-1]]
-    if same_word:
-        return f" Did you mean {same_word[0]}?"
-    by_word = {leaf.split(".")[-1]: leaf for leaf in known if leaf != parent}
-    if 0 < len(by_word) <= _FEW:
-        matched = get_close_matches(path.split(".")[-1], by_word, n=1)
-        return f" Did you mean {by_word[matched[0]]}?" if matched else f" There is {', '.join(by_word.values())}."
-    return nearest(path, known) or " `reverie show RECIPE` lists them all."
+    raise _UnknownPath
 
 
 def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:
@@ -116,8 +115,9 @@ def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:
         except ValueError:
             continue
     if configs or isinstance(value, dict):
-        known = ", ".join(leaf for leaf, _ in _leaves(declared, value, path)) or "nothing"
-        raise UserError(f"`{path}` is a group of settings and takes no value itself; it holds {known}.")
+        inside = [leaf for leaf, _ in _leaves(declared, value, path)]
+        suggestion = group_hint(path, inside) or f"; it holds {', '.join(inside) or 'nothing'}."
+        raise UserError(f"`{path}` is a group of settings and takes no value itself{suggestion}")
     raise UserError(f"`{path}` should be {in_words(declared)}, but `{text}` was given.")
 
 

@@ -31,13 +31,21 @@ KEYS_OF = {
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
-OPTIONS = KEYS | {old: new for keys in KEYS_OF.values() for old, new in keys.items()}
-"""Keys as they may stand in a dotted option."""
+OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {
     "guess.": "prior_net.",
     "standardise.": "normalize.",
 }
 """Parts of parameters' names in saved weights."""
+
+
+def current_key(cls: type, key: str) -> str:
+    """The name of today for a key of the config `cls`, which may be one of 0.1."""
+    return key if key in getattr(cls, "__dataclass_fields__", ()) else _keys_of(cls.__name__).get(key, key)
+
+
+def _keys_of(kind: str) -> dict[str, str]:
+    return KEYS | KEYS_OF.get(kind, {})
 
 
 def renamed(tree: Any) -> Any:
@@ -48,7 +56,7 @@ def renamed(tree: Any) -> Any:
         return tree
     kind = tree.get("type")
     kind = TYPES.get(kind, kind) if isinstance(kind, str) else None
-    own = KEYS | KEYS_OF.get(kind or "", {}) if kind else {}
+    own = _keys_of(kind) if kind else {}
     result = {own.get(key, key): renamed(value) for key, value in tree.items()}
     if kind:
         result["type"] = kind

@@ -1,5 +1,8 @@
 import importlib.metadata
+import tomllib
 from collections import namedtuple
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +41,7 @@ def test_rendering_survives_any_driver(monkeypatch, probe, text, good):
 def test_rendering_gives_up_on_a_driver_that_hangs_and_names_the_fix(monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: "3.17")
     findings = list(doctor._rendering("import time; time.sleep(600)", seconds=0.1))
-    assert "gave no picture" in found(findings, "egl").text
+    assert "drew nothing" in found(findings, "egl").text
     assert "apt-get install libegl1" in found(findings, "fix").text
 
 
@@ -76,6 +79,23 @@ def test_a_missing_extra_tells_what_it_gives_and_the_command(monkeypatch):
         "dm_control is missing: run `pip install 'reverie[dmc]'`"
     )
     assert (dmc.good, dev.good) == (False, True)
+
+
+def test_plugins_are_listed_with_what_is_wrong(monkeypatch):
+    points = {name: EntryPoint(name, module, "reverie") for name, module in (("lab", "json"), ("bad", "no_module"))}
+    monkeypatch.setattr(doctor.plugins, "installed", lambda: points)
+    listed = list(doctor._plugins())
+    assert [(finding.name, finding.good) for finding in listed] == [
+        ("reverie_worlds", True),
+        ("lab", True),
+        ("bad", False),
+    ]
+    assert "cannot be imported: ModuleNotFoundError" in listed[-1].text
+
+
+def test_every_extra_is_described():
+    project = tomllib.loads((Path(doctor.__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(doctor._EXTRAS) == set(project["optional-dependencies"])
 
 
 def test_report_has_a_heading_a_section(capsys):

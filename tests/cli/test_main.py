@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from argparse import Namespace
 from dataclasses import fields
 from typing import get_args
@@ -9,12 +10,15 @@ from typing import get_args
 import pytest
 
 from reverie.cli import main
-from reverie.cli.commands import given
-from reverie.config.declared import short_name
+from reverie.cli.commands import arguments
+from reverie.cli.parsing import Command
+from reverie.config.choices import short_name
 from reverie.errors import UserError
 from reverie.planning import PlannerConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import ObjectiveConfig
+
+VISIBLE = [name for name, command in main.COMMANDS.items() if not command.hidden]
 
 
 @pytest.fixture
@@ -28,23 +32,25 @@ def called(monkeypatch):
             return 0
 
         replaced = {**vars(command), "run": record}
-        monkeypatch.setitem(main.COMMANDS, name, main.Command(**replaced))
+        monkeypatch.setitem(main.COMMANDS, name, Command(**replaced))
     return calls
 
 
 def test_help_loads_nothing_heavy():
     heavy = ["torch", "gymnasium", "matplotlib", "numpy", "tensorboard", "cv2", "rich", "av"]
     code = (
-        "import sys; from reverie.cli.main import main, COMMANDS\n"
-        "codes = [main(['--help'])] + [main([name, '--help']) for name in COMMANDS] + [main(['trian'])]\n"
+        "import sys; from reverie.cli.main import main\n"
+        f"codes = [main(['--help'])] + [main([name, '--help']) for name in {VISIBLE}] + [main(['trian'])]\n"
+        "main(['_complete', 'tr'])\n"
         f"print('EXIT', codes, 'HEAVY', [name for name in {heavy} if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.splitlines()[-1] == f"EXIT {[0] * (len(main.COMMANDS) + 1) + [2]} HEAVY []"
+    assert ended.stdout.splitlines()[-1] == f"EXIT {[0] * (len(VISIBLE) + 1) + [2]} HEAVY []"
 
 
-@pytest.mark.parametrize("name", main.COMMANDS)
-def test_every_help_has_an_example_that_parses(name, called, capsys):
+@pytest.mark.parametrize("name", VISIBLE)
+def test_every_help_has_an_example_that_parses(name, called, capsys, monkeypatch):
+    monkeypatch.setattr(main.plugins, "use", lambda module: None)
     assert main.main([name, "--help"]) == 0
     assert main.COMMANDS[name].example in capsys.readouterr().out
     assert main.main(main.COMMANDS[name].example.split()[1:]) == 0
@@ -54,7 +60,8 @@ def test_every_help_has_an_example_that_parses(name, called, capsys):
 def test_without_a_command_the_overview_is_shown(capsys):
     assert main.main([]) == 0
     shown = capsys.readouterr().out
-    assert all(f"\n  {name} " in shown for name in main.COMMANDS)
+    assert all(f"\n  {name} " in shown for name in VISIBLE)
+    assert "study" not in shown
 
 
 def test_settings_are_told_from_options(called):
@@ -88,12 +95,49 @@ def test_evaluate_helps_with_what_there_is(capsys):
     for union in (PlannerConfig, ObjectiveConfig):
         assert all(re.search(rf"\b{short_name(config)}\b", shown) for config in get_args(union))
     leaves = {field.name for field in fields(PlanningConfig)} - {"exploration"}  # evaluations do not explore
-    assert set(main.COMMANDS["evaluate"].settings.first_words) == leaves
+    assert {"env", *leaves} == set(main.COMMANDS["evaluate"].settings.first_words)
     defaults = PlanningConfig()
     assert f"(default: {short_name(type(defaults.planner))})" in shown
     assert f"{short_name(type(defaults.objective))} (default)" in shown
     assert (defaults.num_samples, defaults.warm_start) == (0, True)
     assert "reverie show" not in shown
+
+
+def test_resume_takes_the_settings_of_a_longer_run(called):
+    assert main.main(["resume", "runs/x", "--training.frames", "4e4", "--evaluation.every", "100"]) == 0
+    assert called[0][2] == {"training.frames": "4e4", "evaluation.every": "100"}
+
+
+def test_a_flag_takes_no_value(called):
+    assert main.main(["evaluate", "runs/x", "--json", "--env.kwargs", "g=5.0"]) == 0
+    assert main.main(["evaluate", "--episodes", "3", "runs/x"]) == 0
+    assert [call[1]["json"] for call in called] == [True, False]
+    assert called[0][2] == {"env.kwargs": "g=5.0"}
+
+
+def test_modules_are_imported_before_the_command(called, monkeypatch):
+    used = []
+    monkeypatch.setattr(main.plugins, "use", lambda module: used.append((module, len(called))))
+    assert main.main(["recipes", "--use", "my_lab.parts", "--use=other"]) == 0
+    assert main.main(["recipes"]) == 0
+    assert used == [("my_lab.parts", 0), ("other", 0)]
+
+
+def test_an_optional_place_may_follow_options(called):
+    assert main.main(["show", "dreamer_v1", "--size", "tiny", "model.dynamics"]) == 0
+    assert called[0][1]["part"] == "model.dynamics"
+
+
+def test_one_frame_lies_between_main_and_the_command(monkeypatch):
+    frames = []
+
+    def record(arguments: Namespace, settings: dict[str, str]) -> int:
+        frames.extend(frame.name for frame in traceback.extract_stack())
+        return 0
+
+    monkeypatch.setitem(main.COMMANDS, "doctor", Command(record, "stop", "reverie doctor"))
+    assert main.main(["doctor"]) == 0
+    assert frames[-2:] == ["main", "record"]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +148,14 @@ def test_evaluate_helps_with_what_there_is(capsys):
         ("train dreamer_v1 --seed", "The option `--seed` needs a value"),
         ("train dreamer_v1 --env.workers --seed 1", "The option `--env.workers` needs a value"),
         ("train dreamer_v1 extra", "unrecognized arguments: extra"),
+        ("evaluate runs/x --json=yes", "The option `--json` takes no value: leave `=yes` out."),
+        ("train dreamer_v1 --env CartPole-v1", "has no option `--env`. Did you mean --env.id?"),
+        ("train dreamer_v1 --gpu 0", "has no option `--gpu`. Did you mean --device?"),
+        ("train dreamer_v1 --logdir out", "has no option `--logdir`. Did you mean --run?"),
+        ("recipes --use no_such_module", "no_such_module cannot be imported"),
+        ("study latents --size tiny", "run `python -m studies latents` there."),
+        ("completion bsh", "There is no completion for `bsh`. Did you mean bash?"),
+        ("check dynamcs RSSM", "There are no checks for `dynamcs`. Did you mean dynamics?"),
         ("evaluate runs/x --epsiodes 3", "has no option `--epsiodes`. Did you mean --episodes?"),
         ("evaluate runs/x --planer CEM", "has no option `--planer`. Did you mean --planner?"),
         ("evaluate runs/x --exploration 0.1", "has no option `--exploration`."),
@@ -128,7 +180,7 @@ def test_interruption_has_its_own_exit_code(monkeypatch, capsys):
     def interrupted(arguments: Namespace, settings: dict[str, str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(main.COMMANDS, "doctor", main.Command(interrupted, "stop", "reverie doctor"))
+    monkeypatch.setitem(main.COMMANDS, "doctor", Command(interrupted, "stop", "reverie doctor"))
     assert main.main(["doctor"]) == 130
     assert capsys.readouterr().err == "reverie: Interrupted.\n"
 
@@ -151,4 +203,4 @@ def test_a_run_folder_near_the_typed_one_is_named(tmp_path):
     (tmp_path / "dreamer_v1-0").mkdir()
     (tmp_path / "dreamer_v1-0" / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"Did you mean .*dreamer_v1-0\?"):
-        given.run_folder(str(tmp_path / "dreamer_v-0"))
+        arguments.run_folder(str(tmp_path / "dreamer_v-0"))

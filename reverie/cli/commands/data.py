@@ -5,7 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reverie.cli.commands.given import Texts, environment, print_paths
+from reverie.cli.commands.arguments import Texts, environment, print_paths
+from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from reverie.progress import Progress
@@ -48,3 +49,9 @@ def collect(arguments: Namespace, settings: Texts) -> int:
         print(f"  minari   {arguments.minari}")
     print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
     return 0
+
+
+def study(arguments: Namespace, _: Texts) -> int:
+    """`reverie study NAME`, which has moved."""
+    name = next(iter(arguments.words), "NAME")
+    raise UserError(f"Studies belong to the repository, not to the package: run `python -m studies {name}` there.")

@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 
-from reverie.cli.commands.given import Texts, print_paths, run_folder
+from reverie.cli.commands.arguments import Texts, print_paths, run_folder
 
 
 def evaluate(arguments: Namespace, settings: Texts) -> int:

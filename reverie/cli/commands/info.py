@@ -1,37 +1,62 @@
-"""Commands that tell: `show`, `recipes`, `envs`, `check-env`, `doctor`, `version`."""
+"""Commands that inform: `show`, `recipes`, `envs`, `doctor`, `version`."""
 
 import importlib.metadata
+import shutil
+import sys
+import textwrap
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from reverie.cli.commands.given import Texts, built, environment
+from reverie.cli.commands.arguments import Texts, run_config
 from reverie.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    pass
+_LEAST_WIDTH = 24
+"""Columns that a description gets at least."""
 
 
 def show(arguments: Namespace, settings: Texts) -> int:
-    """`reverie show RECIPE`"""
-    from reverie.config.overrides import as_text, leaves
-
-    shown = leaves(built(arguments, settings))
-    width = max(map(len, shown))
-    for path, value in shown.items():
-        print(f"{path:<{width}}  {as_text(value)}".rstrip())
+    """`reverie show RECIPE [PART]`"""
+    from reverie.cli import names
+    from reverie.config.describe import describe
+    from reverie.config.overrides import as_text, leaves, unknown_setting
     from reverie.recipes import document
 
-    print(f"\n{document(arguments.recipe)}")
+    config, part = run_config(arguments, settings), arguments.part
+    values = {path: as_text(value) for path, value in leaves(config).items()}
+    shown = {path: value for path, value in values.items() if not part or f"{path}.".startswith(f"{part}.")}
+    if not shown:
+        raise unknown_setting(part, list(values))
+    _print_settings(shown, describe(config))
+    if not part:
+        print(f"\n{document(arguments.recipe)}")
+    names.refresh()
     return 0
+
+
+def _print_settings(values: Mapping[str, str], descriptions: Mapping[str, str]) -> None:
+    """Print path, value and description: wrapped in a terminal, else one line a setting, for `grep`."""
+    path_width, value_width = max(map(len, values)), min(20, max(map(len, values.values())))
+    left = path_width + value_width + 4
+    indent, wrapped = "\n" + " " * left, sys.stdout.isatty()
+    for path, value in values.items():
+        text = descriptions.get(path, "")
+        setting = f"{path:<{path_width}}  {value:<{value_width}}"
+        if not wrapped:
+            print(f"{setting}  # {text}" if text else setting.rstrip())
+            continue
+        lines = textwrap.wrap(text, max(_LEAST_WIDTH, shutil.get_terminal_size().columns - left))
+        print(f"{setting}  {indent.join(lines)}".rstrip())
 
 
 def recipes(arguments: Namespace, _: Texts) -> int:
     """`reverie recipes`"""
-    from reverie.recipes import describe, names
+    from reverie import recipes
 
-    width = max(map(len, names()))
-    for name in names():
-        print(f"{name:<{width}}  {describe(name)}")
+    names = recipes.names()
+    width = max(map(len, names))
+    for name in names:
+        module = recipes.origin(name)
+        print(f"{name:<{width}}  {recipes.describe(name)}{f' ({module})' if module else ''}")
     return 0
 
 
@@ -41,24 +66,24 @@ def envs(arguments: Namespace, _: Texts) -> int:
 
     word = arguments.filter or ""
     families = list_ids()
-    found = {family: [id for id in ids if word.lower() in id.lower()] for family, ids in families.items()}
-    if word and not any(found.values()):
-        known = [id for ids in families.values() for id in ids]
-        raise UserError(f"No environment has `{word}` in its id.{nearest(word, known)} `reverie envs` lists all.")
-    for family, ids in found.items():
+    matching = {family: [id for id in ids if word.lower() in id.lower()] for family, ids in families.items()}
+    if word and not any(matching.values()):
+        every = [id for ids in families.values() for id in ids]
+        raise UserError(f"No environment has `{word}` in its id.{nearest(word, every)} `reverie envs` lists all.")
+    for family, ids in matching.items():
         if ids or not word:
-            print("\n  ".join([family, *ids]))
+            print("\n  ".join([family, *(f"{id}{_origin(id)}" for id in ids)]))
     return 0
 
 
-def check_env(arguments: Namespace, settings: Texts) -> int:
-    """`reverie check-env ID`; exit code 1 where the environment breaks the contract."""
-    from reverie.testing.environments import check
+def _origin(env_id: str) -> str:
+    """The package of an environment that another package has registered with Gymnasium, in parentheses."""
+    import gymnasium
 
-    config = environment(arguments.id, settings)
-    complaints = check(config)
-    print("\n".join(complaints) or f"{config.id} keeps the contract.")
-    return 1 if complaints else 0
+    spec = gymnasium.registry.get(env_id)
+    place = getattr(spec, "entry_point", None) or "gymnasium"
+    package = (place if isinstance(place, str) else place.__module__).split(":")[0].split(".")[0]
+    return "" if package == "gymnasium" else f"  ({package})"
 
 
 def doctor(arguments: Namespace, _: Texts) -> int:

@@ -4,12 +4,12 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from reverie.cli.commands.given import Texts, built, print_paths, run_folder
+from reverie.cli.commands.arguments import Texts, print_paths, run_config, run_folder
 
 
 def train(arguments: Namespace, settings: Texts) -> int:
     """`reverie train RECIPE`"""
-    config = built(arguments, settings)
+    config = run_config(arguments, settings)
     from reverie.runs.interrupt import Interrupted
     from reverie.runs.loop import train
 

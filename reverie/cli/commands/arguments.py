@@ -1,4 +1,4 @@
-"""What was named and typed, as a config, an environment or a run's folder; and how results are printed."""
+"""From arguments and settings to a config, an environment or a run's folder; and how results are printed."""
 
 from argparse import Namespace
 from dataclasses import make_dataclass
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 Texts = dict[str, str]
-"""What the user typed for settings of the config, by dotted path."""
+"""The settings that the user typed, by dotted path, as text."""
 
 
 def environment(env_id: str, settings: Texts) -> "EnvConfig":
-    """The environment that was named, with its settings that were typed."""
+    """Build the config of the environment `env_id` with the user's settings."""
     from reverie.config.overrides import override
     from reverie.envs.base import EnvConfig
 
@@ -25,19 +25,30 @@ def environment(env_id: str, settings: Texts) -> "EnvConfig":
     return override(wrapper(EnvConfig(id=env_id)), settings).env
 
 
-def built(arguments: Namespace, settings: Texts) -> "RunConfig":
-    """The recipe's config with the settings that were typed."""
-    from reverie.config.overrides import override
-    from reverie.recipes import build
+def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
+    """Build the recipe's config with the user's settings.
+
+    Where recordings are learned from, `env.NAME` means `data.env.NAME`.
+    """
+    from reverie.cli import names
 
     if "recipe" in settings:
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
+    if not arguments.use:
+        names.refuse_unknown(arguments.recipe, settings)
+    from reverie.config.overrides import leaves, override
+    from reverie.recipes import build
+
+    config = build(arguments.recipe, arguments.size, getattr(arguments, "env.id"))
     named = {"seed": arguments.seed, "device": arguments.device}
     texts = settings | {path: text for path, text in named.items() if text is not None}
-    return override(build(arguments.recipe, arguments.size, getattr(arguments, "env.id")), texts)
+    if "data.env.id" in leaves(config):
+        texts = {f"data.{path}" if path.startswith("env.") else path: text for path, text in texts.items()}
+    return override(config, texts)
 
 
 def run_folder(text: str) -> Path:
+    """The folder of a run. Raises `UserError` where it holds none, and names a similar one."""
     folder = Path(text)
     if (folder / "config.json").is_file():
         return folder
@@ -47,6 +58,7 @@ def run_folder(text: str) -> Path:
 
 
 def print_paths(paths: dict[str, Path]) -> None:
+    """Print the files that a command has written, one a line."""
     width = max(map(len, paths), default=0)
-    for what, path in paths.items():
-        print(f"  {what:<{width}}  {path}")
+    for label, path in paths.items():
+        print(f"  {label:<{width}}  {path}")

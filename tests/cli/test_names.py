@@ -1,0 +1,97 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from reverie import recipes
+from reverie.cli import names
+from reverie.config.overrides import leaves
+from reverie.errors import UserError
+
+ENVS = ["Pendulum-v1", "dm_control/walker-walk-v0", "ALE/Pong-v5", "MinAtar/breakout-v1"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """The file that `refresh` writes where no plug-in is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REVERIE_CACHE", str(tmp_path_factory.mktemp("names")))
+        patch.setattr("reverie.envs.list_ids", lambda: {env_id: [env_id] for env_id in ENVS})
+        patch.setattr(names.plugins, "installed", dict)
+        names._stamp.cache_clear()
+        names.refresh()
+        yield names.path().read_text()
+        names._stamp.cache_clear()
+
+
+@pytest.fixture
+def known(text, cache, monkeypatch):
+    """The names in the file of this test."""
+    monkeypatch.setattr(names.plugins, "installed", dict)
+    cache.mkdir()
+    names.path().write_text(text)
+    return names.read()
+
+
+def test_names_are_written_once(known, monkeypatch):
+    assert sorted(known["settings"]) == recipes.names()
+    assert known["envs"] == ENVS
+    assert "training.frames" in known["settings"]["dreamer_v1"]
+    written = names.path().stat().st_mtime_ns
+    names.refresh()
+    assert names.path().stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("env_id", [*ENVS, "CartPole-v1", "dm_control/cartpole-swingup-v0", "reverie/Rope-v0"])
+@pytest.mark.parametrize("recipe", ["dreamer_v1", "dreamer_v2", "planet", "cfm", "vae", "cvae", "state_space"])
+def test_no_setting_that_exists_is_refused(recipe, env_id, known):
+    for size in recipes.SIZES:
+        try:
+            config = recipes.build(recipe, size, env_id)
+        except UserError:
+            continue
+        for path in leaves(config):
+            names.refuse_unknown(recipe, {path: "1"})
+    names.refuse_unknown(recipe, {"model": "1", "model.anything": "2", "env.time_limit": "3", "data.env": "x"})
+
+
+def test_a_setting_that_no_recipe_has_is_refused_with_a_hint(known):
+    with pytest.raises(UserError, match=r"There is no setting `training.framse`. Did you mean training.frames\?"):
+        names.refuse_unknown("dreamer_v1", {"training.framse": "1"})
+
+
+def test_names_of_version_0_1_are_not_refused(known):
+    names.refuse_unknown("dreamer_v1", {"behavior.actor_optimiser.lr": "1", "env.settings": "a=1"})
+
+
+@pytest.mark.parametrize("reason", ["edited", "plugin", "missing", "damaged"])
+def test_in_doubt_the_config_decides(reason, known, monkeypatch):
+    if reason == "edited":
+        names.path().write_text(json.dumps(known | {"stamp": "older"}))
+    elif reason == "plugin":
+        monkeypatch.setattr(names.plugins, "installed", lambda: {"my_lab": None})
+    elif reason == "missing":
+        names.path().unlink()
+    else:
+        names.path().write_text("{")
+    names.refuse_unknown("dreamer_v1", {"training.framse": "1"})
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("reverie.envs.list_ids", dict)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("REVERIE_CACHE", str(tmp_path / "file" / "folder"))
+    names.refresh()
+    assert names.read() == {}
+
+
+def test_a_typing_mistake_is_answered_without_torch(known, cache):
+    code = (
+        "import sys; from reverie.cli.main import main; from reverie.config import plugins\n"
+        "plugins.installed = dict\n"
+        "print(main(['train', 'dreamer_v1', '--training.framse', '3']), 'torch' in sys.modules)"
+    )
+    environment = {"REVERIE_CACHE": str(cache)}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert ended.stdout == "2 False\n"
