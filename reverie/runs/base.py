@@ -40,19 +40,15 @@ class Report(Protocol):
 
     def episode(self, undiscounted_return: float, decisions: int) -> None:
         """A training episode has ended."""
-        ...
 
     def evaluation(self, values: dict[str, float]) -> None:
         """An evaluation has ended."""
-        ...
 
     def features(self, values: dict[str, float], size: int | None = None) -> None:
         """Measures of the features, of `size` dimensions, in which a collapse would show."""
-        ...
 
     def progress(self, message: str | None = None) -> None:
         """Something goes on, as `message` says."""
-        ...
 
 
 @dataclass

@@ -4,6 +4,7 @@ Results go to `evaluations/001/`, `002/`, ... in the run's folder: `evaluation.j
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -160,12 +161,10 @@ def new_folder(folder: Path) -> Path:
     """The next of `evaluations/001`, `002`, ... of a run, made."""
     for number in count(1):
         path = folder / "evaluations" / f"{number:03d}"
-        try:
+        with suppress(FileExistsError):
             path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError
+            break
+    return path
 
 
 def goal_image(agent: Agent, goal: str | Path | Image) -> dict[str, Image]:

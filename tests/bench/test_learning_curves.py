@@ -24,6 +24,7 @@ def learning(tmp_path, monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
     few = ["--size", "tiny", "--set", "training.frames=500", "env.time_limit=50"]
     for line in (["first", "--seeds", "0", "1", *few], ["second", "--recipe", "planet", *few, "--beside", "first"]):

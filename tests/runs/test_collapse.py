@@ -113,6 +113,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
+@pytest.mark.slow
 def test_a_killed_run_gives_the_same_warnings(tmp_path, monkeypatch):
     config = collapsing(updates=60, log_every=10, checkpoint_every=20, evaluate_every=30)
     uninterrupted = read_metrics(reverie.train(config, tmp_path / "uninterrupted", evaluate=False))

@@ -27,13 +27,12 @@ from reverie.envs import vector
 from reverie.errors import UserError
 from reverie.learners.evolution import EvolutionConfig
 from reverie.runs import checkpoint
-from reverie.runs.base import Clock
 from reverie.runs.config import OnlineConfig
 from reverie.runs.logger import read_metrics
-from reverie.runs.online import OnlineRun
 
 SUPPORT = Path(__file__).parents[1] / "support"
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 
 
 def result(folder: Path) -> tuple[list[str], bytes]:
@@ -294,24 +293,6 @@ def test_the_seed_decides_what_a_run_computes(folder, uninterrupted):
     other = folder.with_name("other")
     reverie.train(reverie.OnlineConfig(**{**vars(config), "seed": 1}), other, evaluate=False)
     assert result(other)[0] != result(uninterrupted)[0]
-
-
-@pytest.mark.parametrize(
-    ("since", "decisions", "pretrain", "updates", "due"),
-    [
-        (-1, 500, 10, 0, 0),  # prefill
-        (60, 60, 10, 0, 10),  # right after it
-        (60, 69, 10, 10, 0),  # a round is not over
-        (60, 70, 10, 10, 2),
-        (60, 70, 10, 11, 1),  # resumed within a round
-        (60, 95, 0, 0, 6),
-    ],
-)
-def test_updates_due(since, decisions, pretrain, updates, due):
-    run = object.__new__(OnlineRun)
-    run.config = small_run.config(pretrain=pretrain)
-    run.learning_since, run.clock = since, Clock(decisions=decisions, updates=updates)
-    assert run.updates_due() == due
 
 
 @pytest.mark.parametrize("updates", [1, 4])

@@ -1,6 +1,7 @@
 """Models fitted to recorded data: learned, saved, killed and resumed like everything else."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,10 +53,17 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-@pytest.mark.parametrize("config", [digits, fork, state_space])
+@pytest.fixture(scope="module", params=[digits, fork, state_space])
+def uninterrupted(request, tmp_path_factory) -> tuple[Callable[[], OfflineConfig], Path]:
+    """What makes a config, and the folder of its run."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    return request.param, reverie.train(request.param(), folder, evaluate=False)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("update", [21, 40, 59])
-def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
-    reverie.train(config(), tmp_path / "uninterrupted", evaluate=False)
+def test_a_killed_run_resumes_bit_for_bit(uninterrupted, update, tmp_path, monkeypatch):
+    config, whole = uninterrupted
     real = OfflineRun.next_batch
 
     def draw(run):
@@ -68,7 +76,7 @@ def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch)
         reverie.train(config(), tmp_path / "killed", evaluate=False)
     monkeypatch.setattr(OfflineRun, "next_batch", real)
     reverie.resume(tmp_path / "killed", evaluate=False)
-    assert result(tmp_path / "killed") == result(tmp_path / "uninterrupted")
+    assert result(tmp_path / "killed") == result(whole)
 
 
 def test_reports_come_at_their_intervals(tmp_path):

@@ -62,6 +62,7 @@ def trained(tmp_path_factory):
     return folder, recorder, shown
 
 
+@pytest.mark.slow
 def test_the_same_files_as_the_command(trained):
     folder, _, _ = trained
     from pathlib import Path
@@ -72,6 +73,7 @@ def test_the_same_files_as_the_command(trained):
     assert read_config(Path(folder)).env.id == "python/Slide-v0"
 
 
+@pytest.mark.slow
 def test_callbacks_get_every_event(trained):
     _, recorder, shown = trained
     assert set(recorder.events) == {"progress", "episode", "train", "evaluation", "checkpoint"}
@@ -79,6 +81,7 @@ def test_callbacks_get_every_event(trained):
     assert any((progress.message or "").startswith("evaluating, episode 1 of 1") for progress in shown)
 
 
+@pytest.mark.slow
 def test_a_run_in_a_class_needs_it_again(trained, monkeypatch):
     folder, _, _ = trained
     monkeypatch.setattr(from_python, "_GIVEN", {})
@@ -87,6 +90,7 @@ def test_a_run_in_a_class_needs_it_again(trained, monkeypatch):
             call()
 
 
+@pytest.mark.slow
 def test_resuming_and_evaluating_in_the_class(trained):
     folder, _, _ = trained
     reverie.resume(folder, env=worlds.Slide, frames=140, evaluate=False)
@@ -99,6 +103,7 @@ def test_resuming_and_evaluating_in_the_class(trained):
     assert other.values["lengths_frames"] == [6]
 
 
+@pytest.mark.slow
 def test_imagination_without_a_folder(trained):
     folder, _, _ = trained
     imagined = imagine(reverie.load(folder), context=2, horizon=3)
@@ -106,6 +111,7 @@ def test_imagination_without_a_folder(trained):
     assert imagined.loop.imagined.shape[0] == 5
 
 
+@pytest.mark.slow
 def test_one_object_is_played_and_left_open(tmp_path):
     closed = []
 
@@ -151,6 +157,7 @@ def test_the_time_left_counts_steps_and_updates_apart():
     assert pace.remaining(100, 10) == pytest.approx(6)
 
 
+@pytest.mark.slow
 def test_a_model_towards_an_image(tmp_path, capsys):
     """CFM on an environment without goals of its own ends with an agent, which a file sends to an image."""
     from PIL import Image

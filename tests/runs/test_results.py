@@ -12,6 +12,8 @@ from reverie.runs.config import read_config
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
