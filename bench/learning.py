@@ -52,16 +52,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--beside", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--set", nargs="*", default=[], metavar="LEAF=VALUE", type=setting)
-    asked = parser.parse_args()
-    for name in asked.beside:
+    arguments = parser.parse_args()
+    for name in arguments.beside:
         if not results(name).exists():
             parser.error(f"--beside {name}: there is no {results(name)}; measure it first")
     try:
-        base = override(recipes.build(asked.recipe, asked.size, asked.env), dict(asked.set))
-        seeds = [learn(asked, replace(base, seed=seed)) for seed in asked.seeds]
+        base = override(recipes.build(arguments.recipe, arguments.size, arguments.env), dict(arguments.set))
+        seeds = [learn(arguments, replace(base, seed=seed)) for seed in arguments.seeds]
     except UserError as error:
         parser.error(str(error))
-    found = {
+    result = {
         "command": "python bench/learning.py " + " ".join(sys.argv[1:]),
         "env": base.env.id,
         "machine": {"cores": torch.get_num_threads(), "platform": platform.platform(), "torch": torch.__version__},
@@ -69,9 +69,9 @@ def main() -> None:
         "seeds": seeds,
         "config": encode(base),
     }
-    results(asked.name).write_text(json.dumps(found, indent=1))
-    draw(asked.name, found, asked.beside)
-    print(f"{asked.name}: mean {found['mean']:.1f}, by seed {[round(seed['mean'], 1) for seed in seeds]}")
+    results(arguments.name).write_text(json.dumps(result, indent=1))
+    draw(arguments.name, result, arguments.beside)
+    print(f"{arguments.name}: mean {result['mean']:.1f}, by seed {[round(seed['mean'], 1) for seed in seeds]}")
 
 
 def setting(text: str) -> tuple[str, str]:
@@ -82,10 +82,10 @@ def setting(text: str) -> tuple[str, str]:
     return leaf, value
 
 
-def learn(asked: argparse.Namespace, config) -> dict:
+def learn(arguments: argparse.Namespace, config) -> dict:
     """Train or resume one seed, evaluate it, and return its row."""
-    folder = Path("runs/bench") / f"{asked.name}-{config.seed}"
-    clock = folder.parent / f"{asked.name}-{config.seed}.seconds"
+    folder = Path("runs/bench") / f"{arguments.name}-{config.seed}"
+    clock = folder.parent / f"{arguments.name}-{config.seed}.seconds"
     before, started, shown = float(clock.read_text()) if clock.exists() else 0.0, time.time(), 0.0
     time_is_up = False
 
@@ -99,7 +99,7 @@ def learn(asked: argparse.Namespace, config) -> dict:
             print(
                 f"{config.seed} {spent:6.0f} s {progress.done} frames {progress.updates} updates {recent}", flush=True
             )
-        if asked.minutes and spent > 60 * asked.minutes and not time_is_up:
+        if arguments.minutes and spent > 60 * arguments.minutes and not time_is_up:
             time_is_up = True
             signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, saved
 
@@ -130,16 +130,16 @@ def learn(asked: argparse.Namespace, config) -> dict:
     return row
 
 
-def draw(name: str, found: dict, beside: list[str]) -> None:
+def draw(name: str, measured: dict, beside: list[str]) -> None:
     """Evaluations, the final one last, before training episodes; other results and published points of the task.
 
     Where only the final one was made, the mean of the last five training episodes stands for the others. Results are
     called by their recipes, or by their names where two have the same recipe.
     """
-    by_name = {name: found} | {other: read(other) for other in beside}
-    recipe = {one: result["config"]["recipe"] for one, result in by_name.items()}
+    by_name = {name: measured} | {other: read(other) for other in beside}
+    recipe = {other: result["config"]["recipe"] for other, result in by_name.items()}
     plain = len(set(recipe.values())) == len(recipe)
-    results = {recipe[one] if plain else one: result for one, result in by_name.items()}
+    results = {recipe[other] if plain else other: result for other, result in by_name.items()}
     evaluations, training = {}, {}
     for label, result in results.items():
         for seed in result["seeds"]:
@@ -147,13 +147,13 @@ def draw(name: str, found: dict, beside: list[str]) -> None:
             shown = seed["evaluations"] or smooth(seed["episodes"])
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
             training[line] = [thinned(seed["episodes"])]
-    longest, published = max(seed["frames"] for seed in found["seeds"]), {}
+    longest, published = max(seed["frames"] for seed in measured["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
-        points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(found["env"]), {}).items()]
+        points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(measured["env"]), {}).items()]
         if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
             published[f"{method}, published"] = near
     path = HERE.parent / "docs" / "images" / f"{name}_curves.png"
-    style = Style(f"{found['env']}: evaluations, training faint", "environment frames", "episode return")
+    style = Style(f"{measured['env']}: evaluations, training faint", "environment frames", "episode return")
     plot(path, evaluations, style, faint=training, stars=published)
 
 

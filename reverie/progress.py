@@ -1,4 +1,4 @@
-"""What a run tells those who watch it: `Progress` for displays, `Callback` for events."""
+"""What a run reports while it trains: `Progress` for displays, `Callback` for events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

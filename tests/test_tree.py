@@ -16,12 +16,12 @@ def make(value: float) -> dict:
 
 
 def test_map_reaches_every_tensor_and_keeps_the_rest():
-    found = tree.map(lambda x, y: x + 10 * y, make(1.0), make(2.0))
-    assert found["a"].x.tolist() == [[21.0] * 3] * 2
-    assert found["a"].name == "kept"
-    assert found["b"][0].tolist() == [21.0, -21.0]
-    assert found["b"][1:] == (None, 5)
-    assert found["c"][0].tolist() == [11.0, 11.0]
+    result = tree.map(lambda x, y: x + 10 * y, make(1.0), make(2.0))
+    assert result["a"].x.tolist() == [[21.0] * 3] * 2
+    assert result["a"].name == "kept"
+    assert result["b"][0].tolist() == [21.0, -21.0]
+    assert result["b"][1:] == (None, 5)
+    assert result["c"][0].tolist() == [11.0, 11.0]
 
 
 def test_leaves_come_in_a_fixed_order():
@@ -29,24 +29,24 @@ def test_leaves_come_in_a_fixed_order():
 
 
 def test_stack():
-    found = tree.stack([Leaf(torch.tensor([1.0, 2.0])), Leaf(torch.tensor([3.0, 4.0]))], dim=1)
-    assert found.x.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    result = tree.stack([Leaf(torch.tensor([1.0, 2.0])), Leaf(torch.tensor([3.0, 4.0]))], dim=1)
+    assert result.x.tolist() == [[1.0, 3.0], [2.0, 4.0]]
 
 
 def test_where_selects_along_the_leading_axes():
     yes, no = {"v": torch.ones(2, 3), "s": torch.ones(2)}, {"v": torch.zeros(2, 3), "s": torch.zeros(2)}
-    found = tree.where(torch.tensor([True, False]), yes, no)
-    assert found["v"].tolist() == [[1.0] * 3, [0.0] * 3]
-    assert found["s"].tolist() == [1.0, 0.0]
+    result = tree.where(torch.tensor([True, False]), yes, no)
+    assert result["v"].tolist() == [[1.0] * 3, [0.0] * 3]
+    assert result["s"].tolist() == [1.0, 0.0]
 
 
 def test_detach_stops_the_gradient():
     weight = torch.ones(2, requires_grad=True)
-    found = tree.detach({"x": weight * 2})
-    assert not found["x"].requires_grad
-    assert found["x"].tolist() == [2.0, 2.0]
+    result = tree.detach({"x": weight * 2})
+    assert not result["x"].requires_grad
+    assert result["x"].tolist() == [2.0, 2.0]
 
 
 def test_flatten_batch_keeps_sequences_together():
-    found = tree.flatten_batch({"x": torch.arange(6).reshape(2, 3)})
-    assert found["x"].tolist() == [0, 1, 2, 3, 4, 5]
+    result = tree.flatten_batch({"x": torch.arange(6).reshape(2, 3)})
+    assert result["x"].tolist() == [0, 1, 2, 3, 4, 5]

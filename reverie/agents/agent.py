@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,9 +23,9 @@ from reverie.planning.objectives import GoalObjectiveConfig
 from reverie.spaces import EnvSpec
 from reverie.types import ActNoise, State
 
-Obs = Mapping[str, np.ndarray] | Mapping[str, Tensor]
-"""One observation or a batch of them, by name."""
 Flags = np.ndarray | Tensor | None
+A = TypeVar("A", np.ndarray, Tensor)
+"""The kind of array that observations and actions are."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,10 @@ class Agent(nn.Module):
         belief = self.model.dynamics.noise(batch, generator=generator)
         return ActNoise(belief, actor, exploration if explore else None)
 
-    @overload
-    def act(
-        self, carry: Carry | None, obs: Mapping[str, np.ndarray], is_first: Flags = None, noise: ActNoise | None = None
-    ) -> tuple[Carry, np.ndarray]: ...
-
-    @overload
-    def act(
-        self, carry: Carry | None, obs: Mapping[str, Tensor], is_first: Flags = None, noise: ActNoise | None = None
-    ) -> tuple[Carry, Tensor]: ...
-
     @torch.no_grad()
     def act(
-        self, carry: Carry | None, obs: Obs, is_first: Flags = None, noise: ActNoise | None = None
-    ) -> tuple[Carry, np.ndarray | Tensor]:
+        self, carry: Carry | None, obs: Mapping[str, A], is_first: Flags = None, noise: ActNoise | None = None
+    ) -> tuple[Carry, A]:
         """Update the belief by `obs` and choose an action in the library's form (`envs.conversions`).
 
         `obs`: by the names in `config.spec.obs`, one observation or a batch with leading axis B. `carry`: returned by
@@ -120,9 +110,9 @@ class Agent(nn.Module):
         action, actor_state = self.actor.act(belief, actor_state, noise)
         carry = Carry(belief, action, actor_state)
         action = action[0] if single else action
-        return carry, action if isinstance(obs[name], Tensor) else action.cpu().numpy()
+        return carry, action if isinstance(obs[name], Tensor) else action.cpu().numpy()  # pyrefly: ignore
 
-    def tensors(self, obs: Obs, single: bool) -> dict[str, Tensor]:
+    def tensors(self, obs: Mapping[str, np.ndarray | Tensor], single: bool) -> dict[str, Tensor]:
         """An observation as a batch of tensors on the agent's device. UserError if it does not fit."""
         device = next(self.parameters()).device
         if missing := self.config.spec.obs.keys() - obs.keys():

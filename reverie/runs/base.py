@@ -40,19 +40,15 @@ class Report(Protocol):
 
     def episode(self, undiscounted_return: float, decisions: int) -> None:
         """A training episode has ended."""
-        ...
 
     def evaluation(self, values: dict[str, float]) -> None:
         """An evaluation has ended."""
-        ...
 
     def features(self, values: dict[str, float], size: int | None = None) -> None:
         """Measures of the features, of `size` dimensions, in which a collapse would show."""
-        ...
 
     def progress(self, message: str | None = None) -> None:
         """Something goes on, as `message` says."""
-        ...
 
 
 @dataclass
@@ -186,24 +182,14 @@ class Run(ABC, Generic[C]):
     def save_result(self) -> None:
         """Write the trained model or agent alone, for those who use it."""
 
-    def save_data(self) -> None:
-        """Write the data that the state refers to, before the state; nothing here."""
-        return
-
-    def tidy_data(self) -> None:
-        """Remove data that no checkpoint refers to any more; nothing here."""
-        return
-
     def message(self) -> str | None:
         """What the display shows besides the numbers."""
         return None
 
     def save(self) -> Path:
-        """Write a checkpoint: first the data, then the state that refers to it, then the result."""
-        self.save_data()
+        """Write a checkpoint, then the result."""
         path = checkpoint.write(self.folder / "checkpoints", self.progress_count, self.state())
         self.save_result()
-        self.tidy_data()
         return path
 
     def state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Checkpoint files: written atomically, the last two kept, read back with `weights_only=True`.
+"""Checkpoint files: written atomically, only the last two remain, read back with `weights_only=True`.
 
 A file is `checkpoint-N.pt`, N counted in agent steps or in updates. `decision-N.pt` of version 0.1 is read too.
 """

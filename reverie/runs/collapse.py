@@ -52,7 +52,7 @@ class CollapseDetector:
         """New warnings by kind, from `std`, `std_median`, `std_min` and `rankme`, as far as they are given.
 
         `size` is the number of dimensions that the rank is compared with. The first scale read counts as the start's,
-        unless `observe_metrics` has kept an earlier one.
+        unless `observe_metrics` has an earlier one.
         """
         self._begin()
         warnings: dict[Kind, str] = {}

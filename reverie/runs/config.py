@@ -127,7 +127,7 @@ class OfflineConfig:
 
     @property
     def env(self) -> EnvConfig | None:
-        """The environment that the data are from; None where it is not known, as for recordings."""
+        """The environment that the data are from; None where the recordings name none."""
         return self.data.environment()
 
 

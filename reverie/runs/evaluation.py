@@ -4,6 +4,7 @@ Results go to `evaluations/001/`, `002/`, ... in the run's folder: `evaluation.j
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -23,42 +24,17 @@ from reverie.evaluation import films, open_loop, plan_picture
 from reverie.evaluation.goals import goal_environment, image_distances
 from reverie.evaluation.imagination import FPS, HORIZON, imagine_episode
 from reverie.evaluation.open_loop import OpenLoop
-from reverie.evaluation.returns import Evaluation
 from reverie.evaluation.returns import evaluate as play
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import RewardAndValueConfig
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.online import load_value
-from reverie.runs.results import (
-    Results,
-    mean_return,
-    pursue_goals,
-    return_values,
-    write_json,
-)
+from reverie.runs.results import Results, mean_return, pursue_goals, return_values, write_json
 from reverie.spaces import EnvSpec
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 Image = UInt8[np.ndarray, "H W C"]
-
-
-@dataclass(frozen=True)
-class EvaluationResult(Results):
-    """`values` as in the file: `returns`, `lengths_frames`, `mean`, `standard_deviation`, `env`, `seed`, or `goals`."""
-
-    evaluation: Evaluation | None = None
-    """The episodes themselves; None where goals were pursued by name."""
-
-    @property
-    def returns(self) -> list[float]:
-        """Undiscounted returns, in the environment's unit."""
-        return self.values.get("returns", [])
-
-    @property
-    def mean(self) -> float:
-        """The mean return; NaN where goals were pursued by name."""
-        return self.values.get("mean", float("nan"))
 
 
 def evaluate(
@@ -73,7 +49,7 @@ def evaluate(
     out: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
-) -> EvaluationResult:
+) -> Results:
     """Play episodes with the agent of a run's folder, or with an `Agent`. Earlier results are not overwritten.
 
     Args:
@@ -109,8 +85,7 @@ def evaluate(
     _check_named_goals(config, names)
     place = Path(out) if out is not None else Path(".") if folder is None else new_folder(folder)
     place.mkdir(parents=True, exist_ok=True)
-    results = pursue_goals(place, agent, config, names, episodes, seed)
-    return EvaluationResult(results.values | {"env": config.id, "seed": seed}, results.files, results.sentences)
+    return pursue_goals(place, agent, config, names, episodes, seed)
 
 
 @dataclass(frozen=True)
@@ -166,7 +141,7 @@ def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mappi
 
 
 def environment_of(agent: Agent, env: EnvArgument | None) -> EnvConfig:
-    """The environment to play in. UserError where none is known, or the one given does not fit the agent."""
+    """The environment to play in. UserError without one, or where it does not fit the agent."""
     if env is None:
         from_python.require(agent.config.env)
         return agent.config.world
@@ -186,12 +161,10 @@ def new_folder(folder: Path) -> Path:
     """The next of `evaluations/001`, `002`, ... of a run, made."""
     for number in count(1):
         path = folder / "evaluations" / f"{number:03d}"
-        try:
+        with suppress(FileExistsError):
             path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError
+            break
+    return path
 
 
 def goal_image(agent: Agent, goal: str | Path | Image) -> dict[str, Image]:
@@ -202,6 +175,10 @@ def goal_image(agent: Agent, goal: str | Path | Image) -> dict[str, Image]:
         raise UserError(f"A goal image says nothing of the rest that this agent sees: {', '.join(spec)}.")
     height, _, channels = space.shape
     if isinstance(goal, np.ndarray):
+        if goal.ndim != 3 or goal.shape[2] != channels or goal.dtype != np.uint8:
+            raise UserError(
+                f"The goal is an array {goal.shape} of {goal.dtype}: give one (height, width, {channels}) of uint8."
+            )
         return {name: resize(goal, height)}
     from PIL import Image as Pictures
 
@@ -225,7 +202,7 @@ def _play(
     out: str | Path | None,
     seed: int,
     goal: dict[str, Image] | None = None,
-) -> EvaluationResult:
+) -> Results:
     if moment is not None:
         plan_picture.planning_actor(agent)
     evaluation = play(agent, config, episodes, seed, video is not None, moment)
@@ -256,7 +233,7 @@ def _play(
         files["plans"] = plan_picture.draw(path, picture, plan_picture.title(agent, picture))
     if place is not None:
         files["evaluation"] = write_json(place / "evaluation.json", values)
-    return EvaluationResult(values, files, sentences, evaluation)
+    return Results(values, files, sentences, evaluation)
 
 
 def _is_picture(goal: str | Path | Image | None) -> bool:
@@ -278,12 +255,12 @@ def _check_named_goals(config: EnvConfig, names: tuple[str, ...]) -> None:
         if "has no observation 'goal'" not in str(error):
             raise
         raise UserError(
-            f"{config.id} knows no goal {names[0]!r} by name: give an image file, such as --goal up.png."
+            f"{config.id} has no goal named {names[0]!r}: give an image file, such as --goal up.png."
         ) from error
 
 
 def _as_seen(spec: EnvSpec) -> EnvConfig:
-    """How an agent that knows no environment sees one: the observations, image size and repeat that it learned from."""
+    """The environment settings that the recordings of `spec` imply: observations, image size and action repeat."""
     sizes = [space.shape[0] for space in spec.obs.values() if space.is_image]
     return EnvConfig(observe=tuple(spec.obs), image_size=sizes[0] if sizes else 64, repeat=spec.repeat)
 

@@ -8,7 +8,7 @@ Everything that depends on the machine's speed goes to lines of kind `timing`. T
 function of config and seed alone: bit for bit the same whether a run was interrupted or not.
 
 TensorBoard's event file is written here in the foreground, not by its `SummaryWriter`: that one needs two
-seconds to import, writes in a thread that survives no fork, and tells of a full disk only by a traceback.
+seconds to import, writes in a thread that survives no fork, and reports a full disk only by a traceback.
 """
 
 import errno
@@ -20,6 +20,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -48,8 +49,6 @@ class Logger:
         self, folder: Path, axis: Axis = "frames", resume_at: int | None = None, purge_step: int | None = None
     ):
         self._path, self._axis = Path(folder) / "metrics.jsonl", axis
-        self._events: _Events | None = None
-        self._events_folder = Path(folder) / "tensorboard"
         self._purge_step = purge_step
         with _full_disk_is_a_user_error(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +78,9 @@ class Logger:
             moment: dict[str, Any] = {"kind": line_kind, "frames": frames, "decisions": decisions, "updates": updates}
             numbers = {name: float(value) for name, value in line_values.items()}
             self._append(moment | {name: _as_json(number) for name, number in numbers.items()})
-            self._show({f"{line_kind}/{name}": number for name, number in numbers.items()}, moment[self._axis])
+            scalars = {f"{line_kind}/{name}": number for name, number in numbers.items()}
+            with _full_disk_is_a_user_error(self._path):
+                self._events.scalars(scalars, moment[self._axis])
 
     def alarm(self, frames: int, decisions: int, updates: int, name: str, text: str) -> None:
         """Log a warning: what has gone wrong, by a `name` for programs and a sentence for people."""
@@ -88,14 +89,11 @@ class Logger:
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
         """Show a picture in TensorBoard. `image`: (H, W, channels) uint8."""
-        with _full_disk_is_a_user_error(self._path):
-            self._open_events().image(name, _png(image), image.shape[0], image.shape[1], step)
+        self._show(name, image[None], step, "PNG")
 
     def video(self, name: str, frames: np.ndarray, step: int, fps: float) -> None:
         """Show a film in TensorBoard, as a GIF that loops. `frames`: (T, H, W, channels) uint8."""
-        height, width = frames.shape[1:3]
-        with _full_disk_is_a_user_error(self._path):
-            self._open_events().image(name, _gif(frames, fps), height, width, step)
+        self._show(name, frames, step, "GIF", save_all=True, duration=1000 / fps, loop=0)
 
     def position(self) -> int:
         """Bytes of `metrics.jsonl` written so far, and by now safely on the disk."""
@@ -105,7 +103,7 @@ class Logger:
 
     def close(self) -> None:
         self._lines.close()
-        if self._events:
+        if "_events" in vars(self):
             with _full_disk_is_a_user_error(self._path):
                 self._events.close()
 
@@ -115,20 +113,24 @@ class Logger:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @cached_property
+    def _events(self) -> "_Events":
+        return _Events(self._path.parent / "tensorboard", self._purge_step)
+
     def _append(self, line: dict[str, Any]) -> None:
         text = (json.dumps(line, allow_nan=False) + "\n").encode()
         with _full_disk_is_a_user_error(self._path):
             if self._lines.write(text) != len(text):
                 raise OSError(errno.ENOSPC, "only a part of the line could be written")
 
-    def _show(self, scalars: dict[str, float], step: int) -> None:
-        with _full_disk_is_a_user_error(self._path):
-            self._open_events().scalars(scalars, step)
+    def _show(self, name: str, frames: np.ndarray, step: int, file_format: str, **options: float) -> None:
+        from PIL import Image
 
-    def _open_events(self) -> "_Events":
-        if self._events is None:
-            self._events = _Events(self._events_folder, self._purge_step)
-        return self._events
+        first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in as_colors(frames)]
+        encoded = io.BytesIO()
+        first.save(encoded, file_format, append_images=rest, **options)
+        with _full_disk_is_a_user_error(self._path):
+            self._events.image(name, encoded.getvalue(), first.height, first.width, step)
 
 
 def read_metrics(folder: Path, kind: Kind | None = None) -> list[dict[str, Any]]:
@@ -206,20 +208,3 @@ class _Events:
     def _write(self, event: Any) -> None:
         event.wall_time = time.time()
         self._records.write(event.SerializeToString())
-
-
-def _png(image: np.ndarray) -> bytes:
-    from PIL import Image
-
-    encoded = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(as_colors(image))).save(encoded, "PNG")
-    return encoded.getvalue()
-
-
-def _gif(frames: np.ndarray, fps: float) -> bytes:
-    from PIL import Image
-
-    first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in as_colors(frames)]
-    encoded = io.BytesIO()
-    first.save(encoded, "GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
-    return encoded.getvalue()

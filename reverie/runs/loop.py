@@ -241,5 +241,5 @@ class FiniteCheck:
         torch.save({"batch": vars(batch), "metrics": metrics}, path)
         raise UserError(
             f"Update {self.run.clock.updates} gave {', '.join(names)} that are not finite: the batch is in {path}, and "
-            f"the last good checkpoint was kept; look at the batch, or start anew with a smaller learning rate."
+            f"the last good checkpoint remains; look at the batch, or start anew with a smaller learning rate."
         )

@@ -43,7 +43,6 @@ class OfflineRun(Run[OfflineConfig]):
         self.update = make_update(self.model, None, self.optimizers, config.training.execution)
         self.ready = False
         """Whether the data are loaded and the model is calibrated by them."""
-        self.loading: str | None = None
 
     def _agent(self) -> Agent | None:
         """The model with the config's actor; None without one, and for discrete actions, which no planner takes."""
@@ -92,13 +91,8 @@ class OfflineRun(Run[OfflineConfig]):
         """Load the data, once; after that there is nothing between updates."""
         if self.ready:
             return
-
-        def say(text: str) -> None:
-            self.loading = text
-            report.progress()
-
-        self.recorded.load(say)
-        self.ready, self.loading = True, None
+        self.recorded.load(report.progress)
+        self.ready = True
         length = self.config.training.length
         if self.config.start is None:
             self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
@@ -126,9 +120,6 @@ class OfflineRun(Run[OfflineConfig]):
         report.features(measures, model.dynamics.feature_size)
         start = self.collapse_detector.start
         return measures | ({"scale": measures["std"] / start} if start else {})
-
-    def message(self) -> str | None:
-        return self.loading
 
     def save_result(self) -> None:
         """Write `model.json` and `model.safetensors`, which `load_model` reads; an agent's files too, if it acts."""

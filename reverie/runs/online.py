@@ -55,8 +55,6 @@ class OnlineRun(Run[OnlineConfig]):
         self.carry: Carry = self.agent.initial(self.environments.count)
         self.stored = 0
         """Replay columns that have been written to the disk."""
-        self.no_longer_needed = 0
-        """Columns before this one belong to neither of the two checkpoints on disk."""
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
 
@@ -145,15 +143,15 @@ class OnlineRun(Run[OnlineConfig]):
     def save_result(self) -> None:
         self.agent.save(self.folder)
 
-    def save_data(self) -> None:
-        """Write the replay's new columns."""
+    def save(self) -> Path:
+        """Write the replay's new columns, then the checkpoint that refers to them; remove those without one."""
         self.replay.write(self.folder / "replay", since=self.stored)
         # The older of the two checkpoints needs the ring as it was then.
-        self.no_longer_needed = self.stored - self.replay.capacity
+        no_longer_needed = self.stored - self.replay.capacity
         self.stored = self.replay.total
-
-    def tidy_data(self) -> None:
-        replays.prune(self.folder / "replay", self.no_longer_needed)
+        path = super().save()
+        replays.prune(self.folder / "replay", no_longer_needed)
+        return path
 
     def state(self) -> dict[str, Any]:
         return super().state() | {

@@ -2,12 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from reverie.progress import Callback, Callbacks, Progress
+from reverie.progress import Callback, Callbacks, OnProgress, Progress
 from reverie.runs.base import Run
 from reverie.runs.logger import Kind
 
@@ -48,61 +48,54 @@ class Pace:
         return sum(counts[kind] * fmean(times) for kind, times in self.times.items() if times)
 
 
+class _Listener(Callback):
+    """A function of each `Progress`, as a `Callback`."""
+
+    def __init__(self, function: OnProgress) -> None:
+        self._function = function
+
+    def on_progress(self, progress: Progress) -> None:
+        self._function(progress)
+
+
 class Reporter:
     """Implements `Report` for one life of a run; nothing that it does changes what the run computes."""
 
     def __init__(self, run: Run, callbacks: Sequence[Callbacks]) -> None:
         self.run, self.pace = run, Pace()
-        self.callbacks = [callback for callback in callbacks if isinstance(callback, Callback)]
-        self.listeners = [callback for callback in callbacks if not isinstance(callback, Callback)]
+        self.callbacks = [x if isinstance(x, Callback) else _Listener(x) for x in callbacks]
         self.started, self.started_at = time.monotonic(), run.progress[0]
         self.values: dict[str, float] = {}
         self.returns: list[float] = []
         self.latest_evaluation: float | None = None
         self.shown = 0.0
 
-    def _write(self, kind: Kind, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
-        clock = self.run.clock
-        self.run.logger.write(kind, clock.frames, clock.decisions, clock.updates, values, timing)
-
     def episode(self, undiscounted_return: float, decisions: int) -> None:
         """Log a training episode."""
         self.returns.append(undiscounted_return)
         self._write("episode", {"return": undiscounted_return, "decisions_long": decisions})
-        progress = self._show()
-        for callback in self.callbacks:
-            callback.on_episode(progress, undiscounted_return, decisions)
+        self._show(lambda callback, progress: callback.on_episode(progress, undiscounted_return, decisions))
 
     def training(self) -> None:
         """Log the means of the training metrics since the last line, and the speed."""
         if self.run.running_mean.count == 0:
             return
-        self.values = self.run.running_mean.means()
+        self.values = values = self.run.running_mean.means()
         seconds = time.monotonic() - self.started
         speed = (self.run.progress[0] - self.started_at) / max(seconds, 1e-9)
-        self._write("train", self.values, {"seconds": seconds, f"{self.run.unit}_per_second": speed})
-        of_features = {
-            name.removeprefix("features/"): x for name, x in self.values.items() if name.startswith("features/")
-        }
-        self.features(of_features)
-        progress = self._show()
-        for callback in self.callbacks:
-            callback.on_train(progress, self.values)
+        self._write("train", values, {"seconds": seconds, f"{self.run.unit}_per_second": speed})
+        self.features({name.removeprefix("features/"): x for name, x in values.items() if name.startswith("features/")})
+        self._show(lambda callback, progress: callback.on_train(progress, values))
 
     def evaluation(self, values: dict[str, float]) -> None:
         """Log an evaluation."""
         self._write("evaluation", values)
         self.latest_evaluation = values.get("return", self.latest_evaluation)
-        progress = self._show()
-        for callback in self.callbacks:
-            callback.on_evaluation(progress, values)
+        self._show(lambda callback, progress: callback.on_evaluation(progress, values))
 
     def checkpoint(self, path: Path) -> None:
-        """Tell the callbacks of a checkpoint."""
-        if self.callbacks:
-            progress = self._show()
-            for callback in self.callbacks:
-                callback.on_checkpoint(progress, path)
+        """Report a new checkpoint to the callbacks."""
+        self._show(lambda callback, progress: callback.on_checkpoint(progress, path))
 
     def features(self, values: dict[str, float], size: int | None = None) -> None:
         """Log a warning where measures of the features, of `size` dimensions, show a new collapse."""
@@ -115,17 +108,20 @@ class Reporter:
 
     def progress(self, message: str | None = None) -> None:
         """Show how far the run is, a few times a second at most."""
-        if (self.callbacks or self.listeners) and time.monotonic() - self.shown > _SECONDS_BETWEEN:
-            self._show(message)
+        if self.callbacks and time.monotonic() - self.shown > _SECONDS_BETWEEN:
+            self._show(message=message)
 
-    def _show(self, message: str | None = None) -> Progress:
-        progress = self._progress(message)
-        self.shown = time.monotonic()
-        for listener in self.listeners:
-            listener(progress)
+    def _write(self, kind: Kind, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
+        clock = self.run.clock
+        self.run.logger.write(kind, clock.frames, clock.decisions, clock.updates, values, timing)
+
+    def _show(self, event: Callable[[Callback, Progress], None] | None = None, message: str | None = None) -> None:
+        """Call `on_progress` of every callback, then `event` with it."""
+        self.shown, progress = time.monotonic(), self._progress(message)
         for callback in self.callbacks:
             callback.on_progress(progress)
-        return progress
+            if event is not None:
+                event(callback, progress)
 
     def _progress(self, message: str | None) -> Progress:
         run = self.run

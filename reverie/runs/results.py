@@ -43,9 +43,21 @@ class Results:
     values: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     sentences: list[str] = field(default_factory=list)
+    evaluation: Evaluation | None = None
+    """The episodes themselves; None of a model that does not act, and where goals were pursued by name."""
 
     def __add__(self, other: "Results") -> "Results":
         return Results(self.values | other.values, self.files | other.files, self.sentences + other.sentences)
+
+    @property
+    def returns(self) -> list[float]:
+        """Undiscounted returns, in the environment's unit."""
+        return self.values.get("returns", [])
+
+    @property
+    def mean(self) -> float:
+        """The mean return; NaN without episodes."""
+        return self.values.get("mean", float("nan"))
 
 
 def summarize(folder: str | Path) -> Results:
@@ -80,11 +92,11 @@ def _of_agent(folder: Path, config: OnlineConfig) -> Results:
     longest = max(evaluation.episodes, key=lambda episode: len(episode.steps))
     with suppress(UserError):  # a world model may do without decoded images, and has no imagination to draw then
         files |= open_loop.draw(folder, imagine_episode(agent, longest))
-    return Results(values, files, [mean_return(evaluation.returns, config.env)])
+    return Results(values, files, [mean_return(evaluation.returns, config.env)], evaluation)
 
 
 def return_values(evaluation: Evaluation, env: EnvConfig, seed: int) -> dict[str, Any]:
-    """The numbers of an evaluation: undiscounted returns, lengths in frames, mean and standard deviation."""
+    """The numbers of an evaluation: undiscounted returns, lengths in frames, mean, deviation, environment."""
     mean = float(np.mean(evaluation.returns))
     values: dict[str, Any] = {
         "returns": evaluation.returns,
@@ -94,6 +106,8 @@ def return_values(evaluation: Evaluation, env: EnvConfig, seed: int) -> dict[str
         "env": env.id,
         "seed": seed,
     }
+    if env.kwargs:
+        values["kwargs"] = list(env.kwargs)
     human = normalized(env, mean)
     return values if human is None else values | {"human_normalized": human}
 
@@ -104,7 +118,8 @@ def mean_return(returns: list[float], env: EnvConfig) -> str:
     deviation = f" (standard deviation {stdev(returns):.1f})" if len(returns) > 1 else ""
     human = normalized(env, mean)
     beside = "" if human is None else f", human-normalized {human:.1%}"
-    return f"mean return of {len(returns)} episodes: {mean:.1f}{deviation}{beside}"
+    episodes = f"{len(returns)} episode{'s' if len(returns) > 1 else ''}"
+    return f"mean return of {episodes}: {mean:.1f}{deviation}{beside}"
 
 
 def draw_curve(folder: Path, config: OnlineConfig, final: Evaluation) -> Path:
@@ -221,8 +236,9 @@ def pursue_goals(
     for name in names:
         pursuit, measures[name] = goals.pursue_beside_random(agent, env, name, episodes, seed)
         files[f"film of {name}"] = goals.filmstrip(folder / f"goal-{name}.png", pursuit)
-    write_json(files["goals"], {"env": env.id, "episodes": episodes, "seed": seed, "goals": measures})
-    return Results({"goals": measures}, files, goals.sentences(measures, episodes))
+    values = {"env": env.id, "episodes": episodes, "seed": seed, "goals": measures}
+    write_json(files["goals"], values)
+    return Results(values, files, goals.sentences(measures, episodes))
 
 
 def draw_samples(folder: str | Path, count: int = 64, seed: int = 0, out: str | Path | None = None) -> Path:

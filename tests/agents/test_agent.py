@@ -51,8 +51,8 @@ def test_acting_filters_as_training_does():
     for t in range(6):
         obs = {name: value[:, t].numpy() for name, value in batch.obs.items()}
         carry, _ = agent.act(carry, obs, batch.is_first[:, t].numpy())
-        found = agent.model.dynamics.features(carry.belief)
-        torch.testing.assert_close(found, trace.features[:, t], rtol=1e-5, atol=1e-5)
+        features = agent.model.dynamics.features(carry.belief)
+        torch.testing.assert_close(features, trace.features[:, t], rtol=1e-5, atol=1e-5)
 
 
 class Scripted(torch.nn.Module):
@@ -136,7 +136,7 @@ def test_saved_and_loaded_it_acts_alike(tmp_path, discrete):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["agent.json", "agent.safetensors"]
 
 
-def test_what_cannot_be_loaded_is_said(tmp_path):
+def test_load_refuses_a_folder_without_an_agent(tmp_path):
     with pytest.raises(UserError, match="holds no trained agent"):
         reverie.load(tmp_path)
     make().save(tmp_path)

@@ -26,7 +26,7 @@ def silence(policy) -> None:
         nn.init.zeros_(parameter)
 
 
-def test_a_raw_output_of_0_gives_the_initial_spread():
+def test_a_raw_output_of_0_gives_the_initial_std():
     policy = continuous(init_std=5.0, min_std=1e-4)
     silence(policy)
     mean, std = policy.stats(torch.randn(2, 4))
@@ -34,7 +34,7 @@ def test_a_raw_output_of_0_gives_the_initial_spread():
     torch.testing.assert_close(std, torch.full((2, 3), 5.0001))
 
 
-def test_the_mean_is_kept_within_its_scale():
+def test_the_mean_stays_within_its_scale():
     policy = continuous(mean_scale=5.0)
     silence(policy)
     policy.net.net[-1].bias.data[:3] = torch.tensor([1.0, -100.0, 0.0])
@@ -54,8 +54,8 @@ def test_actions_stay_in_bounds_and_follow_the_noise():
 
 def test_normal_exploration_is_clipped():
     policy = continuous(exploration=0.5)
-    found = policy.explore(torch.tensor([[0.0, 0.9, -1.0]]), torch.tensor([[1.0, 1.0, -3.0]]))
-    assert found.tolist() == [[0.5, 1.0, -1.0]]
+    action = policy.explore(torch.tensor([[0.0, 0.9, -1.0]]), torch.tensor([[1.0, 1.0, -3.0]]))
+    assert action.tolist() == [[0.5, 1.0, -1.0]]
 
 
 def test_the_entropy_is_that_of_the_action_averaged_over_the_noise():
@@ -81,8 +81,8 @@ def test_epsilon_greedy():
     """The first number decides whether to explore, the highest of the others which action."""
     policy = discrete(exploration=0.25)
     action = torch.eye(3)[[0, 0]]
-    found = policy.explore(action, torch.tensor([[0.2, 0.1, 0.1, 0.9], [0.3, 0.1, 0.1, 0.9]]))
-    assert found.tolist() == [[0, 0, 1], [1, 0, 0]]
+    action = policy.explore(action, torch.tensor([[0.2, 0.1, 0.1, 0.9], [0.3, 0.1, 0.1, 0.9]]))
+    assert action.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
@@ -90,9 +90,9 @@ def test_epsilon_greedy_explores_uniformly_and_as_often_as_asked(epsilon):
     policy = discrete(exploration=epsilon)
     count = 30_000
     noise = policy.exploration_noise(count, generator=torch.Generator().manual_seed(0))
-    found = policy.explore(torch.eye(3)[torch.zeros(count, dtype=torch.long)], noise).mean(0)
+    frequency = policy.explore(torch.eye(3)[torch.zeros(count, dtype=torch.long)], noise).mean(0)
     expected = torch.tensor([1 - epsilon * 2 / 3, epsilon / 3, epsilon / 3])
-    torch.testing.assert_close(found, expected, atol=0.012, rtol=0)  # four standard deviations
+    torch.testing.assert_close(frequency, expected, atol=0.012, rtol=0)  # four standard deviations
 
 
 def test_a_truncated_normal_policy():

@@ -13,9 +13,9 @@ BENCH = Path(__file__).parents[2] / "bench"
 
 @pytest.fixture
 def learning(tmp_path, monkeypatch):
-    found = importlib.util.spec_from_file_location("learning", BENCH / "learning.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    module_spec = importlib.util.spec_from_file_location("learning", BENCH / "learning.py")
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
     for folder in ("bench/results", "docs/images"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy(BENCH / "published.json", tmp_path / "bench")
@@ -24,34 +24,35 @@ def learning(tmp_path, monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
     few = ["--size", "tiny", "--set", "training.frames=500", "env.time_limit=50"]
     for line in (["first", "--seeds", "0", "1", *few], ["second", "--recipe", "planet", *few, "--beside", "first"]):
         monkeypatch.setattr(sys, "argv", ["learning.py", *line])
         learning.main()
     assert "second: mean" in capsys.readouterr().out
-    found = json.loads((tmp_path / "bench" / "results" / "first.json").read_text())
-    assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
-    assert all(seed["frames"] == 500 and seed["updates"] > 0 for seed in found["seeds"])
+    result = json.loads((tmp_path / "bench" / "results" / "first.json").read_text())
+    assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
+    assert all(seed["frames"] == 500 and seed["updates"] > 0 for seed in result["seeds"])
     assert (tmp_path / "docs" / "images" / "second_curves.png").stat().st_size > 1000
 
 
-def test_results_of_one_recipe_are_told_apart(learning, tmp_path, monkeypatch):
+def test_curves_of_one_recipe_get_names_of_their_own(learning, tmp_path, monkeypatch):
     seed = {"seed": 0, "frames": 10, "mean": 1.0, "episodes": [[10, 1.0]], "evaluations": [[5, 0.5]]}
-    found = {"config": {"recipe": "dreamer_v2"}, "env": "Some-v0", "seeds": [seed]}
+    result = {"config": {"recipe": "dreamer_v2"}, "env": "Some-v0", "seeds": [seed]}
     drawn = []
     monkeypatch.setattr(learning, "plot", lambda path, lines, *_, **__: drawn.append(list(lines)))
     for other, recipe in (("wide", "dreamer_v2"), ("old", "dreamer_v1")):
-        beside = found | {"config": {"recipe": recipe}}
+        beside = result | {"config": {"recipe": recipe}}
         (tmp_path / "bench" / "results" / f"{other}.json").write_text(json.dumps(beside))
-    learning.draw("narrow", found, ["old"])
-    learning.draw("narrow", found, ["wide", "old"])
+    learning.draw("narrow", result, ["old"])
+    learning.draw("narrow", result, ["wide", "old"])
     assert drawn[0] == ["dreamer_v2, seed 0", "dreamer_v1, seed 0"]
     assert drawn[1] == ["narrow, seed 0", "wide, seed 0", "old, seed 0"]
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "sentence"),
     [
         ("--set foo=1", "There is no setting `foo`"),
         ("--set threads", "'threads' is not of the form LEAF=VALUE"),
@@ -59,11 +60,11 @@ def test_results_of_one_recipe_are_told_apart(learning, tmp_path, monkeypatch):
         ("--env NoSuch-v0", "NoSuch-v0"),
     ],
 )
-def test_mistakes_get_one_sentence_before_anything_is_trained(learning, monkeypatch, capsys, line, said):
+def test_mistakes_get_one_sentence_before_anything_is_trained(learning, monkeypatch, capsys, line, sentence):
     monkeypatch.setattr(sys, "argv", ["learning.py", "first", "--size", "tiny", *line.split()])
     with pytest.raises(SystemExit, match="2"):
         learning.main()
-    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_tasks_and_means(learning):

@@ -15,12 +15,12 @@ def state(value: float) -> dict:
 
 def test_a_state_comes_back(tmp_path):
     checkpoint.write(tmp_path, 7, state(1.5))
-    found = checkpoint.newest(tmp_path)
-    torch.testing.assert_close(found.pop("weights"), state(1.5)["weights"], rtol=0, atol=0)
-    assert found == {"count": 3, "names": ["a", "b"], "none": None, "x": 1.5}
+    restored = checkpoint.newest(tmp_path)
+    torch.testing.assert_close(restored.pop("weights"), state(1.5)["weights"], rtol=0, atol=0)
+    assert restored == {"count": 3, "names": ["a", "b"], "none": None, "x": 1.5}
 
 
-def test_the_last_two_are_kept_in_order(tmp_path):
+def test_only_the_last_two_remain_in_order(tmp_path):
     for decision in (5, 50, 500, 9):  # by number, not by age
         checkpoint.write(tmp_path, decision, state(decision))
     assert [path.name for path in checkpoint.paths(tmp_path)] == [
@@ -46,12 +46,12 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(tmp_path, damage):
     newest = checkpoint.paths(tmp_path)[-1]
     newest.write_bytes(damage(newest.read_bytes()))
     with pytest.warns(UserWarning, match=r"checkpoint-000000000002\.pt is damaged \(.+\); using the one before it"):
-        found = checkpoint.newest(tmp_path)
-    assert found["x"] == 1.0
+        restored = checkpoint.newest(tmp_path)
+    assert restored["x"] == 1.0
     assert newest.with_suffix(".damaged").exists()
 
 
-def test_no_readable_one_is_a_sentence(tmp_path):
+def test_without_a_readable_one_is_a_user_error(tmp_path):
     checkpoint.write(tmp_path / "checkpoints", 1, state(1.0))
     checkpoint.paths(tmp_path / "checkpoints")[0].write_bytes(b"")
     with (
@@ -100,7 +100,7 @@ class Full:
         pass
 
 
-def test_other_troubles_are_not_called_a_full_disk(tmp_path):
+def test_other_errors_are_not_called_a_full_disk(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inside").touch()
     with pytest.raises(OSError, match="folder"):

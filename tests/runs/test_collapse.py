@@ -1,4 +1,4 @@
-"""The alarm sounds where features collapse, once of each kind, and is silent where they do not."""
+"""Warnings of collapsing features: one of each kind, and none for healthy features."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def begun(start: float = 1.0) -> CollapseDetector:
     return alarm
 
 
-def test_a_healthy_cloud_sounds_nothing():
+def test_healthy_features_give_no_warning():
     alarm = begun()
     for update in range(100, 5000, 100):
         scale = 1 + update / 1000  # it may grow sixfold, if that takes 5000 updates
@@ -41,36 +41,36 @@ def test_a_healthy_cloud_sounds_nothing():
     assert alarm.message is None
 
 
-def test_a_constant_encoder_has_lost_its_scale():
-    found = begun().read(100, measured(torch.full((50, 8), 3.0)), 8)
-    assert "scale_lost" in found
-    assert "0.0e+00 of what it was at the start" in found["scale_lost"]
+def test_warns_of_a_lost_scale():
+    warnings = begun().read(100, measured(torch.full((50, 8), 3.0)), 8)
+    assert "scale_lost" in warnings
+    assert "0.0e+00 of what it was at the start" in warnings["scale_lost"]
     assert begun().read(100, measured(cloud(*[0.009] * 8))).keys() == {"scale_lost"}
     assert begun().read(100, measured(cloud(*[0.02] * 8))) == {}
 
 
-def test_a_surviving_dimension_has_lost_the_rest():
-    """All but one at a thousandth: the median falls with them, so the rank tells."""
-    one = begun().read(100, measured(cloud(1, *[1e-3] * 7)), 8)
-    assert one.keys() == {"rank_lost"}
-    assert "RankMe 1.1 of 8" in one["rank_lost"] or "RankMe 1.0 of 8" in one["rank_lost"]
+def test_warns_of_lost_rank_or_a_lost_dimension():
+    """All but one at a thousandth: the median falls with them, so only the rank shows it."""
+    warnings = begun().read(100, measured(cloud(1, *[1e-3] * 7)), 8)
+    assert warnings.keys() == {"rank_lost"}
+    assert "RankMe 1.1 of 8" in warnings["rank_lost"] or "RankMe 1.0 of 8" in warnings["rank_lost"]
     few = begun().read(100, measured(cloud(*[1] * 7, 1e-3)), 8)
     assert few.keys() == {"dimension_lost"}
 
 
-def test_eleven_times_the_scale_within_a_thousand_updates():
+def test_warns_of_eleven_times_the_scale_within_a_thousand_updates():
     alarm = begun()
     assert alarm.read(100, measured(cloud(*[1.0] * 4))) == {}
     assert alarm.read(500, measured(cloud(*[9.0] * 4))) == {}
-    found = alarm.read(900, measured(cloud(*[11.0] * 4)))
-    assert found.keys() == {"scale_grown"}
-    assert "between updates 100 and 900" in found["scale_grown"]
+    warnings = alarm.read(900, measured(cloud(*[11.0] * 4)))
+    assert warnings.keys() == {"scale_grown"}
+    assert "between updates 100 and 900" in warnings["scale_grown"]
     slow = begun()
     for update in range(0, 3001, 500):
         assert slow.read(update, measured(cloud(*[1.0 + 5 * update / 1000] * 4))) == {}
 
 
-def test_leaving_the_initialization_or_nothing_is_no_growth():
+def test_growth_from_the_initialization_gives_no_warning():
     alarm = begun(0.1)
     assert alarm.read(0, measured(cloud(*[0.1] * 4))) == {}
     assert alarm.read(50, measured(cloud(*[0.3] * 4))) == {}
@@ -80,7 +80,7 @@ def test_leaving_the_initialization_or_nothing_is_no_growth():
     assert alarm.read(1200, measured(cloud(*[5e-4] * 4))) == {}
 
 
-def test_it_says_each_kind_once_and_a_resumed_one_goes_on():
+def test_each_warning_comes_once_also_after_a_resume():
     alarm = begun()
     gone = measured(torch.zeros(50, 4))
     assert alarm.read(100, gone).keys() == {"scale_lost"}
@@ -113,14 +113,15 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-def test_a_killed_run_sounds_the_alarm_as_the_uninterrupted_one(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_killed_run_gives_the_same_warnings(tmp_path, monkeypatch):
     config = collapsing(updates=60, log_every=10, checkpoint_every=20, evaluate_every=30)
-    peace = read_metrics(reverie.train(config, tmp_path / "peace", evaluate=False))
-    alarms = [line["name"] for line in peace if line["kind"] == "alarm"]
+    uninterrupted = read_metrics(reverie.train(config, tmp_path / "uninterrupted", evaluate=False))
+    alarms = [line["name"] for line in uninterrupted if line["kind"] == "alarm"]
     assert "scale_lost" in alarms
     assert len(alarms) == len(set(alarms))
-    assert peace[0]["kind"] == "evaluation"
-    assert peace[0]["updates"] == 0
+    assert uninterrupted[0]["kind"] == "evaluation"
+    assert uninterrupted[0]["updates"] == 0
     real = OfflineRun.next_batch
 
     def draw(run):
@@ -134,7 +135,7 @@ def test_a_killed_run_sounds_the_alarm_as_the_uninterrupted_one(tmp_path, monkey
     monkeypatch.setattr(OfflineRun, "next_batch", real)
     reverie.resume(tmp_path / "killed", evaluate=False)
 
-    def told(lines):
+    def without_timing(lines):
         return json.dumps([line for line in lines if line["kind"] != "timing"])
 
-    assert told(read_metrics(tmp_path / "killed")) == told(peace)
+    assert without_timing(read_metrics(tmp_path / "killed")) == without_timing(uninterrupted)

@@ -3,6 +3,8 @@
 import inspect
 from pathlib import Path
 
+import pytest
+
 import reverie
 from reverie.cli import main
 from reverie.nn.optimizer import Optimizer
@@ -14,6 +16,7 @@ LINE = (
 )
 
 
+@pytest.mark.slow
 def test_frames_from_the_command_line_to_the_gradients(tmp_path, monkeypatch):
     """5 to the model's: main, command, train, update, step. 6 to the actor's, with the learner's update."""
     stacks: list[list[str]] = []

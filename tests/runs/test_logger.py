@@ -120,7 +120,7 @@ def test_a_line_still_being_written_is_left_out(tmp_path):
     assert len(read_metrics(tmp_path)) == 1
 
 
-def test_a_damaged_line_and_a_missing_file_are_told(tmp_path):
+def test_a_damaged_line_and_a_missing_file_are_user_errors(tmp_path):
     with pytest.raises(UserError, match=r"There is no .*metrics.jsonl"):
         read_metrics(tmp_path)
     (tmp_path / "metrics.jsonl").write_text('{"kind": \n{"kind": "train"}\n')

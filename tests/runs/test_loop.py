@@ -1,7 +1,7 @@
 """A run can be killed at any moment; what it computes in its next life is what it would have computed, bit for bit.
 
-All of these resume one small run and compare its log (but for timing) and its agent with those of a run that was left
-in peace. `small_run.py` is that run.
+All of these resume one small run and compare its log (but for timing) and its agent with those of one that was never
+interrupted. `small_run.py` is that run.
 """
 
 import errno
@@ -27,26 +27,25 @@ from reverie.envs import vector
 from reverie.errors import UserError
 from reverie.learners.evolution import EvolutionConfig
 from reverie.runs import checkpoint
-from reverie.runs.base import Clock
 from reverie.runs.config import OnlineConfig
 from reverie.runs.logger import read_metrics
-from reverie.runs.online import OnlineRun
 
 SUPPORT = Path(__file__).parents[1] / "support"
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 
 
 def result(folder: Path) -> tuple[list[str], bytes]:
     """The lines of the log that must not differ, and the agent."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    kept = [line for line in lines if json.loads(line)["kind"] != "timing"]
-    return kept, (folder / "agent.safetensors").read_bytes()
+    lines = [line for line in lines if json.loads(line)["kind"] != "timing"]
+    return lines, (folder / "agent.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def peace(tmp_path_factory) -> Path:
-    """A run that nobody disturbed."""
-    return reverie.train(small_run.config(), tmp_path_factory.mktemp("peace") / "run", evaluate=False)
+def uninterrupted(tmp_path_factory) -> Path:
+    """The folder of a run that was never interrupted."""
+    return reverie.train(small_run.config(), tmp_path_factory.mktemp("uninterrupted") / "run", evaluate=False)
 
 
 @pytest.fixture
@@ -54,9 +53,9 @@ def folder(tmp_path) -> Path:
     return tmp_path / "run"
 
 
-def assert_same(folder: Path, peace: Path) -> None:
+def assert_same(folder: Path, uninterrupted: Path) -> None:
     lines, agent = result(folder)
-    expected_lines, expected_agent = result(peace)
+    expected_lines, expected_agent = result(uninterrupted)
     assert lines == expected_lines
     assert agent == expected_agent
 
@@ -76,7 +75,7 @@ def wait_for_checkpoint(process: subprocess.Popen, folder: Path, decision: int) 
         time.sleep(0.002)
 
 
-def test_killed_again_and_again(folder, peace):
+def test_killed_again_and_again(folder, uninterrupted):
     """SIGKILL soon after the second, third and fourth checkpoint, wherever it may be then."""
     for number, (decision, delay) in enumerate([(40, 0.03), (60, 0.0), (80, 0.01)]):
         process = start("resume" if number else "train", folder)
@@ -88,18 +87,18 @@ def test_killed_again_and_again(folder, peace):
     process = start("resume", folder)
     assert process.communicate()[1] == ""
     assert process.returncode == 0
-    assert_same(folder, peace)
+    assert_same(folder, uninterrupted)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(folder, peace):
+def test_ctrl_c_saves_and_names_the_command_to_resume(folder, uninterrupted):
     process = start("train", folder)
     wait_for_checkpoint(process, folder, 60)
     process.send_signal(signal.SIGINT)
-    said = process.communicate()[1]
-    assert said == f"Interrupted and saved: go on with `reverie resume {folder}`.\n"
+    message = process.communicate()[1]
+    assert message == f"Interrupted and saved: go on with `reverie resume {folder}`.\n"
     assert process.returncode == 1
     reverie.resume(folder, evaluate=False)
-    assert_same(folder, peace)
+    assert_same(folder, uninterrupted)
 
 
 # In this process, at chosen moments
@@ -128,7 +127,7 @@ def dying_at_rename(number: int, after: bool) -> Iterator[None]:
         yield
 
 
-def test_killed_at_every_moment_of_a_save(folder, peace):
+def test_killed_at_every_moment_of_a_save(folder, uninterrupted):
     """A save moves four files: replay, checkpoint, agent.json, agent.safetensors; a new run two before its first."""
     with dying_at_rename(2 + 4 + 1, after=False), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
@@ -138,25 +137,25 @@ def test_killed_at_every_moment_of_a_save(folder, peace):
             reverie.resume(folder, evaluate=False)
     (folder / "replay" / ".chunk.safetensors.1.partial").write_bytes(b"half")  # as another process would leave it
     reverie.resume(folder, evaluate=False)
-    assert_same(folder, peace)
+    assert_same(folder, uninterrupted)
     assert not list(folder.rglob(".*.partial"))
 
 
-def test_killed_between_its_last_checkpoint_and_the_agent(folder, peace):
+def test_killed_between_its_last_checkpoint_and_the_agent(folder, uninterrupted):
     saves = small_run.DECISIONS // small_run.CHECKPOINT
     with dying_at_rename(2 + 4 * (saves - 1) + 2, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
     reverie.resume(folder, evaluate=False)
-    assert_same(folder, peace)
+    assert_same(folder, uninterrupted)
 
 
-def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, peace):
-    shutil.copytree(peace, folder)
+def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, uninterrupted):
+    shutil.copytree(uninterrupted, folder)
     (folder / "agent.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="reverie resume"):
         reverie.load(folder)
     reverie.resume(folder, evaluate=False)
-    assert_same(folder, peace)
+    assert_same(folder, uninterrupted)
     reverie.load(folder)
 
 
@@ -175,7 +174,7 @@ def half(_half, folder) -> Path:
     return folder
 
 
-def test_the_newest_two_checkpoints_are_kept(half):
+def test_only_the_newest_two_checkpoints_remain(half):
     assert [path.name for path in checkpoint.paths(half / "checkpoints")] == [
         "checkpoint-000000000060.pt",
         "checkpoint-000000000080.pt",
@@ -193,7 +192,7 @@ def learners() -> dict[str, OnlineConfig]:
 
 
 @pytest.mark.parametrize("method", learners())
-def test_every_learner_goes_on_as_if_nothing_had_been(folder, method):
+def test_every_learner_resumes_bit_for_bit(folder, method):
     reverie.train(learners()[method], folder, evaluate=False)
     expected = result(folder)
     checkpoint.paths(folder / "checkpoints")[-1].unlink()
@@ -201,16 +200,16 @@ def test_every_learner_goes_on_as_if_nothing_had_been(folder, method):
     assert result(folder) == expected
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(half, peace):
+def test_resume_skips_a_damaged_checkpoint(half, uninterrupted):
     newest = checkpoint.paths(half / "checkpoints")[-1]
     content = newest.read_bytes()
     newest.write_bytes(content[: len(content) // 2])
     with pytest.warns(UserWarning, match=r"checkpoint-000000000080\.pt is damaged"):
         reverie.resume(half, evaluate=False)
-    assert_same(half, peace)
+    assert_same(half, uninterrupted)
 
 
-def test_a_replay_chunk_with_one_wrong_bit_is_found(half):
+def test_resume_refuses_a_damaged_replay_chunk(half):
     chunk = sorted((half / "replay").glob("*.safetensors"))[1]
     content = bytearray(chunk.read_bytes())
     content[-1] ^= 1
@@ -220,7 +219,7 @@ def test_a_replay_chunk_with_one_wrong_bit_is_found(half):
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
-def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, peace, monkeypatch, number):
+def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, uninterrupted, monkeypatch, number):
     """Full at any of the flushes of a save: the log's, the replay's, the checkpoint's, the agent's."""
     before = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
     real, count = os.fsync, 0
@@ -239,15 +238,15 @@ def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, peace, monk
     assert "disk" in str(error.value)
     assert "full" in str(error.value)
     assert "\n" not in str(error.value)
-    kept = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
+    after = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
     newest = "checkpoint-000000000080.pt"
-    assert kept[newest] == before[newest]
+    assert after[newest] == before[newest]
     assert not list(half.rglob("*.partial"))
     reverie.resume(half, evaluate=False)
-    assert_same(half, peace)
+    assert_same(half, uninterrupted)
 
 
-def test_a_run_without_a_checkpoint_cannot_be_resumed_nor_its_folder_taken(folder):
+def test_a_run_without_a_checkpoint_is_not_resumed_or_overwritten(folder):
     with dying_at_rename(3, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
     with pytest.raises(UserError, match="before its first checkpoint"):
@@ -264,19 +263,19 @@ def test_a_folder_that_is_no_run(tmp_path):
 # What a run computes
 
 
-def test_frames_decisions_and_updates_are_not_confused(peace):
-    lines = read_metrics(peace)
+def test_frames_decisions_and_updates_are_counted_apart(uninterrupted):
+    lines = read_metrics(uninterrupted)
     assert {line["kind"] for line in lines} == {"train", "episode", "evaluation", "timing"}
     assert all(line["frames"] == 2 * line["decisions"] for line in lines)
     rounds = (small_run.DECISIONS - small_run.PREFILL) // small_run.ROUND
     last = lines[-1]
     assert (last["frames"], last["decisions"], last["updates"]) == (240, 120, 2 * rounds)
-    for line in read_metrics(peace, "train"):  # logged on every 15th decision, from the first updates on
+    for line in read_metrics(uninterrupted, "train"):  # logged on every 15th decision, from the first updates on
         assert line["decisions"] % 15 == 0
         assert line["updates"] == 2 * ((line["decisions"] - small_run.PREFILL) // small_run.ROUND)
-    episodes = read_metrics(peace, "episode")
+    episodes = read_metrics(uninterrupted, "episode")
     assert max(line["decisions_long"] for line in episodes) == 10  # 20 frames
-    assert [line["frames"] for line in read_metrics(peace, "evaluation")] == [100, 200]
+    assert [line["frames"] for line in read_metrics(uninterrupted, "evaluation")] == [100, 200]
 
 
 def test_environments_count_each(folder):
@@ -287,36 +286,18 @@ def test_environments_count_each(folder):
     assert clock["updates"] == small_run.UPDATES * (learning // small_run.ROUND)
 
 
-def test_the_same_seed_gives_the_same_run_and_another_does_not(folder, peace):
+def test_the_seed_decides_what_a_run_computes(folder, uninterrupted):
     config = small_run.config()
     reverie.train(config, folder, evaluate=False)
-    assert_same(folder, peace)
+    assert_same(folder, uninterrupted)
     other = folder.with_name("other")
     reverie.train(reverie.OnlineConfig(**{**vars(config), "seed": 1}), other, evaluate=False)
-    assert result(other)[0] != result(peace)[0]
-
-
-@pytest.mark.parametrize(
-    ("since", "decisions", "pretrain", "updates", "due"),
-    [
-        (-1, 500, 10, 0, 0),  # prefill
-        (60, 60, 10, 0, 10),  # right after it
-        (60, 69, 10, 10, 0),  # a round is not over
-        (60, 70, 10, 10, 2),
-        (60, 70, 10, 11, 1),  # resumed within a round
-        (60, 95, 0, 0, 6),
-    ],
-)
-def test_updates_due(since, decisions, pretrain, updates, due):
-    run = object.__new__(OnlineRun)
-    run.config = small_run.config(pretrain=pretrain)
-    run.learning_since, run.clock = since, Clock(decisions=decisions, updates=updates)
-    assert run.updates_due() == due
+    assert result(other)[0] != result(uninterrupted)[0]
 
 
 @pytest.mark.parametrize("updates", [1, 4])
-def test_a_loss_that_is_not_finite_stops_the_run_before_anybody_acts(folder, updates, monkeypatch):
-    """The batch is kept, and so is the last good checkpoint."""
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_acts(folder, updates, monkeypatch):
+    """The batch is saved, and the last good checkpoint stays."""
     monkeypatch.setattr(worlds.Poisoned, "episodes", 0)
     with pytest.raises(UserError, match=r"loss/model, loss/reward.* not finite: the batch is in"):
         reverie.train(
@@ -329,17 +310,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anybody_acts(folder, upd
     assert newest["clock"]["updates"] > 0
 
 
-def test_the_death_of_a_worker_costs_its_episode_only(folder, monkeypatch):
+def test_a_dead_worker_loses_its_episode_only(folder, monkeypatch):
     """Steps of None, as `WorkerEnvironments` gives them."""
     real, count = vector.SerialEnvironments.step, 0
 
     def step(self, actions):
         nonlocal count
         count += 1
-        found = real(self, actions)
+        steps = real(self, actions)
         if count % 37 == 0:
-            found[0] = None
-        return found
+            steps[0] = None
+        return steps
 
     monkeypatch.setattr(vector.SerialEnvironments, "step", step)
     reverie.train(small_run.config(), folder, evaluate=False)

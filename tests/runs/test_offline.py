@@ -1,6 +1,7 @@
 """Models fitted to recorded data: learned, saved, killed and resumed like everything else."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,10 +53,17 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-@pytest.mark.parametrize("config", [digits, fork, state_space])
+@pytest.fixture(scope="module", params=[digits, fork, state_space])
+def uninterrupted(request, tmp_path_factory) -> tuple[Callable[[], OfflineConfig], Path]:
+    """What makes a config, and the folder of its run."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    return request.param, reverie.train(request.param(), folder, evaluate=False)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("update", [21, 40, 59])
-def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch):
-    reverie.train(config(), tmp_path / "peace", evaluate=False)
+def test_a_killed_run_resumes_bit_for_bit(uninterrupted, update, tmp_path, monkeypatch):
+    config, whole = uninterrupted
     real = OfflineRun.next_batch
 
     def draw(run):
@@ -68,9 +76,10 @@ def test_a_killed_run_resumes_bit_for_bit(config, update, tmp_path, monkeypatch)
         reverie.train(config(), tmp_path / "killed", evaluate=False)
     monkeypatch.setattr(OfflineRun, "next_batch", real)
     reverie.resume(tmp_path / "killed", evaluate=False)
-    assert result(tmp_path / "killed") == result(tmp_path / "peace")
+    assert result(tmp_path / "killed") == result(whole)
 
 
+@pytest.mark.slow
 def test_reports_come_at_their_intervals(tmp_path):
     folder = reverie.train(
         digits(updates=50, log_every=20, checkpoint_every=15, evaluate_every=25), tmp_path / "run", evaluate=False
@@ -80,6 +89,7 @@ def test_reports_come_at_their_intervals(tmp_path):
     assert sorted(path.name[-6:-3] for path in (folder / "checkpoints").iterdir()) == ["045", "050"]
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path):
     """The held-out bound rises; the pictures of the model that was saved are those of the one that learned."""
     folder = reverie.train(digits(updates=300, evaluate_every=10), tmp_path / "run", evaluate=False)
@@ -107,7 +117,7 @@ def test_the_data_are_recorded_once(tmp_path):
 
 
 @pytest.mark.parametrize("recipe", ["state_space", "vae"])
-def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
+def test_a_model_does_not_see_privileged_observations(recipe, tmp_path):
     """Beside an image that the model sees, one and a vector that it does not."""
     env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16)
     data = InteractionConfig(env, train=60, test=30, privileged=("place", "pixels"))
@@ -135,9 +145,9 @@ def test_what_is_privileged_is_kept_from_the_model(recipe, tmp_path):
 def test_a_mistake_about_what_is_privileged_is_one_sentence(observe, privileged, sentence, tmp_path, capsys):
     settings = f"--data.env.id worlds:Slide-v0 --data.env.observe {observe} --data.privileged {privileged}"
     assert main.main(f"train state_space --size tiny --run {tmp_path / 'run'} {settings}".split()) == 2
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert len(told.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert len(error.splitlines()) == 1
 
 
 def test_the_digits_are_real():
@@ -151,14 +161,15 @@ def test_the_digits_are_real():
     assert batch.obs["label"].sum() == 3
 
 
-def test_a_collapsed_posterior_is_told(tmp_path, capsys):
+@pytest.mark.slow
+def test_warns_of_posterior_collapse(tmp_path, capsys):
     folder = tmp_path / "run"
     line = f"train vae --size tiny --run {folder} --model.beta 1e6 --model.optimizer.lr 1e-2 --model.optimizer.decay 0"
     line += " --training.updates 300"
     assert main.main(line.split()) == 0
-    said = capsys.readouterr().out
-    assert "0 of 16 latent units active" in said
-    assert "warning: The posterior has collapsed: 0 of 16 latent units depend on the image" in said
+    output = capsys.readouterr().out
+    assert "0 of 16 latent units active" in output
+    assert "warning: The posterior has collapsed: 0 of 16 latent units depend on the image" in output
     assert generation.warning({"active_units": 2.0, "units": 16.0}) is None
 
 
@@ -171,9 +182,11 @@ def test_samples_and_the_manifold(tmp_path, capsys):
     assert main.main(f"sample {folder} --count 7 --out {tmp_path / 'seven.png'}".split()) == 0
     assert "7 samples" in capsys.readouterr().out
     picture = np.asarray(Image.open(tmp_path / "seven.png"))
-    side = picture.shape[0] // 3
-    assert picture.shape[:2] == (3 * side, 3 * side)
-    blank = [bool((picture[2 * side :, i * side : (i + 1) * side] == 255).all()) for i in range(3)]
+    pitch = (picture.shape[1] - 12) // 3  # a tile of digits, 8 pixels wide before it was enlarged, and a gap of 4
+    assert (pitch - 4) % 8 == 0
+    assert picture.shape[0] > 3 * pitch + 12  # the title stands above
+    last_row = picture[-pitch - 4 : -8]
+    blank = [bool((last_row[:, 8 + i * pitch : 4 + (i + 1) * pitch] == 255).all()) for i in range(3)]
     assert blank == [False, True, True]
 
 
@@ -195,7 +208,8 @@ def test_too_little_data_for_a_sequence(tmp_path):
         reverie.train(config, tmp_path / "run", evaluate=False)
 
 
-def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
+@pytest.mark.slow
+def test_an_agents_replay_is_read_and_not_changed(tmp_path, capsys):
     agent = tmp_path / "agent"
     line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
     assert main.main([*line.split(), "--training.frames", "420"]) == 0
@@ -213,18 +227,19 @@ def test_an_agents_replay_is_learned_from_and_left_alone(tmp_path, capsys):
     assert config.world == "agent"
 
 
-def test_a_run_without_a_replay_is_named(tmp_path, capsys):
+def test_agent_replay_needs_the_folder_of_a_run(tmp_path, capsys):
     assert main.main(["train", "vae", "--data", "AgentReplay", "--run", str(tmp_path / "run")]) == 2
     assert "name the folder of an agent's run with --data.run" in capsys.readouterr().err
 
 
-def test_a_world_model_is_fitted_and_judged(tmp_path, capsys):
+@pytest.mark.slow
+def test_a_world_model_is_fitted_and_measured(tmp_path, capsys):
     folder = tmp_path / "run"
     settings = "--data.env.id reverie/Curtain-v0 --data.env.observe state --training.length 10 --model.dynamics SSM"
     assert main.main(f"train state_space --size tiny --run {folder} --training.updates 20 {settings}".split()) == 0
-    said = capsys.readouterr().out
-    assert "held-out sequences: bound" in said
-    assert "last seen frame repeated" in said
+    output = capsys.readouterr().out
+    assert "held-out sequences: bound" in output
+    assert "last seen frame repeated" in output
     for name in ("evaluation.json", "prediction.png", "bound.png"):
         assert (folder / name).stat().st_size > 100
     assert isinstance(load_model(folder, "cpu"), WorldModel)
@@ -232,7 +247,7 @@ def test_a_world_model_is_fitted_and_judged(tmp_path, capsys):
     assert "holds no generative model" in capsys.readouterr().err
 
 
-def test_a_run_begins_with_what_another_has_learned(tmp_path):
+def test_a_run_starts_from_another_runs_weights(tmp_path):
     """The lecture's two stages: an encoder alone, then encoder and forward model; what is not shared is new."""
     tiny = reverie.recipe("contrastive", "tiny", "worlds:Slide-v0")
     data = InteractionConfig(EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16), 200, 40)
@@ -258,8 +273,9 @@ def test_a_run_begins_with_what_another_has_learned(tmp_path):
         OfflineRun(replace(second, start=str(tmp_path / "nowhere")), tmp_path / "fifth")
 
 
-def test_from_a_robots_recordings_to_an_agent_that_is_sent_to_an_image(tmp_path, capsys):
-    """Arrays in, a trained model out: it acts, though there is no environment that it could be judged in."""
+@pytest.mark.slow
+def test_recordings_give_an_agent_that_acts_towards_an_image(tmp_path, capsys):
+    """Arrays in, a trained model out: it acts, and is evaluated in an environment that is named."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (120, 16, 16, 3), dtype=np.uint8)
     actions, episode = rng.uniform(-3, 3, (120, 2)).astype(np.float32), np.arange(120) // 12
@@ -276,3 +292,7 @@ def test_from_a_robots_recordings_to_an_agent_that_is_sent_to_an_image(tmp_path,
     assert np.abs(action).max() <= 1
     assert main.main(["evaluate", str(folder)]) == 2
     assert "no environment to play in" in capsys.readouterr().err
+    played = reverie.evaluate(folder, 1, env="worlds:Square-v0", goal=images[7])
+    assert played.files["evaluation"] == folder / "evaluations" / "001" / "evaluation.json"
+    assert played.values["env"] == "worlds:Square-v0"
+    assert played.values["goal_image"]["best"] <= played.values["goal_image"]["start"]

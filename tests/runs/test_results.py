@@ -12,6 +12,8 @@ from reverie.runs.config import read_config
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -25,7 +27,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_training_leaves_everything_that_is_announced(run):
+def test_training_leaves_every_file(run):
     pictures = {"curve.png", "open_loop.png", "open_loop_error.png", "evaluation.mp4", "open_loop.mp4"}
     assert pictures <= {path.name for path in run.iterdir()}
     assert not list(run.glob("*.partial"))
@@ -52,11 +54,12 @@ def test_evaluate_as_json_in_another_environment(run, capsys):
     assert main.main(line.split()) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["lengths_frames"] == [20]
+    assert values["kwargs"] == ["g=5"]
     assert values["returns"] == [values["mean"]]
     assert main.main(f"evaluate {run} --env.id CartPole-v1".split()) == 2
-    told = capsys.readouterr().err
-    assert "CartPole-v1 does not fit this agent" in told
-    assert len(told.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert "CartPole-v1 does not fit this agent" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_a_finished_run_is_extended(run, tmp_path, capsys):
@@ -68,9 +71,9 @@ def test_a_finished_run_is_extended(run, tmp_path, capsys):
     assert len(json.loads((folder / "evaluation.json").read_text())["returns"]) == 1
     for setting in ("--training.batch 3", "--training.updates 9"):
         assert main.main(f"resume {folder} {setting}".split()) == 2
-        told = capsys.readouterr().err
-        assert "cannot change in a run that has begun" in told
-        assert len(told.splitlines()) == 1
+        error = capsys.readouterr().err
+        assert "cannot change in a run that has begun" in error
+        assert len(error.splitlines()) == 1
 
 
 def test_checkpoints_of_version_0_1_are_read(run, tmp_path):

@@ -66,7 +66,7 @@ class Setting:
         lambda x: x.unique(),
     ],
 )
-def test_the_mode_does_notice(read):
+def test_the_check_notices_a_read(read):
     with pytest.raises(HostRead), NoHostReads():
         read(torch.randn(3))
 
@@ -142,8 +142,8 @@ def test_metrics_are_of_the_weights_before_the_step():
     setting.model = WorldModel(replace(model_config(), signals=signals, weights={"contrastive": 1.0}), setting.spec)
     optimizers = {"model": Optimizer(AdamConfig(lr=0.1), setting.model.dynamics.parameters())}
     metrics = make_update(setting.model, None, optimizers, "eager")(setting.batch, setting.noise)
-    found = metrics["contrastive/bound"] + metrics["loss/contrastive"]
-    torch.testing.assert_close(found, metrics["contrastive/cap"])
+    total = metrics["contrastive/bound"] + metrics["loss/contrastive"]
+    torch.testing.assert_close(total, metrics["contrastive/cap"])
 
 
 def test_every_part_learns():
