@@ -110,6 +110,7 @@ def test_bad_arrays_are_one_sentence(changed, sentence, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_from_a_log(tmp_path, capsys):
     np.savez(tmp_path / "log.npz", **log(episodes=5, length=12))
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / 'log.npz'}"

@@ -175,6 +175,7 @@ def test_a_missing_dataset_is_one_sentence(tmp_path):
         read(tmp_path, "")
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_from_a_minari_dataset(tmp_path, capsys):
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Minari --data.id {robot(episodes=8)}"
     settings = "--data.image_size 16 --data.observe camera/rgb --training.updates 3 --training.length 5"

@@ -20,6 +20,7 @@ DEADLY = np.array([1.0, 0.0], np.float32)
 FAULTY = np.array([0.5, 0.0], np.float32)
 
 
+@pytest.mark.slow
 def test_workers_and_serial_give_the_same_bits():
     config = EnvConfig("counting_worlds:Counting-v0", observe=("pixels", "state"), repeat=2, count=2)
     rng = np.random.default_rng(0)
@@ -38,6 +39,7 @@ def test_workers_and_serial_give_the_same_bits():
             np.testing.assert_equal(vars(ours[index]), vars(theirs[index]))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_waits_for_reset():
     with closing(make_many(COUNTING)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -55,6 +57,7 @@ def test_a_killed_worker_is_replaced_and_waits_for_reset():
         assert workers.step({0: NOTHING})[0].reward == 1
 
 
+@pytest.mark.slow
 def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
     with closing(make_many(COUNTING)) as workers:
         os.kill(workers.process_ids[1], signal.SIGKILL)
@@ -63,6 +66,7 @@ def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
         assert [steps[index].is_first for index in (0, 1)] == [True, True]
 
 
+@pytest.mark.slow
 def test_sampled_actions_are_the_same_from_workers():
     config = EnvConfig("counting_worlds:Legal-v0", observe=("state",), count=2)
     found = []
@@ -77,6 +81,7 @@ def test_sampled_actions_are_the_same_from_workers():
     assert found[0][0][:, 0].tolist() != found[0][1][:, 0].tolist()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_in_sample_actions_has_no_next_step():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -89,6 +94,7 @@ def test_a_worker_that_dies_in_sample_actions_has_no_next_step():
         assert workers.step({1: NOTHING})[1].reward == 1
 
 
+@pytest.mark.slow
 def test_exceptions_come_through_with_their_message():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -104,6 +110,7 @@ def test_exceptions_come_through_with_their_message():
         make_many(EnvConfig("Pendulm-v1", workers=True))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -120,12 +127,14 @@ def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
             workers.step({0: DEADLY})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The worker of environment:RuntimeWarning")
 def test_a_worker_that_cannot_start_is_given_up():
     with pytest.raises(UserError, match="died 3 times in a row"):
         WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), make_stillborn)
 
 
+@pytest.mark.slow
 def test_a_worker_has_one_thread():
     before = dict(os.environ)
     with closing(WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), Threads)) as workers:
@@ -133,6 +142,7 @@ def test_a_worker_has_one_thread():
     assert dict(os.environ) == before
 
 
+@pytest.mark.slow
 def test_close_ends_every_process():
     workers = make_many(COUNTING)
     processes = workers.process_ids
@@ -142,6 +152,7 @@ def test_close_ends_every_process():
             os.kill(process, 0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_the_traceback_of_the_parent_alone(tmp_path):
     script = tmp_path / "play.py"
     script.write_text(
