@@ -196,7 +196,7 @@ def test_commands_collect_a_dataset_and_train_from_it(tmp_path, capsys):
             "--transitions 3",
             "A dataset of 3 transitions of worlds:Slide-v0 has too few trajectories (1) to hold one out",
         ),
-        ("--held-out 0.6", "The share that is held out is 0.6: it must be more than 0 and at most 0.5."),
+        ("--held-out 0.6", "`held_out` is 0.6: it must be between 0.001 and 0.5."),
         ("--env.count 3", "say how many play here with --workers"),
         ("--privileged picture", "'picture' cannot be both observed and privileged"),
         ("--privileged plaice", "has no observation 'plaice'"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from counting_worlds import Perilous, Threads, make_refused, make_stillborn
 
+from reverie.config import plugins
 from reverie.envs import EnvConfig, make, make_many
 from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
 from reverie.errors import UserError
@@ -150,6 +151,17 @@ def test_close_ends_every_process():
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+@pytest.mark.slow
+def test_workers_know_the_parts_of_a_plug_in_that_was_named(tmp_path, monkeypatch):
+    script = tmp_path / "my_worlds.py"
+    script.write_text("import counting_worlds, gymnasium\ngymnasium.register('Mine-v0', counting_worlds.Counting)\n")
+    monkeypatch.setattr(plugins, "_used", {})
+    plugins.use(str(script))
+    with closing(make_many(EnvConfig("Mine-v0", observe=("state",), time_limit=9, workers=True))) as workers:
+        workers.reset({0: 0})
+        assert workers.step({0: NOTHING})[0].reward == 1
 
 
 @pytest.mark.slow
