@@ -106,7 +106,7 @@ def test_what_is_free_is_free_on_both_sides(dynamics):
 
 
 def test_a_balance_is_a_part():
-    with pytest.raises(UserError, match="`balance` of Divergence is 2.0: it must be between 0 and 1, or none"):
+    with pytest.raises(UserError, match=r"`balance` of Divergence is 2\.0: it must be between 0 and 1, or none"):
         DivergenceConfig(balance=2.0)
 
 
