@@ -23,7 +23,7 @@ from reverie.evaluation.goals import at_random, by_agent, pursue
 from reverie.evaluation.representation import judge, measure
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.objectives import GoalConfig
-from reverie.recipes.latent_prediction import latent_prediction, published_cfm
+from reverie.recipes.latent_prediction import Method, latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
 from reverie.runs.offline import load_model
@@ -101,9 +101,8 @@ def model_of(method: str, env_id: str, size: str) -> OfflineConfig:
         similarity = cast(Any, method.removeprefix("contrastive_"))
         contrast = ContrastiveConfig(similarity, negatives=("next",))
         objective = GoalConfig("distance" if similarity == "distance" else "learned")
-        return latent_prediction(
-            "contrastive", size, env_id, {"contrastive": contrast}, {"contrastive": 1.0}, objective=objective
-        )
+        method_row = Method({"contrastive": (1, contrast)}, objective=objective)
+        return latent_prediction("contrastive", size, env_id, method_row)
     if method == "cfm_published":
         return published_cfm(size, env_id)
     return cast(OfflineConfig, recipes.build(method, size, env_id))

@@ -24,9 +24,8 @@ from reverie.envs.base import EnvConfig
 from reverie.evaluation.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
-from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction, published_cfm
+from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, Method, latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
-from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
@@ -138,8 +137,8 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
 
 def one_way(size: str, world: str) -> OfflineConfig:
     """Our CFM with hard negatives alone: one direction, and no squared error."""
-    signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=get_args(Negatives))}
-    return latent_prediction("cfm", size, world, signals, {"contrastive": 1.0})
+    contrast = ContrastiveConfig("distance", negatives=get_args(Negatives))
+    return latent_prediction("cfm", size, world, Method({"contrastive": (1, contrast)}))
 
 
 def state_space(size: str, world: str) -> OfflineConfig:
@@ -148,11 +147,9 @@ def state_space(size: str, world: str) -> OfflineConfig:
     Normalizing divides the rope's images by 0.087, so `std` 8 is about the published unit variance of raw pixels. At
     1 an image tells 13,000 nats and the prior learns nothing (docs/log.md).
     """
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(ConvConfig(DEPTH[size]), std=8.0),
-        "divergence": DivergenceConfig(free=1.0),
-    }
-    base = latent_prediction("state_space", size, world, signals, dict.fromkeys(signals, 1.0), clip=100.0)
+    reconstruct = ReconstructionConfig(ConvConfig(DEPTH[size]), std=8.0)
+    method = Method({"reconstruction": (1, reconstruct), "divergence": (1, DivergenceConfig(free=1.0))}, clip=100)
+    base = latent_prediction("state_space", size, world, method)
     sizes = SSMConfig(16, GaussianConfig(4)) if size == "tiny" else SSMConfig(200, GaussianConfig(30))
     training = base.training
     if size == "paper":
