@@ -133,7 +133,7 @@ def fill(text: str, tables: Mapping[str, str]) -> str:
             raise UserError(
                 f"The README has no place for its table: add `<!-- numbers: {name} -->`, `<!-- /numbers -->`."
             )
-        text = place.sub(lambda found, content=content: f"{found[1]}\n{content}\n{found[2]}", text)
+        text = place.sub(lambda match, content=content: f"{match[1]}\n{content}\n{match[2]}", text)
     return text
 
 

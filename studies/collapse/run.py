@@ -2,10 +2,10 @@
 
 A constant encoding predicts itself without error. Each method adds a target, or a term that keeps encodings apart. All
 have the same encoder, the same data of random interaction and the same number of updates. Every measure of
-`evaluate/representation.py` is taken on held-out data, before the first update and during training. At the end each
+`evaluation/representation.py` is taken on held-out data, before the first update and during training. At the end each
 method acts: it takes the rope to goal images.
 
-Reading path: this file, `studies/collapse/report.py`, `evaluate/representation.py`, `recipes/latent_prediction.py`.
+Reading path: this file, `studies/collapse/report.py`, `evaluation/representation.py`, `recipes/latent_prediction.py`.
 """
 
 from dataclasses import dataclass, replace

@@ -4,7 +4,7 @@ The table of Yan, Vangipuram, Abbeel & Pinto 2020 (CFM), with our physics. All m
 interaction, with the same encoder and, at size `laptop`, for about the same time. All act by ranking a hundred legal
 actions. Two bounds: random actions, and an oracle that ranks the same actions by the true simulator and distance.
 
-Reading path: this file, `studies/deformable/report.py`, `recipes/latent_prediction.py`, `evaluate/goals.py`.
+Reading path: this file, `studies/deformable/report.py`, `recipes/latent_prediction.py`, `evaluation/goals.py`.
 """
 
 import shutil

@@ -31,9 +31,9 @@ def tables(numbers: Numbers) -> dict[str, str]:
     """One table a world, a row a model; `baselines`: players without a model."""
     baselines = numbers["baselines"]
     return {
-        "curtain": table(CURTAIN, [_curtain_row(name, found) for name, found in numbers["curtain"].items()]),
+        "curtain": table(CURTAIN, [_curtain_row(*item) for item in numbers["curtain"].items()]),
         "baselines": table(list(baselines), [[number(value) for value in baselines.values()]]),
-        "pendulum": table(PENDULUM, [_pendulum_row(name, found) for name, found in numbers["pendulum"].items()]),
+        "pendulum": table(PENDULUM, [_pendulum_row(*item) for item in numbers["pendulum"].items()]),
     }
 
 
@@ -65,15 +65,15 @@ def draw(out: Path, numbers: Numbers) -> None:
     """Errors by step, a color a model: `WORLD_image_error.png`, ...; what was seen of the curtain besides."""
     for world, context in CONTEXT.items():
         results = numbers[world]
-        for key, unit in (("image_error", "image error (rms, of 255)"), ("reward_error", "reward error (rms)")):
+        for key, unit in (("image_error", "image error (root mean square, of 255)"), ("reward_error", "reward error (root mean square)")):
             series = {name: by_step(result[f"open_loop_{key}"]) for name, result in results.items()}
-            title = f"{world.capitalize()}: open loop after {context} frames"
-            style = figures.Style(title, "steps into the imagination", unit)
+            title = f"{world.capitalize()}: open-loop prediction after {context} observed frames"
+            style = figures.Style(title, "predicted step", unit)
             figures.plot(out / f"{world}_{key}.png", series, style)
     results, xlabel = numbers["curtain"], "step of the episode"
     series = {name: by_step(result["excess_nll"]) for name, result in results.items()}
-    title = f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}"
-    figures.plot(out / "curtain_surprise.png", series, figures.Style(title, xlabel, "surprise (nats an image)"))
+    title = f"Surprise at the next image: the ball forks at step {FORK} and lands at step {LANDING}"
+    figures.plot(out / "curtain_surprise.png", series, figures.Style(title, xlabel, "excess negative log-likelihood (nats)"))
     series = {name: by_step(result["position_r2"], first=0) for name, result in results.items()}
-    title = f"Where the ball will land, read from the belief: hidden from step {HIDDEN} on"
-    figures.plot(out / "curtain_memory.png", series, figures.Style(title, xlabel, "linear probe, R² (held out)"))
+    title = f"Linear probe for where the ball will land: it is hidden from step {HIDDEN} on"
+    figures.plot(out / "curtain_memory.png", series, figures.Style(title, xlabel, "R² (held out)"))

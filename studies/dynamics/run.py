@@ -4,7 +4,7 @@ Two worlds. `reverie/Curtain-v0` needs memory and is random: a ball forks at ran
 be caught. `Pendulum-v1` is observed in single frames, so speeds have to be remembered. In each, all four learn twice:
 from the same recorded random interaction, and as PlaNet agents from their own. Only the dynamics differs.
 
-Reading path: this file, `studies/dynamics/report.py`, `dynamics/rssm.py`, `evaluate/prediction.py`.
+Reading path: this file, `studies/dynamics/report.py`, `dynamics/rssm.py`, `evaluation/prediction.py`.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ NAMES = {
 }
 LEARNERS = (
     *("", "updates", "imagined steps", "seconds", "return, each seed"),
-    *("noise / signal, 1,000 steps", "of one update"),
+    *("noise / signal, 1,000 steps", "noise / signal, one update"),
 )
 SHARE = 0.9
 """The share of the best gain in return after which a learner counts as having arrived."""
@@ -64,7 +64,7 @@ def learners(numbers: Numbers) -> str:
         point = run["points"][-1]
         cost = f"{point['steps']:,} real frames"
         returned, seconds = f"{point['return']:.0f}", f"{point['seconds']:.0f}"
-        rows.append([f"the same by real episodes, seed {seed}", str(run["updates"]), cost, seconds, returned, "", ""])
+        rows.append([f"evolution strategies by real episodes, seed {seed}", str(run["updates"]), cost, seconds, returned, "", ""])
     return table(LEARNERS, rows)
 
 
@@ -89,10 +89,17 @@ def measured(noise: Sequence[Mapping[str, float | None]], measure: str) -> str:
 
 def draw(out: Path, numbers: Numbers) -> None:
     """`policies_steps.png`, `policies_seconds.png`: the mean over seeds, and each seed."""
-    for axis, label in (("steps", "imagined steps"), ("seconds", "seconds of updates")):
+    title = f"{numbers['world']}: learning in a frozen world model (thin lines: single seeds)"
+    for axis, label, unit in (("steps", "million imagined steps", 1e6), ("seconds", "seconds of updates", 1.0)):
+        means = {NAMES[method]: mean_curve(runs, axis) for method, runs in numbers["methods"].items()}
+        seeds = {NAMES[method]: curves(runs, axis) for method, runs in numbers["methods"].items()}
         figures.plot(
             out / f"policies_{axis}.png",
-            {NAMES[method]: mean_curve(runs, axis) for method, runs in numbers["methods"].items()},
-            figures.Style(f"{numbers['world']}: learning in one world model (thin: each seed)", label, "real return"),
-            faint={NAMES[method]: curves(runs, axis) for method, runs in numbers["methods"].items()},
+            {name: _scaled(points, unit) for name, points in means.items()},
+            figures.Style(title, label, "return of real episodes"),
+            faint={name: [_scaled(points, unit) for points in each] for name, each in seeds.items()},
         )
+
+
+def _scaled(points: Sequence[tuple[float, float]], unit: float) -> list[tuple[float, float]]:
+    return [(x / unit, y) for x, y in points]
