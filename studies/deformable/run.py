@@ -15,7 +15,6 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from reverie import recipes
 from reverie.agents import agent as agents
 from reverie.data.dataset import DatasetConfig
 from reverie.dynamics.latents import GaussianConfig
@@ -30,7 +29,7 @@ from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from studies.kit import Numbers, OnProgress, cached, ensure_trained, record, report_progress
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, offline_recipe, record, report_progress
 
 SIZES = ("tiny", "laptop", "paper")
 
@@ -129,7 +128,7 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
     elif method == "cfm_one_way":
         base = one_way(size, condition.world)
     else:
-        base = cast(OfflineConfig, recipes.build(method, size, condition.world))
+        base = offline_recipe(method, size, condition.world)
     training = replace(base.training, evaluate_every=0)  # what counts here is where the agent arrives
     if size == "laptop" and method in SLOW:
         training = replace(training, updates=training.updates // 2)
@@ -162,7 +161,7 @@ def state_space(size: str, world: str) -> OfflineConfig:
 
 def bounds(condition: Condition, folder: Path, size: str, on_progress: OnProgress) -> dict[str, Any]:
     """Results of random actions and of the oracle."""
-    oracle_episodes = min(ORACLE_EPISODES[condition.name], EPISODES[size])
+    oracle_episodes = min(ORACLE_EPISODES[condition.name], EPISODES[size] // 2)
     results: dict[str, Any] = {}
     for name, player, count in (("random", at_random, EPISODES[size]), ("oracle", by_oracle, oracle_episodes)):
         for goal in condition.goals:
