@@ -46,11 +46,15 @@ class Checked:
     """
 
     def __post_init__(self) -> None:
+        owner = type(self).__name__.removesuffix("Config")
         for item in fields(self):  # pyrefly: ignore
-            limit, value = item.metadata.get(_KEY), getattr(self, item.name)
-            if limit is not None and value is not None and not limit.holds(value):
-                owner, none = (
-                    type(self).__name__.removesuffix("Config"),
-                    ", or none" * (NoneType in get_args(item.type)),
-                )
-                raise UserError(f"`{item.name}` of {owner} is {value}: {limit.words}{none}.")
+            check_setting(type(self), item.name, getattr(self, item.name), f"`{item.name}` of {owner}")
+
+
+def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
+    """Raise `UserError` where `value` breaks the limit of a field; the error calls it `shown`."""
+    item = next(item for item in fields(cls) if item.name == name)
+    limit = item.metadata.get(_KEY)
+    if limit is not None and value is not None and not limit.holds(value):
+        none = ", or none" if NoneType in get_args(item.type) else ""
+        raise UserError(f"{shown} is {value}: {limit.words}{none}.")

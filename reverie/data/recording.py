@@ -124,8 +124,8 @@ def _new_manifest(
     env: EnvConfig, transitions: int, seed: int, held_out: float, privileged: tuple[str, ...]
 ) -> Manifest:
     """Return the manifest of a dataset of which nothing has been collected. UserError for impossible settings."""
-    check_setting(Manifest, "held_out", held_out, "held_out")
-    check_setting(Manifest, "transitions", transitions, "transitions")
+    check_setting(Manifest, "held_out", held_out, "`held_out`")
+    check_setting(Manifest, "transitions", transitions, "`transitions`")
     if env.workers or env.count > 1:
         raise UserError("--env.count and --env.workers are for training: say how many play here with --workers.")
     with closing(envs.make(with_privileged(env, privileged))) as environment:
