@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from reverie.agents.agent import load as load
     from reverie.agents.agent import with_goal as with_goal
     from reverie.agents.agent import with_planner as with_planner
-    from reverie.envs import make as make_env
     from reverie.envs.base import EnvConfig as EnvConfig
     from reverie.errors import UserError as UserError
     from reverie.progress import Callback as Callback
@@ -23,13 +22,14 @@ if TYPE_CHECKING:
     from reverie.recipes import build as recipe
     from reverie.runs.config import OfflineConfig as OfflineConfig
     from reverie.runs.config import OnlineConfig as OnlineConfig
+    from reverie.runs.environment import make_env as make_env
     from reverie.runs.evaluation import evaluate as evaluate
     from reverie.runs.evaluation import imagine as imagine
     from reverie.runs.loop import resume as resume
     from reverie.runs.loop import train as train
     from reverie.runs.offline import load_model as load_model
 
-    _ = make_env, recipe
+    _ = recipe
 
 _PLACES = {
     "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),
@@ -46,7 +46,6 @@ _PLACES = {
     "reverie.dynamics.rnn": ("RNNConfig",),
     "reverie.dynamics.rssm": ("RSSMConfig",),
     "reverie.dynamics.ssm": ("SSMConfig",),
-    "reverie.envs": ("make_env",),
     "reverie.envs.base": ("EnvConfig",),
     "reverie.errors": ("UserError",),
     "reverie.learners.actor_critic": ("ActorCriticConfig",),
@@ -69,13 +68,14 @@ _PLACES = {
     "reverie.runs.config": (
         *("EvaluationConfig", "OfflineConfig", "OfflineTrainingConfig", "OnlineConfig", "TrainingConfig"),
     ),
+    "reverie.runs.environment": ("make_env",),
     "reverie.runs.evaluation": ("evaluate", "imagine"),
     "reverie.runs.loop": ("resume", "train"),
     "reverie.runs.offline": ("load_model",),
 }
 """Public names by the module that they come from."""
 _MODULES = {name: module for module, names in _PLACES.items() for name in names}
-_OTHER_NAMES = {"make_env": "make", "recipe": "build"}
+_OTHER_NAMES = {"recipe": "build"}
 
 __all__ = sorted(_MODULES)  # pyrefly: ignore
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from reverie import envs
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
-from reverie.envs.base import EnvConfig
+from reverie.envs.base import EnvConfig, Environment
 from reverie.envs.from_python import GymnasiumObject
 from reverie.errors import UserError
 
@@ -19,6 +20,16 @@ class _Settings:
     """A parent for settings, so that messages name them `env.X`."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
+
+
+def make_env(env: EnvArgument, **settings: Any) -> Environment:
+    """Make one environment in the library's form; close it when done.
+
+    `env` is an id, a config, a class, a factory or an object. `settings` are fields of `EnvConfig`, such as
+    `image_size=32`. UserError for an unknown id or setting, and for whatever else the user can put right.
+    """
+    config = choose_environment(EnvConfig(), env)
+    return envs.make(choose_environment(config, settings) if settings else config)
 
 
 def choose_environment(base: EnvConfig, env: EnvArgument | None) -> EnvConfig:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import small_run
 import worlds
+from gymnasium.envs.classic_control import CartPoleEnv
 
 import reverie
 from reverie.envs import from_python
@@ -182,3 +183,15 @@ def test_a_model_towards_an_image(tmp_path, capsys):
         assert len(error.splitlines()) == 1
     with pytest.raises(UserError, match=r"give one \(height, width, 3\) of uint8"):
         evaluate(folder, 1, goal=np.zeros((3, 3), np.uint8))
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", CartPoleEnv, lambda: CartPoleEnv(render_mode="rgb_array")])
+def test_one_environment_is_made_from_an_id_or_from_code(env):
+    environment = reverie.make_env(env, observe=("state",), time_limit=20)
+    try:
+        step = environment.reset(seed=0)
+        assert step.obs["state"].shape == (4,)
+    finally:
+        environment.close()
+    with pytest.raises(UserError, match=r"no setting `env\.imagesize`"):
+        reverie.make_env("CartPole-v1", imagesize=3)
