@@ -4,7 +4,7 @@ import pytest
 from dmc_needed import needs_dmc, needs_mujoco
 
 from reverie.envs import FAMILIES, EnvConfig
-from reverie.testing.environments import REMARK, check
+from reverie.testing.environments import REMARK, check_environment
 
 CASES = {
     "pendulum pixels": EnvConfig("Pendulum-v1", time_limit=9, repeat=2),
@@ -57,12 +57,14 @@ def test_rope_and_cloth(config):
     assert_sound(config)
 
 
+@pytest.mark.slow
 @needs_dmc()
 @pytest.mark.parametrize("config", DMC_CASES.values(), ids=DMC_CASES)
 def test_deepmind_control(config):
     assert_sound(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ATARI_CASES.values(), ids=ATARI_CASES)
 def test_atari(config):
     pytest.importorskip("ale_py")
@@ -82,5 +84,5 @@ def test_every_family_has_a_case():
 
 
 def assert_sound(config):
-    faults = [sentence for sentence in check(config, episodes=2) if not sentence.startswith(REMARK)]
+    faults = [sentence for sentence in check_environment(config, episodes=2) if not sentence.startswith(REMARK)]
     assert faults == []
