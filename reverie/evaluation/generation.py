@@ -1,4 +1,4 @@
-"""What a generative model has to show: its bound on held-out images, how much of its latent is used, its pictures."""
+"""Measure a generative model on held-out images: its bound, its active latent units, and pictures of samples."""
 
 import math
 
@@ -31,12 +31,12 @@ def measure(model: GenerativeModel, batch: Batch, samples: int = SAMPLES, seed: 
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     size = batch.action.shape[:2]
     trace = model.trace(batch, model.noise(size[0], size[1], generator))
-    counts = trace.targets.mask
+    mask = trace.targets.mask
     each = torch.stack([model.noise(size[0], size[1], generator) for _ in range(samples)])
-    share = counts / counts.sum()
+    share = mask / mask.sum()
     reconstruction = (model.likelihood.log_prob(trace.output, trace.targets.pixels) * share).sum()
     divergence = (model.latent.divergence(trace.posterior, trace.prior) * share).sum()
-    active = active_units(trace.posterior.mean[counts > 0])
+    active = active_units(trace.posterior.mean[mask > 0])
     return {
         "bound": float(reconstruction - divergence),
         "reconstruction": float(reconstruction),

@@ -196,11 +196,11 @@ def image_distances(episodes: list[Episode], name: str, goal: UInt8[np.ndarray, 
     return {name: float(np.mean(values)) for name, values in ends.items()}
 
 
-def sentences(found: dict[str, dict[str, float]], episodes: int) -> list[str]:
+def sentences(measures: dict[str, dict[str, float]], episodes: int) -> list[str]:
     """The figures for people, a line a goal."""
     return [
         f"goal {goal}: distance {one['start']:.2f} at the start, {one['distance']:.2f} (standard deviation "
         f"{one['deviation']:.2f}) after the last action, {one['best']:.2f} at best; at random {one['random']:.2f}; "
         f"overlap {one['iou']:.2f}, success {100 * one['success']:.0f} % of {episodes} episodes"
-        for goal, one in found.items()
+        for goal, one in measures.items()
     ]

@@ -1,8 +1,8 @@
 """The true state that a representation is judged by: targets of probes, and true distances.
 
-For most worlds these are the numbers of a privileged observation themselves. An environment may know better, and then
-offers `ground_truth()`: of a rope an image cannot tell which end is which. Of an arm's joint angles an image shows
-where each link points, not how often it has gone round.
+For most worlds these are the numbers of a privileged observation themselves. An environment may have a better one,
+and then offers `ground_truth()`: an image of a rope does not show which end is which. Of an arm's joint angles an image
+shows where each link points, not how often it has gone round.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ def _identity(state: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What the privileged observation `name` says of the true state.
+    """What the privileged observation `name` shows of the true state.
 
     `targets` maps (N, n) to the (N, K) that an image can show. `distance` of pairs (N, n), (N, n) is (N,); without it,
     it is that of the targets, each in units of its standard deviation.
@@ -42,7 +42,7 @@ class GroundTruth:
 
 @runtime_checkable
 class OffersGroundTruth(Protocol):
-    """An unwrapped Gymnasium environment that says what can be known of its true state."""
+    """An unwrapped Gymnasium environment with a ground truth of its own."""
 
     def ground_truth(self) -> GroundTruth: ...
 

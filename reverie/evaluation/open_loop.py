@@ -60,19 +60,19 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     if not 1 <= context < length:
         raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
     obs, name = model.normalize(batch.obs), images[0]
-    led_here = prev_action(batch.action)
+    action = prev_action(batch.action)
     seen = {key: value[:, :context] for key, value in obs.items()}
     start = model.dynamics.initial(batch.action.shape[0])
     first = batch.is_first[:, :context]
-    _, posterior = observe(model.dynamics, start, led_here[:, :context], model.encoder(seen), first, None)
+    _, posterior = observe(model.dynamics, start, action[:, :context], model.encoder(seen), first, None)
     last = tree.map(lambda x: x[:, -1], posterior)
-    states = imagine(model.dynamics, last, led_here[:, context:], None)
+    states = imagine(model.dynamics, last, action[:, context:], None)
     features = torch.cat([model.dynamics.features(posterior), model.dynamics.features(states)], dim=1)
     decoded = model.decode(features, in_env_units=True)[name]
     real = batch.obs[name].float()
 
-    def error(found: Tensor) -> np.ndarray:
-        return (found - real[:, context:]).square().mean((0, 2, 3, 4)).sqrt().cpu().numpy()
+    def error(predicted: Tensor) -> np.ndarray:
+        return (predicted - real[:, context:]).square().mean((0, 2, 3, 4)).sqrt().cpu().numpy()
 
     reward_error = np.zeros(length - context, np.float32)
     if model.has(RewardHead):

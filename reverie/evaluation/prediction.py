@@ -1,7 +1,7 @@
-"""What a world model that was fitted to recorded data has to show: its bound, and how well it predicts, how far ahead.
+"""Measure a world model on held-out data: its variational bound, and its prediction errors by horizon.
 
 `surprise` and `ahead` measure every dynamics in one unit, whether it has chance in it or not: nats by which what came
-was less likely than if the picture had been foreseen exactly,
+was less likely than if the picture had been predicted exactly,
 
     ln p(o | o) - ln (1/K) sum_k p(o | s_k),      s_k drawn from what the model expects.
 """
@@ -18,7 +18,7 @@ from reverie import tree
 from reverie.data.base import Recorded
 from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.evaluation import films
-from reverie.evaluation.open_loop import OpenLoop, predict
+from reverie.evaluation.open_loop import predict
 from reverie.math.bounds import importance_weighted_bound
 from reverie.models.world_model import WorldModel
 from reverie.signals.base import ReconstructionHead, RewardHead
@@ -49,11 +49,11 @@ def bound(model: WorldModel, batch: Batch, seed: int = 0) -> dict[str, float]:
         losses = {name: float(loss.mean()) for name, loss in model.losses(trace).items()}
         divergence = float(model.dynamics.divergence(trace.posterior, trace.prior).mean())
     heads = {"reconstruction": model.head_name(ReconstructionHead), "reward": model.head_name(RewardHead)}
-    found = {name: -losses[signal] for name, signal in heads.items() if signal is not None}
-    found["divergence"] = divergence
-    if model.dynamics.noise_size and "reconstruction" in found:
-        found["bound"] = found["reconstruction"] - divergence
-    return found
+    values = {name: -losses[signal] for name, signal in heads.items() if signal is not None}
+    values["divergence"] = divergence
+    if model.dynamics.noise_size and "reconstruction" in values:
+        values["bound"] = values["reconstruction"] - divergence
+    return values
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def surprise(model: WorldModel, batch: Batch, samples: int = SAMPLES, seed: int 
 @torch.no_grad()
 def ahead(model: WorldModel, batch: Batch, context: int, samples: int = SAMPLES, seed: int = 0) -> Ahead:
     """What follows the first `context` columns, predicted from the recorded actions alone."""
-    seen = _columns(batch, slice(None, context))
+    seen = tree.map(lambda x: x[:, :context], batch)
     filtered, _ = _filtered(model, seen, samples, seed)
     last = tree.map(lambda x: x[:, -1], filtered)
     actions = _repeated(batch.action[:, context - 1 : -1], samples)
@@ -92,15 +92,9 @@ def examine(model: WorldModel, recorded: Recorded, length: int) -> tuple[dict[st
         batch = tree.map(lambda x: x[whole], batch)
     context = min(SEEN, length // 2)
     loop = predict(model, batch, context)
-    return _values(model, batch, loop), picture(model, batch, context)
-
-
-def _values(model: WorldModel, batch: Batch, loop: OpenLoop) -> dict[str, float]:
-    found = bound(model, batch)
-    found["image_error"] = float(np.sqrt(np.square(loop.model_error).mean()))
-    found["copy_error"] = float(np.sqrt(np.square(loop.copy_error).mean()))
-    found["reward_error"] = float(np.sqrt(np.square(loop.reward_error).mean()))
-    return found
+    errors = {"image_error": loop.model_error, "copy_error": loop.copy_error, "reward_error": loop.reward_error}
+    mean_errors = {name: float(np.sqrt(np.square(error).mean())) for name, error in errors.items()}
+    return bound(model, batch) | mean_errors, picture(model, batch, context)
 
 
 def picture(model: WorldModel, batch: Batch, context: int, columns: int = 12) -> UInt8[np.ndarray, "H W C"]:
@@ -109,7 +103,7 @@ def picture(model: WorldModel, batch: Batch, context: int, columns: int = 12) ->
     after = films.spread(context, batch.action.shape[1], columns - seen)
     steps = [*range(context - seen, context), *after]
     for number in range(min(SHOWN, batch.action.shape[0])):
-        loop = predict(model, _sequences(batch, number), context)
+        loop = predict(model, tree.map(lambda x, n=number: x[n : n + 1], batch), context)
         rows += [[film[step] for step in steps] for film in (loop.real, loop.imagined)]
         labels += [f"sequence {number + 1}\nreal", "model"]
     times = [f"t = {step}\n{'seen' if step < context else 'imagined'}" for step in steps]
@@ -149,23 +143,15 @@ def _nats(model: WorldModel, batch: Batch, states: Any, columns: slice, samples:
     head = model.head(ReconstructionHead)
     decoded = head.reconstruct(model.dynamics.features(states))
     obs = model.normalize(batch.obs)
-    found = []
+    nats = []
     for name, image in decoded.items():
         truth = obs[name][:, columns].flatten(2)
         each = head.log_prob(_repeated(truth, samples), image.flatten(2))
         exact = head.log_prob(truth, truth)
-        found.append(exact - importance_weighted_bound(each.unflatten(0, (samples, -1))))
-    return torch.stack(found).sum(0)
+        nats.append(exact - importance_weighted_bound(each.unflatten(0, (samples, -1))))
+    return torch.stack(nats).sum(0)
 
 
 def _repeated(x: Tensor, samples: int) -> Tensor:
     """`(B, ...)` to `(K * B, ...)`, the samples of one sequence B apart."""
     return x.repeat(samples, *[1] * (x.ndim - 1))
-
-
-def _columns(batch: Batch, columns: slice) -> Batch:
-    return tree.map(lambda x: x[:, columns], batch)
-
-
-def _sequences(batch: Batch, number: int) -> Batch:
-    return tree.map(lambda x: x[number : number + 1], batch)

@@ -1,4 +1,4 @@
-"""What a latent state knows: how much a linear function of the features tells of a quantity, on data held out."""
+"""Linear probes: how well a linear function of the features predicts a quantity on held-out data."""
 
 import numpy as np
 import torch
@@ -34,10 +34,10 @@ def linear_probes(
     covariance = centered.T @ centered / len(centered)
     penalty = RIDGE * covariance.diagonal().mean().clamp(min=1e-12) * torch.eye(len(mean), dtype=torch.float64)
     weight = torch.linalg.solve(covariance + penalty.to(mean.device), centered.T @ (targets - offset) / len(centered))
-    found = (test_features.double() - mean) @ weight + offset
-    left = (test_targets.double() - found).square().mean(0)
+    predicted = (test_features.double() - mean) @ weight + offset
+    error = (test_targets.double() - predicted).square().mean(0)
     variance = test_targets.double().var(0, correction=0)
-    return torch.where(variance > 0, 1 - left / variance, torch.nan)
+    return torch.where(variance > 0, 1 - error / variance, torch.nan)
 
 
 def rank_correlation(x: Float[np.ndarray, " N"], y: Float[np.ndarray, " N"]) -> float:

@@ -1,4 +1,4 @@
-"""What the features of a world model are worth: how large, how many directions, what they know, what they foresee.
+"""Measure the features of a world model: their scale and rank, what they encode, and how well they are predicted.
 
 All measures are of held-out sequences. z_t are the features of the belief at step t, z^_{t+1} those of the belief that
 the model predicts from it and a_t; C is the covariance of z over all frames.
@@ -8,12 +8,12 @@ the model predicts from it and a_t; C is the covariance of z over all frames.
 | `dimensions` | F, how many numbers the features have |
 | `std`, `std_median`, `std_min` | standard deviation per dimension: mean, median, least |
 | `dead_dimensions` | the share whose std is below a hundredth of the median |
-| `scale` | `std` over what it was before the first update (known to a run) |
+| `scale` | `std` over what it was before the first update (for a run) |
 | `participation_ratio` | `(tr C)^2 / tr C^2` |
 | `rankme`, `rankme_uncentered` | Garrido 2022, of z less its mean and of z itself |
 | `probe` | R^2 of linear probes of the true state, learned on the data of training; mean over its numbers |
 | `inverse` | R^2 of a linear regression from [z_t, z_{t+1}] to a_t, likewise; it sees no products of the two, \
-and says little where z remembers: a belief was told the action |
+and says little where z has a memory: a belief depends on the action |
 | `error_to_copy` | `(E ||z^_{t+1} - z_{t+1}||^2 / E ||z_t - z_{t+1}||^2)^1/2`: 1 is as bad as repeating z_t |
 | `error_to_variance` | `E ||z^_{t+1} - z_{t+1}||^2 / tr C`: 1 is as bad as predicting the mean |
 | `rank_correlation` | Spearman's, of latent and true distances of random pairs of frames |
@@ -89,23 +89,23 @@ def measure(model: WorldModel, recorded: Recorded, length: int, judge: GroundTru
     """All of the table but `scale`, and `probe` and `rank_correlation` only where there is a truth to judge by."""
     length, most = max(2, length), MOST_FRAMES // max(2, length)
     train, test = (see(model, part.evenly_spaced(length, most)) for part in (recorded.train, recorded.test))
-    found = {name: float(value) for name, value in scale_metrics(test.frames).items()}
-    found["dimensions"] = float(test.frames.shape[1])
-    found["rankme"] = float(rankme(test.frames, centered=True))
-    found["rankme_uncentered"] = float(rankme(test.frames, centered=False))
-    found |= foresight(test)
-    found["inverse"] = float(linear_probes(*train.pairs(), *test.pairs()).nanmean())
+    values = {name: float(value) for name, value in scale_metrics(test.frames).items()}
+    values["dimensions"] = float(test.frames.shape[1])
+    values["rankme"] = float(rankme(test.frames, centered=True))
+    values["rankme_uncentered"] = float(rankme(test.frames, centered=False))
+    values |= prediction_errors(test)
+    values["inverse"] = float(linear_probes(*train.pairs(), *test.pairs()).nanmean())
     probes = np.zeros(0)
     if judge is not None:
         each = probe(judge, train, test)
         probes = each.numpy()
-        found["probe"] = float(each.nanmean())
-        found["rank_correlation"] = neighborhoods(judge, test)
+        values["probe"] = float(each.nanmean())
+        values["rank_correlation"] = neighborhoods(judge, test)
     std, spectrum = test.frames.std(0), singular_values(test.frames, centered=True)
-    return Representation(found, std.cpu().numpy(), spectrum.cpu().numpy(), probes)
+    return Representation(values, std.cpu().numpy(), spectrum.cpu().numpy(), probes)
 
 
-def foresight(seen: Seen) -> dict[str, float]:
+def prediction_errors(seen: Seen) -> dict[str, float]:
     """`error_to_copy` and `error_to_variance`."""
     z, following = (part[seen.follows].double() for part in (seen.features[:, :-1], seen.features[:, 1:]))
     error = (seen.predicted[:, 1:][seen.follows].double() - following).square().sum(-1).mean()
@@ -132,9 +132,12 @@ def neighborhoods(judge: GroundTruth, seen: Seen, seed: int = 0) -> float:
     return rank_correlation(np.linalg.norm(features[one] - features[other], axis=-1), true)
 
 
-def draw(path: Path, found: Representation) -> Path:
+def draw(path: Path, measured: Representation) -> Path:
     """Write a PNG of standard deviation and singular value by dimension, both sorted and on logarithmic axes."""
-    panels = {"standard deviation of a dimension": found.std, "singular value (of √N)": found.spectrum}
+    panels = {
+        "standard deviation of a dimension": measured.std,
+        "singular value (of √N)": measured.spectrum,
+    }
     figure = figures.new_figure(8.4, 3.6)
     for number, (title, values) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, 2, number)
@@ -149,12 +152,12 @@ def sentence(values: dict[str, float]) -> str:
     """The figures for people."""
     size = values["dimensions"]
     scale = f", {values['scale']:.2g} times that of the start" if "scale" in values else ""
-    known = f", linear probe of the true state R² {values['probe']:.2f}" if "probe" in values else ""
+    probe = f", linear probe of the true state R² {values['probe']:.2f}" if "probe" in values else ""
     return (
         f"features of {size:.0f} dimensions: standard deviation {values['std']:.3g}{scale}, "
         f"RankMe {values['rankme']:.1f}, participation ratio {values['participation_ratio']:.1f}, "
         f"{round(values['dead_dimensions'] * size)} dead; "
-        f"prediction error {values['error_to_copy']:.2f} of repeating the last{known}, "
+        f"prediction error {values['error_to_copy']:.2f} of repeating the last{probe}, "
         f"of the action {values['inverse']:.2f}"
     )
 
@@ -169,8 +172,8 @@ def warning(values: dict[str, float]) -> str | None:
 def judge(env: EnvConfig | None, recorded: Recorded) -> GroundTruth | None:
     """The true state in data from `env`: vectors that were recorded and that the model does not see."""
     ring = recorded.test.ring
-    kept = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
-    return ground_truth(env, sorted(kept - recorded.spec.obs.keys()))
+    vectors = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
+    return ground_truth(env, sorted(vectors - recorded.spec.obs.keys()))
 
 
 def _state(judge: GroundTruth, seen: Seen) -> np.ndarray:

@@ -50,7 +50,7 @@ def evaluate(
 ) -> Evaluation:
     """`episodes` episodes in an environment of their own; the same seed gives the same episodes.
 
-    `moment`: keep what the agent decided from, that many decisions into the first episode. `on_decision` is called
+    `moment`: record what the agent decided from, that many decisions into the first episode. `on_decision` is called
     with the number of finished episodes before every decision.
     """
     config = replace(config, count=1, workers=False)
@@ -58,16 +58,16 @@ def evaluate(
     environments = SerialEnvironments(config, lambda _: environment)
     finished: list[Episode] = []
     frames: list[np.ndarray] = []
-    carry = kept = None
+    carry = recorded = None
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
-        nonlocal carry, kept
+        nonlocal carry, recorded
         if film and not finished:
             frames.append(environment.render())
         memory = agent.actor.initial(1) if carry is None else carry.actor_state
         carry, action = agent.act(carry, obs, is_first)
         if moment is not None and not finished and len(collector.episodes[0].actions) == moment:
-            kept = Moment(moment, carry.belief, memory)
+            recorded = Moment(moment, carry.belief, memory)
         return action
 
     try:
@@ -84,5 +84,5 @@ def evaluate(
         lengths_frames=[len(episode.actions) * repeat for episode in finished],
         frames=np.stack(frames) if film else None,
         episodes=finished,
-        moment=kept,
+        moment=recorded,
     )

@@ -92,10 +92,9 @@ class CVAE(GenerativeModel):
         return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), mask)
 
     def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
-        if self.prior_net is not None:
-            return self.latent.stats(self.prior_net(condition))
-        mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
-        return GaussianStats(mean, torch.ones_like(mean))
+        if self.prior_net is None:
+            return self.standard_normal(condition)
+        return self.latent.stats(self.prior_net(condition))
 
     def posterior(self, image: Float[Tensor, "*b h w c"], condition: Float[Tensor, "*b C"]) -> GaussianStats:
         return self.latent.stats(self.head(torch.cat([self.encoder(image), condition], dim=-1)))

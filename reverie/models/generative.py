@@ -99,6 +99,11 @@ class GenerativeModel(nn.Module, ABC):
     def decode(self, sample: Float[Tensor, "*b Z"], condition: Float[Tensor, "*b C"]) -> Float[Tensor, "*b h w c"]:
         """The likelihood's parameters; `likelihood.mean` of them is an image in about [0, 1]."""
 
+    def standard_normal(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
+        """`N(0, I)`, the prior that needs no condition."""
+        mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
+        return GaussianStats(mean, torch.ones_like(mean))
+
     def noise(self, batch: int, length: int, generator: torch.Generator) -> Float[Tensor, "B T Z"]:
         """Draw the standard noise of one trace."""
         return self.latent.noise(batch, length, generator=generator)

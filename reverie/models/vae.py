@@ -5,7 +5,6 @@
 
 from dataclasses import dataclass, field
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -52,8 +51,7 @@ class VAE(GenerativeModel):
         return Targets(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))
 
     def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
-        mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
-        return GaussianStats(mean, torch.ones_like(mean))
+        return self.standard_normal(condition)
 
     def posterior(self, image: Float[Tensor, "*b h w c"], condition: Float[Tensor, "*b C"]) -> GaussianStats:
         return self.latent.stats(self.head(self.encoder(image)))

@@ -13,44 +13,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reverie.testing.data import check_data
-    from reverie.testing.dynamics import check_dynamics
-    from reverie.testing.environments import check as check_environment
-    from reverie.testing.latents import check_forward_model, check_latent
-    from reverie.testing.learners import check_learner
-    from reverie.testing.models import check_generative
-    from reverie.testing.planners import check_objective, check_planner
-    from reverie.testing.signals import check_signal
+    from reverie.testing.data import check_data as check_data
+    from reverie.testing.dynamics import check_dynamics as check_dynamics
+    from reverie.testing.dynamics import check_forward_model as check_forward_model
+    from reverie.testing.dynamics import check_latent as check_latent
+    from reverie.testing.environments import check_environment as check_environment
+    from reverie.testing.learners import check_learner as check_learner
+    from reverie.testing.models import check_generative as check_generative
+    from reverie.testing.planners import check_objective as check_objective
+    from reverie.testing.planners import check_planner as check_planner
+    from reverie.testing.signals import check_signal as check_signal
 
-__all__ = [
-    "check_data",
-    "check_dynamics",
-    "check_environment",
-    "check_forward_model",
-    "check_generative",
-    "check_latent",
-    "check_learner",
-    "check_objective",
-    "check_planner",
-    "check_signal",
-]
+_PLACES = {
+    "data": ("check_data",), "dynamics": ("check_dynamics", "check_forward_model", "check_latent"),
+    "environments": ("check_environment",), "learners": ("check_learner",), "models": ("check_generative",),
+    "planners": ("check_objective", "check_planner"), "signals": ("check_signal",),
+}  # fmt: skip
+"""Public names by the module that they come from."""
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
 
-_MODULES = {
-    "check_forward_model": "latents",
-    "check_generative": "models",
-    "check_latent": "latents",
-    "check_learner": "learners",
-    "check_objective": "planners",
-    "check_planner": "planners",
-    "check_signal": "signals",
-}
+__all__ = sorted(_MODULES)  # pyrefly: ignore
 
 
 def __getattr__(name: str) -> Any:
-    """Import a check when it is asked for: an environment is checked without loading models."""
-    if name not in __all__:
+    """Import a check on first use: an environment is checked without loading models."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "check_environment":
-        return import_module("reverie.testing.environments").check
-    module = _MODULES.get(name, name.removeprefix("check_"))
-    return getattr(import_module(f"reverie.testing.{module}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -11,6 +11,9 @@ from reverie import tree
 
 Part = TypeVar("Part")
 
+STEPS = 50
+"""Updates on one batch, which must cut a loss."""
+
 
 class Broken(Exception):
     """A promise was broken; the message is a sentence for whoever wrote the part."""
@@ -63,15 +66,38 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def require_seeded(noise: Callable[[torch.Generator], Any]) -> None:
+    """Require that `noise` draws from the given generator and from nothing else."""
+    one, same, other = (noise(seeded(seed)) for seed in (5, 5, 6))
+    empty = not any(leaf.numel() for leaf in tree.leaves(one))
+    differs = empty or not identical(one, other)
+    require(identical(one, same) and differs, "`noise` must come from the given generator alone.")
+
+
+def require_permutes(
+    function: Callable[..., Any], inputs: tuple[Any, ...], order: list[int], sentence: str, atol: float = 1e-5
+) -> None:
+    """Require that the rows `order` of all inputs give the rows `order` of the result."""
+    rows = torch.tensor(order)
+    permuted = function(*tree.map(lambda x: x[rows], inputs))
+    require(close(permuted, tree.map(lambda x: x[rows], function(*inputs)), atol=atol), sentence)
+
+
+def require_gradients(module: nn.Module) -> None:
+    """Require that the last backward pass reached every parameter."""
+    if names := without_gradient(module):
+        raise Broken(f"No gradient reaches the parameters {', '.join(names)}.")
+
+
 def without_gradient(module: nn.Module) -> list[str]:
     """The names of parameters that the last backward pass did not reach."""
     return [name for name, p in module.named_parameters() if p.grad is None or not p.grad.any()]
 
 
-def losses_of_fifty_steps(loss: Callable[[], Tensor], parameters: Sequence[nn.Parameter], lr: float) -> list[float]:
+def losses_while_fitting(loss: Callable[[], Tensor], parameters: Sequence[nn.Parameter], lr: float) -> list[float]:
     """Minimize `loss` by 50 steps of Adam; returns it before each step and at the end."""
     optimizer, values = torch.optim.Adam(parameters, lr=lr), []
-    for _ in range(51):
+    for _ in range(STEPS + 1):
         value = loss()
         values.append(value.item())
         optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""Does a latent model keep the contract of `reverie.dynamics.base.Dynamics`?"""
+"""Do dynamics, and their parts (latents and forward models), keep the contracts of `reverie.dynamics`?"""
 
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -12,22 +12,34 @@ from reverie.testing.complaints import (
     close,
     complaints,
     identical,
-    losses_of_fifty_steps,
+    losses_while_fitting,
     require,
+    require_gradients,
+    require_permutes,
+    require_seeded,
     seeded,
     shapes,
-    without_gradient,
-)  # fmt: skip
+)
 
-BATCH, TIME = 4, 5
+BATCH, TIME, SIZE, ACTION = 4, 5, 6, 2
 
 
-def check_dynamics(config: Any, embed_size: int = 7, action_size: int = 2) -> list[str]:
+def check_dynamics(config: Any, embed_size: int = 7, action_size: int = ACTION) -> list[str]:
     """Build `config.build(embed_size, action_size)` and return what is wrong with it; empty if nothing is.
 
     Rollouts are checked with random weights, and that 50 steps on one batch cut a loss.
     """
     return complaints(lambda: _case(config, embed_size, action_size), PROMISES)
+
+
+def check_latent(config: Any) -> list[str]:
+    """Build `config.build()` and return what is wrong with the latent; empty if nothing is."""
+    return complaints(lambda: _latent_case(config), LATENT_PROMISES)
+
+
+def check_forward_model(config: Any) -> list[str]:
+    """Build `config.build(size, action_size)` and return what is wrong with the forward model; empty if nothing is."""
+    return complaints(lambda: config.build(SIZE, ACTION), FORWARD_PROMISES)
 
 
 @dataclass(frozen=True)
@@ -102,10 +114,8 @@ def any_leading_axes(case: _Case) -> None:
 
 
 def sequences_are_independent(case: _Case) -> None:
-    order = torch.tensor([2, 0, 3])
-    permuted, whole = case.observe(order)[1], case.observe()[1]
-    same = close(permuted, tree.map(lambda x: x[order], whole))
-    require(same, "A sequence must give the same result in another batch and at another place in it.")
+    sentence = "A sequence must give the same result in another batch and at another place in it."
+    require_permutes(lambda rows: case.observe(rows)[1], (torch.arange(BATCH),), [2, 0, 3], sentence)
 
 
 def is_first_starts_afresh(case: _Case) -> None:
@@ -142,9 +152,7 @@ def same_noise_same_bits(case: _Case) -> None:
 
 
 def noise_comes_from_the_generator(case: _Case) -> None:
-    one, same, other = (case.dynamics.noise(2, 3, generator=seeded(seed)) for seed in (5, 5, 6))
-    seeded_alone = torch.equal(one, same) and (one.numel() == 0 or not torch.equal(one, other))
-    require(seeded_alone, "`noise` must come from the given generator alone.")
+    require_seeded(lambda generator: case.dynamics.noise(2, 3, generator=generator))
 
 
 def divergence_is_a_distance(case: _Case) -> None:
@@ -176,22 +184,103 @@ def fifty_steps_cut_the_loss(case: _Case) -> None:
         error = (head(dynamics.features(posterior))[..., 0] - target).square().mean()
         return error + dynamics.divergence(posterior, prior).mean()
 
-    losses = losses_of_fifty_steps(loss, [*dynamics.parameters(), *head.parameters()], 3e-3)
+    losses = losses_while_fitting(loss, [*dynamics.parameters(), *head.parameters()], 3e-3)
+    require_gradients(dynamics)
     require(losses[-1] < 0.7 * losses[0], "50 steps of Adam on one batch must cut the loss by a third.")
-    if names := without_gradient(dynamics):
-        require(False, f"No gradient reaches the parameters {', '.join(names)}.")
+
+
+@dataclass(frozen=True)
+class _Latent:
+    latent: Any
+    output: Tensor
+    noise: Tensor
+
+    @property
+    def stats(self) -> Any:
+        return self.latent.stats(self.output)
+
+
+def _latent_case(config: Any) -> _Latent:
+    latent = config.build()
+    output = torch.randn(BATCH, TIME, latent.output_size, generator=seeded(1))
+    return _Latent(latent, output, latent.noise(BATCH, TIME, generator=seeded(2)))
+
+
+def latent_shapes(case: _Latent) -> None:
+    latent, size = case.latent, (BATCH, TIME, case.latent.sample_size)
+    sampled = [latent.sample(case.stats, noise).shape == size for noise in (case.noise, None)]
+    require(all(sampled), "`sample` must have the last axis `sample_size`, with noise and without.")
+    first = latent.sample(latent.initial(BATCH, case.output), None)
+    require(first.shape == (BATCH, latent.sample_size), "`initial(batch, like)` must have the leading axis (batch,).")
+    require(case.noise.shape == (BATCH, TIME, latent.noise_size), "`noise` must have the last axis `noise_size`.")
+    require(latent.sample_std(first).dim() == 1, "`sample_std` must be a vector.")
+
+
+def latent_is_a_function(case: _Latent) -> None:
+    samples = [case.latent.sample(case.stats, case.noise) for _ in range(2)]
+    require(identical(*samples), "The same noise must give the same sample, bit for bit.")
+    require_seeded(lambda generator: case.latent.noise(2, 3, generator=generator))
+
+
+def latent_batch_permutes(case: _Latent) -> None:
+    def sample(output: Tensor, noise: Tensor) -> Tensor:
+        return case.latent.sample(case.latent.stats(output), noise)
+
+    require_permutes(sample, (case.output, case.noise), [2, 0, 3, 1], "Permuting the batch must permute the samples.")
+
+
+def latent_divergence(case: _Latent) -> None:
+    other = case.latent.stats(case.output.flip(0))
+    itself, divergence = case.latent.divergence(case.stats, case.stats), case.latent.divergence(case.stats, other)
+    require(itself.shape == (BATCH, TIME), "`divergence` must be one number for each distribution.")
+    require(close(itself, torch.zeros_like(itself)), "The divergence of a distribution from itself must be 0.")
+    require((divergence >= 0).all() and divergence.any(), "The divergence of two distributions must be positive.")
+
+
+def gradient_reaches_the_output(case: _Latent) -> None:
+    output = case.output.clone().requires_grad_()
+    sample = case.latent.sample(case.latent.stats(output), case.noise)
+    weight = torch.randn(sample.shape, generator=seeded(3))
+    reached = sample.requires_grad and torch.autograd.grad((sample * weight).sum(), output)[0].any()
+    require(reached, "The gradient of a sample must reach the network's output.")
+
+
+def _encodings() -> tuple[Tensor, Tensor]:
+    generator = seeded(1)
+    return tuple(torch.randn(BATCH, TIME, size, generator=generator) for size in (SIZE, ACTION))  # type: ignore[return-value]
+
+
+def forward_shapes(model: Any) -> None:
+    value, action = _encodings()
+    require(model(value, action).shape == value.shape, "The prediction must have the shape of the encoding.")
+    same = close(model(value, action)[:, 1], model(value[:, 1], action[:, 1]))
+    require(same, "Encodings with leading axes (B, T) must give at each step what the step gives alone.")
+
+
+def forward_is_a_function(model: Any) -> None:
+    value, action = _encodings()
+    require(identical(model(value, action), model(value, action)), "The same encoding must give the same bits.")
+
+
+def forward_batch_permutes(model: Any) -> None:
+    require_permutes(model, _encodings(), [2, 0, 3, 1], "Permuting the batch must permute the predictions.")
+
+
+def forward_uses_its_arguments(model: Any) -> None:
+    value, action = (x.requires_grad_() for x in _encodings())
+    weight = torch.randn(value.shape, generator=seeded(3))
+    (model(value, action) * weight).sum().backward()
+    for name, x in (("encoding", value), ("action", action)):
+        require(x.grad is not None and x.grad.any(), f"The prediction must depend on the {name}.")
+    require_gradients(model)
 
 
 PROMISES = (
-    state_is_a_frozen_dataclass,
-    shapes_are_kept,
-    any_leading_axes,
-    sequences_are_independent,
-    is_first_starts_afresh,
-    imagine_is_repeated_predict,
-    same_noise_same_bits,
-    noise_comes_from_the_generator,
-    divergence_is_a_distance,
-    first_action_reaches_the_last_feature,
-    fifty_steps_cut_the_loss,
-)
+    state_is_a_frozen_dataclass, shapes_are_kept, any_leading_axes, sequences_are_independent, is_first_starts_afresh,
+    imagine_is_repeated_predict, same_noise_same_bits, noise_comes_from_the_generator, divergence_is_a_distance,
+    first_action_reaches_the_last_feature, fifty_steps_cut_the_loss,
+)  # fmt: skip
+LATENT_PROMISES = (
+    latent_shapes, latent_is_a_function, latent_batch_permutes, latent_divergence, gradient_reaches_the_output,
+)  # fmt: skip
+FORWARD_PROMISES = (forward_shapes, forward_is_a_function, forward_batch_permutes, forward_uses_its_arguments)

@@ -22,7 +22,7 @@ MOST_DECISIONS = 10_000
 Make = Callable[[EnvConfig], Environment]
 
 
-def check(config: EnvConfig, episodes: int = 3, make: Make = make) -> list[str]:
+def check_environment(config: EnvConfig, episodes: int = 3, make: Make = make) -> list[str]:
     """Play `episodes` random episodes, two of them again, and return what is wrong; empty if nothing is.
 
     What the environment raises is reported like everything else. Sentences that begin with `REMARK` are no

@@ -6,10 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reverie import tree
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch
-from reverie.testing.complaints import close, complaints, identical, losses_of_fifty_steps, require, seeded
+from reverie.testing.complaints import (
+    complaints,
+    identical,
+    losses_while_fitting,
+    require,
+    require_permutes,
+    require_seeded,
+    seeded,
+)
 from reverie.types import Batch
 
 BATCH, TIME, SIDE = 5, 4, 8
@@ -52,19 +59,15 @@ def trace_is_a_function_of_its_noise(case: _Case) -> None:
     require(identical(first, again), "The same noise must give the same losses, bit for bit.")
     first, again = (case.model.trace(case.batch, None) for _ in range(2))
     require(identical(first.output, again.output), "Without noise the trace must be the same every time.")
-    one, same, other = (case.model.noise(2, 3, seeded(seed)) for seed in (5, 5, 6))
-    seeded_alone = identical(one, same) and not identical(one, other)
-    require(seeded_alone, "`noise` must come from the given generator alone.")
+    require_seeded(lambda generator: case.model.noise(2, 3, generator))
 
 
 def batch_permutes(case: _Case) -> None:
-    order = torch.tensor([2, 0, 3, 1, 4])
-    whole, permuted = (
-        case.model.losses(case.model.trace(*tree.map(lambda x, rows=rows: x[rows], (case.batch, case.noise))))
-        for rows in (torch.arange(BATCH), order)
-    )
-    same = close(permuted, tree.map(lambda x: x[order], whole), atol=1e-3)
-    require(same, "Permuting the batch must permute the losses.")
+    def losses(batch: Batch, noise: Tensor) -> dict[str, Tensor]:
+        return case.model.losses(case.model.trace(batch, noise))
+
+    sentence = "Permuting the batch must permute the losses."
+    require_permutes(losses, (case.batch, case.noise), [2, 0, 3, 1, 4], sentence, atol=1e-3)
 
 
 def bound_is_below_the_evidence(case: _Case) -> None:
@@ -88,7 +91,7 @@ def fifty_steps_cut_the_loss(case: _Case) -> None:
     def loss() -> Tensor:
         return case.model.total(case.model.losses(case.model.trace(case.batch, case.noise)))
 
-    losses = losses_of_fifty_steps(loss, list(case.model.parameters()), 3e-3)
+    losses = losses_while_fitting(loss, list(case.model.parameters()), 3e-3)
     require(losses[-1] < losses[0] - 0.02 * abs(losses[0]), "50 steps of Adam on one batch must cut the loss.")
 
 

@@ -6,13 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reverie import tree
 from reverie.dynamics.rollout import observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.signals.base import HasMetrics
 from reverie.spaces import EnvSpec
 from reverie.testing.batches import random_batch, small_spec
-from reverie.testing.complaints import close, complaints, losses_of_fifty_steps, require, without_gradient
+from reverie.testing.complaints import complaints, losses_while_fitting, require, require_permutes, without_gradient
 from reverie.testing.host_reads import HostRead, NoHostReads
 from reverie.types import Batch, Trace
 
@@ -28,7 +27,7 @@ def check_signal(config: Any, spec: EnvSpec | None = None) -> list[str]:
     return complaints(lambda: _case(config, spec or small_spec()), PROMISES)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Case:
     """A signal, a small model's dynamics, and a batch of B = 3 and T = 6 with an episode border."""
 
@@ -42,7 +41,7 @@ class _Case:
     def trace(self) -> Trace:
         """The batch filtered anew, so that gradients reach the dynamics."""
         batch, dynamics = self.batch, self.dynamics
-        action, start = prev_action(batch.action), dynamics.initial(BATCH)
+        action, start = prev_action(batch.action), dynamics.initial(len(batch.action))
         prior, posterior = observe(dynamics, start, action, self.embed, batch.is_first, self.noise)
         features = dynamics.features(posterior)
         return Trace(batch, self.obs, self.embed, prior, posterior, features, dynamics, self.noise)
@@ -70,12 +69,11 @@ def loss_is_one_number_a_step(case: _Case) -> None:
 
 
 def batch_permutes(case: _Case) -> None:
-    loss, order = case.signal.loss(case.trace()), torch.tensor([2, 0, 1])
-    case.batch, case.obs, case.embed, case.noise = tree.map(
-        lambda x: x[order], (case.batch, case.obs, case.embed, case.noise)
-    )
-    same = close(case.signal.loss(case.trace()), loss[order], atol=1e-4)
-    require(same, "Permuting the batch must permute the loss.")
+    def loss(*columns: Any) -> Tensor:
+        return case.signal.loss(_Case(case.signal, case.dynamics, *columns).trace())
+
+    columns = (case.batch, case.obs, case.embed, case.noise)
+    require_permutes(loss, columns, [2, 0, 1], "Permuting the batch must permute the loss.", atol=1e-4)
 
 
 def gradient_reaches_signal_and_model(case: _Case) -> None:
@@ -90,7 +88,7 @@ def gradient_reaches_signal_and_model(case: _Case) -> None:
 
 def fifty_steps_cut_the_loss(case: _Case) -> None:
     parameters = [*case.signal.parameters(), *case.dynamics.parameters()]
-    losses = losses_of_fifty_steps(lambda: case.signal.loss(case.trace()).mean(), parameters, 1e-2)
+    losses = losses_while_fitting(lambda: case.signal.loss(case.trace()).mean(), parameters, 1e-2)
     require(min(losses[-5:]) < losses[0] - 0.05 * abs(losses[0]), "50 steps of Adam on one batch must cut the loss.")
 
 

@@ -1,12 +1,14 @@
 """Recorded data keep the contract, in the words of `reverie.testing`."""
 
 import numpy as np
+import pytest
 
 from reverie.data.arrays import ArraysConfig
 from reverie.data.digits import DigitsConfig
 from reverie.testing import check_data
 
 
+@pytest.mark.slow
 def test_digits_keep_the_contract():
     assert check_data(DigitsConfig()) == []
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import brief
 import pytest
 import torch
 from mocks import KnownWorld
@@ -87,8 +88,9 @@ def never(batch: int = BATCH, length: int = TIME) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name)
-def test_dynamics_keep_the_contract(config):
-    assert check_dynamics(config) == []
+@pytest.mark.parametrize("steps", brief.STEPS)
+def test_dynamics_keep_the_contract(config, steps, monkeypatch):
+    assert brief.complaints(check_dynamics, config, steps, monkeypatch) == []
 
 
 @pytest.mark.parametrize("config", LatentConfig.choices().values())

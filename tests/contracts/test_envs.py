@@ -4,7 +4,7 @@ import pytest
 from dmc_needed import needs_dmc, needs_mujoco
 
 from reverie.envs import FAMILIES, EnvConfig
-from reverie.testing.environments import REMARK, check
+from reverie.testing.environments import REMARK, check_environment
 
 CASES = {
     "pendulum pixels": EnvConfig("Pendulum-v1", time_limit=9, repeat=2),
@@ -84,5 +84,5 @@ def test_every_family_has_a_case():
 
 
 def assert_sound(config):
-    faults = [sentence for sentence in check(config, episodes=2) if not sentence.startswith(REMARK)]
+    faults = [sentence for sentence in check_environment(config, episodes=2) if not sentence.startswith(REMARK)]
     assert faults == []

@@ -12,6 +12,7 @@ CONFIGS = [config() for config in LearnerConfig.choices().values() if config is 
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: type(config).__name__)
+@pytest.mark.slow
 def test_learners_keep_the_contract(config):
     assert check_learner(config) == []
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import brief
 import pytest
 import torch
 from mocks import random_batch, spec
@@ -54,8 +55,9 @@ def setting() -> Setting:
 
 
 @pytest.mark.parametrize("config", SignalConfig.choices().values(), ids=lambda config: config.__name__)
-def test_signals_keep_the_contract(config):
-    assert check_signal(config()) == []
+@pytest.mark.parametrize("steps", brief.STEPS)
+def test_signals_keep_the_contract(config, steps, monkeypatch):
+    assert brief.complaints(check_signal, config(), steps, monkeypatch) == []
 
 
 @pytest.mark.parametrize("config", [ReconstructionConfig(), RewardConfig(), ContinuationConfig()])

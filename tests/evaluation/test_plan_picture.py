@@ -1,5 +1,6 @@
-"""One tiny run, and what planners weigh in its world model; figures are worked out a second time, by other means."""
+"""What planners weigh in the world model of a tiny run; figures are worked out a second time, by other means."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import cv2
@@ -14,6 +15,7 @@ from reverie import tree
 from reverie.agents import agent as agents
 from reverie.agents.agent import Agent, AgentConfig
 from reverie.data.episodes import Episode
+from reverie.envs import make
 from reverie.envs.base import EnvConfig, Step
 from reverie.errors import UserError
 from reverie.evaluation import plan_picture
@@ -47,8 +49,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def agent(folder):
-    return reverie.load(folder, "cpu")
+def agent():
+    """The agent of that run before its first update: the numbers below do not depend on training."""
+    torch.manual_seed(0)
+    run = small_run.config()
+    with closing(make(run.env)) as environment:
+        seen = environment.spec
+    return agents.build(AgentConfig(seen, run.model, run.behavior.actor, run.env))
 
 
 def played(agent: Agent, moment: int = MOMENT) -> Evaluation:
@@ -125,6 +132,7 @@ def test_another_planner_shares_the_model_and_leaves_the_agent_as_it_was(agent):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_the_value_is_the_learners(folder, agent):
     value = load_value(folder, agent)
     saved = checkpoint.newest(folder / "checkpoints")["learner"]
@@ -133,6 +141,7 @@ def test_the_value_is_the_learners(folder, agent):
     assert all(torch.equal(x, saved[f"value.{name}"]) for name, x in weights.items())
 
 
+@pytest.mark.slow
 def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     value = load_value(folder, agent)
     planning = reverie.with_planner(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
@@ -149,6 +158,7 @@ def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     assert plans.executed_score == pytest.approx(total / heads["reward"].scale, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_says_so(folder, agent, tmp_path):
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(UserError, match=r"has no checkpoint.*take --objective RewardSum"):

@@ -178,6 +178,7 @@ def test_which_truth_there_is():
     assert ground_truth(EnvConfig("Pendulum-v1"), []) is None
 
 
+@pytest.mark.slow
 def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
     folder = tmp_path / "run"
     line = f"train state_space --size tiny --run {folder} --data.privileged state --data.train 100 --data.test 30"

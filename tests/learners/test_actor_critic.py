@@ -47,6 +47,7 @@ def train(learner, world, updates: int, seed: int = 0):
     return metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{}, {"reinforce": 1.0, "entropy": 0.01}], ids=["dynamics", "reinforce"])
 @pytest.mark.parametrize("continuous", ["tanh_normal", "truncated_normal"])
 def test_the_policy_finds_the_target(changed, continuous):
@@ -71,6 +72,7 @@ class Walk(AddAction):
         return Value(state.value + (action @ torch.tensor([-0.5, 0.0, 0.5]))[..., None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reinforce", [0.0, 0.5, 1.0])
 def test_a_discrete_policy_finds_the_target(reinforce):
     torch.manual_seed(0)
@@ -85,6 +87,7 @@ def test_a_discrete_policy_finds_the_target(reinforce):
     torch.testing.assert_close(action.sum(-1), torch.ones(6, 6))
 
 
+@pytest.mark.slow
 def test_the_value_learns_the_return_that_follows_a_state():
     """Where nothing moves and the reward is 1, the value of a state is `1 / (1 - gamma)`, here 2."""
     torch.manual_seed(0)

@@ -103,6 +103,7 @@ def test_the_step_is_the_published_sum_over_perturbations():
     torch.testing.assert_close(-gradient, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discrete", [False, True])
 def test_the_policy_finds_the_target(discrete):
     torch.manual_seed(0)

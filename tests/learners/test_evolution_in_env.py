@@ -37,6 +37,7 @@ def learner_and_agent():
     environments.close()
 
 
+@pytest.mark.slow
 def test_each_member_plays_as_it_would_alone(learner_and_agent):
     learner, agent, environments = learner_and_agent
     members = learner.population_parameters(torch.randn(POPULATION // 2, sum(x.numel() for x in learner.parameters())))
@@ -65,6 +66,7 @@ def test_there_must_be_an_environment_for_each_member(learner_and_agent):
         real_returns(agent, learner.policy, members, environments, 0)
 
 
+@pytest.mark.slow
 def test_real_episodes_improve_the_policy(learner_and_agent):
     learner, agent, environments = learner_and_agent
     optimizer, generator = learner.optimizers()["actor"], torch.Generator().manual_seed(0)

@@ -19,6 +19,7 @@ def test_the_mean_of_weights_and_not_of_their_logarithms():
     assert found.item() == pytest.approx(math.log(2))
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-30, 30), min_size=2, max_size=20))
 def test_more_samples_never_lower_the_expected_bound(values):
     """Burda 2016, Theorem 1, over all subsets of K - 1 of K weights."""

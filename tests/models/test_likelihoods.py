@@ -17,6 +17,7 @@ def test_gaussian_nats(std, learned):
     torch.testing.assert_close(found, Normal(OUTPUT, std).log_prob(IMAGES).sum((2, 3, 4)), rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_learned_std_finds_the_root_mean_square_error():
     likelihood = GaussianPixelsConfig(1.0, learned=True).build()
     optimizer = torch.optim.Adam(likelihood.parameters(), lr=0.05)

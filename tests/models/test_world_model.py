@@ -139,6 +139,7 @@ def test_the_next_episode_hears_nothing_of_the_last():
     assert by_embed.any(-1).nonzero().tolist() == [[1, 3], [1, 4], [1, 5]]
 
 
+@pytest.mark.slow
 def test_overfitting_one_batch():
     model, batch = make(), random_batch(SPEC, batch=2)
     black_or_white = 255 * (batch.obs["pixels"][:, :, :1, :1, :1] // 128)

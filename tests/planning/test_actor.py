@@ -169,6 +169,7 @@ def test_what_cannot_be_planned_is_said():
         PlanningActor(PlanningConfig(), KnownWorld(AddAction(1)), ActionSpace(1, False))
 
 
+@pytest.mark.slow
 def test_planning_trains_a_model_by_what_it_plays(tmp_path):
     """A whole run without a learner; resuming it when it is finished changes nothing."""
     from small_run import config

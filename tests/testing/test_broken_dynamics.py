@@ -95,7 +95,7 @@ class Raises(Deterministic):
         (Memory, "must give the same bits"),
         (Drawn, "must equal repeated `predict`"),
         (Far, "from itself must be 0"),
-        (Far, "must cut the loss"),
+        pytest.param(Far, "must cut the loss", marks=pytest.mark.slow),
         (Negative, "must never be negative"),
         (Zero, "it measures nothing"),
         (Still, "with respect to the first action must not be 0"),

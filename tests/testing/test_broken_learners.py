@@ -156,7 +156,7 @@ class Frozen(VAE):
         (Batched, "must permute the losses"),
         (Overconfident, "must not be below the bound"),
         (Bright, "intensities from 0 to 1"),
-        (Frozen, "must cut the loss"),
+        pytest.param(Frozen, "must cut the loss", marks=pytest.mark.slow),
     ],
 )
 def test_broken_generative_models_are_named(broken, sentence):

@@ -32,7 +32,9 @@ class Signal(Reward):
         (lambda loss, trace: loss(trace).detach(), "has no gradient"),
         (lambda loss, trace: trace.features.square().sum(-1), "reaches the signal's parameters"),
         (lambda loss, trace: loss(replace(trace, features=trace.features.detach())), "reaches the model"),
-        (lambda loss, trace: -loss(trace).clamp(max=0) + 1e3, "must cut the loss"),
+        pytest.param(
+            *(lambda loss, trace: -loss(trace).clamp(max=0) + 1e3, "must cut the loss"), marks=pytest.mark.slow
+        ),
         (lambda loss, trace: loss(trace) * float(trace.batch.reward.mean() < 9), "reads a tensor's value"),
     ],
 )

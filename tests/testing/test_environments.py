@@ -6,7 +6,7 @@ import pytest
 from reverie.envs import EnvConfig, Step
 from reverie.envs.conversions import uniform_actions
 from reverie.spaces import ActionSpace, EnvSpec, Space
-from reverie.testing.environments import REMARK, check
+from reverie.testing.environments import REMARK, check_environment
 
 CONFIG = EnvConfig("sound", time_limit=6, image_size=8)
 SPEC = EnvSpec({"state": Space((2,), "float32")}, ActionSpace(1, discrete=False), repeat=1)
@@ -224,9 +224,9 @@ def unmakeable(config):
 
 
 def test_a_correct_environment_has_no_fault():
-    assert check(CONFIG, make=Sound) == []
-    assert check(replace(CONFIG, time_limit=None), make=Sound) == []
-    assert check(CONFIG, make=Sampling) == []
+    assert check_environment(CONFIG, make=Sound) == []
+    assert check_environment(replace(CONFIG, time_limit=None), make=Sound) == []
+    assert check_environment(CONFIG, make=Sampling) == []
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_correct_environment_has_no_fault():
     ],
 )
 def test_every_fault_is_named(world, sentence):
-    sentences = check(CONFIG, make=world)
+    sentences = check_environment(CONFIG, make=world)
     assert any(found.startswith(sentence) for found in sentences), sentences
     if world not in (FloatImage, BigImage, NeverOver):  # what these break shows in more than one place
         assert len(sentences) == 1, sentences
@@ -273,5 +273,5 @@ def test_every_fault_is_named(world, sentence):
 
 def test_an_endless_world_without_a_limit_is_named(monkeypatch):
     monkeypatch.setattr("reverie.testing.environments.MOST_DECISIONS", 5)
-    sentences = check(replace(CONFIG, time_limit=None), make=Sound)
+    sentences = check_environment(replace(CONFIG, time_limit=None), make=Sound)
     assert sentences == ["An episode was not over after 5 decisions: set a time limit."]

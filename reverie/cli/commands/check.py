@@ -43,7 +43,7 @@ def check(arguments: Namespace, settings: Texts) -> int:
 
 def check_env(arguments: Namespace, settings: Texts) -> int:
     """`reverie check-env ID`; exit code 1 where the environment breaks the contract."""
-    from reverie.testing.environments import check as check_environment
+    from reverie.testing.environments import check_environment
 
     config = environment(arguments.id, settings)
     return _report(config.id, check_environment(config))
