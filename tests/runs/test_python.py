@@ -181,4 +181,4 @@ def test_a_model_towards_an_image(tmp_path, capsys):
         assert sentence in error
         assert len(error.splitlines()) == 1
     with pytest.raises(UserError, match=r"give one \(height, width, 3\) of uint8"):
-        evaluate(folder, 1, goal=np.zeros((3, 3), np.uint8))
+        evaluate(folder, 1, goal=np.zeros((9, 9, 1), np.uint8))
