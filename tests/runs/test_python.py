@@ -104,6 +104,15 @@ def test_resuming_and_evaluating_in_the_class(trained):
 
 
 @pytest.mark.slow
+def test_results_are_printed_where_progress_is_shown(trained, capsys):
+    folder, _, _ = trained
+    reverie.resume(folder, env=worlds.Slide)
+    assert capsys.readouterr().out == ""
+    reverie.resume(folder, env=worlds.Slide, progress=True)
+    assert "mean return of 2 episodes" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_imagination_without_a_folder(trained):
     folder, _, _ = trained
     imagined = imagine(reverie.load(folder), context=2, horizon=3)
