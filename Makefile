@@ -1,5 +1,6 @@
 # make demo    set up .venv here, then train the demo, evaluate it and draw what it learned
-# make test    set up with everything that the tests need, then run them
+# make test    set up with everything that the tests need, then run them all
+# make quick   only the quick tests, which end within 90 seconds on two cores
 # make check   the same checks as before a commit: format, lint, types, file sizes, tests
 #
 # Choose another Python with `make PYTHON=/path/to/python3.12 demo`.
@@ -12,13 +13,16 @@ BIN := .venv/bin
 # dm_control needs labmaze, which has no wheel for Python 3.13.
 DEV_EXTRAS = $(shell $(BIN)/python -c 'import sys; print("atari,data,dmc,minatar,dev" if sys.version_info < (3, 13) else "atari,data,minatar,dev")')
 
-.PHONY: demo test check clean
+.PHONY: demo test quick check clean
 
 demo: .venv/.installed
 	$(BIN)/reverie train dreamer_v1 --size laptop
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+quick: .venv/.installed-dev
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/.installed-dev
 	./check

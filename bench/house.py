@@ -33,7 +33,7 @@ LOOSE = 8
 BUDGET: dict[str, int] = {}
 """Lines that a room may have. A commit that raises one says why."""
 FRAMES_PROGRAM = """
-import json, sys, traceback
+import json, os, sys, traceback
 from pathlib import Path
 import torch
 package = Path(sys.argv[1]).resolve() / "reverie"
@@ -41,17 +41,17 @@ seen = []
 step = torch.optim.AdamW.step
 def recorded(self, *arguments, **named):
     frames = [frame for frame in traceback.extract_stack() if Path(frame.filename).resolve().is_relative_to(package)]
-    if len(seen) < 3:
-        seen.append([f"{Path(frame.filename).resolve().relative_to(package)}:{frame.name}" for frame in frames])
+    seen.append([f"{Path(frame.filename).resolve().relative_to(package)}:{frame.name}" for frame in frames])
+    if len(seen) == 2:
+        print("FRAMES", json.dumps({"model": seen[0], "actor": seen[1]}), flush=True)
+        os._exit(0)
     return step(self, *arguments, **named)
 torch.optim.AdamW.step = recorded
 try:
     from reverie.cli.main import main
 except ImportError:
     from reverie.cli import main
-main(["train", "dreamer_v1", "--size", "tiny", "--threads", "1", "--device", "cpu", "--run", sys.argv[2],
-      "--training.frames", "420"])
-print("FRAMES", json.dumps({"model": seen[0], "actor": seen[1]}))
+main(["train", "dreamer_v1", "--size", "tiny", "--threads", "1", "--device", "cpu", "--run", sys.argv[2]])
 """
 
 

@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 
 import reverie_worlds  # noqa: F401  registers the environments of the studies
+from reverie import recipes
+from reverie.data.base import Recorded, RecordedConfig
 from reverie.data.dataset import DatasetConfig
 from reverie.data.recording import collect
 from reverie.envs.base import EnvConfig
@@ -18,7 +21,7 @@ from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.progress import Progress
 from reverie.runs import checkpoint
-from reverie.runs.config import RunConfig, read_config
+from reverie.runs.config import OfflineConfig, OnlineConfig, RunConfig, read_config
 from reverie.runs.display import LiveDisplay  # the only import of the display, for `__main__` too
 from reverie.runs.loop import resume, train
 
@@ -28,6 +31,16 @@ ROOT = Path(__file__).parent
 OnProgress = Callable[[Progress], None]
 Numbers = Mapping[str, Any]
 """All measurements of a study, as JSON holds them."""
+
+
+def offline_recipe(name: str, size: str, env_id: str | None = None) -> OfflineConfig:
+    """Return the config of a recipe that learns from recorded data."""
+    return cast(OfflineConfig, recipes.build(name, size, env_id))
+
+
+def online_recipe(name: str, size: str) -> OnlineConfig:
+    """Return the config of a recipe that trains an agent."""
+    return cast(OnlineConfig, recipes.build(name, size))
 
 
 def ensure_trained(config: RunConfig, folder: Path, on_progress: OnProgress) -> Path:
@@ -94,6 +107,13 @@ def record(
     return DatasetConfig(str(folder))
 
 
+def load_data(config: RecordedConfig, folder: Path, seed: int = 0) -> Recorded:
+    """Return the recorded data of a run in `folder`, loaded to the CPU."""
+    recorded = config.build(folder, seed, torch.device("cpu"), torch.Generator())
+    recorded.load(lambda _: None)
+    return recorded
+
+
 def report_progress(
     on_progress: OnProgress, message: str, done: int = 0, total: int = 1, unit: str = "episodes", seconds: float = 0.0
 ) -> None:
@@ -117,11 +137,6 @@ def mean_std(values: Sequence[float], digits: int = 2) -> str:
     return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
 
 
-def by_step(values: Sequence[float], first: int = 1) -> list[tuple[float, float]]:
-    """A list of measurements as points of a line."""
-    return list(enumerate(values, start=first))
-
-
 def fill(text: str, tables: Mapping[str, str]) -> str:
     """Put each table between its markers `<!-- numbers: NAME -->` and `<!-- /numbers -->`.
 
@@ -133,7 +148,7 @@ def fill(text: str, tables: Mapping[str, str]) -> str:
             raise UserError(
                 f"The README has no place for its table: add `<!-- numbers: {name} -->`, `<!-- /numbers -->`."
             )
-        text = place.sub(lambda found, content=content: f"{found[1]}\n{content}\n{found[2]}", text)
+        text = place.sub(lambda match, content=content: f"{match[1]}\n{content}\n{match[2]}", text)
     return text
 
 

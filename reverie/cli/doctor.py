@@ -15,16 +15,7 @@ from typing import Literal
 
 from reverie.config import plugins
 
-_SHOWN = (
-    "torch",
-    "numpy",
-    "gymnasium",
-    "mujoco",
-    "dm_control",
-    "opencv-python-headless",
-    "av",
-    "tensorboard",
-)
+_SHOWN = ("torch", "numpy", "gymnasium", "mujoco", "dm_control", "opencv-python-headless", "av", "tensorboard")
 _EXTRAS = {
     "dmc": "the DeepMind Control tasks (`dm_control/walker-walk-v0`)",
     "rope": "the rope and cloth worlds (`reverie/Rope-v0`)",

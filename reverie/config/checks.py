@@ -7,7 +7,8 @@ A base class `Checked` (every `Choice` is one) checks them after `__init__`, in 
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from reverie.errors import UserError
 
@@ -47,16 +48,13 @@ class Checked:
     def __post_init__(self) -> None:
         owner = type(self).__name__.removesuffix("Config")
         for item in fields(self):  # pyrefly: ignore
-            check(item.metadata.get(_KEY), getattr(self, item.name), f"`{item.name}` of {owner}")
+            check_setting(type(self), item.name, getattr(self, item.name), f"`{item.name}` of {owner}")
 
 
-def check_setting(cls: type, name: str, value: Any, path: str) -> None:
-    """Check one value against the limit of the field `name`; the error names the setting by its dotted `path`."""
-    limit = next(item.metadata.get(_KEY) for item in fields(cls) if item.name == name)
-    check(limit, value, f"`{path}`")
-
-
-def check(limit: Limit | None, value: Any, name: str) -> None:
-    """Raise `UserError` where `value` breaks `limit`."""
+def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
+    """Raise `UserError` where `value` breaks the limit of a field; the error calls it `shown`."""
+    item = next(item for item in fields(cls) if item.name == name)
+    limit = item.metadata.get(_KEY)
     if limit is not None and value is not None and not limit.holds(value):
-        raise UserError(f"{name} is {value}: {limit.words}.")
+        none = ", or none" if NoneType in get_args(item.type) else ""
+        raise UserError(f"{shown} is {value}: {limit.words}{none}.")

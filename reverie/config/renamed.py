@@ -32,10 +32,7 @@ KEYS_OF = {
 }
 """Keys of one config, by its type's new name."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
-PARAMETERS = {
-    "guess.": "prior_net.",
-    "standardise.": "normalize.",
-}
+PARAMETERS = {"guess.": "prior_net.", "standardise.": "normalize."}
 """Parts of parameters' names in saved weights."""
 
 

@@ -1,12 +1,13 @@
 """The replay of an agent's run, to learn another model from. It is read and never changed."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from reverie.config.files import decode
+from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig
 from reverie.data.replay import Replay, ReplayConfig, chunks
 from reverie.errors import UserError
@@ -18,11 +19,10 @@ class AgentReplayConfig(RecordedConfig):
     """`run`: the folder of an agent's run. `held_out`: the share of its decisions, the newest, that is held out."""
 
     run: str = ""
-    held_out: float = 0.1
+    held_out: float = field(default=0.1, metadata=validation.SHARE)
 
     @property
     def world(self) -> str:
-        """For titles and folders."""
         return Path(self.run).name
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "AgentReplay":

@@ -1,7 +1,7 @@
 """Recorded data as plain arrays in one .npz file: the shortest way from a robot's log to a model."""
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
-from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
+from reverie.data.trajectories import Bounds, Trajectory, split
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
@@ -32,7 +32,7 @@ class ArraysConfig(RecordedConfig):
     """
 
     file: str = ""
-    held_out: float = 0.1
+    held_out: float = field(default=0.1, metadata=validation.SHARE)
     """The share of the episodes that is held out."""
     image_size: int = 64
     """Height and width, in pixels, to which the images are resized by area interpolation."""
@@ -41,7 +41,6 @@ class ArraysConfig(RecordedConfig):
 
     @property
     def world(self) -> str:
-        """For titles and folders."""
         return Path(self.file).stem
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Arrays":
@@ -52,7 +51,6 @@ class Arrays:
     """Implements `Recorded`. What is wrong with the file is reported before anything is made of it."""
 
     def __init__(self, config: ArraysConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
-        validation.check_share(config.held_out)
         arrays = _read(config.file)
         trajectories = _trajectories(arrays, config)
         size = arrays["actions"].shape[1]
@@ -100,23 +98,18 @@ def _read(file: str) -> dict[str, np.ndarray]:
         )
     if actions.ndim != 2:
         raise UserError(f"{file} has actions of {actions.shape}: they must be ({len(images)}, A).")
-    shapes = {
-        "actions": actions.shape[1:],
-        "episode": (),
-        "rewards": (),
-        "state": arrays.get("state", images[:, 0, 0]).shape[1:],
-    }
-    for name, shape in shapes.items():
-        if name in arrays and (arrays[name].shape != (len(images), *shape) or arrays[name].dtype.kind not in "fiub"):
-            raise UserError(
-                f"{file} has {name} of {arrays[name].dtype} {arrays[name].shape}: they must be numbers,"
-                f" {(len(images), *shape)} for as many images."
-            )
     if "state" in arrays and arrays["state"].ndim != 2:
         raise UserError(f"{file} has a state of {arrays['state'].shape}: it must be ({len(images)}, n).")
-    for name in ("low", "high"):
-        if name in arrays and arrays[name].shape != actions.shape[1:]:
-            raise UserError(f"{file} has {name} of {arrays[name].shape}: it must be {actions.shape[1:]}, as an action.")
+    rows, size = (len(images),), actions.shape[1:]
+    shapes = {"actions": rows + size, "episode": rows, "rewards": rows, "low": size, "high": size}
+    if "state" in arrays:
+        shapes["state"] = rows + arrays["state"].shape[1:]
+    for name, shape in shapes.items():
+        if name in arrays and (arrays[name].shape != shape or arrays[name].dtype.kind not in "fiub"):
+            raise UserError(
+                f"{file} has {name} of {arrays[name].dtype} {arrays[name].shape}: they must be numbers, {shape}, for"
+                f" {len(images)} images and actions of {size[0]} numbers."
+            )
     if "low" in arrays and "high" in arrays and (arrays["low"] > arrays["high"]).any():
         raise UserError(f"{file} has a bound `low` above `high`: exchange them.")
     return arrays
@@ -141,7 +134,6 @@ def _trajectories(arrays: dict[str, np.ndarray], config: ArraysConfig) -> list[T
             obs["state"] = arrays["state"][start:end].astype(np.float32)
         actions = arrays["actions"][start : end - 1].astype(np.float64)
         rewards = arrays["rewards"][start:end] if "rewards" in arrays else np.zeros(end - start)
-        check_actions(actions, end - start - 1, arrays["actions"].shape[1], config.file)
         trajectories.append(Trajectory(obs, actions, rewards))
     validation.check_held_out(len(trajectories), config.file)
     return trajectories

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from reverie.data.episodes import Episode, stack_obs
-from reverie.envs.base import Environments, Obs, Step, own_samplers
+from reverie.envs.base import Environments, Obs, SampleManyActions, Step, own_samplers
 from reverie.spaces import ActionSpace
 
 Act = Callable[[Obs, np.ndarray], np.ndarray]
@@ -42,9 +42,13 @@ def random_actions(environments: Environments, generator: torch.Generator) -> np
     if sample is None:
         return random_action(environments.spec.action, environments.count, generator)
     seeds = torch.randint(2**31, (environments.count,), generator=generator).tolist()
-    sampled = sample(1, dict(enumerate(seeds)))
-    none = np.zeros(environments.spec.action.size, np.float32)  # its worker died: there will be no step either
-    return np.stack([none if actions is None else actions[0] for actions in sampled.values()])
+    return sampled_actions(sample, environments, dict(enumerate(seeds)))
+
+
+def sampled_actions(sample: SampleManyActions, environments: Environments, seeds: dict[int, int]) -> np.ndarray:
+    """Draw one action for each environment by its own `sample_actions`, (count, A); zeros where its worker died."""
+    none = np.zeros((1, environments.spec.action.size), np.float32)  # there will be no step either
+    return np.concatenate([none if actions is None else actions for actions in sample(1, seeds).values()])
 
 
 class Collector:

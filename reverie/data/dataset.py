@@ -1,10 +1,11 @@
 """A dataset that `reverie collect` made. It is read and never changed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
+from reverie.config.checks import at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.recording import Manifest, read_manifest
@@ -18,18 +19,13 @@ class DatasetConfig(RecordedConfig):
     """The dataset in `folder`, all of it or a beginning."""
 
     folder: str = ""
-    train: int | None = None
+    train: int | None = field(default=None, metadata=at_least(1))
     """Transitions that are learned from, the first ones; None takes all that are not held out."""
     privileged: tuple[str, ...] | None = None
     """Observations that the model does not see; None takes those that were privileged when it was collected."""
 
-    def __post_init__(self) -> None:
-        if self.train is not None and self.train < 1:
-            raise UserError(f"--data.train is {self.train}: it must be 1 or more.")
-
     @property
     def world(self) -> str:
-        """For titles and folders."""
         return Path(self.folder).name
 
     def environment(self) -> EnvConfig:

@@ -25,7 +25,6 @@ class DigitsConfig(RecordedConfig):
 
     @property
     def world(self) -> str:
-        """For titles and folders."""
         return "digits"
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Digits":

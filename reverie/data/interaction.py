@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from reverie import envs
+from reverie.config.checks import at_least
 from reverie.data.base import OnMessage, RecordedConfig, model_spec, with_privileged
 from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
-from reverie.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -19,22 +19,16 @@ class InteractionConfig(RecordedConfig):
     """Whole episodes of random actions until there are `train` decisions, then until `test` more."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
-    train: int = 4_000
-    test: int = 400
+    train: int = field(default=4_000, metadata=at_least(1))
+    test: int = field(default=400, metadata=at_least(1))
     privileged: tuple[str, ...] = ()
     """Observations beside `env.observe` that are recorded for evaluation. The model does not see them."""
-
-    def __post_init__(self) -> None:
-        for name in ("train", "test"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--data.{name} is {getattr(self, name)}: it must be 1 or more.")
 
     def environment(self) -> EnvConfig:
         return self.env
 
     @property
     def world(self) -> str:
-        """For titles and folders."""
         return self.env.id
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Interaction":

@@ -3,7 +3,7 @@
 import shutil
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, chunks, columns, read_chunk
-from reverie.data.trajectories import Bounds, Trajectory, check_actions, split
+from reverie.data.trajectories import Bounds, Trajectory, split
 from reverie.envs.conversions import (
     action_space,
     normal_observation,
@@ -35,7 +35,7 @@ class MinariConfig(RecordedConfig):
     """
 
     id: str = ""
-    held_out: float = 0.1
+    held_out: float = field(default=0.1, metadata=validation.SHARE)
     """The share of the episodes that is held out."""
     observe: tuple[str, ...] = ("all",)
     """What the model sees: `state` (an observation that is no dict), a key of a dict observation, or `all`."""
@@ -46,7 +46,6 @@ class MinariConfig(RecordedConfig):
 
     @property
     def world(self) -> str:
-        """For titles and folders."""
         return self.id
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Minari":
@@ -60,7 +59,6 @@ class Minari:
     test: Replay
 
     def __init__(self, config: MinariConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
-        validation.check_share(config.held_out)
         self.config, self.folder, self.device, self.generator = config, folder, device, generator
         self.stored = _open(config.id)
         self.spaces = _select(observation_spaces(self.stored.observation_space), config)
@@ -90,7 +88,8 @@ class Minari:
             actions = np.eye(action.size)[np.asarray(episode.actions).reshape(-1) - self.stored.action_space.start]
         else:
             actions = np.asarray(episode.actions, float).reshape(len(episode.actions), -1)
-        check_actions(actions, length - 1, action.size, source)
+        if actions.shape != (length - 1, action.size):
+            raise UserError(f"{source} has actions of {actions.shape}: they must be {(length - 1, action.size)}.")
         rewards = np.concatenate([[0.0], episode.rewards])
         return Trajectory(obs, actions, rewards, terminal=bool(episode.terminations[-1]))
 

@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 import torch
 
-from reverie.data.collector import Collector, random_action
+from reverie.data.collector import Collector, random_action, sampled_actions
 from reverie.envs import EnvConfig, Environments, make_many
 from reverie.envs.base import own_samplers
 from reverie.envs.vector import MAX_DEATHS
@@ -79,8 +79,7 @@ class _Player:
         if sample is None:
             return np.concatenate([random_action(space, 1, generator) for generator in self.generators])
         seeds = {i: int(torch.randint(2**31, (1,), generator=each)) for i, each in enumerate(self.generators)}
-        none = np.zeros((1, space.size), np.float32)  # its process died: there will be no step either
-        return np.concatenate([none if actions is None else actions for actions in sample(1, seeds).values()])
+        return sampled_actions(sample, self.environments, seeds)
 
     def _count_death(self, number: int) -> None:
         self.deaths[number] += 1

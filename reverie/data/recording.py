@@ -11,13 +11,14 @@ goes. So an interrupted collection goes on after the last trajectory that `datas
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from reverie import envs
+from reverie.config.checks import at_least, check_setting
 from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
@@ -50,8 +51,8 @@ class Manifest:
     env: EnvConfig
     privileged: tuple[str, ...]
     seed: int
-    held_out: float
-    transitions: int
+    held_out: float = field(metadata=validation.SHARE)
+    transitions: int = field(metadata=at_least(1))
     """The number that was asked for, both parts together."""
     spec: EnvSpec
     """Of everything recorded, privileged observations included."""
@@ -59,8 +60,13 @@ class Manifest:
     test: Part
 
     @property
+    def recorded(self) -> int:
+        """Transitions so far."""
+        return self.train.transitions + self.test.transitions
+
+    @property
     def complete(self) -> bool:
-        return self.train.transitions + self.test.transitions >= self.transitions
+        return self.recorded >= self.transitions
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -92,7 +98,7 @@ def collect(
     if manifest.complete:
         return manifest
     recorded = with_privileged(env, privileged)
-    done, first = _transitions(manifest), manifest.train.trajectories + manifest.test.trajectories
+    done, first = manifest.recorded, manifest.train.trajectories + manifest.test.trajectories
     began, started_at = time.monotonic(), done
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
     with closing(random_trajectories(recorded, seed, first, workers)) as trajectories:
@@ -118,9 +124,8 @@ def _new_manifest(
     env: EnvConfig, transitions: int, seed: int, held_out: float, privileged: tuple[str, ...]
 ) -> Manifest:
     """Return the manifest of a dataset of which nothing has been collected. UserError for impossible settings."""
-    validation.check_share(held_out)
-    if transitions < 1:
-        raise UserError(f"{transitions} transitions were asked for: take --transitions 1 or more.")
+    check_setting(Manifest, "held_out", held_out, "`held_out`")
+    check_setting(Manifest, "transitions", transitions, "`transitions`")
     if env.workers or env.count > 1:
         raise UserError("--env.count and --env.workers are for training: say how many play here with --workers.")
     with closing(envs.make(with_privileged(env, privileged))) as environment:
@@ -186,7 +191,3 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}): take another --out.") from error
     return manifest
-
-
-def _transitions(manifest: Manifest) -> int:
-    return manifest.train.transitions + manifest.test.transitions

@@ -10,7 +10,6 @@ from jaxtyping import Float
 
 from reverie.data import validation
 from reverie.data.replay import Replay, ReplayConfig
-from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
 
@@ -84,7 +83,6 @@ def split(
         columns = trajectory.columns(actions)
         validation.check(columns, spec, f"Episode {number} of {source}")
         parts[validation.held_out(number, share)].append(columns)
-    validation.check_held_out(len(trajectories), source)
     train, test = (_replay(part, spec, device, generator) for part in parts)
     return train, test
 
@@ -97,9 +95,3 @@ def _replay(
     for columns in trajectories:
         replay.add(columns)
     return replay
-
-
-def check_actions(actions: np.ndarray, length: int, size: int, source: str) -> None:
-    """Raise UserError unless there are `length` actions of `size` numbers."""
-    if actions.shape != (length, size):
-        raise UserError(f"{source} has actions of {actions.shape}: they must be {(length, size)}.")

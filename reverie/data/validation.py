@@ -3,10 +3,13 @@
 import torch
 from torch import Tensor
 
+from reverie.config.checks import between
 from reverie.data import replay as replays
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 
+SHARE = between(0.001, 0.5)
+"""Metadata of a field: a share of the trajectories that leaves something on both sides."""
 TOLERANCE = 1e-4
 """By which an action may exceed [-1, 1]: the rounding error of its scaling."""
 
@@ -48,12 +51,6 @@ def held_out(number: int, share: float) -> bool:
 def _held_out_before(number: int, share: float) -> int:
     millionths = round(share * 1e6)
     return -(-number * millionths // 1_000_000)
-
-
-def check_share(share: float) -> None:
-    """Raise UserError unless `share` leaves something on both sides for any number of trajectories."""
-    if not 1e-6 <= share <= 0.5:
-        raise UserError(f"The share that is held out is {share:g}: it must be more than 0 and at most 0.5.")
 
 
 def _check_finite(column: Tensor, name: str, source: str) -> None:

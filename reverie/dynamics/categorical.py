@@ -1,13 +1,13 @@
 """A categorical latent: G one-hot groups of C classes (Hafner 2021, DreamerV2, Sec. 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.checks import at_least
 from reverie.dynamics.latents import LatentConfig
-from reverie.errors import UserError
 from reverie.math.distributions import gumbel, one_hot_sample
 from reverie.math.divergences import categorical_kl
 
@@ -23,14 +23,8 @@ class CategoricalStats:
 class CategoricalConfig(LatentConfig):
     """32 groups of 32 classes, as published: a sample has 1024 numbers, 32 of them 1."""
 
-    groups: int = 32
-    classes: int = 32
-
-    def __post_init__(self) -> None:
-        if self.groups < 1 or self.classes < 2:
-            raise UserError(
-                f"latent.groups is {self.groups} and latent.classes {self.classes}: take 1 group of 2 classes, or more."
-            )
+    groups: int = field(default=32, metadata=at_least(1))
+    classes: int = field(default=32, metadata=at_least(2))
 
     def build(self) -> "Categorical":
         return Categorical(self)

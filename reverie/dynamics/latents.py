@@ -4,7 +4,7 @@ A latent has no parameters. The same RSSM takes a Gaussian, a deterministic or a
 (`dynamics.categorical`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import torch
@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.checks import at_least
 from reverie.config.choices import Choice
-from reverie.errors import UserError
 from reverie.math.divergences import gaussian_kl
 
 D = TypeVar("D")
@@ -61,12 +61,8 @@ class GaussianStats:
 class GaussianConfig(LatentConfig):
     """A diagonal Gaussian latent (PlaNet, Dreamer V1)."""
 
-    size: int = 30
+    size: int = field(default=30, metadata=at_least(1))
     min_std: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise UserError(f"latent.size is {self.size}: it must be 1 or more.")
 
     def build(self) -> "Gaussian":
         return Gaussian(self)
@@ -113,7 +109,7 @@ class PointStats:
 class DeterministicLatentConfig(LatentConfig):
     """A deterministic latent: the network's output itself."""
 
-    size: int = 30
+    size: int = field(default=30, metadata=at_least(1))
 
     def build(self) -> "DeterministicLatent":
         return DeterministicLatent(self)

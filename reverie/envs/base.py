@@ -9,19 +9,20 @@ Every family (Gymnasium, DeepMind Control, ...) is one file with one `Environmen
 - `reset(seed)` makes the episode reproducible: same seed and actions, same bits, whatever came before.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from reverie.errors import UserError
+from reverie.config.checks import Checked, at_least
 from reverie.spaces import EnvSpec
 
 Obs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class EnvConfig:
+class EnvConfig(Checked):
     """Which environment, what the agent observes of it, and how it is played."""
 
     id: str = "Pendulum-v1"
@@ -29,11 +30,11 @@ class EnvConfig:
     observe: tuple[str, ...] = ("pixels",)
     """What the agent sees: `pixels` (the rendered frame), `state` (a Box observation, image or vector),
     a key of a dict observation, or `all` (everything the environment itself observes)."""
-    image_size: int = 64
+    image_size: int = field(default=64, metadata=at_least(1))
     """Height and width, in pixels, to which every image is resized by area interpolation."""
-    repeat: int = 1
+    repeat: int = field(default=1, metadata=at_least(1))
     """Environment frames for which each decision is held."""
-    time_limit: int | None = None
+    time_limit: int | None = field(default=None, metadata=at_least(1))
     """Frames after which an episode is cut (truncated, not terminal). None keeps the environment's own."""
     rendering: Literal["stock", "fast"] = "stock"
     """`stock`: pixels as the environment draws them. `fast` (DeepMind Control only): no shadows, no reflections,
@@ -42,16 +43,10 @@ class EnvConfig:
     """Camera number (DeepMind Control only). None takes the published one for the task."""
     kwargs: tuple[str, ...] = ()
     """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomize=step`."""
-    count: int = 1
+    count: int = field(default=1, metadata=at_least(1))
     """Environments that are played at once."""
     workers: bool = False
     """Play each in a process of its own, which is restarted when it dies; else in turn in this process."""
-
-    def __post_init__(self) -> None:
-        for name in ("image_size", "repeat", "time_limit", "count"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"--env.{name} is {value}: it must be 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -111,25 +106,17 @@ class Environments(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
-class SampleActions(Protocol):
-    """Optional `sample_actions(count, seed)` of an environment: random actions worth trying in the present state.
+SampleActions = Callable[[int, int], np.ndarray]
+"""Optional `sample_actions(count, seed)` of an environment: random actions worth trying in the present state.
 
-    Returns float32 (count, A) in the normal form. The same state and seed give the same bits, and asking changes
-    nothing. Outside an episode it is an error.
-    """
+Returns float32 (count, A) in the normal form. The same state and seed give the same bits, and asking changes nothing.
+Outside an episode it is an error.
+"""
+SampleManyActions = Callable[[int, dict[int, int]], dict[int, np.ndarray | None]]
+"""Optional `sample_actions(count, seeds)` of `Environments`: (count, A) from each one named, index -> seed.
 
-    def __call__(self, count: int, seed: int) -> np.ndarray: ...
-
-
-@runtime_checkable
-class SampleManyActions(Protocol):
-    """Optional `sample_actions(count, seeds)` of `Environments`: (count, A) from each one named, index -> seed.
-
-    None means that its worker died; the next step of that environment is None as well.
-    """
-
-    def __call__(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]: ...
+None means that its worker died; the next step of that environment is None as well.
+"""
 
 
 def own_sampler(environment: Environment) -> SampleActions | None:

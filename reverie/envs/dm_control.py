@@ -121,11 +121,7 @@ class DMCEnvironment:
             obs["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
         action = self._env.action_spec()
         self._low, self._high = (np.broadcast_to(end, action.shape) for end in (action.minimum, action.maximum))
-        self._spec = EnvSpec(obs, ActionSpace(int(np.prod(action.shape)), discrete=False), config.repeat)
-
-    @property
-    def spec(self) -> EnvSpec:
-        return self._spec
+        self.spec = EnvSpec(obs, ActionSpace(int(np.prod(action.shape)), discrete=False), config.repeat)
 
     def reset(self, seed: int) -> Step:
         self._env.task.random.seed(int(seed))
@@ -136,7 +132,7 @@ class DMCEnvironment:
     def step(self, action: np.ndarray) -> Step:
         if not self._running:
             raise no_episode_error()
-        own_action = scale_action(check_action(action, self._spec.action), self._low, self._high)
+        own_action = scale_action(check_action(action, self.spec.action), self._low, self._high)
         reward = 0.0
         for _ in range(self._config.repeat):
             timestep = self._env.step(own_action)

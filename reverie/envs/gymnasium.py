@@ -24,7 +24,7 @@ from reverie.envs.conversions import (
     scale_action,
     select_observations,
 )
-from reverie.envs.gymnasium_registry import load_with_plugins, open_given, open_registered
+from reverie.envs.gymnasium_registry import load, open_registered
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -39,7 +39,7 @@ def matches(env_id: str) -> bool:
 def ids() -> list[str]:
     """The registered ids that can be played here: installed, with a Box or Discrete action."""
     playable = []
-    for env_id, spec in list(load_with_plugins().registry.items()):
+    for env_id, spec in list(load().registry.items()):
         if str(spec.entry_point).startswith("ale_py"):
             continue  # several hundred games, of which a family of its own lists the newest
         limit = None if spec.max_episode_steps else 1
@@ -51,16 +51,6 @@ def ids() -> list[str]:
             continue
         playable.append(env_id)
     return sorted(playable)
-
-
-def wrap(env: Any, config: EnvConfig) -> "GymEnvironment":
-    """Bring a Gymnasium environment that is no registered id to the normal form.
-
-    `env` is an object, a class or a factory. A class or factory is called with `config.kwargs`, and with
-    `render_mode="rgb_array"` if it takes one. `config.id` is only a name here. Without `config.time_limit` the
-    environment must end its episodes itself. Raises UserError as `GymEnvironment` does.
-    """
-    return GymEnvironment(config, open_given(env, config))
 
 
 class GymEnvironment:
@@ -87,14 +77,10 @@ class GymEnvironment:
             self._own = observation_spaces(self._env.observation_space)
             self._observed = select_observations(config.observe, self._own, [*self._own, "pixels"], config.id)
             self._drawn = "pixels" in self._observed and "pixels" not in self._own
-            self._spec = EnvSpec(self._spaces(), self._action_space(), config.repeat)
+            self.spec = EnvSpec(self._spaces(), self._action_space(), config.repeat)
         except BaseException:
             self._env.close()
             raise
-
-    @property
-    def spec(self) -> EnvSpec:
-        return self._spec
 
     def reset(self, seed: int) -> Step:
         observation, _ = self._env.reset(seed=int(seed))
@@ -108,7 +94,7 @@ class GymEnvironment:
         """Play one decision, held for `repeat` steps of the environment."""
         if not self._running:
             raise no_episode_error()
-        own_action = self._own_action(check_action(action, self._spec.action))
+        own_action = self._own_action(check_action(action, self.spec.action))
         reward = 0.0
         for _ in range(repeat):
             observation, frame_reward, terminated, truncated, _ = self._env.step(own_action)
@@ -133,8 +119,8 @@ class GymEnvironment:
             raise no_episode_error()
         actions = np.asarray(self.unwrapped.reverie_sample_actions(count, np.random.default_rng(seed)))
         space = self._env.action_space
-        if self._spec.action.discrete:
-            return np.eye(self._spec.action.size, dtype=np.float32)[actions - space.start]
+        if self.spec.action.discrete:
+            return np.eye(self.spec.action.size, dtype=np.float32)[actions - space.start]
         low, high = space.low.ravel().astype(float), space.high.ravel().astype(float)
         return normalize_action(actions.reshape(count, -1), low, high)
 
@@ -179,13 +165,13 @@ class GymEnvironment:
                 obs[name] = resize(self._frame(), self._config.image_size)
             else:
                 part = observation_part(observation, name)
-                obs[name] = normal_observation(part, self._own[name], self._spec.obs[name])
+                obs[name] = normal_observation(part, self._own[name], self.spec.obs[name])
         return obs
 
     def _own_action(self, action: np.ndarray) -> Any:
         """Return an action of the normal form as the environment takes it."""
         space = self._env.action_space
-        if self._spec.action.discrete:
+        if self.spec.action.discrete:
             return space.start + int(action.argmax())
         scaled = scale_action(action, space.low.ravel().astype(float), space.high.ravel().astype(float))
         if np.issubdtype(space.dtype, np.integer):

@@ -9,7 +9,6 @@ import inspect
 import os
 from typing import Any
 
-from reverie.config import plugins
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import refuse_settings
 from reverie.envs.mujoco_rendering import choose_gl
@@ -26,13 +25,6 @@ def load() -> Any:
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     import gymnasium
 
-    return gymnasium
-
-
-def load_with_plugins() -> Any:
-    """Import Gymnasium and every installed plug-in, which may register environments of its own."""
-    gymnasium = load()
-    plugins.load_installed()
     return gymnasium
 
 
@@ -62,6 +54,10 @@ def open_registered(config: EnvConfig) -> Any:
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"{config.id} cannot be made: {error}") from error
     except (TypeError, ValueError, KeyError, AssertionError) as error:
+        if "must inherit from the gymnasium.Env" in str(error):
+            raise UserError(
+                f"{config.id} gives no environment: its class or factory must give a gymnasium.Env."
+            ) from error
         if not config.kwargs:
             raise
         raise _refused_kwargs(config, error) from error
@@ -69,30 +65,6 @@ def open_registered(config: EnvConfig) -> Any:
         env.close()
         raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
     return env
-
-
-def open_given(env: Any, config: EnvConfig) -> Any:
-    """Return a Gymnasium environment from an object of one, its class or a factory, which takes `config.kwargs`.
-
-    `config.time_limit` cuts its episodes. Raises UserError for what gives no Gymnasium environment.
-    """
-    gymnasium = load()
-    refuse_settings(config, "camera", "rendering")
-    if not isinstance(env, gymnasium.Env):
-        if not callable(env):
-            raise UserError(f"{env!r} is no environment: give a Gymnasium environment, its class or a factory.")
-        settings = parse_kwargs(config.kwargs)
-        if _takes_render_mode(env):
-            settings["render_mode"] = "rgb_array"
-        try:
-            env = env(**settings)
-        except TypeError as error:
-            raise _refused_kwargs(config, error) from error
-        if not isinstance(env, gymnasium.Env):
-            raise UserError(f"The factory gave a {type(env).__name__}: it must give a Gymnasium environment.")
-    elif config.kwargs:
-        raise UserError("An environment that is already made takes no --env.kwargs: give its class.")
-    return env if config.time_limit is None else gymnasium.wrappers.TimeLimit(env, config.time_limit)
 
 
 def parse_kwargs(texts: tuple[str, ...]) -> dict[str, Any]:
@@ -120,14 +92,12 @@ def _value(text: str) -> Any:
 
 
 def _spec(env_id: str) -> Any:
-    """Return Gymnasium's entry of an id. Plug-ins are imported only if it is not there without them."""
+    """Return Gymnasium's entry of an id."""
     gymnasium = load()
     module, _, name = env_id.rpartition(":")
     try:
         if module:
             importlib.import_module(module)
-        elif name not in gymnasium.registry:
-            load_with_plugins()
         return gymnasium.spec(name)
     except ImportError as error:
         raise UserError(f"{env_id} needs the module {module!r}, which cannot be imported: {error}") from error

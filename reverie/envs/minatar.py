@@ -65,13 +65,9 @@ class MinAtarEnvironment:
         self._actions = list(range(ACTIONS)) if every else list(self._game.minimal_action_set())
         channels = int(self._game.state_shape()[2])
         pixels = Space((config.image_size, config.image_size, channels), "uint8")
-        self._spec = EnvSpec({"pixels": pixels}, ActionSpace(len(self._actions), discrete=True), config.repeat)
+        self.spec = EnvSpec({"pixels": pixels}, ActionSpace(len(self._actions), discrete=True), config.repeat)
         self._left = 0
         self._longest = min(config.time_limit or LONGEST, FREEWAY if game == "freeway" else sys.maxsize)
-
-    @property
-    def spec(self) -> EnvSpec:
-        return self._spec
 
     def reset(self, seed: int) -> Step:
         self._game.seed(int(seed) % 2**32)
@@ -83,7 +79,7 @@ class MinAtarEnvironment:
     def step(self, action: np.ndarray) -> Step:
         if self._left == 0:
             raise no_episode_error()
-        chosen = self._actions[int(check_action(action, self._spec.action).argmax())]
+        chosen = self._actions[int(check_action(action, self.spec.action).argmax())]
         total, ended = 0.0, False
         for _ in range(min(self._config.repeat, self._left)):
             reward, ended = self._game.act(chosen)

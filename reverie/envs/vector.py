@@ -22,6 +22,7 @@ class SerialEnvironments:
     """`config.count` environments played in turn in this process."""
 
     def __init__(self, config: EnvConfig, make: Make) -> None:
+        self.count = config.count
         self._environments: list[Environment] = []
         try:
             for _ in range(config.count):
@@ -29,14 +30,7 @@ class SerialEnvironments:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def spec(self) -> EnvSpec:
-        return self._environments[0].spec
-
-    @property
-    def count(self) -> int:
-        return len(self._environments)
+        self.spec: EnvSpec = self._environments[0].spec
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
         return {index: self._environments[index].reset(seed) for index, seed in seeds.items()}
@@ -67,7 +61,7 @@ class WorkerEnvironments:
     """
 
     def __init__(self, config: EnvConfig, make: Make) -> None:
-        self._config, self._make = config, make
+        self._config, self._make, self.count = config, make, config.count
         self._deaths = [0] * config.count
         self._void: set[int] = set()
         """Those that died in `sample_actions`, until their next step or reset."""
@@ -79,14 +73,7 @@ class WorkerEnvironments:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def spec(self) -> EnvSpec:
-        return self._ready.spec
-
-    @property
-    def count(self) -> int:
-        return len(self._workers)
+        self.spec: EnvSpec = self._ready.spec
 
     @property
     def process_ids(self) -> list[int]:

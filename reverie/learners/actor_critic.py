@@ -21,6 +21,7 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.agents.policies import Policy, PolicyConfig
+from reverie.config.checks import at_least, between
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
@@ -39,32 +40,27 @@ class ActorCriticConfig(LearnerConfig):
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
-    horizon: int = 15
+    horizon: int = field(default=15, metadata=at_least(1))
     gamma: float = 0.99
     lambda_: float = 0.95
     entropy: float = 0.0
     """Weight of the policy's entropy bonus; it keeps the policy out of the flat part of the tanh."""
-    reinforce: float | None = 0.0
+    reinforce: float | None = field(default=0.0, metadata=between(0, 1))
     """Weight of REINFORCE in the actor's gradient; the rest is through the dynamics (Hafner 2021, Eq. 6, rho).
 
     None is DreamerV2's choice: 1 for discrete actions, 0 for continuous ones.
     """
     target_rate: float = 1.0
     """Fraction of the way that the target value moves to the value; 1 with `target_every` 1 needs no target."""
-    target_every: int = 1
+    target_every: int = field(default=1, metadata=at_least(1))
     """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""
     actor_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
 
     def __post_init__(self) -> None:
-        if self.reinforce is not None and not 0 <= self.reinforce <= 1:
-            raise UserError(f"behavior.reinforce is {self.reinforce}: it must be between 0 and 1, or none.")
+        super().__post_init__()
         if not 0 < self.target_rate <= 1:
             raise UserError(f"behavior.target_rate is {self.target_rate}: it must be above 0 and at most 1.")
-        if self.horizon < 1:
-            raise UserError(f"behavior.horizon is {self.horizon}: it must be 1 or more.")
-        if self.target_every < 1:
-            raise UserError(f"behavior.target_every is {self.target_every}: it must be 1 or more.")
 
     @property
     def slow(self) -> bool:

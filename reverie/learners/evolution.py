@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.agents.policies import Policy, PolicyConfig
+from reverie.config.checks import at_least, positive
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
@@ -31,24 +32,19 @@ class EvolutionConfig(LearnerConfig):
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     population: int = 64
-    sigma: float = 0.05
-    starts: int = 32
+    sigma: float = field(default=0.05, metadata=positive())
+    starts: int = field(default=32, metadata=at_least(1))
     """Beliefs of an update that every member starts from."""
-    horizon: int = 15
+    horizon: int = field(default=15, metadata=at_least(1))
     gamma: float = 0.99
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.population < 2 or self.population % 2:
             raise UserError(
                 f"behavior.population is {self.population}: it must be even, because perturbations come in pairs."
             )
-        if not 0 < self.sigma < float("inf"):
-            raise UserError(f"behavior.sigma is {self.sigma}: it must be positive and finite.")
-        if self.starts < 1:
-            raise UserError(f"behavior.starts is {self.starts}: it must be 1 or more.")
-        if self.horizon < 1:
-            raise UserError(f"behavior.horizon is {self.horizon}: it must be 1 or more.")
 
     @property
     def actor(self) -> PolicyConfig:

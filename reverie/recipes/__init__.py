@@ -10,44 +10,26 @@ from reverie.config import plugins
 from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
+_LATENT = ("latent_prediction", "models/world_model", "dynamics/deterministic")
 RECIPES = {
-    "autoencoder": "reverie.recipes.latent_prediction",
-    "cfm": "reverie.recipes.latent_prediction",
-    "contrastive": "reverie.recipes.latent_prediction",
-    "cvae": "reverie.recipes.cvae",
-    "dreamer_v1": "reverie.recipes.dreamer_v1",
-    "dreamer_v2": "reverie.recipes.dreamer_v2",
-    "inverse": "reverie.recipes.latent_prediction",
-    "joint": "reverie.recipes.latent_prediction",
-    "naive": "reverie.recipes.latent_prediction",
-    "pixel_forward": "reverie.recipes.latent_prediction",
-    "planet": "reverie.recipes.planet",
-    "sigreg": "reverie.recipes.latent_prediction",
-    "state_space": "reverie.recipes.state_space",
-    "vae": "reverie.recipes.vae",
-    "vicreg": "reverie.recipes.latent_prediction",
+    "autoencoder": (*_LATENT, "signals/reconstruction"),
+    "cfm": (*_LATENT, "signals/contrastive"),
+    "contrastive": (*_LATENT, "signals/contrastive"),
+    "cvae": ("cvae", "models/generative", "models/cvae", "models/likelihoods"),
+    "dreamer_v1": ("dreamer_v1", "models/world_model", "dynamics/rssm", "learners/actor_critic"),
+    "dreamer_v2": ("dreamer_v2", "models/world_model", "dynamics/categorical", "learners/actor_critic"),
+    "inverse": (*_LATENT, "signals/inverse"),
+    "joint": (*_LATENT, "signals/inverse"),
+    "naive": (*_LATENT, "signals/latent_prediction"),
+    "pixel_forward": (*_LATENT, "signals/pixel_prediction"),
+    "planet": ("planet", "models/world_model", "dynamics/rssm", "planning/cem"),
+    "sigreg": (*_LATENT, "signals/sigreg"),
+    "state_space": ("state_space", "models/world_model", "dynamics/rssm", "signals/reconstruction"),
+    "vae": ("vae", "models/generative", "models/vae", "models/likelihoods"),
+    "vicreg": (*_LATENT, "signals/vicreg"),
 }
-READING = {
-    "autoencoder": ("models/world_model", "dynamics/deterministic", "signals/reconstruction"),
-    "cfm": ("models/world_model", "dynamics/deterministic", "signals/contrastive"),
-    "contrastive": ("models/world_model", "dynamics/deterministic", "signals/contrastive"),
-    "cvae": ("models/generative", "models/cvae", "models/likelihoods"),
-    "dreamer_v1": ("models/world_model", "dynamics/rssm", "learners/actor_critic"),
-    "dreamer_v2": ("models/world_model", "dynamics/categorical", "learners/actor_critic"),
-    "inverse": ("models/world_model", "dynamics/deterministic", "signals/inverse"),
-    "joint": ("models/world_model", "dynamics/deterministic", "signals/inverse"),
-    "naive": ("models/world_model", "dynamics/deterministic", "signals/latent_prediction"),
-    "pixel_forward": ("models/world_model", "dynamics/deterministic", "signals/pixel_prediction"),
-    "planet": ("models/world_model", "dynamics/rssm", "planning/cem"),
-    "sigreg": ("models/world_model", "dynamics/deterministic", "signals/sigreg"),
-    "state_space": ("models/world_model", "dynamics/rssm", "signals/reconstruction"),
-    "vae": ("models/generative", "models/vae", "models/likelihoods"),
-    "vicreg": ("models/world_model", "dynamics/deterministic", "signals/vicreg"),
-}
-"""The files to read between the recipe and `runs/update.py`, where the algorithm is visible."""
-PACKAGE = Path(__file__).parents[1]
+"""The recipe's own file, then those to read between it and `runs/update.py`, where the algorithm is visible."""
 SIZES = ("tiny", "laptop", "paper")
-
 
 Recipe = Callable[[str, str | None], RunConfig]
 """From a size and an environment's id (None for the recipe's own) to a config."""
@@ -62,7 +44,7 @@ def recipe(function: Recipe) -> Recipe:
     name = function.__name__
     other = _foreign.get(name)
     if name in RECIPES or (other is not None and other.__module__ != function.__module__):
-        place = other.__module__ if other is not None else RECIPES[name]
+        place = other.__module__ if other is not None else _module(name)
         raise UserError(f"Two recipes are called {name}, of {place} and {function.__module__}: rename one.")
     _foreign[name] = function
     return function
@@ -79,9 +61,13 @@ def origin(name: str) -> str | None:
     return _foreign[name].__module__ if name in _foreign else None
 
 
+def _module(name: str) -> str:
+    return f"{__name__}.{RECIPES[name][0]}"
+
+
 def _find(name: str) -> Recipe:
     if name in RECIPES:
-        return getattr(import_module(RECIPES[name]), name)
+        return getattr(import_module(_module(name)), name)
     if name not in _foreign:
         plugins.load_installed()
     if name not in _foreign:
@@ -93,10 +79,10 @@ def _description(name: str) -> str:
     """The docstring of the function, then the module's; only the module's where a file of Reverie is one recipe."""
     function = _find(name)
     own = inspect.cleandoc(function.__doc__ or f"{name}, of {function.__module__}.")
-    if name not in RECIPES:
+    module = inspect.cleandoc(import_module(_module(name)).__doc__ or "") if name in RECIPES else ""
+    if not module:
         return own
-    module = inspect.cleandoc(import_module(RECIPES[name]).__doc__ or "")
-    return module if RECIPES[name].endswith(f".{name}") else f"{own}\n\n{module}"
+    return module if RECIPES[name][0] == name else f"{own}\n\n{module}"
 
 
 def describe(name: str) -> str:
@@ -106,10 +92,10 @@ def describe(name: str) -> str:
 
 def document(name: str) -> str:
     """The recipe's description, departures and reading list. UserError for an unknown recipe."""
-    text, files = _description(name), reading(name)
-    if not files:
-        return text
-    return "\n".join([text, "", "Reading list:", *(f"  {path}\n      {purpose(path)}" for path in files)])
+    lines = [_description(name)]
+    if files := reading(name):
+        lines += ["", "Reading list:", *(f"  {path}\n      {_purpose(path)}" for path in files)]
+    return "\n".join(lines)
 
 
 def reading(name: str) -> tuple[str, ...]:
@@ -120,14 +106,14 @@ def reading(name: str) -> tuple[str, ...]:
     _find(name)
     if name not in RECIPES:
         return ()
-    files = [RECIPES[name].removeprefix("reverie.").replace(".", "/"), *READING[name], "runs/update"]
-    return tuple(f"reverie/{file}.py" for file in files)
+    own, *others = RECIPES[name]
+    return tuple(f"reverie/{file}.py" for file in (f"recipes/{own}", *others, "runs/update"))
 
 
-def purpose(path: str) -> str:
+def _purpose(path: str) -> str:
     """The first line of a file's docstring; `path` is from the folder above the package."""
-    docstring = ast.get_docstring(ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    source = (Path(__file__).parents[2] / path).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:

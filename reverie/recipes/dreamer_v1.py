@@ -19,7 +19,7 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
-from reverie.recipes.presets import Protocol, online_preset
+from reverie.recipes.presets import Protocol, online_preset, published_protocol
 from reverie.runs.config import OnlineConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
@@ -33,19 +33,14 @@ Networks = tuple[WorldModelConfig, ActorCriticConfig]
 
 def dreamer_v1(size: str, env_id: str | None) -> OnlineConfig:
     """The config of one size, for one environment."""
-    preset = online_preset(size, env_id or DEFAULT_ENV[size])
-    build = {"tiny": tiny, "pendulum": pendulum, "minatar": minatar, "pixels": pixels, "paper": paper}[preset.network]
-    return preset.config("dreamer_v1", *build(preset.protocol))
+    network, run = online_preset(size, env_id or DEFAULT_ENV[size])
+    build = {"tiny": tiny, "pendulum": pendulum, "minatar": minatar, "pixels": pixels, "paper": paper}[network]
+    model, behavior = build(published_protocol(run.env.id))
+    return replace(run, recipe="dreamer_v1", model=model, behavior=behavior)
 
 
 def networks(
-    depth: int,
-    deter: int,
-    stoch: int,
-    hidden: int,
-    units: int,
-    layers: tuple[int, int, int],
-    continuation: bool,
+    depth: int, deter: int, stoch: int, hidden: int, units: int, layers: tuple[int, int, int], continuation: bool
 ) -> Networks:
     """World model and behavior of given sizes; `layers` of the reward, value and actor networks."""
     conv, (reward, value, actor) = ConvConfig(depth), layers
@@ -90,7 +85,7 @@ def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: f
     """Settings for thousands of updates instead of a hundred thousand; `docs/log.md` has each one's measurement.
 
     - Images are normalized, with a likelihood of `std`: the model sees what moves from the first update.
-    - Rewards count fifty times: the policy was found in half as many updates.
+    - Rewards count fifty times: the policy needed half as many updates.
     - The policy starts with moderate actions and is paid for entropy. So it does not run into the flat part of the
       tanh while the reward model is still wrong.
     - The actor's gradient, which grows a hundredfold while it learns, is clipped to norm 1.

@@ -31,7 +31,7 @@ from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.recipes.dreamer_v1 import MINATAR_DENSE, MINATAR_HORIZON, dreamer_v1
-from reverie.recipes.presets import published_env, published_protocol
+from reverie.recipes.presets import online_preset, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
@@ -57,12 +57,7 @@ def adam(lr: float, clip: float = 100.0) -> AdamConfig:
 
 
 def network(
-    image: ImageConfig,
-    deter: int,
-    hidden: int,
-    latent: CategoricalConfig,
-    dense: MLPConfig,
-    continuation: float,
+    image: ImageConfig, deter: int, hidden: int, latent: CategoricalConfig, dense: MLPConfig, continuation: float
 ) -> WorldModelConfig:
     """The world model of given sizes; `continuation` is the weight of its head, 0 leaves the head out."""
     signals: dict[str, SignalConfig] = {
@@ -97,24 +92,11 @@ def atari(env_id: str) -> OnlineConfig:
     signals = model.signals | {"reward": RewardConfig(PAPER_DENSE, squash="tanh")}
     model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimizer=adam(2e-4))
     behavior = replace(
-        learner(PAPER_DENSE),
-        gamma=0.999,
-        entropy=1e-3,
-        actor_optimizer=adam(4e-5),
-        value_optimizer=adam(1e-4),
+        learner(PAPER_DENSE), gamma=0.999, entropy=1e-3, actor_optimizer=adam(4e-5), value_optimizer=adam(1e-4)
     )
-    return OnlineConfig(
-        recipe="dreamer_v2",
-        size="paper",
-        env=published_env(env_id),
-        replay=ReplayConfig(capacity=2_000_000),
-        model=model,
-        behavior=behavior,
-        training=TrainingConfig(
-            frames=200_000_000, prefill=200_000, pretrain=1, round=16, updates=1, batch=16, length=50
-        ),
-        evaluation=EvaluationConfig(every=1_000_000, episodes=1),
-    )
+    training = TrainingConfig(200_000_000, 200_000, pretrain=1, round=16, updates=1, batch=16, length=50)
+    evaluation = EvaluationConfig(every=1_000_000, episodes=1)
+    return replace(published_run(env_id, model, behavior, training), evaluation=evaluation)
 
 
 def control(env_id: str) -> OnlineConfig:
@@ -124,23 +106,20 @@ def control(env_id: str) -> OnlineConfig:
     signals = model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
     model = replace(model, signals=signals, optimizer=adam(3e-4))
     behavior = replace(
-        learner(PAPER_DENSE),
-        gamma=0.99,
-        entropy=1e-4,
-        actor_optimizer=adam(8e-5),
-        value_optimizer=adam(8e-5),
+        learner(PAPER_DENSE), gamma=0.99, entropy=1e-4, actor_optimizer=adam(8e-5), value_optimizer=adam(8e-5)
     )
-    env = published_env(env_id)
-    return OnlineConfig(
-        recipe="dreamer_v2",
-        size="paper",
-        env=env,
-        replay=ReplayConfig(capacity=2_000_000),
-        model=model,
-        behavior=behavior,
-        training=TrainingConfig(prefill=1_000 * env.repeat, pretrain=100, round=5, updates=1, batch=16, length=50),
-        evaluation=EvaluationConfig(every=10_000, episodes=1),
-    )
+    prefill = 1_000 * published_protocol(env_id).repeat
+    training = TrainingConfig(prefill=prefill, pretrain=100, round=5, updates=1, batch=16, length=50)
+    return published_run(env_id, model, behavior, training)
+
+
+def published_run(
+    env_id: str, model: WorldModelConfig, behavior: ActorCriticConfig, training: TrainingConfig
+) -> OnlineConfig:
+    """The run of size `paper`, with the published replay of two million decisions."""
+    _, run = online_preset("paper", env_id)
+    replay = ReplayConfig(capacity=2_000_000)
+    return replace(run, recipe="dreamer_v2", replay=replay, model=model, behavior=behavior, training=training)
 
 
 def laptop(env_id: str) -> OnlineConfig:

@@ -86,22 +86,22 @@ def naive(size: str, env_id: str | None) -> OfflineConfig:
     A constant encoding predicts itself without error. With `--model.dynamics.residual true` the model predicts the
     change, which collapses too.
     """
-    return method_config("naive", size, env_id)
+    return latent_prediction("naive", size, env_id, methods(size)["naive"])
 
 
 def vicreg(size: str, env_id: str | None) -> OfflineConfig:
-    """Forward prediction kept from collapse by variance and covariance (VICReg, Bardes 2022; PLDM, Sobal 2025)."""
-    return method_config("vicreg", size, env_id)
+    """Forward prediction regularized by variance and covariance (VICReg, Bardes 2022; PLDM, Sobal 2025)."""
+    return latent_prediction("vicreg", size, env_id, methods(size)["vicreg"])
 
 
 def sigreg(size: str, env_id: str | None) -> OfflineConfig:
-    """Forward prediction whose encodings are kept an isotropic Gaussian (SIGReg; LeJEPA, Balestriero & LeCun 2025)."""
-    return method_config("sigreg", size, env_id)
+    """Forward prediction regularized towards an isotropic Gaussian (SIGReg; LeJEPA, Balestriero & LeCun 2025)."""
+    return latent_prediction("sigreg", size, env_id, methods(size)["sigreg"])
 
 
 def inverse(size: str, env_id: str | None) -> OfflineConfig:
     """Inverse model: predict the action between two encodings; the forward model counts a tenth (Agrawal 2016)."""
-    return method_config("inverse", size, env_id)
+    return latent_prediction("inverse", size, env_id, methods(size)["inverse"])
 
 
 def joint(size: str, env_id: str | None) -> OfflineConfig:
@@ -109,7 +109,7 @@ def joint(size: str, env_id: str | None) -> OfflineConfig:
 
     It differs from `inverse` in the two weights and in gradients clipped to norm 1.
     """
-    return method_config("joint", size, env_id)
+    return latent_prediction("joint", size, env_id, methods(size)["joint"])
 
 
 def contrastive(size: str, env_id: str | None) -> OfflineConfig:
@@ -117,7 +117,7 @@ def contrastive(size: str, env_id: str | None) -> OfflineConfig:
 
     The similarity is bilinear; `--model.signals.contrastive.similarity dot` or `distance` compares otherwise.
     """
-    return method_config("contrastive", size, env_id)
+    return latent_prediction("contrastive", size, env_id, methods(size)["contrastive"])
 
 
 def cfm(size: str, env_id: str | None) -> OfflineConfig:
@@ -132,7 +132,7 @@ def cfm(size: str, env_id: str | None) -> OfflineConfig:
     - The squared error of the prediction has a small weight. Once the right frames are the most alike, the contrastive
       loss falls more easily by stretching the latent space than by predicting better. The error makes stretching cost.
     """
-    return method_config("cfm", size, env_id)
+    return latent_prediction("cfm", size, env_id, methods(size)["cfm"])
 
 
 def autoencoder(size: str, env_id: str | None) -> OfflineConfig:
@@ -140,7 +140,7 @@ def autoencoder(size: str, env_id: str | None) -> OfflineConfig:
 
     The weights are the published code's. There both terms are means: over pixels in [-1, 1], and over dimensions.
     """
-    return method_config("autoencoder", size, env_id)
+    return latent_prediction("autoencoder", size, env_id, methods(size)["autoencoder"])
 
 
 def pixel_forward(size: str, env_id: str | None) -> OfflineConfig:
@@ -150,7 +150,7 @@ def pixel_forward(size: str, env_id: str | None) -> OfflineConfig:
 
     Departure: the image is decoded from the encoding alone, without the published skip connections from the encoder.
     """
-    return method_config("pixel_forward", size, env_id)
+    return latent_prediction("pixel_forward", size, env_id, methods(size)["pixel_forward"])
 
 
 def published_cfm(size: str, env_id: str | None) -> OfflineConfig:
@@ -161,59 +161,27 @@ def published_cfm(size: str, env_id: str | None) -> OfflineConfig:
     return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))
 
 
-def method_config(name: str, size: str, env_id: str | None) -> OfflineConfig:
-    """The config of the method `name`, of one size, for one environment."""
-    method = methods(size)[name]
-    signals = {term: signal for term, (_, signal) in method.signals.items()}
-    weights = {term: float(weight) for term, (weight, _) in method.signals.items()}
-    return latent_prediction(
-        name,
-        size,
-        env_id,
-        signals,
-        weights,
-        forward=method.forward,
-        objective=method.objective,
-        dimensions=method.dimensions,
-        clip=float(method.clip),
-    )
-
-
-def latent_prediction(
-    recipe: str,
-    size: str,
-    env_id: str | None,
-    signals: dict[str, SignalConfig],
-    weights: dict[str, float],
-    *,
-    forward: ForwardConfig | None = None,
-    objective: ObjectiveConfig | None = None,
-    dimensions: int | None = None,
-    clip: float = 20.0,
-) -> OfflineConfig:
-    """The config of one size, for one environment; `forward` defaults to `forward_model(size)`."""
+def latent_prediction(recipe: str, size: str, env_id: str | None, method: Method) -> OfflineConfig:
+    """The config of a method, of one size, for one environment."""
     env_id = env_id or "reverie/Rope-v0"
     dynamics = forward_model(size)
-    dynamics = replace(dynamics, size=dimensions or dynamics.size, forward=forward or dynamics.forward)
+    dynamics = replace(dynamics, size=method.dimensions or dynamics.size, forward=method.forward or dynamics.forward)
     model = WorldModelConfig(
         encoder=EncoderConfig(ConvConfig(DEPTH[size]), normalize=True),
         dynamics=dynamics,
-        signals=signals,
-        weights=weights,
-        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=clip),
+        signals={term: signal for term, (_, signal) in method.signals.items()},
+        weights={term: float(weight) for term, (weight, _) in method.signals.items()},
+        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=float(method.clip)),
     )
-    ranking = PlanningConfig(
-        RandomShootingConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0
-    )
-    goals = GOALS.get(env_id, ())
+    ranking = RandomShootingConfig(keep_start=False)
     return OfflineConfig(
         recipe,
         size,
         data=interaction(size, env_id),
         model=model,
         training=budget(size),
-        actor=ranking,
-        goals=goals,
+        actor=PlanningConfig(ranking, method.objective or GoalConfig(), warm_start=False, exploration=0.0),
+        goals=GOALS.get(env_id, ()),
         goal_episodes=4 if size == "tiny" else 100,
     )
 

@@ -26,7 +26,7 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.recipes.dreamer_v1 import dreamer_v1
-from reverie.recipes.presets import planet_repeat, published_env, published_protocol
+from reverie.recipes.presets import online_preset, planet_repeat, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.continuation import ContinuationConfig
@@ -62,8 +62,8 @@ def planet(size: str, env_id: str | None) -> OnlineConfig:
 
 def paper(env_id: str) -> OnlineConfig:
     """Hafner 2019, Sec. 4 and App. A, and the settings of its published code."""
-    env = published_env(env_id)
-    env = replace(env, repeat=planet_repeat(env_id, env.repeat))
+    _, run = online_preset("paper", env_id)
+    repeat = planet_repeat(env_id, run.env.repeat)
     relu = MLPConfig(2, 100, "relu")
     conv = ConvConfig(32, "relu")
     signals: dict[str, SignalConfig] = {
@@ -80,21 +80,21 @@ def paper(env_id: str) -> OnlineConfig:
         weights=dict.fromkeys(signals, 1.0) | {"reward": 10.0},
         optimizer=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),
     )
-    return OnlineConfig(
+    return replace(
+        run,
         recipe="planet",
-        size="paper",
-        env=env,
+        env=replace(run.env, repeat=repeat),
         model=model,
         behavior=PlanningConfig(CEMConfig(), warm_start=False, exploration=0.3),
         training=TrainingConfig(
             frames=1_000 * EPISODE,
             prefill=5 * EPISODE,
             pretrain=100,
-            round=EPISODE // env.repeat,
+            round=EPISODE // repeat,
             updates=100,
             batch=50,
             length=50,
-            checkpoint_every=10 * EPISODE // env.repeat,
+            checkpoint_every=10 * EPISODE // repeat,
         ),
         evaluation=EvaluationConfig(every=10 * EPISODE, episodes=1),
     )

@@ -1,20 +1,18 @@
 """Everything that recipes know of families of environments, and the budgets that follow from it.
 
-`published_protocol(env_id)` says how the literature plays an environment. `online_preset(size, env_id)` adds what an
-agent's run needs beside model and behavior: environment, replay, schedule and evaluation.
+`published_protocol(env_id)` says how the literature plays an environment. `online_preset(size, env_id)` is an agent's
+run without model and behavior: environment, replay, schedule and evaluation.
 
 An id begins with its family: `dm_control/walker-walk-v0`, `ALE/Pong-v5`, `MinAtar/Breakout-v1`. Everything else is
 Gymnasium's.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reverie.data.interaction import InteractionConfig
 from reverie.data.replay import ReplayConfig
 from reverie.envs.base import EnvConfig
-from reverie.learners import LearnerConfig
-from reverie.models.world_model import WorldModelConfig
 from reverie.runs.config import EvaluationConfig, OfflineTrainingConfig, OnlineConfig, TrainingConfig
 
 Family = Literal["dm_control", "atari", "minatar", "gymnasium"]
@@ -65,57 +63,31 @@ def published_env(env_id: str) -> EnvConfig:
     return EnvConfig(env_id, image_size=64, repeat=published_protocol(env_id).repeat)
 
 
-@dataclass(frozen=True)
-class OnlinePreset:
-    """What an agent's run needs beside model and behavior. `network` names the size of network that fits it."""
-
-    network: Literal["tiny", "pendulum", "minatar", "pixels", "paper"]
-    size: str
-    env: EnvConfig
-    training: TrainingConfig
-    evaluation: EvaluationConfig
-    replay: ReplayConfig = field(default_factory=ReplayConfig)
-
-    @property
-    def protocol(self) -> Protocol:
-        """The environment's protocol."""
-        return published_protocol(self.env.id)
-
-    def config(self, recipe: str, model: WorldModelConfig, behavior: LearnerConfig) -> OnlineConfig:
-        """The whole config of an agent's run."""
-        return OnlineConfig(
-            recipe=recipe,
-            size=self.size,
-            env=self.env,
-            replay=self.replay,
-            model=model,
-            behavior=behavior,
-            training=self.training,
-            evaluation=self.evaluation,
-        )
+Network = Literal["tiny", "pendulum", "minatar", "pixels", "paper"]
+"""The size of network that fits a preset."""
 
 
-def online_preset(size: str, env_id: str) -> OnlinePreset:
-    """The preset of one size for one environment.
+def online_preset(size: str, env_id: str) -> tuple[Network, OnlineConfig]:
+    """The network that fits, and an agent's run without recipe, model and behavior, for one size and environment.
 
     Size `laptop` is three presets, because the cost of an update is the cost of its images. Two cores have to learn
     Pendulum within minutes, so it is drawn at 32x32. Images of MinAtar have 10x10 pixels, where convolutions gain
     nothing over dense layers. Everything else is seen at 64x64, as published.
     """
     if size == "tiny":
-        return tiny(env_id)
+        return "tiny", tiny(env_id)
     if size == "paper":
-        return paper(env_id)
+        return "paper", paper(env_id)
     if published_protocol(env_id).family == "minatar":
-        return minatar(env_id)
-    return pendulum() if env_id == "Pendulum-v1" else pixels(env_id)
+        return "minatar", minatar(env_id)
+    return ("pendulum", pendulum()) if env_id == "Pendulum-v1" else ("pixels", pixels(env_id))
 
 
-def tiny(env_id: str) -> OnlinePreset:
+def tiny(env_id: str) -> OnlineConfig:
     """Small enough that a test can train it; too small to learn much."""
-    return OnlinePreset(
-        network="tiny",
-        size="tiny",
+    return OnlineConfig(
+        "",
+        "tiny",
         env=EnvConfig(env_id, image_size=16, repeat=max(2, published_protocol(env_id).repeat)),
         replay=ReplayConfig(capacity=2_000),
         training=TrainingConfig(
@@ -125,11 +97,11 @@ def tiny(env_id: str) -> OnlinePreset:
     )
 
 
-def pendulum() -> OnlinePreset:
+def pendulum() -> OnlineConfig:
     """The demo: `Pendulum-v1` from 32x32 pixels, in minutes on two cores."""
-    return OnlinePreset(
-        network="pendulum",
-        size="laptop",
+    return OnlineConfig(
+        "",
+        "laptop",
         env=EnvConfig("Pendulum-v1", image_size=32, repeat=2),
         replay=ReplayConfig(capacity=20_000),
         training=TrainingConfig(
@@ -139,11 +111,11 @@ def pendulum() -> OnlinePreset:
     )
 
 
-def minatar(env_id: str) -> OnlinePreset:
+def minatar(env_id: str) -> OnlineConfig:
     """MinAtar from its own images of 10x10 pixels: an update takes a fifth of a second on one core."""
-    return OnlinePreset(
-        network="minatar",
-        size="laptop",
+    return OnlineConfig(
+        "",
+        "laptop",
         env=EnvConfig(env_id, image_size=published_protocol(env_id).image_size, time_limit=2_500),
         replay=ReplayConfig(capacity=200_000),
         training=TrainingConfig(
@@ -161,12 +133,12 @@ def minatar(env_id: str) -> OnlinePreset:
     )
 
 
-def pixels(env_id: str) -> OnlinePreset:
+def pixels(env_id: str) -> OnlineConfig:
     """Any environment from 64x64 pixels: as many updates a frame as published, of smaller batches."""
     fast = published_protocol(env_id).fast_rendering
-    return OnlinePreset(
-        network="pixels",
-        size="laptop",
+    return OnlineConfig(
+        "",
+        "laptop",
         env=replace(published_env(env_id), rendering="fast" if fast else "stock"),
         replay=ReplayConfig(capacity=100_000),
         training=TrainingConfig(
@@ -176,11 +148,11 @@ def pixels(env_id: str) -> OnlinePreset:
     )
 
 
-def paper(env_id: str) -> OnlinePreset:
+def paper(env_id: str) -> OnlineConfig:
     """Dreamer V1's schedule for DeepMind Control (Hafner 2020, App. A)."""
-    return OnlinePreset(
-        network="paper",
-        size="paper",
+    return OnlineConfig(
+        "",
+        "paper",
         env=published_env(env_id),
         training=TrainingConfig(pretrain=100),
         evaluation=EvaluationConfig(every=10_000, episodes=1),

@@ -15,17 +15,18 @@ A planner asks this question with the goal as the frame. The published direction
 `-||zhat - z_j||^2` the term `||zhat||^2` is the same for all frames j and cancels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from reverie.config.checks import at_least, positive
 from reverie.errors import UserError
 from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieval_accuracy
 from reverie.signals.base import SignalConfig
-from reverie.signals.multi_step import MultiStep, check_steps, future_values, masked_mean_per_step, predict_multi_step
+from reverie.signals.multi_step import MultiStep, future_values, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
@@ -41,9 +42,9 @@ class ContrastiveConfig(SignalConfig):
     """
 
     similarity: Literal["distance", "dot", "bilinear"] = "distance"
-    temperature: float = 1.0
+    temperature: float = field(default=1.0, metadata=positive())
     negatives: tuple[Negatives, ...] = ("next",)
-    steps: int = 1
+    steps: int = field(default=1, metadata=at_least(1))
     predict: bool = True
     """Whether the forward model is trained. Else the similarity is `h(z_t, z_{t+d})`, which trains the encoder alone,
     and another run can start from it (`--start`)."""
@@ -51,9 +52,7 @@ class ContrastiveConfig(SignalConfig):
     """Whether each frame also classifies its own prediction, among those that have it as a negative."""
 
     def __post_init__(self) -> None:
-        check_steps("contrastive", self.steps)
-        if self.temperature <= 0:
-            raise UserError(f"contrastive.temperature is {self.temperature}: it must be positive.")
+        super().__post_init__()
         if not self.negatives:
             raise UserError("contrastive.negatives is empty: name at least one of next, current, trajectory.")
 

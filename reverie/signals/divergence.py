@@ -1,12 +1,12 @@
 """Divergence of posterior from prior, the complexity term of the bound (Hafner 2019, Eq. 3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.errors import UserError
+from reverie.config.checks import between
 from reverie.math.divergences import FreeNats, free_nats
 from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
@@ -23,11 +23,7 @@ class DivergenceConfig(SignalConfig):
 
     free: float = 3.0
     variant: FreeNats = "mean"
-    balance: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.balance is not None and not 0 <= self.balance <= 1:
-            raise UserError(f"divergence.balance is {self.balance}: it must be between 0 and 1, or none.")
+    balance: float | None = field(default=None, metadata=between(0, 1))
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Divergence":
         return Divergence(self)

@@ -6,14 +6,15 @@ On its own it has a trivial solution, a constant phi: the encodings collapse. Ad
 `inverse`, `contrastive`, `reconstruction`, `vicreg` or `sigreg`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import at_least
 from reverie.signals.base import SignalConfig
-from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
+from reverie.signals.multi_step import masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -22,11 +23,8 @@ from reverie.types import Trace
 class LatentPredictionConfig(SignalConfig):
     """Predictions of 1..`steps` steps, each with a loss; `target` stops the gradient into the target."""
 
-    steps: int = 1
+    steps: int = field(default=1, metadata=at_least(1))
     stop_gradient: Literal["none", "target"] = "none"
-
-    def __post_init__(self) -> None:
-        check_steps("prediction", self.steps)
 
     def build(self, spec: EnvSpec, feature_size: int) -> "LatentPrediction":
         return LatentPrediction(self)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.dynamics.rollout import imagine, prev_action
-from reverie.errors import UserError
 from reverie.types import State, Trace
 
 
@@ -70,9 +69,3 @@ def masked_mean_per_step(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T 
     columns = valid.shape[0] * valid.shape[1]
     weighted = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))
     return align_to_target(weighted).mean(2)
-
-
-def check_steps(signal: str, steps: int) -> None:
-    """Raise a UserError if `steps` is below 1."""
-    if steps < 1:
-        raise UserError(f"{signal}.steps is {steps}: it must be 1 or more.")

@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.checks import at_least
 from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.signals.base import SignalConfig
-from reverie.signals.multi_step import check_steps, masked_mean_per_step, predict_multi_step
+from reverie.signals.multi_step import masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
@@ -32,10 +33,7 @@ class PixelPredictionConfig(SignalConfig):
     image: ImageConfig = field(default_factory=ConvConfig)
     vector: MLPConfig = field(default_factory=MLPConfig)
     std: float = 1.0
-    steps: int = 1
-
-    def __post_init__(self) -> None:
-        check_steps("pixel_forward", self.steps)
+    steps: int = field(default=1, metadata=at_least(1))
 
     def build(self, spec: EnvSpec, feature_size: int) -> "PixelPrediction":
         return PixelPrediction(self, spec, feature_size)

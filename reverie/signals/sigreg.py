@@ -10,13 +10,13 @@ step. K projections determine a covariance only if K >= F (F + 1) / 2. The publi
 latent needs more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.errors import UserError
+from reverie.config.checks import at_least, positive
 from reverie.math.normality import epps_pulley
 from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
@@ -27,17 +27,9 @@ from reverie.types import Trace
 class SIGRegConfig(SignalConfig):
     """`slices` K directions; `points` nodes of the integral over t, in [0, `reach`]."""
 
-    slices: int = 256
-    points: int = 17
-    reach: float = 3.0
-
-    def __post_init__(self) -> None:
-        if self.slices < 1:
-            raise UserError(f"sigreg.slices is {self.slices}: it must be 1 or more.")
-        if self.points < 2:
-            raise UserError(f"sigreg.points is {self.points}: it must be 2 or more.")
-        if self.reach <= 0:
-            raise UserError(f"sigreg.reach is {self.reach}: it must be positive.")
+    slices: int = field(default=256, metadata=at_least(1))
+    points: int = field(default=17, metadata=at_least(2))
+    reach: float = field(default=3.0, metadata=positive())
 
     def build(self, spec: EnvSpec, feature_size: int) -> "SIGReg":
         return SIGReg(self, feature_size)

@@ -51,13 +51,13 @@ def _require_columns(batch: Batch, spec: Any, part: str, length: int) -> None:
 def loads_the_same_bits(case: tuple[Any, Any, int]) -> None:
     first, again, length = case
     for name in ("train", "test"):
-        one, other = (getattr(recorded, name).in_order(length, 64) for recorded in (first, again))
+        one, other = (getattr(recorded, name).sequential(length, 64) for recorded in (first, again))
         require(identical(one, other), f"`load` must bring the same bits each time; `{name}` differs.")
 
 
 def held_out_is_apart(case: tuple[Any, Any, int]) -> None:
     recorded, _, length = case
-    train, test = (getattr(recorded, name).in_order(length, 512) for name in ("train", "test"))
+    train, test = (getattr(recorded, name).sequential(length, 512) for name in ("train", "test"))
     rows, held_out = (
         torch.cat([x.flatten(1).double() for x in (*batch.obs.values(), batch.action)], 1).tolist()
         for batch in (train, test)

@@ -25,16 +25,16 @@ NAMES = {
 MIN_SCALE, MIN_RANK = 0.1, 0.25
 """A latent space has collapsed below that part of its initial scale, or of its number of dimensions (RankMe)."""
 MEASURES = {
-    "scale": ("scale of the features, over that before the first update", True),
-    "rankme": ("RankMe, centered", False),
-    "participation_ratio": ("participation ratio", False),
-    "probe": ("R² of linear probes of the true state", False),
-    "inverse": ("R² of a linear regression of the action", False),
-    "error_to_copy": ("prediction error, of repeating the last", True),
-    "error_to_variance": ("prediction error, of the features' variance", True),
-    "rank_correlation": ("rank correlation of latent and true distance", False),
+    "scale": ("scale of the features", "scale / scale before training", True),
+    "rankme": ("effective dimensions of the features", "RankMe, centered", False),
+    "participation_ratio": ("participation ratio of the features", "participation ratio", False),
+    "probe": ("linear probes of the true state", "R² (held out)", False),
+    "inverse": ("linear regression of the action", "R² (held out)", False),
+    "error_to_copy": ("error of the prediction", "error / error of repeating the last frame", True),
+    "error_to_variance": ("error of the prediction", "error / variance of the features", True),
+    "rank_correlation": ("latent distance and true distance", "rank correlation", False),
 }
-"""The measures that are drawn over training, and whether on a logarithmic axis."""
+"""Title and label of each measure that is drawn over training, and whether its axis is logarithmic."""
 HEAD = (
     *("", "scale", "RankMe (of)", "participation", "probe R²", "action R²", "error / copy", "error / variance"),
     *("rank corr.", "control", "collapsed"),
@@ -65,7 +65,7 @@ def control(result: Result, random: Mapping[str, Any]) -> float | None:
 
 def tables(numbers: Numbers) -> dict[str, str]:
     """One table a world, a row a method."""
-    found = {}
+    written = {}
     for name, world in numbers["worlds"].items():
         rows = []
         for method, result in world["methods"].items():
@@ -81,29 +81,31 @@ def tables(numbers: Numbers) -> dict[str, str]:
                     " and ".join(collapsed(result)),
                 ]
             )
-        found[name] = table(HEAD, rows)
-    return found
+        written[name] = table(HEAD, rows)
+    return written
 
 
 def draw(out: Path, numbers: Numbers) -> None:
     """`WORLD_MEASURE.png` over training, `WORLD_spectrum.png`, `WORLD_control.png`."""
     for name, world in numbers["worlds"].items():
         results = {NAMES[method]: result for method, result in world["methods"].items()}
-        for measure, (label, log) in MEASURES.items():
+        for measure, (title, label, log) in MEASURES.items():
             series = {method: history(result, measure, log) for method, result in results.items()}
-            style = figures.Style(f"{name}: {label}", "updates", measure, log_y=log)
+            style = figures.Style(f"{name.capitalize()}: {title}", "updates", label, log_y=log)
             figures.plot(out / f"{name}_{measure}.png", series, style)
         spectra = {
             method: [(k, max(x, 1e-8)) for k, x in enumerate(result["spectrum"], start=1)]
             for method, result in results.items()
         }
-        title, label = f"{name}: spectrum of the features at the end", "singular value (of √N)"
-        figures.plot(out / f"{name}_spectrum.png", spectra, figures.Style(title, "largest first", label, log_y=True))
+        title = f"{name.capitalize()}: spectrum of the features after training"
+        style = figures.Style(title, "dimension, the largest first", "singular value / √N", log_y=True)
+        figures.plot(out / f"{name}_spectrum.png", spectra, style)
         if world["random"]:
             control = {method: result["control"] for method, result in results.items()}
             control["random actions"] = world["random"]
             bars = {m: {goal: one["distance"] for goal, one in goals.items()} for m, goals in control.items()}
-            figures.bars(out / f"{name}_control.png", bars, f"{name}: distance to the goal after the last action", "m")
+            title, label = f"{name.capitalize()}: where agents arrive", "distance to the goal after the last action (m)"
+            figures.bars(out / f"{name}_control.png", bars, title, label)
 
 
 def history(result: Result, measure: str, log: bool) -> list[tuple[float, float]]:

@@ -2,19 +2,16 @@
 
 A constant encoding predicts itself without error. Each method adds a target, or a term that keeps encodings apart. All
 have the same encoder, the same data of random interaction and the same number of updates. Every measure of
-`evaluate/representation.py` is taken on held-out data, before the first update and during training. At the end each
+`evaluation/representation.py` is taken on held-out data, before the first update and during training. At the end each
 method acts: it takes the rope to goal images.
 
-Reading path: this file, `studies/collapse/report.py`, `evaluate/representation.py`, `recipes/latent_prediction.py`.
+Reading path: this file, `studies/collapse/report.py`, `evaluation/representation.py`, `recipes/latent_prediction.py`.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
-from reverie import recipes
 from reverie.agents import agent as agents
 from reverie.data.dataset import DatasetConfig
 from reverie.envs.base import EnvConfig
@@ -23,13 +20,13 @@ from reverie.evaluation.goals import at_random, by_agent, pursue
 from reverie.evaluation.representation import judge, measure
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.objectives import GoalConfig
-from reverie.recipes.latent_prediction import latent_prediction, published_cfm
+from reverie.recipes.latent_prediction import Method, latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
 from reverie.runs.offline import load_model
 from reverie.signals.contrastive import ContrastiveConfig
 from studies.collapse.report import NAMES
-from studies.kit import Numbers, OnProgress, cached, ensure_trained, record, report_progress
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, load_data, offline_recipe, record, report_progress
 
 
 @dataclass(frozen=True)
@@ -91,22 +88,19 @@ def config(method: str, world: World, size: str, dataset: DatasetConfig) -> Offl
 
 def model_of(method: str, env_id: str, size: str) -> OfflineConfig:
     """The recipe of a method, with what the study changes."""
-    if method == "naive":
-        base = cast(OfflineConfig, recipes.build("naive", size, env_id))
-        model = cast(WorldModelConfig, base.model)
-        return replace(base, model=replace(model, dynamics=replace(cast(Any, model.dynamics), residual=False)))
-    if method == "residual":
-        return cast(OfflineConfig, recipes.build("naive", size, env_id))
+    if method == "cfm_published":
+        return published_cfm(size, env_id)
     if method.startswith("contrastive_"):
         similarity = cast(Any, method.removeprefix("contrastive_"))
         contrast = ContrastiveConfig(similarity, negatives=("next",))
         objective = GoalConfig("distance" if similarity == "distance" else "learned")
-        return latent_prediction(
-            "contrastive", size, env_id, {"contrastive": contrast}, {"contrastive": 1.0}, objective=objective
-        )
-    if method == "cfm_published":
-        return published_cfm(size, env_id)
-    return cast(OfflineConfig, recipes.build(method, size, env_id))
+        method_row = Method({"contrastive": (1, contrast)}, objective=objective)
+        return latent_prediction("contrastive", size, env_id, method_row)
+    base = offline_recipe("naive" if method == "residual" else method, size, env_id)
+    if method == "naive":
+        model = cast(WorldModelConfig, base.model)
+        base = replace(base, model=replace(model, dynamics=replace(cast(Any, model.dynamics), residual=False)))
+    return base
 
 
 def evaluated(
@@ -122,9 +116,8 @@ def measured(
     world: World, run_config: OfflineConfig, folder: Path, size: str, on_progress: OnProgress
 ) -> dict[str, Any]:
     """Measures at the end and during training, alarms, and the distance that remains to each goal."""
-    model, data = cast(WorldModel, load_model(folder, "cpu")), cast(DatasetConfig, run_config.data)
-    recorded = data.build(folder, run_config.seed, torch.device("cpu"), torch.Generator())
-    recorded.load(lambda _: None)
+    model = cast(WorldModel, load_model(folder, "cpu"))
+    recorded = load_data(run_config.data, folder, run_config.seed)
     final = measure(model, recorded, run_config.training.length, judge(run_config.env, recorded))
     lines = read_metrics(folder, "evaluation")
     control = {}

@@ -43,7 +43,7 @@ NAMES = {
     "cfm": "CFM",
 }
 TIE = 0.04
-"""Methods whose remaining distances differ by less tie: the widest spread of three seeds of one method."""
+"""Methods whose remaining distances differ by less tie: the largest difference among three seeds of one method."""
 Results = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 """Method, seed, goal, measure."""
 
@@ -116,5 +116,6 @@ def draw(out: Path, numbers: Numbers) -> None:
         for method, runs in results.items():
             curves = [result["distance_by_action"] for run in runs.values() for result in run.values()]
             series[NAMES[method]] = list(enumerate(np.mean(curves, 0).tolist()))
-        title, unit = f"{name.replace('-', ', ')}: mean over goals", "distance to the goal (m, summed over points)"
-        figures.plot(out / f"{name}.png", series, figures.Style(title, "actions", unit))
+        title = f"{name.replace('-', ', ').capitalize()}: distance to the goal, mean over goals"
+        style = figures.Style(title, "actions", "distance (m, summed over points)", from_zero=True)
+        figures.plot(out / f"{name}.png", series, style)

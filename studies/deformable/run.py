@@ -4,7 +4,7 @@ The table of Yan, Vangipuram, Abbeel & Pinto 2020 (CFM), with our physics. All m
 interaction, with the same encoder and, at size `laptop`, for about the same time. All act by ranking a hundred legal
 actions. Two bounds: random actions, and an oracle that ranks the same actions by the true simulator and distance.
 
-Reading path: this file, `studies/deformable/report.py`, `recipes/latent_prediction.py`, `evaluate/goals.py`.
+Reading path: this file, `studies/deformable/report.py`, `recipes/latent_prediction.py`, `evaluation/goals.py`.
 """
 
 import shutil
@@ -15,7 +15,6 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from reverie import recipes
 from reverie.agents import agent as agents
 from reverie.data.dataset import DatasetConfig
 from reverie.dynamics.latents import GaussianConfig
@@ -24,13 +23,12 @@ from reverie.envs.base import EnvConfig
 from reverie.evaluation.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
-from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction, published_cfm
+from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, Method, latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
-from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from studies.kit import Numbers, OnProgress, cached, ensure_trained, record, report_progress
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, offline_recipe, record, report_progress
 
 SIZES = ("tiny", "laptop", "paper")
 
@@ -129,7 +127,7 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
     elif method == "cfm_one_way":
         base = one_way(size, condition.world)
     else:
-        base = cast(OfflineConfig, recipes.build(method, size, condition.world))
+        base = offline_recipe(method, size, condition.world)
     training = replace(base.training, evaluate_every=0)  # what counts here is where the agent arrives
     if size == "laptop" and method in SLOW:
         training = replace(training, updates=training.updates // 2)
@@ -138,8 +136,8 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
 
 def one_way(size: str, world: str) -> OfflineConfig:
     """Our CFM with hard negatives alone: one direction, and no squared error."""
-    signals: dict[str, SignalConfig] = {"contrastive": ContrastiveConfig("distance", negatives=get_args(Negatives))}
-    return latent_prediction("cfm", size, world, signals, {"contrastive": 1.0})
+    contrast = ContrastiveConfig("distance", negatives=get_args(Negatives))
+    return latent_prediction("cfm", size, world, Method({"contrastive": (1, contrast)}))
 
 
 def state_space(size: str, world: str) -> OfflineConfig:
@@ -148,11 +146,9 @@ def state_space(size: str, world: str) -> OfflineConfig:
     Normalizing divides the rope's images by 0.087, so `std` 8 is about the published unit variance of raw pixels. At
     1 an image tells 13,000 nats and the prior learns nothing (docs/log.md).
     """
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(ConvConfig(DEPTH[size]), std=8.0),
-        "divergence": DivergenceConfig(free=1.0),
-    }
-    base = latent_prediction("state_space", size, world, signals, dict.fromkeys(signals, 1.0), clip=100.0)
+    reconstruct = ReconstructionConfig(ConvConfig(DEPTH[size]), std=8.0)
+    method = Method({"reconstruction": (1, reconstruct), "divergence": (1, DivergenceConfig(free=1.0))}, clip=100)
+    base = latent_prediction("state_space", size, world, method)
     sizes = SSMConfig(16, GaussianConfig(4)) if size == "tiny" else SSMConfig(200, GaussianConfig(30))
     training = base.training
     if size == "paper":
@@ -162,7 +158,7 @@ def state_space(size: str, world: str) -> OfflineConfig:
 
 def bounds(condition: Condition, folder: Path, size: str, on_progress: OnProgress) -> dict[str, Any]:
     """Results of random actions and of the oracle."""
-    oracle_episodes = min(ORACLE_EPISODES[condition.name], EPISODES[size])
+    oracle_episodes = min(ORACLE_EPISODES[condition.name], EPISODES[size] // 2)
     results: dict[str, Any] = {}
     for name, player, count in (("random", at_random, EPISODES[size]), ("oracle", by_oracle, oracle_episodes)):
         for goal in condition.goals:

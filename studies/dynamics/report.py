@@ -8,7 +8,7 @@ import numpy as np
 
 from reverie.evaluation import figures
 from reverie_worlds import curtain
-from studies.kit import Numbers, by_step, mean_std, number, table
+from studies.kit import Numbers, mean_std, number, table
 
 FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
 """The steps at which the ball has just forked, and at which it lands."""
@@ -31,9 +31,9 @@ def tables(numbers: Numbers) -> dict[str, str]:
     """One table a world, a row a model; `baselines`: players without a model."""
     baselines = numbers["baselines"]
     return {
-        "curtain": table(CURTAIN, [_curtain_row(name, found) for name, found in numbers["curtain"].items()]),
+        "curtain": table(CURTAIN, [_curtain_row(*item) for item in numbers["curtain"].items()]),
         "baselines": table(list(baselines), [[number(value) for value in baselines.values()]]),
-        "pendulum": table(PENDULUM, [_pendulum_row(name, found) for name, found in numbers["pendulum"].items()]),
+        "pendulum": table(PENDULUM, [_pendulum_row(*item) for item in numbers["pendulum"].items()]),
     }
 
 
@@ -62,18 +62,22 @@ def _pendulum_row(name: str, result: Mapping[str, Any]) -> list[str]:
 
 
 def draw(out: Path, numbers: Numbers) -> None:
-    """Errors by step, a color a model: `WORLD_image_error.png`, ...; what was seen of the curtain besides."""
+    """Errors by step, a color a model: `WORLD_image_error.png`, ...; of the curtain also surprise and memory."""
     for world, context in CONTEXT.items():
-        results = numbers[world]
-        for key, unit in (("image_error", "image error (rms, of 255)"), ("reward_error", "reward error (rms)")):
-            series = {name: by_step(result[f"open_loop_{key}"]) for name, result in results.items()}
-            title = f"{world.capitalize()}: open loop after {context} frames"
-            style = figures.Style(title, "steps into the imagination", unit)
-            figures.plot(out / f"{world}_{key}.png", series, style)
-    results, xlabel = numbers["curtain"], "step of the episode"
-    series = {name: by_step(result["excess_nll"]) for name, result in results.items()}
-    title = f"Nats of surprise, one step ahead: the ball forks at step {FORK}, lands at {LANDING}"
-    figures.plot(out / "curtain_surprise.png", series, figures.Style(title, xlabel, "surprise (nats an image)"))
-    series = {name: by_step(result["position_r2"], first=0) for name, result in results.items()}
-    title = f"Where the ball will land, read from the belief: hidden from step {HIDDEN} on"
-    figures.plot(out / "curtain_memory.png", series, figures.Style(title, xlabel, "linear probe, R² (held out)"))
+        title = f"{world.capitalize()}: open-loop prediction after {context} observed frames"
+        for key, unit in (("image", ", of 255"), ("reward", "")):
+            style = figures.Style(title, "predicted step", f"{key} error (root mean square{unit})")
+            _draw_steps(out / f"{world}_{key}_error.png", numbers[world], f"open_loop_{key}_error", style)
+    xlabel = "step of the episode"
+    title = f"Surprise at the next image: the ball forks at step {FORK} and lands at step {LANDING}"
+    style = figures.Style(title, xlabel, "excess negative log-likelihood (nats)")
+    _draw_steps(out / "curtain_surprise.png", numbers["curtain"], "excess_nll", style)
+    title = f"Linear probe for where the ball will land: it is hidden from step {HIDDEN} on"
+    style = figures.Style(title, xlabel, "R² (held out)")
+    _draw_steps(out / "curtain_memory.png", numbers["curtain"], "position_r2", style, first=0)
+
+
+def _draw_steps(path: Path, results: Numbers, measure: str, style: figures.Style, first: int = 1) -> None:
+    """Write a PNG of a measure by step, a line a model; the first value is that of step `first`."""
+    series = {name: list(enumerate(result[measure], start=first)) for name, result in results.items()}
+    figures.plot(path, series, style)

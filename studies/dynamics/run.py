@@ -4,7 +4,7 @@ Two worlds. `reverie/Curtain-v0` needs memory and is random: a ball forks at ran
 be caught. `Pendulum-v1` is observed in single frames, so speeds have to be remembered. In each, all four learn twice:
 from the same recorded random interaction, and as PlaNet agents from their own. Only the dynamics differs.
 
-Reading path: this file, `studies/dynamics/report.py`, `dynamics/rssm.py`, `evaluate/prediction.py`.
+Reading path: this file, `studies/dynamics/report.py`, `dynamics/rssm.py`, `evaluation/prediction.py`.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from reverie import recipes, tree
+from reverie import tree
 from reverie.agents import agent as agents
-from reverie.data.base import Recorded
 from reverie.data.interaction import InteractionConfig
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.dynamics import DynamicsConfig
@@ -51,10 +50,12 @@ from reverie.types import Batch
 from reverie_worlds import curtain
 from studies.dynamics.baselines import baseline_returns
 from studies.dynamics.report import CONTEXT, LANDING
-from studies.kit import Numbers, OnProgress, ensure_trained
+from studies.kit import Numbers, OnProgress, ensure_trained, load_data, online_recipe
 
 MODELS = ("RSSM", "SSM", "RNN", "Deterministic")
 WORLDS = ("curtain", "pendulum")
+TINY = {"curtain": ("RSSM", "RNN"), "pendulum": ("SSM", "Deterministic")}
+"""The models of size `tiny`: each in one world."""
 COLUMNS = curtain.STEPS + 1
 """Of an episode behind the curtain."""
 LENGTH = {"curtain": COLUMNS, "pendulum": 35}
@@ -64,11 +65,12 @@ SEQUENCES = {"curtain": 100, "pendulum": 16}
 def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Numbers:
     """Both worlds."""
     numbers: dict[str, Any] = {"size": size, "baselines": baseline_returns(100 if size == "tiny" else 2_000)}
+    names = TINY if size == "tiny" else dict.fromkeys(WORLDS, MODELS)
     for world in WORLDS:
-        configs = {name: fit(world, name, size) for name in MODELS}
+        configs = {name: fit(world, name, size) for name in names[world]}
         numbers[world] = predictions(out, world, configs, on_progress)[0]
     for world in WORLDS:
-        for name in MODELS:
+        for name in names[world]:
             config, folder = agent(world, name, size), out / f"{world}-{name}-agent"
             numbers[world][name]["returns"] = returns(config, folder, on_progress)
     return numbers
@@ -115,8 +117,7 @@ def dynamics(world: str) -> dict[str, DynamicsConfig]:
 def model(world: str, name: str, size: str) -> WorldModelConfig:
     """The same world model around one of the four; no free nats, so that every nat of the bound counts."""
     if world == "pendulum":
-        base = recipes.build("planet", size).model
-        assert isinstance(base, WorldModelConfig)
+        base = online_recipe("planet", size).model
     else:
         mlp, small = MLPConfig(2, 128), MLPConfig(1, 64)
         signals: dict[str, SignalConfig] = {
@@ -142,7 +143,7 @@ def env(world: str, size: str) -> EnvConfig:
     """The environment as the model observes it."""
     if world == "curtain":
         return EnvConfig("reverie/Curtain-v0", ("state",), image_size=curtain.SIZE)
-    own = cast(OnlineConfig, recipes.build("planet", size)).env
+    own = online_recipe("planet", size).env
     return replace(own, time_limit=(LENGTH[world] - 1) * own.repeat) if size == "tiny" else own
 
 
@@ -161,7 +162,7 @@ def fit(world: str, name: str, size: str) -> OfflineConfig:
 
 def agent(world: str, name: str, size: str) -> OnlineConfig:
     """One model as a PlaNet agent, without warm starts: a plan must not remember what the model has forgotten."""
-    base = cast(OnlineConfig, recipes.build("planet", size))
+    base = online_recipe("planet", size)
     if world == "pendulum":
         training = base.training if size == "laptop" else replace(base.training, frames=280, prefill=200)
         quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
@@ -192,8 +193,7 @@ def agent(world: str, name: str, size: str) -> OnlineConfig:
 
 def sequences(config: OfflineConfig, folder: Path, world: str) -> tuple[Batch, Batch]:
     """Training sequences and held-out ones; none crosses the end of an episode."""
-    recorded: Recorded = config.data.build(folder, config.seed, torch.device("cpu"), torch.Generator())
-    recorded.load(lambda _: None)
+    recorded = load_data(config.data, folder, config.seed)
 
     def whole(part: Replay, most: int) -> Batch:
         batch = part.sequential(LENGTH[world], 10 * most)

@@ -1,7 +1,6 @@
 """Predictions of a conditional model where the world has two futures, and where it has one: `reverie/Fork-v0`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,18 +28,6 @@ class ImageModel(Protocol):
     def imagine(self, condition: Tensor, noise: Tensor) -> Tensor: ...
 
 
-@dataclass(frozen=True)
-class Futures:
-    """`error`: root-mean-square distance of a sample to the nearest possible future, in [0, 1]. `spread`: of the
-    samples of one condition to their mean. `left`: the share of samples nearest to the left future, after `go`."""
-
-    error_go: float
-    error_wait: float
-    spread_go: float
-    spread_wait: float
-    left: float
-
-
 @torch.no_grad()
 def samples(model: ImageModel, row: int, action: int, count: int, seed: int = 0) -> Float[Tensor, "N h w c"]:
     """`count` images of what follows `action` from a ball in that row."""
@@ -59,12 +46,16 @@ def possible(row: int, action: int) -> Float[Tensor, "N h w c"]:
     return torch.from_numpy(np.stack([ball(row, column) for column in columns])).float() / 255
 
 
-def measure(model: ImageModel) -> Futures:
-    """Means over all rows in which the ball can be."""
-    rows = range(3, SIZE - 3)
+def measure(model: ImageModel) -> dict[str, float]:
+    """Return means over all rows in which the ball can be.
+
+    `error_go`, `error_wait`: root-mean-square distance of a sample to the nearest possible future, in [0, 1].
+    `spread_go`, `spread_wait`: of the samples of one condition to their mean.
+    `left`: the share of samples nearest to the left future, after `go`.
+    """
     results: dict[int, list[tuple[float, float]]] = {GO: [], WAIT: []}
     left = []
-    for row in rows:
+    for row in range(3, SIZE - 3):
         for action in (GO, WAIT):
             images = samples(model, row, action, DRAWN)
             distance = (images[:, None] - possible(row, action)).square().mean((2, 3, 4)).sqrt()
@@ -73,7 +64,13 @@ def measure(model: ImageModel) -> Futures:
             if action == GO:
                 left.append(float((distance.argmin(1) == 0).float().mean()))
     (error_go, spread_go), (error_wait, spread_wait) = (np.mean(results[action], axis=0) for action in (GO, WAIT))
-    return Futures(float(error_go), float(error_wait), float(spread_go), float(spread_wait), float(np.mean(left)))
+    return {
+        "error_go": float(error_go),
+        "error_wait": float(error_wait),
+        "spread_go": float(spread_go),
+        "spread_wait": float(spread_wait),
+        "left": float(np.mean(left)),
+    }
 
 
 def picture(models: Mapping[str, ImageModel]) -> UInt8[np.ndarray, "H W C"]:

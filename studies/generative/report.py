@@ -15,7 +15,7 @@ DIGITS = (
     f"ln p(x) by {generation.SAMPLES} samples",
     "active units",
 )
-FORK = ("", "error, go", "error, wait", "spread, go", "spread, wait", "nearest to the left")
+FORK = ("", "error after go", "error after wait", "spread after go", "spread after wait", "nearest to the left")
 
 
 def tables(numbers: Numbers) -> dict[str, str]:
@@ -23,18 +23,18 @@ def tables(numbers: Numbers) -> dict[str, str]:
     digits = [
         [
             name,
-            *(number(found[key]) for key in ("bound", "reconstruction", "divergence", "evidence")),
-            f"{found['active_units']:.0f} of {found['units']:.0f}",
+            *(number(result[key]) for key in ("bound", "reconstruction", "divergence", "evidence")),
+            f"{result['active_units']:.0f} of {result['units']:.0f}",
         ]
-        for name, found in numbers["digits"].items()
+        for name, result in numbers["digits"].items()
     ]
     fork = [
         [
             name,
-            *(number(found[key], 3) for key in ("error_go", "error_wait", "spread_go", "spread_wait")),
-            f"{100 * found['left']:.0f} %",
+            *(number(result[key], 3) for key in ("error_go", "error_wait", "spread_go", "spread_wait")),
+            f"{100 * result['left']:.0f} %",
         ]
-        for name, found in numbers["fork"].items()
+        for name, result in numbers["fork"].items()
     ]
     bounds, pca = numbers["bound_by_samples"], numbers["pca"]
     linear = [
@@ -52,8 +52,8 @@ def draw(out: Path, numbers: Numbers) -> None:
     """`ring.png`, `tightness.png`."""
     ring(out / "ring.png")
     bounds = [(int(samples), bound) for samples, bound in numbers["bound_by_samples"].items()]
-    title, label = "The bound tightens with the number of samples", "samples of the posterior for each image"
-    style = figures.Style(title, label, "bound on ln p(x), nats an image", log_x=True)
+    title, label = "The bound on ln p(x) of held-out digits rises with the samples", "posterior samples an image"
+    style = figures.Style(title, label, "importance-weighted bound (nats an image)", log_x=True)
     figures.plot(out / "tightness.png", {"held-out digits": bounds}, style)
 
 

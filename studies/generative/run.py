@@ -8,14 +8,13 @@
    latent from being used, and the conditional model becomes a least-squares regressor.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 
-from reverie import recipes
 from reverie.data.digits import Digits, DigitsConfig
 from reverie.data.interaction import InteractionConfig
 from reverie.dynamics.latents import GaussianConfig
@@ -32,7 +31,7 @@ from reverie.runs.offline import load_model
 from reverie.runs.results import draw_samples
 from reverie.types import Batch
 from studies.generative import fork, pca
-from studies.kit import Numbers, OnProgress, ensure_trained
+from studies.kit import Numbers, OnProgress, ensure_trained, offline_recipe
 
 SAMPLES = (1, 10, 100, 1000)
 REGRESSOR_BETA = 1e4
@@ -60,13 +59,13 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
         "digits": {name: generation.measure(models[name], test) for name in ("digits", "digits-2d", "digits-label")},
         "bound_by_samples": tightness(models["digits"], test),
         "pca": linear_gaussian(models["linear"], train),
-        "fork": {name: asdict(fork.measure(model)) for name, model in forks.items()},
+        "fork": {name: fork.measure(model) for name, model in forks.items()},
     }
 
 
 def configs(size: str) -> dict[str, OfflineConfig]:
     """The runs to train, by name."""
-    digits, labeled = (cast(OfflineConfig, recipes.build(name, size)) for name in ("vae", "cvae"))
+    digits, labeled = (offline_recipe(name, size) for name in ("vae", "cvae"))
     flat = replace(cast(VAEConfig, digits.model), latent=GaussianConfig(2, 1e-3))
     long = {"tiny": 20, "laptop": 4_000}[size]
     linear = VAEConfig(

@@ -4,8 +4,7 @@ A planner in the true simulator balances Pendulum's pole while noise disturbs it
 moments near the top, and the true return of each is known. A planner needs the model to put them in the right order.
 """
 
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,16 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from reverie import tree
-from reverie.data.collector import Collector
 from reverie.data.replay import Replay, ReplayConfig
-from reverie.envs import EnvConfig, Obs, make_many
-from reverie.evaluation.returns import EVALUATION_STREAM
+from reverie.envs import EnvConfig, Obs
 from reverie.models.world_model import WorldModel
 from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig
 from reverie.types import Batch
 from studies.dynamics.report import CONTEXT
-from studies.planners.trials import planner
+from studies.planners.trials import collect_episodes, planner
 from studies.planners.true_pendulum import true_agent
 
 DISTURBANCE = 0.5
@@ -32,21 +29,9 @@ TOP = (0.5, 2.0)
 CANDIDATES, HORIZON = 64, 12
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """`correlation`: Pearson's, of predicted with true returns of the candidates at a moment; mean over moments.
-
-    `overestimation`: predicted less true return, in the environment's unit; mean over candidates and moments. Above 0
-    near the top: the imagined pole stays up where the real one falls.
-    """
-
-    correlation: float
-    overestimation: float
-
-
 def balanced_pole(env: EnvConfig, episodes: int, seed: int) -> Batch:
     """Whole episodes of E environments side by side, (E, T, ...); adds the observation `state` (cos, sin, rad/s)."""
-    env = replace(env, observe=(*env.observe, "state"), count=episodes, workers=False)
+    env = replace(env, observe=(*env.observe, "state"))
     agent, generator, carry = true_agent(env), torch.Generator().manual_seed(seed), None
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
@@ -55,12 +40,9 @@ def balanced_pole(env: EnvConfig, episodes: int, seed: int) -> Batch:
         disturbed = action + DISTURBANCE * torch.randn(action.shape, generator=generator).numpy()
         return disturbed.clip(-1, 1).astype(np.float32)
 
-    with closing(make_many(env)) as environments:
-        collector, finished = Collector(environments, seed, EVALUATION_STREAM), []
-        while len(finished) < episodes:
-            finished += collector.step(act)
+    finished, spec = collect_episodes(env, episodes, seed, act)
     length = len(finished[0].steps)
-    replay = Replay(ReplayConfig(episodes * length), environments.spec, torch.device("cpu"), generator)
+    replay = Replay(ReplayConfig(episodes * length), spec, torch.device("cpu"), generator)
     for episode in finished:
         replay.add({name: torch.from_numpy(column) for name, column in episode.columns().items()})
     return replay.sequential(length, episodes)
@@ -69,8 +51,13 @@ def balanced_pole(env: EnvConfig, episodes: int, seed: int) -> Batch:
 @torch.no_grad()
 def ranking_accuracy(
     model: WorldModel, episodes: Batch, env: EnvConfig, num_samples: int, moments: int, seed: int
-) -> Ranking:
-    """Rank candidates at random `moments` near the top; `num_samples` as in `PlanningConfig`."""
+) -> dict[str, float]:
+    """Rank candidates at random `moments` near the top; `num_samples` as in `PlanningConfig`.
+
+    Returns `correlation`: Pearson's, of predicted with true returns of the candidates at a moment; mean over moments.
+    `overestimation`: predicted minus true return, in the environment's unit; mean over candidates and moments. Above 0
+    near the top: the imagined pole stays up where the real one falls.
+    """
     posterior = model.trace(episodes, None).posterior
     generator = torch.Generator().manual_seed(seed)
     where = near_the_top(episodes)
@@ -81,7 +68,8 @@ def ranking_accuracy(
     belief = tree.map(lambda x: x.flatten(0, 1)[where], posterior)
     predicted = model.to_env_units(score(belief, noise)(action))
     actual = true_returns(episodes.obs["state"].flatten(0, 1)[where], action, env)
-    return Ranking(float(correlation(predicted, actual).mean()), float((predicted - actual).mean()))
+    correlations = correlation(predicted, actual)
+    return {"correlation": float(correlations.mean()), "overestimation": float((predicted - actual).mean())}
 
 
 def near_the_top(episodes: Batch) -> Int[Tensor, " M"]:

@@ -12,7 +12,7 @@ On Pendulum the study also plans by the mean over sampled futures, and measures 
 Reading path: this file, `dynamics/latents.py`, `dynamics/categorical.py`, `studies/dynamics/run.py`, `ranking.py`.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +36,8 @@ from studies.kit import Numbers, OnProgress, ensure_trained
 from studies.latents.ranking import balanced_pole, ranking_accuracy
 
 LATENTS = ("Gaussian", "categorical", "wide")
+TINY = {"curtain": ("categorical",), "pendulum": ("Gaussian",)}
+"""The latents of size `tiny`: each in one world."""
 CATEGORICAL = {"curtain": CategoricalConfig(8, 4), "pendulum": CategoricalConfig(8, 5)}
 """Groups and classes: as many outputs as the Gaussian has, two for each of its 16 or 20 dimensions."""
 WIDE = CategoricalConfig(16, 16)
@@ -49,11 +51,11 @@ CODES, VALUES = 6, 8
 
 
 def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Numbers:
-    """Both worlds; without the wide latent at size `tiny`."""
-    names = LATENTS[:2] if size == "tiny" else LATENTS
+    """Both worlds."""
+    names = TINY if size == "tiny" else dict.fromkeys(WORLDS, LATENTS)
     numbers: dict[str, Any] = {"size": size}
     for world in WORLDS:
-        configs = {name: fit(world, name, size) for name in names}
+        configs = {name: fit(world, name, size) for name in names[world]}
         numbers[world], models, test = predictions(out, world, configs, on_progress)
         for name, model in models.items():
             with torch.no_grad():
@@ -63,7 +65,7 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
             numbers[world][name]["latent"] = described(latent)
             films.write_image(out / f"{world}_{name}_codes.png", codes_picture(model, test))
     for world in WORLDS:
-        for name in names:
+        for name in names[world]:
             config, folder = agent(world, name, size), out / f"{world}-{name}-agent"
             numbers[world][name]["returns"] = returns(config, folder, on_progress)
     planned(out, size, numbers["pendulum"], on_progress)
@@ -85,7 +87,7 @@ def planned(out: Path, size: str, results: dict[str, Any], on_progress: OnProgre
         folder = ensure_trained(base, out / f"pendulum-{name}-replayed", on_progress)
         model = cast(WorldModel, load_model(folder, "cpu"))
         result["ranking"] = {
-            str(samples): asdict(ranking_accuracy(model, episodes, world, samples, MOMENTS[size], seed=0))
+            str(samples): ranking_accuracy(model, episodes, world, samples, MOMENTS[size], seed=0)
             for samples in (0, FUTURES)
         }
 

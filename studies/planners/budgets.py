@@ -1,12 +1,11 @@
 """The planners that are compared, each at several budgets of candidate evaluations a decision."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from reverie import recipes
-from reverie.errors import UserError
 from reverie.planning import Planner, PlannerConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
@@ -14,7 +13,7 @@ from reverie.planning.gradient import GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.planning.refined import CEMThenGradientConfig
-from reverie.runs.config import OnlineConfig
+from studies.kit import online_recipe
 
 PLANET = "CEM (PlaNet)"
 """Without warm start, as published; its largest budget is the reference."""
@@ -56,11 +55,7 @@ def evaluations(config: PlannerConfig) -> tuple[int, int]:
 
 def contenders(size: str) -> list[Contender]:
     """All of one size; the reference is among them."""
-    recipe = recipes.build("planet", size)
-    assert isinstance(recipe, OnlineConfig)
-    if not isinstance(recipe.behavior, PlanningConfig):
-        raise UserError("The recipe planet does not plan.")
-    own = recipe.behavior
+    own = cast(PlanningConfig, online_recipe("planet", size).behavior)
     everyone = []
     for family, planners in (tiny() if size == "tiny" else laptop()).items():
         for planner in planners:

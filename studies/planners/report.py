@@ -12,8 +12,8 @@ from studies.kit import Numbers, table
 WORLDS = {"trained": "the trained model", "true": "the true simulator"}
 SHARE = 8
 """The question: who reaches the return of PlaNet's CEM with at most 1 / SHARE of its evaluations?"""
-HEAD = ("planner", "evaluations", "for a gradient", "return", "std", "less PlaNet's", "ms", "of PlaNet's")
-PREDICTED = {"trained": ("predicted", "actual", "difference"), "true": ("of a plan",)}
+HEAD = ("planner", "evaluations", "with gradient", "return", "std", "return minus PlaNet's", "ms", "ms / PlaNet's")
+PREDICTED = {"trained": ("predicted", "actual", "difference"), "true": ("return of a plan",)}
 
 
 def families(rows: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -28,7 +28,7 @@ def standard_error(returns: list[float]) -> float:
 
 
 def threshold(reference: dict[str, Any]) -> float:
-    """The return from which a planner has reached the reference: its mean less one standard error."""
+    """The return from which a planner has reached the reference: its mean minus one standard error."""
     return reference["mean"] - standard_error(reference["returns"])
 
 
@@ -51,7 +51,7 @@ def tables(numbers: Numbers) -> dict[str, str]:
         for family, row in cheapest(numbers[name]["rows"], reference).items():
             cost = f"{row['milliseconds'] / reference['milliseconds']:.3f}"
             rows.append([world, family, f"{row['evaluations']:,}", f"{row['mean']:.1f}", cost])
-    head = ["planning in", "planner", "evaluations", "return", "of PlaNet's time"]
+    head = ["planning in", "planner", "evaluations", "return", "time / PlaNet's"]
     return {"cheapest": table(head, rows), **{name: all_budgets(numbers, name) for name in WORLDS}}
 
 
@@ -91,7 +91,7 @@ def draw(out: Path, numbers: Numbers) -> None:
     for name, world in WORLDS.items():
         rows = numbers[name]["rows"]
         for axis, label in (
-            ("evaluations", "evaluations of a candidate sequence, a decision"),
+            ("evaluations", "candidate sequences evaluated a decision"),
             ("milliseconds", "milliseconds a decision, one thread"),
         ):
             title = f"Planning in {world}: mean return of {numbers['episodes']} episodes"
@@ -99,11 +99,11 @@ def draw(out: Path, numbers: Numbers) -> None:
                 out / f"return_{axis}_{name}.png",
                 {family: [(row[axis], row["mean"]) for row in budgets] for family, budgets in families(rows).items()},
                 figures.Style(title, label, "return of an episode", log_x=True),
-                references={"PlaNet's return less\nits standard error": threshold(rows[numbers["reference"]])},
+                references={"PlaNet's return minus\nits standard error": threshold(rows[numbers["reference"]])},
             )
     plans, random = families(numbers["trained"]["rows"]), numbers["trained"]["random"]
     figures.plot(
-        out / "promises.png",
+        out / "predicted_return.png",
         {
             **{family: [(row["actual"], row["predicted"]) for row in budgets] for family, budgets in plans.items()},
             "random sequences": [(random["actual"], random["predicted"])],
@@ -111,18 +111,18 @@ def draw(out: Path, numbers: Numbers) -> None:
         figures.Style(
             title=f"Plans in the trained model: predicted and actual return ({numbers['horizon']} decisions)",
             xlabel="actual return, open loop in the true simulator",
-            ylabel="return that the model predicted",
+            ylabel="return predicted by the model",
             joined=False,
-            diagonal="as much as predicted",
+            diagonal="predicted = actual",
         ),
     )
     figures.plot(
-        out / "excess.png",
+        out / "overestimation.png",
         {family: [(r["evaluations"], r["overestimation"]) for r in budgets] for family, budgets in plans.items()},
         figures.Style(
-            title="Does more search overestimate more? Plans in the trained model",
-            xlabel="evaluations of a candidate sequence, a decision",
-            ylabel="predicted less actual return",
+            title="Plans in the trained model: overestimation by the size of the search",
+            xlabel="candidate sequences evaluated a decision",
+            ylabel="predicted minus actual return",
             log_x=True,
         ),
         references={"random sequences": random["overestimation"]},

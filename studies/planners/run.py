@@ -17,12 +17,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from reverie import recipes
 from reverie.agents.agent import Agent, load
 from reverie.config.files import encode
 from reverie.envs import EnvConfig, make
 from reverie.runs.config import OnlineConfig
-from studies.kit import Numbers, OnProgress, cached, ensure_trained, report_progress
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, online_recipe, report_progress
 from studies.planners.budgets import HORIZON, PLANET, Contender, contenders
 from studies.planners.trials import (
     Moments,
@@ -77,8 +76,7 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
 
 def to_train(size: str) -> OnlineConfig:
     """PlaNet's recipe; at size `tiny` with a minimal budget."""
-    config = recipes.build("planet", size)
-    assert isinstance(config, OnlineConfig)
+    config = online_recipe("planet", size)
     if size == "tiny":
         budget = replace(config.training, frames=80, prefill=60, round=10, updates=1, checkpoint_every=40)
         config = replace(config, training=budget, env=replace(config.env, time_limit=40))
@@ -130,16 +128,14 @@ class World:
             "returns": returns,
             "mean": mean(returns),
             "std": stdev(returns),
-            **asdict(plans),
-            "overestimation": plans.overestimation,
+            **plans,
         }
 
     def random(self, contender: Contender, moments: Moments) -> dict[str, float]:
         """Predicted against actual returns of random sequences, as long as those of a planner."""
         agent = with_planner(self.agent, contender.config)
         horizon = agent.actor.initial(1).mean.shape[1]
-        plans = random_sequences(agent, self.truth, moments, horizon, SEED)
-        return {**asdict(plans), "overestimation": plans.overestimation}
+        return random_sequences(agent, self.truth, moments, horizon, SEED)
 
     def times(self, everyone: list[Contender]) -> dict[str, float]:
         """Milliseconds a decision, by name."""

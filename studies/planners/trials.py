@@ -5,7 +5,8 @@ The same functions measure learned models and the true simulator.
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from reverie.envs import EnvConfig, Obs, make_many
 from reverie.evaluation.returns import EVALUATION_STREAM
 from reverie.planning.actor import PlanningActor, PlanningConfig, ScoreOf
 from reverie.planning.base import Score
+from reverie.spaces import EnvSpec
 from reverie.types import ActNoise
 from studies.planners.true_pendulum import Pendulum, PendulumState
 
@@ -65,25 +67,27 @@ def play(agent: Agent, env: EnvConfig, episodes: int, seed: int) -> tuple[list[E
     Mean beliefs and no exploration; the search draws fresh noise for each episode and decision.
     The same seed gives the same initial states, whatever the planner.
     """
-    environments = make_many(replace(env, count=episodes, workers=False))
-    generator = torch.Generator().manual_seed(seed)
-    finished: list[Episode] = []
-    carries: list[Carry] = []
+    generator, carries = torch.Generator().manual_seed(seed), list[Carry]()
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
-        carry, action = agent.act(
-            carries[-1] if carries else None, obs, is_first, search_noise(agent, episodes, generator)
-        )
+        noise = search_noise(agent, episodes, generator)
+        carry, action = agent.act(carries[-1] if carries else None, obs, is_first, noise)
         carries.append(carry)
         return action
 
-    try:
+    return collect_episodes(env, episodes, seed, act)[0], carries
+
+
+def collect_episodes(
+    env: EnvConfig, episodes: int, seed: int, act: Callable[[Obs, np.ndarray], np.ndarray]
+) -> tuple[list[Episode], EnvSpec]:
+    """Return whole episodes side by side, with the initial states of evaluations, and the environments' spec."""
+    finished: list[Episode] = []
+    with closing(make_many(replace(env, count=episodes, workers=False))) as environments:
         collector = Collector(environments, seed, EVALUATION_STREAM)
         while len(finished) < episodes:
             finished += collector.step(act)
-    finally:
-        environments.close()
-    return finished, carries
+    return finished, environments.spec
 
 
 def search_noise(agent: Agent, batch: int, generator: torch.Generator) -> ActNoise:
@@ -112,32 +116,19 @@ def moments_of(episodes: list[Episode], carries: list[Carry], decisions: tuple[i
     return Moments([at(lag) for lag in range(LEAD, -1, -1)], truth)
 
 
-@dataclass(frozen=True)
-class PredictedVsActual:
-    """Return of plans over the horizon, in the environment's unit; means over moments.
+def over_moments(predicted: Float[Tensor, " M"], actual: Float[Tensor, " M"]) -> dict[str, float]:
+    """Return means over moments of returns over the horizon, in the environment's unit.
 
-    `predicted` by the model; `actual`: executed open loop in the true simulator; `error`: the standard error of the
-    difference.
+    `predicted` by the model; `actual`: executed open loop in the true simulator; `error`: the standard error of their
+    difference, the `overestimation`.
     """
-
-    predicted: float
-    actual: float
-    error: float
-
-    @property
-    def overestimation(self) -> float:
-        """Predicted less actual return."""
-        return self.predicted - self.actual
-
-
-def over_moments(predicted: Float[Tensor, " M"], actual: Float[Tensor, " M"]) -> PredictedVsActual:
-    """Means, and the standard error by moments."""
-    error = (predicted - actual).std() / len(actual) ** 0.5
-    return PredictedVsActual(float(predicted.mean()), float(actual.mean()), float(error))
+    means = {"predicted": float(predicted.mean()), "actual": float(actual.mean())}
+    error = float((predicted - actual).std() / len(actual) ** 0.5)
+    return means | {"error": error, "overestimation": means["predicted"] - means["actual"]}
 
 
 @torch.no_grad()
-def predicted_vs_actual(agent: Agent, truth: Agent, moments: Moments, seed: int) -> PredictedVsActual:
+def predicted_vs_actual(agent: Agent, truth: Agent, moments: Moments, seed: int) -> dict[str, float]:
     """Plan at each moment, then compare the model's prediction with the execution of the plan."""
     actor, generator = planner(agent), torch.Generator().manual_seed(seed)
     count = len(moments.truth.theta)
@@ -153,13 +144,13 @@ def predicted_vs_actual(agent: Agent, truth: Agent, moments: Moments, seed: int)
 @torch.no_grad()
 def random_sequences(
     agent: Agent, truth: Agent, moments: Moments, horizon: int, seed: int, count: int = 64
-) -> PredictedVsActual:
+) -> dict[str, float]:
     """The same for uniformly random action sequences: the model's error without a search that could exploit it."""
     size = (len(moments.truth.theta), count, horizon, agent.config.spec.action.size)
     return compare(agent, truth, moments, 2 * torch.rand(size, generator=torch.Generator().manual_seed(seed)) - 1)
 
 
-def compare(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> PredictedVsActual:
+def compare(agent: Agent, truth: Agent, moments: Moments, action: Float[Tensor, "M N H A"]) -> dict[str, float]:
     """Predicted and actual returns of action sequences."""
     predicted = agent.model.to_env_units(planner(agent).score(moments.beliefs[-1])(action))
     return over_moments(predicted.mean(1), planner(truth).score(moments.truth)(action).mean(1))

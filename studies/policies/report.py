@@ -16,7 +16,7 @@ NAMES = {
 }
 LEARNERS = (
     *("", "updates", "imagined steps", "seconds", "return, each seed"),
-    *("noise / signal, 1,000 steps", "of one update"),
+    *("noise / signal, 1,000 steps", "noise / signal, one update"),
 )
 SHARE = 0.9
 """The share of the best gain in return after which a learner counts as having arrived."""
@@ -24,14 +24,14 @@ Runs = Mapping[str, Mapping[str, Any]]
 """Results of one learner by seed."""
 
 
-def curves(runs: Runs, axis: str) -> list[list[tuple[float, float]]]:
-    """The real return of each seed, by imagined `steps` or by `seconds`."""
-    return [[(point[axis], point["return"]) for point in run["points"]] for run in runs.values()]
+def curves(runs: Runs, axis: str, unit: float = 1.0) -> list[list[tuple[float, float]]]:
+    """The real return of each seed, by imagined `steps` or by `seconds`, in multiples of `unit`."""
+    return [[(point[axis] / unit, point["return"]) for point in run["points"]] for run in runs.values()]
 
 
-def mean_curve(runs: Runs, axis: str) -> list[tuple[float, float]]:
+def mean_curve(runs: Runs, axis: str, unit: float = 1.0) -> list[tuple[float, float]]:
     """The mean over seeds."""
-    return [(float(x), float(y)) for x, y in np.mean(curves(runs, axis), 0)]
+    return [(float(x), float(y)) for x, y in np.mean(curves(runs, axis, unit), 0)]
 
 
 def arrival(runs: Runs, axis: str, level: float) -> float | None:
@@ -64,7 +64,8 @@ def learners(numbers: Numbers) -> str:
         point = run["points"][-1]
         cost = f"{point['steps']:,} real frames"
         returned, seconds = f"{point['return']:.0f}", f"{point['seconds']:.0f}"
-        rows.append([f"the same by real episodes, seed {seed}", str(run["updates"]), cost, seconds, returned, "", ""])
+        name = f"evolution strategies by real episodes, seed {seed}"
+        rows.append([name, str(run["updates"]), cost, seconds, returned, "", ""])
     return table(LEARNERS, rows)
 
 
@@ -89,10 +90,11 @@ def measured(noise: Sequence[Mapping[str, float | None]], measure: str) -> str:
 
 def draw(out: Path, numbers: Numbers) -> None:
     """`policies_steps.png`, `policies_seconds.png`: the mean over seeds, and each seed."""
-    for axis, label in (("steps", "imagined steps"), ("seconds", "seconds of updates")):
+    title = f"{numbers['world']}: learning in a frozen world model (thin lines: single seeds)"
+    for axis, label, unit in (("steps", "million imagined steps", 1e6), ("seconds", "seconds of updates", 1.0)):
         figures.plot(
             out / f"policies_{axis}.png",
-            {NAMES[method]: mean_curve(runs, axis) for method, runs in numbers["methods"].items()},
-            figures.Style(f"{numbers['world']}: learning in one world model (thin: each seed)", label, "real return"),
-            faint={NAMES[method]: curves(runs, axis) for method, runs in numbers["methods"].items()},
+            {NAMES[method]: mean_curve(runs, axis, unit) for method, runs in numbers["methods"].items()},
+            figures.Style(title, label, "return of real episodes"),
+            faint={NAMES[method]: curves(runs, axis, unit) for method, runs in numbers["methods"].items()},
         )

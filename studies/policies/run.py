@@ -17,11 +17,10 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from reverie import recipes, tree
+from reverie import tree
 from reverie.agents.agent import Agent, AgentConfig, load
 from reverie.agents.policies import PolicyActor
 from reverie.data.agent_replay import AgentReplayConfig
-from reverie.data.replay import Replay
 from reverie.envs import make_many
 from reverie.evaluation.returns import evaluate
 from reverie.learners import LearnerConfig
@@ -32,7 +31,7 @@ from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig
 from reverie.runs.config import OnlineConfig
 from reverie.types import Metrics
-from studies.kit import Numbers, OnProgress, cached, ensure_trained, report_progress
+from studies.kit import Numbers, OnProgress, cached, ensure_trained, load_data, online_recipe, report_progress
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] 
 
 def world(size: str) -> OnlineConfig:
     """The run that trains the world model: Dreamer V1 on Pendulum, as in the demo."""
-    config = cast(OnlineConfig, recipes.build("dreamer_v1", size))
+    config = online_recipe("dreamer_v1", size)
     if size == "tiny":
         config = replace(config, env=replace(config.env, time_limit=40))
     return replace(config, evaluation=replace(config.evaluation, every=0))
@@ -146,9 +145,7 @@ class Practice:
         self.agent = load(folder, "cpu")
         self.model: WorldModel = self.agent.model
         self.model.requires_grad_(False)
-        recorded = AgentReplayConfig(str(folder)).build(folder, 0, torch.device("cpu"), torch.Generator())
-        recorded.load(lambda _: None)
-        self.replay: Replay = recorded.train
+        self.replay = load_data(AgentReplayConfig(str(folder)), folder).train
 
     def build(self, method: str, seed: int) -> tuple[Any, LearnerConfig]:
         """A learner; all of one seed begin with the same policy."""
@@ -171,7 +168,7 @@ class Practice:
         generator = torch.Generator().manual_seed(seed)
         each = imagined_steps(config, self.length)
         updates = max(self.protocol.points, self.protocol.steps // each)
-        marks = {round(updates * i / self.protocol.points) for i in range(1, self.protocol.points + 1)}
+        marks = self.marks(updates)
         points, start, imagined = [self.evaluated(learner, 0)], time.monotonic(), torch.zeros(())
         for update in range(1, updates + 1):
             imagined = self.update(learner, generator, optimizers)["imagined/return"]
@@ -183,6 +180,10 @@ class Practice:
                 seconds = time.monotonic() - start
                 report_progress(self.on_progress, f"{method}, seed {seed}", update, updates, "updates", seconds)
         return {"points": points, "imagined_return": float(imagined), "updates": updates}
+
+    def marks(self, updates: int) -> set[int]:
+        """The updates after which the policy is evaluated, evenly spaced."""
+        return {round(updates * i / self.protocol.points) for i in range(1, self.protocol.points + 1)}
 
     def update(self, learner: Any, generator: torch.Generator, optimizers: dict[str, Any]) -> Metrics:
         """One update from fresh beliefs and noise."""
@@ -207,7 +208,7 @@ class Practice:
         learner, config = self.build("evolution", seed)
         optimizer, generator = learner.optimizers()["actor"], torch.Generator().manual_seed(seed)
         points, frames, spent, began = [self.evaluated(learner, 0) | {"seconds": 0.0}], 0, 0.0, time.monotonic()
-        marks = {round(self.protocol.played * i / self.protocol.points) for i in range(1, self.protocol.points + 1)}
+        marks = self.marks(self.protocol.played)
         with closing(make_many(replace(self.config.env, count=cast(EvolutionConfig, config).population))) as population:
             for update in range(1, self.protocol.played + 1):
                 start = time.process_time()

@@ -10,7 +10,7 @@ from reverie.cli.candidates import candidates
 
 
 @pytest.fixture
-def known(cache):
+def cached_names(cache):
     """Names as an earlier command has written them."""
     cache.mkdir()
     settings = {"dreamer_v1": ["training.frames", "training.batch"], "dreamer_v2": [], "vae": ["training.updates"]}
@@ -37,7 +37,7 @@ def known(cache):
         ("version x", []),
     ],
 )
-def test_candidates(line, offered, known):
+def test_candidates(line, offered, cached_names):
     assert candidates(main.COMMANDS, line.split(" ")) == offered
 
 
@@ -57,7 +57,7 @@ def test_scripts_are_valid(shell, capsys, monkeypatch):
         subprocess.run([shell, "-n", "-c", script], check=True)
 
 
-def test_bash_completes(known, tmp_path, capsys, monkeypatch):
+def test_bash_completes(cached_names, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(names, "refresh", lambda: None)
     main.main(["completion", "bash"])
     script = capsys.readouterr().out

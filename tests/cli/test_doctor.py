@@ -10,19 +10,19 @@ from reverie.cli import doctor
 from reverie.cli.doctor import Finding
 
 
-def found(findings, name):
+def named(findings, name):
     return next(finding for finding in findings if finding.name == name)
 
 
 def test_versions_name_what_is_missing(monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: None if name == "mujoco" else "1.0")
     findings = list(doctor._versions())
-    assert found(findings, "torch") == Finding("versions", "torch", "1.0", True)
-    assert found(findings, "mujoco") == Finding("versions", "mujoco", "not installed", False)
+    assert named(findings, "torch") == Finding("versions", "torch", "1.0", True)
+    assert named(findings, "mujoco") == Finding("versions", "mujoco", "not installed", False)
 
 
 def test_devices_name_the_cpu_cores():
-    assert "cores" in found(doctor._devices(), "cpu").text
+    assert "cores" in named(doctor._devices(), "cpu").text
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def test_devices_name_the_cpu_cores():
 )
 def test_rendering_survives_any_driver(monkeypatch, probe, text, good):
     monkeypatch.setattr(doctor, "_version", lambda name: "3.17")
-    assert found(doctor._rendering(probe), "egl") == Finding("rendering", "egl", text, good)
+    assert named(doctor._rendering(probe), "egl") == Finding("rendering", "egl", text, good)
 
 
 def test_rendering_gives_up_on_a_driver_that_hangs_and_names_the_fix(monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: "3.17")
     findings = list(doctor._rendering("import time; time.sleep(600)", seconds=0.1))
-    assert "drew nothing" in found(findings, "egl").text
-    assert "apt-get install libegl1" in found(findings, "fix").text
+    assert "drew nothing" in named(findings, "egl").text
+    assert "apt-get install libegl1" in named(findings, "fix").text
 
 
 def test_rendering_without_mujoco_starts_nothing(monkeypatch):
@@ -50,7 +50,7 @@ def test_rendering_without_mujoco_starts_nothing(monkeypatch):
     assert [finding.name for finding in doctor._rendering("not python")] == ["mujoco"]
 
 
-def test_room_is_judged(monkeypatch, tmp_path):
+def test_little_room_is_marked(monkeypatch, tmp_path):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(free=2**30))
     monkeypatch.setattr(doctor, "_free_memory", lambda: 8 * 2**30)

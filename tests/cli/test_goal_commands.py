@@ -9,6 +9,7 @@ from PIL import Image
 from reverie.cli import main
 
 pytest.importorskip("mujoco")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,10 @@ def evaluated(folder, capsys, options: str) -> str:
 
 
 def test_training_ends_with_the_goals_of_the_recipe(trained):
-    found = json.loads((trained / "goals.json").read_text())
-    assert set(found["goals"]) == {"horizontal", "random"}
-    assert found["episodes"] == 2
-    for goal in found["goals"]:
+    goals = json.loads((trained / "goals.json").read_text())
+    assert set(goals["goals"]) == {"horizontal", "random"}
+    assert goals["episodes"] == 2
+    for goal in goals["goals"]:
         with Image.open(trained / f"goal-{goal}.png") as film:
             assert film.size[0] > 7 * 64
     assert json.loads((trained / "evaluation.json").read_text())["rankme"] > 0
@@ -46,12 +47,12 @@ def test_one_goal_is_named_and_the_same_seed_gives_the_same_episodes(trained, tm
 
 
 def test_other_planners_take_the_same_goal(trained, tmp_path, capsys):
-    said = evaluated(
+    printed = evaluated(
         trained,
         capsys,
         f"--goal random --out {tmp_path} --planner ICEM --planner.horizon 2 --planner.candidates 8 --planner.elites 2",
     )
-    assert "goal random: distance" in said
+    assert "goal random: distance" in printed
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,6 @@ def test_other_planners_take_the_same_goal(trained, tmp_path, capsys):
 )
 def test_a_mistake_is_one_sentence(trained, options, sentence, capsys, tmp_path):
     assert main.main(f"evaluate {trained} --episodes 1 --out {tmp_path} {options}".split()) == 2
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert len(told.strip().splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert len(printed.strip().splitlines()) == 1

@@ -64,7 +64,7 @@ def test_without_a_command_the_overview_is_shown(capsys):
     assert "study" not in shown
 
 
-def test_settings_are_told_from_options(called):
+def test_settings_and_options_are_separated(called):
     line = (
         "train --model.dynamics.deter 40 dreamer_v1 --env.id Pendulum-v1 --threads=2 "
         "--env.image-size 32 --behavior.x -1 --run a=b"

@@ -26,7 +26,7 @@ def text(tmp_path_factory):
 
 
 @pytest.fixture
-def known(text, cache, monkeypatch):
+def cached_names(text, cache, monkeypatch):
     """The names in the file of this test."""
     monkeypatch.setattr(names.plugins, "installed", dict)
     cache.mkdir()
@@ -34,10 +34,10 @@ def known(text, cache, monkeypatch):
     return names.read()
 
 
-def test_names_are_written_once(known, monkeypatch):
-    assert sorted(known["settings"]) == recipes.names()
-    assert known["envs"] == ENVS
-    assert "training.frames" in known["settings"]["dreamer_v1"]
+def test_names_are_written_once(cached_names, monkeypatch):
+    assert sorted(cached_names["settings"]) == recipes.names()
+    assert cached_names["envs"] == ENVS
+    assert "training.frames" in cached_names["settings"]["dreamer_v1"]
     written = names.path().stat().st_mtime_ns
     names.refresh()
     assert names.path().stat().st_mtime_ns == written
@@ -45,7 +45,7 @@ def test_names_are_written_once(known, monkeypatch):
 
 @pytest.mark.parametrize("env_id", [*ENVS, "CartPole-v1", "dm_control/cartpole-swingup-v0", "reverie/Rope-v0"])
 @pytest.mark.parametrize("recipe", ["dreamer_v1", "dreamer_v2", "planet", "cfm", "vae", "cvae", "state_space"])
-def test_no_setting_that_exists_is_refused(recipe, env_id, known):
+def test_no_setting_that_exists_is_refused(recipe, env_id, cached_names):
     for size in recipes.SIZES:
         try:
             config = recipes.build(recipe, size, env_id)
@@ -56,19 +56,19 @@ def test_no_setting_that_exists_is_refused(recipe, env_id, known):
     names.refuse_unknown(recipe, {"model": "1", "model.anything": "2", "env.time_limit": "3", "data.env": "x"})
 
 
-def test_a_setting_that_no_recipe_has_is_refused_with_a_hint(known):
+def test_a_setting_that_no_recipe_has_is_refused_with_a_hint(cached_names):
     with pytest.raises(UserError, match=r"There is no setting `training.framse`. Did you mean training.frames\?"):
         names.refuse_unknown("dreamer_v1", {"training.framse": "1"})
 
 
-def test_names_of_version_0_1_are_not_refused(known):
+def test_names_of_version_0_1_are_not_refused(cached_names):
     names.refuse_unknown("dreamer_v1", {"behavior.actor_optimiser.lr": "1", "env.settings": "a=1"})
 
 
 @pytest.mark.parametrize("reason", ["edited", "plugin", "missing", "damaged"])
-def test_in_doubt_the_config_decides(reason, known, monkeypatch):
+def test_in_doubt_the_config_decides(reason, cached_names, monkeypatch):
     if reason == "edited":
-        names.path().write_text(json.dumps(known | {"stamp": "older"}))
+        names.path().write_text(json.dumps(cached_names | {"stamp": "older"}))
     elif reason == "plugin":
         monkeypatch.setattr(names.plugins, "installed", lambda: {"my_lab": None})
     elif reason == "missing":
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     assert names.read() == {}
 
 
-def test_a_typing_mistake_is_answered_without_torch(known, cache):
+def test_a_typing_mistake_is_answered_without_torch(cached_names, cache):
     code = (
         "import sys; from reverie.cli.main import main; from reverie.config import plugins\n"
         "plugins.installed = dict\n"

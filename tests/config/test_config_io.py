@@ -86,6 +86,7 @@ runs = build(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(runs)
 def test_json_round_trip(run):

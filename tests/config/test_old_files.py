@@ -55,6 +55,6 @@ def test_weights_of_0_1_are_read():
 def test_checkpoints_of_0_1_are_read(tmp_path):
     state = {"model": {"standardise.scale": torch.ones(())}, "optimisers": {"model": {}}, "clock": {"updates": 3}}
     checkpoint.write(tmp_path, 3, state)
-    found = checkpoint.newest(tmp_path)
-    assert list(found["model"]) == ["normalize.scale"]
-    assert found["optimizers"] == {"model": {}}
+    state = checkpoint.newest(tmp_path)
+    assert list(state["model"]) == ["normalize.scale"]
+    assert state["optimizers"] == {"model": {}}

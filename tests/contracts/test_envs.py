@@ -57,12 +57,14 @@ def test_rope_and_cloth(config):
     assert_sound(config)
 
 
+@pytest.mark.slow
 @needs_dmc()
 @pytest.mark.parametrize("config", DMC_CASES.values(), ids=DMC_CASES)
 def test_deepmind_control(config):
     assert_sound(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ATARI_CASES.values(), ids=ATARI_CASES)
 def test_atari(config):
     pytest.importorskip("ale_py")

@@ -47,15 +47,15 @@ def test_the_bound_is_what_it_says(kind, image, likelihood):
     trace = model.trace(seen, model.noise(B, T, generator))
     losses = model.losses(trace)
     assert {name: loss.shape for name, loss in losses.items()} == dict.fromkeys(model.weights, (B, T))
-    counts = trace.question.counts
+    mask = trace.targets.mask
     posterior, prior = (Independent(Normal(s.mean, s.std), 1) for s in (trace.posterior, trace.prior))
-    complexity = (kl_divergence(posterior, prior) * counts).sum() / counts.sum()
+    complexity = (kl_divergence(posterior, prior) * mask).sum() / mask.sum()
     torch.testing.assert_close(losses["divergence"].mean(), complexity)
     metrics = model.metrics(trace, losses)
     torch.testing.assert_close(metrics["bound"], -losses["reconstruction"].mean() - complexity)
     weights = model.evidence(seen, torch.stack([model.noise(B, T, generator) for _ in range(200)]))
     one = torch.stack([model.evidence(seen, model.noise(1, B * T, generator).reshape(1, B, T, Z)) for _ in range(50)])
-    assert ((weights - one.mean(0)) * counts).sum() > 0
+    assert ((weights - one.mean(0)) * mask).sum() > 0
 
 
 @pytest.mark.parametrize(("kind", "image", "likelihood"), CASES)
@@ -65,7 +65,7 @@ def test_one_weight_is_the_bound_by_one_sample(kind, image, likelihood):
     noise = model.noise(B, T, torch.Generator().manual_seed(2))
     trace = model.trace(seen, noise)
     posterior, prior = (Independent(Normal(s.mean, s.std), 1) for s in (trace.posterior, trace.prior))
-    log_likelihood = model.likelihood.log_prob(trace.output, trace.question.pixels)
+    log_likelihood = model.likelihood.log_prob(trace.output, trace.targets.pixels)
     expected = log_likelihood + prior.log_prob(trace.sample) - posterior.log_prob(trace.sample)
     torch.testing.assert_close(model.evidence(seen, noise[None]), expected, rtol=1e-4, atol=1e-3)
 
@@ -90,5 +90,5 @@ def test_beta_and_free_nats(kind):
 @pytest.mark.parametrize("kind", GenerativeConfig.choices().values())
 def test_data_without_one_image_are_refused(kind):
     for obs in ({"side": Space((2,), "float32")}, {name: Space((8, 8, 1), "uint8") for name in ("left", "right")}):
-        with pytest.raises(UserError, match=r"draws one image, and these data have [02]"):
+        with pytest.raises(UserError, match=r"needs exactly one image, and these data have [02]"):
             kind().build(EnvSpec(obs, ActionSpace(A, False), 1))

@@ -86,7 +86,7 @@ def test_reconstruction_is_a_normal_likelihood_of_everything_observed(std, setti
 def test_reward_is_a_normal_likelihood_of_the_scaled_reward(setting):
     signal = RewardConfig(scale=0.25).build(SPEC, setting.dynamics.feature_size)
     trace = setting.trace()
-    expected = -Normal(signal.predict(trace.features), 1.0).log_prob(trace.batch.reward / 4)
+    expected = -Normal(signal.predict_reward(trace.features), 1.0).log_prob(trace.batch.reward / 4)
     torch.testing.assert_close(signal.loss(trace), expected)
 
 
@@ -94,7 +94,7 @@ def test_continuation_is_a_bernoulli_likelihood_of_not_being_terminal(setting):
     signal = ContinuationConfig().build(SPEC, setting.dynamics.feature_size)
     trace = setting.trace()
     assert trace.batch.is_terminal.any()
-    expected = -Bernoulli(signal.predict(trace.features)).log_prob(1 - trace.batch.is_terminal.float())
+    expected = -Bernoulli(signal.predict_continuation(trace.features)).log_prob(1 - trace.batch.is_terminal.float())
     torch.testing.assert_close(signal.loss(trace), expected)
 
 

@@ -93,7 +93,7 @@ def spoilt(value, row: int = 8, dtype=float):
             {"low": np.zeros(2), "high": np.full(2, 8)},
             "Episode 1 of log has an action of 2 in row 0, outside [-1, 1]",
         ),
-        ({"low": np.zeros(3)}, "low of (3,): it must be (2,), as an action."),
+        ({"low": np.zeros(3)}, "low of float64 (3,): they must be numbers, (2,), for 18 images and actions of 2"),
         ({"low": np.ones(2), "high": np.zeros(2)}, "has a bound `low` above `high`"),
         ({"episode": np.arange(18) // 6 % 2}, "goes back to episode 0 in row 12: sort its rows by episode."),
         ({"episode": np.arange(18) // 17}, "has one row of episode 1"),
@@ -110,6 +110,7 @@ def test_bad_arrays_are_one_sentence(changed, sentence, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_from_a_log(tmp_path, capsys):
     np.savez(tmp_path / "log.npz", **log(episodes=5, length=12))
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / 'log.npz'}"

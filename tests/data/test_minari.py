@@ -149,7 +149,7 @@ FLOATS = {"observation_space": spaces.Dict(rgb=spaces.Box(0, 1, (8, 8, 3), np.fl
     [
         ({"episodes": 1}, {}, "robot/push-v0 has too few trajectories (1) to hold one out"),
         ({}, {"observe": ("rbg",)}, "has no observation 'rbg', only camera/rgb, grip, joints"),
-        ({}, {"held_out": 0.7}, "The share that is held out is 0.7"),
+        ({}, {"held_out": 0.7}, "`held_out` of Minari is 0.7: it must be between 0.001 and 0.5."),
         ({}, {"privileged": ("camera/rgb", "grip", "joints")}, "Everything that was recorded is privileged"),
         ({"buffers": [], **FLOATS}, {}, "has images 'rgb' of float32: they must be uint8, 0 to 255."),
         ({"buffers": [], "action_space": spaces.MultiDiscrete([2, 2])}, {}, "Reverie knows Box and Discrete"),
@@ -175,6 +175,7 @@ def test_a_missing_dataset_is_one_sentence(tmp_path):
         read(tmp_path, "")
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_from_a_minari_dataset(tmp_path, capsys):
     line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Minari --data.id {robot(episodes=8)}"
     settings = "--data.image_size 16 --data.observe camera/rgb --training.updates 3 --training.length 5"

@@ -129,6 +129,7 @@ def test_too_little_memory_is_reported_before_anything_is_allocated(monkeypatch)
 # On disk
 
 
+@pytest.mark.slow
 @given(data=st.data(), capacity=st.integers(3, 12))
 def test_what_was_written_is_read_back(data, capacity, tmp_path_factory):
     """Any adding and saving; then any of the last two saves can be gone back to, and what is newer is dropped."""

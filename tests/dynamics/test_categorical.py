@@ -106,13 +106,13 @@ def test_what_is_free_is_free_on_both_sides(dynamics):
 
 
 def test_a_balance_is_a_part():
-    with pytest.raises(UserError, match=r"divergence\.balance is 2"):
+    with pytest.raises(UserError, match=r"`balance` of Divergence is 2\.0: it must be between 0 and 1, or none"):
         DivergenceConfig(balance=2.0)
 
 
 @pytest.mark.parametrize(("groups", "classes"), [(0, 4), (4, 1)])
 def test_a_latent_of_nothing_is_one_sentence(groups, classes):
-    with pytest.raises(UserError, match="take 1 group of 2 classes, or more"):
+    with pytest.raises(UserError, match=r"`(groups|classes)` of Categorical is (0|1): it must be (1|2) or more"):
         CategoricalConfig(groups, classes)
 
 

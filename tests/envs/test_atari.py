@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from reverie.cli import main
-from reverie.cli.commands.given import mean_return
 from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
 from reverie.errors import UserError
 from reverie.evaluation.human_scores import SCORES, normalized
+from reverie.runs.results import mean_return
 
 
 def choice(env, number: int) -> np.ndarray:
@@ -127,6 +127,7 @@ def test_the_first_action_is_not_the_last_episodes_sticky_one():
     assert films[0] == films[1] == films[2]
 
 
+@pytest.mark.slow
 def test_a_run_on_atari(tmp_path, capsys):
     pytest.importorskip("ale_py")
     line = (
@@ -139,6 +140,7 @@ def test_a_run_on_atari(tmp_path, capsys):
     assert "human_normalized" not in json.loads((tmp_path / "boxing" / "evaluation.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_run_on_minatar_draws_its_four_channels(tmp_path):
     pytest.importorskip("minatar")
     line = (

@@ -30,6 +30,7 @@ def flat(observation):
     return np.concatenate([np.ravel(part) for part in observation.values()]).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("domain", "task", "camera"),
     [("cartpole", "swingup", 0), ("ball_in_cup", "catch", 0), ("walker", "walk", 0), ("quadruped", "walk", 2)],
@@ -109,6 +110,7 @@ def test_observations_are_named_by_dm_controls_keys():
     np.testing.assert_array_equal(obs["height"], keys["height"])
 
 
+@pytest.mark.slow
 def test_render_is_stock_even_if_rendering_is_fast():
     with closing(make(EnvConfig(CARTPOLE, rendering="fast"))) as fast, closing(make(EnvConfig(CARTPOLE))) as stock:
         for environment in (fast, stock):
@@ -118,6 +120,7 @@ def test_render_is_stock_even_if_rendering_is_fast():
         np.testing.assert_array_equal(stock.render(), stock._physics.render(240, 320, camera_id=0))
 
 
+@pytest.mark.slow
 def test_workers_draw_the_same_bits():
     config = EnvConfig(CARTPOLE, repeat=2, image_size=32)
     with closing(SerialEnvironments(config, make)) as serial, closing(WorkerEnvironments(config, make)) as workers:
@@ -171,6 +174,7 @@ def test_a_missing_extra_is_named(monkeypatch):
     assert dm_control.ids() == [task.id for task in PUBLISHED_TASKS.values()]
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_and_importing_is_cheap():
     """A closed environment leaves no word at exit, and the package alone loads no simulator."""
     script = f"""

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from counting_worlds import Counting
 
+from reverie.config import plugins
 from reverie.envs import EnvConfig, make
-from reverie.envs.gymnasium import wrap
-from reverie.envs.gymnasium_registry import load_with_plugins, parse_kwargs
+from reverie.envs.gymnasium_registry import load, parse_kwargs
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, Space
 
@@ -159,8 +158,8 @@ def test_an_impossible_action_is_refused(open_env, action, sentence):
         ({"kwargs": ("gravity=5",)}, "does not take --env.kwargs gravity=5"),
         ({"kwargs": ("g",)}, "not of the form name=value"),
         ({"kwargs": ("render_mode=human",)}, "cannot set render_mode"),
-        ({"repeat": 0}, "--env.repeat is 0"),
-        ({"time_limit": -5}, "--env.time_limit is -5"),
+        ({"repeat": 0}, "`repeat` of Env is 0"),
+        ({"time_limit": -5}, "`time_limit` of Env is -5: it must be 1 or more"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_fix(settings, sentence):
@@ -177,7 +176,8 @@ def test_settings_reach_the_constructor():
 
 
 def test_reverie_worlds_have_their_own_time_limits():
-    registry = load_with_plugins().registry
+    plugins.load_installed()
+    registry = load().registry
     steps = {name: registry[f"reverie/{name}-v0"].max_episode_steps for name in ("Curtain", "Fork", "Rope", "Cloth")}
     assert steps == {"Curtain": 1000, "Fork": 1000, "Rope": 20, "Cloth": 40}
 
@@ -231,28 +231,3 @@ def test_an_environment_need_not_sample_actions(open_env):
     """A method of its own called `legal_actions` is not taken for ours."""
     assert open_env("Counting-v0", observe=("state",)).sample_actions is None
     assert open_env("Chess-v0", observe=("state",)).sample_actions is None
-
-
-@pytest.mark.parametrize(
-    "env", [Counting("rgb_array"), Counting, lambda: Counting("rgb_array")], ids=["object", "class", "factory"]
-)
-def test_an_environment_without_an_id_can_be_wrapped(env):
-    config = EnvConfig("mine", observe=("pixels", "state"), time_limit=4, image_size=8)
-    environment = wrap(env, config)
-    assert environment.reset(0).obs["pixels"].shape == (8, 8, 3)
-    assert [environment.step(NOTHING).is_last for _ in range(4)] == [False, False, False, True]
-
-
-@pytest.mark.parametrize(
-    ("env", "settings", "sentence"),
-    [
-        (3, {}, "3 is no environment"),
-        (lambda: {}, {}, "The factory gave a dict"),
-        (Counting, {"kwargs": ("size=3",)}, "mine does not take --env.kwargs size=3"),
-        (Counting(), {"kwargs": ("size=3",)}, "already made takes no --env.kwargs"),
-        (Counting(), {}, "mine cannot be drawn"),
-    ],
-)
-def test_what_cannot_be_wrapped_is_one_sentence(env, settings, sentence):
-    with pytest.raises(UserError, match=sentence):
-        wrap(env, EnvConfig("mine", **settings))

@@ -67,6 +67,7 @@ def drawn(task, rendering, size=64):
         return np.stack([step.obs["pixels"] for step in steps]).astype(int)
 
 
+@pytest.mark.slow
 @needs_dmc()
 @pytest.mark.parametrize(("task", "bound"), [("cartpole-swingup", 2.5), ("cheetah-run", 2.5), ("walker-walk", 11.0)])
 def test_fast_is_near_stock_and_reproducible(task, bound):

@@ -114,6 +114,7 @@ def config(seed: int) -> reverie.OnlineConfig:
     )
 
 
+@pytest.mark.slow
 def test_a_world_of_the_users_own_is_learned(corridor, tmp_path):
     folder = reverie.train(config(seed=0), tmp_path / "run", evaluate=False)
     agent = reverie.load(folder)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from counting_worlds import Perilous, Threads, make_refused, make_stillborn
 
+from reverie.config import plugins
 from reverie.envs import EnvConfig, make, make_many
 from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
 from reverie.errors import UserError
@@ -20,6 +21,7 @@ DEADLY = np.array([1.0, 0.0], np.float32)
 FAULTY = np.array([0.5, 0.0], np.float32)
 
 
+@pytest.mark.slow
 def test_workers_and_serial_give_the_same_bits():
     config = EnvConfig("counting_worlds:Counting-v0", observe=("pixels", "state"), repeat=2, count=2)
     rng = np.random.default_rng(0)
@@ -38,6 +40,7 @@ def test_workers_and_serial_give_the_same_bits():
             np.testing.assert_equal(vars(ours[index]), vars(theirs[index]))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_waits_for_reset():
     with closing(make_many(COUNTING)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -55,6 +58,7 @@ def test_a_killed_worker_is_replaced_and_waits_for_reset():
         assert workers.step({0: NOTHING})[0].reward == 1
 
 
+@pytest.mark.slow
 def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
     with closing(make_many(COUNTING)) as workers:
         os.kill(workers.process_ids[1], signal.SIGKILL)
@@ -63,6 +67,7 @@ def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
         assert [steps[index].is_first for index in (0, 1)] == [True, True]
 
 
+@pytest.mark.slow
 def test_sampled_actions_are_the_same_from_workers():
     config = EnvConfig("counting_worlds:Legal-v0", observe=("state",), count=2)
     found = []
@@ -77,6 +82,7 @@ def test_sampled_actions_are_the_same_from_workers():
     assert found[0][0][:, 0].tolist() != found[0][1][:, 0].tolist()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_in_sample_actions_has_no_next_step():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -89,6 +95,7 @@ def test_a_worker_that_dies_in_sample_actions_has_no_next_step():
         assert workers.step({1: NOTHING})[1].reward == 1
 
 
+@pytest.mark.slow
 def test_exceptions_come_through_with_their_message():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -104,6 +111,7 @@ def test_exceptions_come_through_with_their_message():
         make_many(EnvConfig("Pendulm-v1", workers=True))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
     with closing(WorkerEnvironments(COUNTING, Perilous)) as workers:
         workers.reset({0: 0, 1: 1})
@@ -120,12 +128,14 @@ def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
             workers.step({0: DEADLY})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The worker of environment:RuntimeWarning")
 def test_a_worker_that_cannot_start_is_given_up():
     with pytest.raises(UserError, match="died 3 times in a row"):
         WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), make_stillborn)
 
 
+@pytest.mark.slow
 def test_a_worker_has_one_thread():
     before = dict(os.environ)
     with closing(WorkerEnvironments(EnvConfig("counting_worlds:Counting-v0"), Threads)) as workers:
@@ -133,6 +143,7 @@ def test_a_worker_has_one_thread():
     assert dict(os.environ) == before
 
 
+@pytest.mark.slow
 def test_close_ends_every_process():
     workers = make_many(COUNTING)
     processes = workers.process_ids
@@ -142,6 +153,18 @@ def test_close_ends_every_process():
             os.kill(process, 0)
 
 
+@pytest.mark.slow
+def test_workers_know_the_parts_of_a_plug_in_that_was_named(tmp_path, monkeypatch):
+    script = tmp_path / "my_worlds.py"
+    script.write_text("import counting_worlds, gymnasium\ngymnasium.register('Mine-v0', counting_worlds.Counting)\n")
+    monkeypatch.setattr(plugins, "_used", {})
+    plugins.use(str(script))
+    with closing(make_many(EnvConfig("Mine-v0", observe=("state",), time_limit=9, workers=True))) as workers:
+        workers.reset({0: 0})
+        assert workers.step({0: NOTHING})[0].reward == 1
+
+
+@pytest.mark.slow
 def test_ctrl_c_prints_the_traceback_of_the_parent_alone(tmp_path):
     script = tmp_path / "play.py"
     script.write_text(

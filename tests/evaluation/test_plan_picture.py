@@ -56,62 +56,62 @@ def played(agent: Agent, moment: int = MOMENT) -> Evaluation:
 
 
 @pytest.mark.parametrize("planner", COUNTS, ids=lambda planner: type(planner).__name__)
-@pytest.mark.parametrize("futures", [0, 2])
-def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, futures):
-    planning = reverie.replan(agent, PlanningConfig(planner, futures=futures))
+@pytest.mark.parametrize("num_samples", [0, 2])
+def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, num_samples):
+    planning = reverie.with_planner(agent, PlanningConfig(planner, num_samples=num_samples))
     result = played(planning)
-    found = plan_picture.record(planning, result, MOMENT)
-    assert found.action.shape == (COUNTS[planner], 4, 1)
-    np.testing.assert_array_equal(found.executed_action[0], result.episodes[0].actions[MOMENT])
+    plans = plan_picture.record(planning, result, MOMENT)
+    assert plans.action.shape == (COUNTS[planner], 4, 1)
+    np.testing.assert_array_equal(plans.executed_action[0], result.episodes[0].actions[MOMENT])
 
-    noise = planning.actor.fixed_noise(1, torch.device("cpu")).futures
+    noise = planning.actor.fixed_noise(1, torch.device("cpu")).samples
     objective = planning.config.actor.objective.build(agent.model, None)
     score = score_of(agent.model, objective)(result.moment.belief, noise)
     scale = agent.model.signals["reward"].scale
-    expected = score(torch.from_numpy(found.action)[None])[0].detach() / scale
-    torch.testing.assert_close(torch.from_numpy(found.score), expected)
-    expected = score(torch.from_numpy(found.executed_action)[None, None]).item() / scale
-    assert found.executed_score == pytest.approx(expected, rel=1e-4)
+    expected = score(torch.from_numpy(plans.action)[None])[0].detach() / scale
+    torch.testing.assert_close(torch.from_numpy(plans.score), expected)
+    expected = score(torch.from_numpy(plans.executed_action)[None, None]).item() / scale
+    assert plans.executed_score == pytest.approx(expected, rel=1e-4)
 
     if not isinstance(planner, CEMConfig | MPPIConfig):  # they execute a mean, which they do not score
-        assert (found.action == found.executed_action).all((1, 2)).any()
+        assert (plans.action == plans.executed_action).all((1, 2)).any()
 
 
 def test_the_future_begins_after_the_moment(agent):
     """Step h of the picture is the environment's h decisions later, seen and predicted."""
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     result = played(planning)
     steps = result.episodes[0].steps
-    found = plan_picture.record(planning, result, MOMENT)
-    assert found.real_reward.tolist() == pytest.approx([step.reward for step in steps[MOMENT + 1 : MOMENT + 5]])
+    plans = plan_picture.record(planning, result, MOMENT)
+    assert plans.real_reward.tolist() == pytest.approx([step.reward for step in steps[MOMENT + 1 : MOMENT + 5]])
     (name,) = [name for name, space in agent.config.spec.obs.items() if space.is_image]
-    np.testing.assert_array_equal(found.real_frames, [step.obs[name] for step in steps[MOMENT : MOMENT + 5]])
+    np.testing.assert_array_equal(plans.real_frames, [step.obs[name] for step in steps[MOMENT : MOMENT + 5]])
 
     dynamics, heads, state = agent.model.dynamics, agent.model.signals, result.moment.belief
-    for h, action in enumerate(found.executed_action):
+    for h, action in enumerate(plans.executed_action):
         state = dynamics.predict(state, torch.from_numpy(action)[None], None)
         features = dynamics.features(state)
-        expected = heads["reward"].predict(features).item() / heads["reward"].scale
-        assert found.executed_reward[h] == pytest.approx(expected, rel=1e-4)
-        frame = agent.model.normalize.pixels(name, heads["reconstruction"].decode(features)[name])[0]
-        np.testing.assert_allclose(found.executed_frames[h], frame.detach().numpy(), atol=0.51)
+        expected = heads["reward"].predict_reward(features).item() / heads["reward"].scale
+        assert plans.executed_reward[h] == pytest.approx(expected, rel=1e-4)
+        frame = agent.model.normalize.invert(heads["reconstruction"].decode(features))[name][0]
+        np.testing.assert_allclose(plans.executed_frames[h], frame.detach().numpy(), atol=0.51)
 
 
 def test_near_the_end_less_comes_than_was_imagined(agent, tmp_path):
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     last = len(played(planning).episodes[0].actions) - 1
-    found = plan_picture.record(planning, played(planning, last), last)
-    assert (len(found.real_reward), len(found.real_frames), len(found.executed_reward)) == (1, 2, 4)
-    assert "came in 1" in plan_picture.sentence(found)
-    assert cv2.imread(str(plan_picture.draw(tmp_path / "plans.png", found, "title"))).std() > 0
+    plans = plan_picture.record(planning, played(planning, last), last)
+    assert (len(plans.real_reward), len(plans.real_frames), len(plans.executed_reward)) == (1, 2, 4)
+    assert "came in 1" in plan_picture.sentence(plans)
+    assert cv2.imread(str(plan_picture.draw(tmp_path / "plans.png", plans, "title"))).std() > 0
     with pytest.raises(UserError, match=f"there is no moment {last + 1}, take 0 to {last}"):
         plan_picture.record(planning, played(planning, last + 1), last + 1)
 
 
-def test_replanning_shares_the_model_and_leaves_the_agent_as_it_was(agent):
+def test_another_planner_shares_the_model_and_leaves_the_agent_as_it_was(agent):
     before = {name: x.clone() for name, x in agent.state_dict().items()}
     actor, config = agent.actor, agent.config
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     result = played(planning)
     plan_picture.record(planning, result, MOMENT)
     assert (agent.actor, agent.config) == (actor, config)
@@ -128,14 +128,14 @@ def test_replanning_shares_the_model_and_leaves_the_agent_as_it_was(agent):
 def test_the_value_is_the_learners(folder, agent):
     value = load_value(folder, agent)
     saved = checkpoint.newest(folder / "checkpoints")["learner"]
-    found = value.state_dict()
-    assert found
-    assert all(torch.equal(x, saved[f"value.{name}"]) for name, x in found.items())
+    weights = value.state_dict()
+    assert weights
+    assert all(torch.equal(x, saved[f"value.{name}"]) for name, x in weights.items())
 
 
 def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     value = load_value(folder, agent)
-    planning = reverie.replan(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
     result = played(planning)
     plans = plan_picture.record(planning, result, MOMENT)
     state, alive, total = result.moment.belief, 1.0, 0.0
@@ -143,8 +143,8 @@ def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     for action in plans.executed_action:
         state = agent.model.dynamics.predict(state, torch.from_numpy(action)[None], None)
         features = agent.model.dynamics.features(state)
-        total += alive * heads["reward"].predict(features).item()
-        alive *= heads["continuation"].predict(features).item() if "continuation" in heads else 1.0
+        total += alive * heads["reward"].predict_reward(features).item()
+        alive *= heads["continuation"].predict_continuation(features).item() if "continuation" in heads else 1.0
     total += alive * value(features).item()
     assert plans.executed_score == pytest.approx(total / heads["reward"].scale, rel=1e-3)
 
@@ -160,7 +160,7 @@ def test_discrete_actions_cannot_be_planned():
     seen = spec(16, discrete=True)
     discrete = agents.build(AgentConfig(seen, model_config(), behavior_config().actor, EnvConfig()))
     with pytest.raises(UserError, match="search among continuous actions"):
-        reverie.replan(discrete, PlanningConfig(ICEM))
+        reverie.with_planner(discrete, PlanningConfig(ICEM))
 
 
 def test_a_policy_weighs_nothing(agent):
@@ -176,16 +176,16 @@ def test_without_images_the_rewards_are_drawn(blind, tmp_path):
         left = {name: part for name, part in config.signals.items() if name != "reconstruction"}
         config = replace(config, signals=left, weights=dict.fromkeys(left, 1.0))
     agent = agents.build(AgentConfig(seen, config, behavior_config().actor, EnvConfig()))
-    planning = reverie.replan(agent, PlanningConfig(ICEM))
+    planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     batch = random_batch(seen, batch=1)
     obs = [{name: x[0, t].numpy() for name, x in batch.obs.items()} for t in range(3)]
     carry, action = planning.act(None, obs[0])
     steps = [Step(obs[t], float(t), t == 0, t == 2, False) for t in range(3)]
     moment = Moment(0, tree.detach(carry.belief), planning.actor.initial(1))
-    found = plan_picture.record(
+    plans = plan_picture.record(
         planning, Evaluation([3.0], [2], None, [Episode(0, steps, [action, action])], moment), 0
     )
-    assert found.real_frames is None
-    assert found.real_reward.tolist() == [1.0, 2.0]
-    np.testing.assert_array_equal(found.executed_action[0], action)
-    assert cv2.imread(str(plan_picture.draw(tmp_path / "plans.png", found, "title"))).std() > 0
+    assert plans.real_frames is None
+    assert plans.real_reward.tolist() == [1.0, 2.0]
+    np.testing.assert_array_equal(plans.executed_action[0], action)
+    assert cv2.imread(str(plan_picture.draw(tmp_path / "plans.png", plans, "title"))).std() > 0

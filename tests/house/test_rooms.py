@@ -33,6 +33,11 @@ def house():
     return module
 
 
+@pytest.fixture(scope="module")
+def imports(house):
+    return house.imports(ROOT)
+
+
 def room(module: str) -> str:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (ROOT / "reverie" / parts[1]).is_dir() else "(root)"
@@ -42,24 +47,24 @@ def rank(name: str) -> int:
     return next(number for number, rooms in enumerate(ORDER) if name in rooms)
 
 
-def test_every_room_has_a_place(house):
-    rooms = {room(module) for module in house.imports(ROOT)}
+def test_every_room_has_a_place(imports):
+    rooms = {room(module) for module in imports}
     assert rooms == {name for rooms in ORDER for name in rooms}
 
 
-def test_arrows_point_down(house):
+def test_arrows_point_down(imports):
     faces = {"reverie", "reverie.__main__"}  # the public surface names everything, and is imported by nobody
     wrong = [
         f"{source} imports {target}"
-        for source, targets in house.imports(ROOT).items()
+        for source, targets in imports.items()
         for target in sorted(targets)
         if source not in faces and room(source) != room(target) and rank(room(source)) >= rank(room(target))
     ]
     assert wrong == []
 
 
-def test_no_circle(house):
-    assert house.circles(house.imports(ROOT)) == []
+def test_no_circle(house, imports):
+    assert house.circles(imports) == []
 
 
 def test_circles_are_seen(house):

@@ -62,7 +62,7 @@ def test_a_reading_list_is_five_files_that_compute_the_method(name):
     assert len(set(files)) == 5
     assert all((ROOT / file).is_file() for file in files)
     models = {"reverie/models/world_model.py", "reverie/models/generative.py"}
-    assert files[0] == recipes.RECIPES[name].replace(".", "/") + ".py"
+    assert files[0] == f"reverie/recipes/{recipes.RECIPES[name][0]}.py"
     assert models & set(files)
     assert "reverie/runs/update.py" in files
     assert sum(len((ROOT / file).read_text().splitlines()) for file in files) < 900
@@ -107,8 +107,8 @@ def test_published_protocol_of_each_family(env_id, expected):
     ],
 )
 def test_online_preset_fits_the_images(size, env_id, network, image_size):
-    preset = online_preset(size, env_id)
-    assert (preset.network, preset.env.image_size) == (network, image_size)
+    name, run = online_preset(size, env_id)
+    assert (name, run.env.image_size) == (network, image_size)
 
 
 def test_unknown_names_are_one_sentence():

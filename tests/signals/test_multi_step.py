@@ -84,5 +84,5 @@ def test_no_valid_prediction_is_no_loss():
 
 @pytest.mark.parametrize("config", [LatentPredictionConfig, ContrastiveConfig])
 def test_a_prediction_goes_somewhere(config):
-    with pytest.raises(UserError, match=r"steps is 0: it must be 1 or more"):
+    with pytest.raises(UserError, match=r"`steps` of \w+ is 0: it must be 1 or more"):
         config(steps=0)

@@ -20,9 +20,9 @@ def test_only_the_dynamics_differ(world):
 def test_the_tiny_study_runs(run_tiny):
     numbers, _ = run_tiny("dynamics")
     for world in WORLDS:
-        for name in MODELS:
-            result = numbers[world][name]
+        for name, result in numbers[world].items():
             assert ("bound" in result) == (name in ("RSSM", "SSM"))
             steps = LENGTH[world] - CONTEXT[world]
             assert len(result["open_loop_image_error"]) == len(result["open_loop_reward_error"]) == steps
+    assert {name for world in WORLDS for name in numbers[world]} == set(MODELS)
     assert len(numbers["curtain"]["RSSM"]["excess_nll"]) == LANDING

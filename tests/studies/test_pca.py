@@ -33,10 +33,10 @@ def test_the_solution_recovers_what_made_the_data():
     weight = torch.randn(6, 2, generator=generator, dtype=torch.float64)
     z = torch.randn(200_000, 2, generator=generator, dtype=torch.float64)
     noise = torch.randn(200_000, 6, generator=generator, dtype=torch.float64)
-    found = pca.solve(z @ weight.T + 0.5 * noise + 3, 2)
-    torch.testing.assert_close(found.weight @ found.weight.T, weight @ weight.T, atol=0.05, rtol=0.02)
-    assert found.variance.item() == pytest.approx(0.25, rel=0.02)
-    torch.testing.assert_close(found.mean, torch.full((6,), 3.0, dtype=torch.float64), atol=0.02, rtol=0)
+    solution = pca.solve(z @ weight.T + 0.5 * noise + 3, 2)
+    torch.testing.assert_close(solution.weight @ solution.weight.T, weight @ weight.T, atol=0.05, rtol=0.02)
+    assert solution.variance.item() == pytest.approx(0.25, rel=0.02)
+    torch.testing.assert_close(solution.mean, torch.full((6,), 3.0, dtype=torch.float64), atol=0.02, rtol=0)
 
 
 def test_no_other_model_has_a_higher_likelihood(digits):
@@ -57,8 +57,8 @@ def test_at_the_optimum_of_a_linear_model_the_bound_is_the_likelihood(digits):
     exact = solution.log_prob(x.double())
     noise = torch.randn(4, len(x), 1, 5, generator=torch.Generator().manual_seed(0))
     for sample in noise:
-        found = model.evidence(digits, sample[None])[:, 0].double()
-        torch.testing.assert_close(found, exact, atol=1e-3, rtol=0)
+        bound = model.evidence(digits, sample[None])[:, 0].double()
+        torch.testing.assert_close(bound, exact, atol=1e-3, rtol=0)
     torch.testing.assert_close(pca.exact_log_prob(model, x), exact, atol=1e-3, rtol=0)
     torch.testing.assert_close(exact, independent(solution, x), atol=1e-9, rtol=0)
 
@@ -72,9 +72,9 @@ def independent(solution: pca.PCA, x: torch.Tensor) -> torch.Tensor:
 def test_the_bound_of_any_other_model_is_below(digits):
     model = linear(5)
     model.calibrate(digits)
-    found = linear_gaussian(model, digits)
-    assert found["learned_bound"] < found["learned_exact"] < found["best_exact"]
-    assert found["best_bound"] == pytest.approx(found["best_exact"], abs=1e-3)
+    nats = linear_gaussian(model, digits)
+    assert nats["learned_bound"] < nats["learned_exact"] < nats["best_exact"]
+    assert nats["best_bound"] == pytest.approx(nats["best_exact"], abs=1e-3)
 
 
 def test_a_model_that_is_not_linear_is_refused():

@@ -52,7 +52,7 @@ def test_the_simulators_gradient():
     assert torch.autograd.gradcheck(total, action)
 
 
-@pytest.mark.parametrize("size", ["tiny", "laptop"])
+@pytest.mark.parametrize("size", ["tiny", pytest.param("laptop", marks=pytest.mark.slow)])
 def test_evaluations_are_the_candidates_that_are_scored(size):
     """Counted at the model's own score, in a decision of an agent."""
     truth = true_agent(ENV)
@@ -75,16 +75,16 @@ def test_evaluations_are_the_candidates_that_are_scored(size):
 
 
 def test_the_budgets_by_hand():
-    found = {}
+    budgets = {}
     for one in contenders("laptop"):
         assert one.config.planner.horizon == 12
         assert one.config.warm_start == (one.family != PLANET)
-        found.setdefault(one.family, []).append((one.evaluations, one.gradient_evaluations))
-    assert found[PLANET][-1] == (1000 * 10, 0)
-    assert found["iCEM"][1] == (64 + 51 + 41 + 3 * 3 + 1, 0)
-    assert found["gradient"][1] == (8 * 16, 8 * 16)
-    assert found["random shooting"][0] == (31 + 1, 0)
-    assert found["CEM + gradient"][0] == (10 * 3 + 6, 6)
+        budgets.setdefault(one.family, []).append((one.evaluations, one.gradient_evaluations))
+    assert budgets[PLANET][-1] == (1000 * 10, 0)
+    assert budgets["iCEM"][1] == (64 + 51 + 41 + 3 * 3 + 1, 0)
+    assert budgets["gradient"][1] == (8 * 16, 8 * 16)
+    assert budgets["random shooting"][0] == (31 + 1, 0)
+    assert budgets["CEM + gradient"][0] == (10 * 3 + 6, 6)
 
 
 def test_scores_in_chunks_are_the_same(monkeypatch):
@@ -96,6 +96,7 @@ def test_scores_in_chunks_are_the_same(monkeypatch):
     torch.testing.assert_close(in_chunks(agent.actor.score)(belief)(action), whole)
 
 
+@pytest.mark.slow
 def test_the_simulator_predicts_exactly_and_a_planner_swings_up():
     truth = true_agent(replace(ENV, time_limit=120))
     episodes, carries = play(truth, truth.config.env, 2, seed=0)
@@ -103,23 +104,23 @@ def test_the_simulator_predicts_exactly_and_a_planner_swings_up():
     assert all(step.reward > -0.1 for episode in episodes for step in episode.steps[-5:])
     moments = trials.moments_of(episodes, carries, (3, 10))
     torch.testing.assert_close(moments.truth.theta_dot, moments.beliefs[-1].theta_dot)
-    found = predicted_vs_actual(truth, truth, moments, seed=0)
-    assert found.overestimation == pytest.approx(0, abs=1e-5)
+    plans = predicted_vs_actual(truth, truth, moments, seed=0)
+    assert plans["overestimation"] == pytest.approx(0, abs=1e-5)
 
 
 def test_the_chosen_plan_is_the_one_executed():
     """From hanging still, the executed plan returns more than doing nothing."""
     truth = true_agent(ENV)
     still = PendulumState(torch.full((2,), torch.pi), torch.zeros(2), torch.zeros(2))
-    found = predicted_vs_actual(truth, truth, Moments([still], still), seed=0)
+    plans = predicted_vs_actual(truth, truth, Moments([still], still), seed=0)
     nothing = imagine(Pendulum(2), still, torch.zeros(2, 12, 1), None).reward.sum() / 2
-    assert found.actual > float(nothing)
+    assert plans["actual"] > float(nothing)
 
 
 def test_means_over_moments_by_hand():
-    found = over_moments(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 2.0, 1.0]))
-    assert (found.predicted, found.actual, found.overestimation) == pytest.approx((2, 1, 1))
-    assert found.error == pytest.approx(1 / 3**0.5)
+    plans = over_moments(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 2.0, 1.0]))
+    expected = {"predicted": 2, "actual": 1, "overestimation": 1, "error": 1 / 3**0.5}
+    assert plans == pytest.approx(expected)
 
 
 def row(family: str, evaluations: int, mean: float) -> dict:

@@ -49,7 +49,7 @@ def test_tables():
     rows = learners(NUMBERS).splitlines()
     assert rows[2] == "| gradients through the model | 2 | 2 | 4 | 0, 0 | 2, 30 | 1, 1 |"
     assert rows[4] == "| evolution strategies | 2 | 2 | 4 | -60, -120 | 4,000, hidden by the noise | 1, 1 |"
-    assert rows[5] == "| the same by real episodes, seed 0 | 2 | 10,000 real frames | 4 | -70 |  |  |"
+    assert rows[5] == "| evolution strategies by real episodes, seed 0 | 2 | 10,000 real frames | 4 | -70 |  |  |"
 
 
 def test_all_start_from_the_same_policy_and_imagine_as_much():

@@ -36,8 +36,8 @@ def test_the_pole_is_held_and_disturbed(episodes):
 
 def test_the_true_model_ranks_all_plans(episodes):
     result = ranking.ranking_accuracy(TrueModel(2), episodes, ENV, num_samples=0, moments=10, seed=0)
-    assert result.correlation == pytest.approx(1.0, abs=1e-5)
-    assert result.overestimation == pytest.approx(0.0, abs=1e-3)
+    assert result["correlation"] == pytest.approx(1.0, abs=1e-5)
+    assert result["overestimation"] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_wrong_models_overestimate_or_misrank(episodes):
@@ -56,11 +56,11 @@ def test_wrong_models_overestimate_or_misrank(episodes):
     model = TrueModel(2)
     model.signals["reward"] = Optimist()
     result = ranking.ranking_accuracy(model, episodes, ENV, num_samples=0, moments=10, seed=0)
-    assert result.correlation == pytest.approx(1.0, abs=1e-5)
-    assert result.overestimation == pytest.approx(2.0 * ranking.HORIZON, rel=1e-4)
+    assert result["correlation"] == pytest.approx(1.0, abs=1e-5)
+    assert result["overestimation"] == pytest.approx(2.0 * ranking.HORIZON, rel=1e-4)
     model.signals["reward"] = Inverted()
     result = ranking.ranking_accuracy(model, episodes, ENV, num_samples=0, moments=10, seed=0)
-    assert result.correlation == pytest.approx(-1.0, abs=1e-5)
+    assert result["correlation"] == pytest.approx(-1.0, abs=1e-5)
 
 
 def test_correlation_of_rows():

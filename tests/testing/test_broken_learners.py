@@ -173,7 +173,7 @@ class Rows:
     def sample(self, batch, length):
         return replace(random_batch(small_spec(), batch, length), **self.changed)
 
-    def in_order(self, length, most):
+    def sequential(self, length, most):
         return self.sample(4, length)
 
 

@@ -39,12 +39,7 @@ def imagine(arguments: Namespace, _: Texts) -> int:
     from reverie.runs.evaluation import imagine
 
     imagination = imagine(
-        folder,
-        arguments.context,
-        arguments.horizon,
-        out=arguments.out,
-        seed=arguments.seed,
-        device=arguments.device,
+        folder, arguments.context, arguments.horizon, out=arguments.out, seed=arguments.seed, device=arguments.device
     )
     print_paths(imagination.files)
     return 0
