@@ -30,7 +30,7 @@ from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
 from reverie.runs.collapse import CollapseDetector
 from reverie.runs.config import RunConfig
-from reverie.runs.logger import Axis, Logger
+from reverie.runs.logger import Axis, Logger, Moment
 from reverie.runs.update import Update, UpdateNoise
 from reverie.types import Batch, Metrics
 
@@ -60,6 +60,11 @@ class Clock:
     updates: int = 0
     reported: int = 0
     """The `progress_count` of the latest reports: the log, evaluations and checkpoints."""
+
+    @property
+    def moment(self) -> Moment:
+        """The present, for a line of the log."""
+        return {"frames": self.frames, "decisions": self.decisions, "updates": self.updates}
 
 
 class RunningMean:

@@ -20,17 +20,16 @@ from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
-from reverie.evaluation import films, open_loop, plan_picture
+from reverie.evaluation import open_loop, plan_picture, returns
 from reverie.evaluation.goals import goal_environment, image_distances
-from reverie.evaluation.imagination import FPS, HORIZON, imagine_episode
+from reverie.evaluation.imagination import HORIZON, imagine_episode
 from reverie.evaluation.open_loop import OpenLoop
-from reverie.evaluation.returns import evaluate as play
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import RewardAndValueConfig
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.online import load_value
-from reverie.runs.results import Results, mean_return, pursue_goals, return_values, write_json
+from reverie.runs.results import Results, play, pursue_goals, write_json
 from reverie.spaces import EnvSpec
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -111,7 +110,7 @@ def imagine(
     The pictures go to the folder `out`, by default the run's; an `Agent` without `out` draws none.
     """
     agent, folder = (run, None) if isinstance(run, Agent) else (load(run, device), Path(run))
-    episode = play(agent, environment_of(agent, env), 1, seed).episodes[0]
+    episode = returns.evaluate(agent, environment_of(agent, env), 1, seed).episodes[0]
     loop = imagine_episode(agent, episode, context, horizon)
     place = Path(out) if out is not None else folder
     if place is None:
@@ -205,15 +204,12 @@ def _play(
 ) -> Results:
     if moment is not None:
         plan_picture.planning_actor(agent)
-    evaluation = play(agent, config, episodes, seed, video is not None, moment)
-    values, files = return_values(evaluation, config, seed), dict[str, Path]()
-    sentences = [
-        *(
-            f"episode {number}: return {value:.1f} in {length} frames"
-            for number, (value, length) in enumerate(zip(evaluation.returns, evaluation.lengths_frames))
-        ),
-        mean_return(evaluation.returns, config),
-    ]
+    played = play(agent, config, episodes, seed, None if video is None else Path(video), moment)
+    evaluation, values, files = played.evaluation, dict(played.values), dict(played.files)
+    assert evaluation is not None
+    lines = enumerate(zip(evaluation.returns, evaluation.lengths_frames))
+    sentences = [f"episode {number}: return {value:.1f} in {length} frames" for number, (value, length) in lines]
+    sentences += played.sentences
     if goal is not None:
         ((name, image),) = goal.items()
         values["goal_image"] = distances = image_distances(evaluation.episodes, name, image)
@@ -223,9 +219,6 @@ def _play(
         )
     picture = None if moment is None else plan_picture.record(agent, evaluation, moment)
     place = None if folder is None else new_folder(folder)
-    if evaluation.frames is not None and video is not None:
-        Path(video).parent.mkdir(parents=True, exist_ok=True)
-        files["film"] = films.write_video(Path(video), evaluation.frames, FPS)
     if picture is not None:
         path = Path(out) if out is not None else (place or Path(".")) / "plans.png"
         path.parent.mkdir(parents=True, exist_ok=True)

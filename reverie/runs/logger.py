@@ -18,7 +18,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,8 @@ from reverie.errors import UserError
 
 Kind = Literal["train", "episode", "evaluation", "timing", "alarm"]
 Axis = Literal["frames", "updates"]
+Moment = Mapping[Literal["frames", "decisions", "updates"], int]
+"""When in training: environment frames, decisions and updates so far."""
 _AXES = ("kind", "frames", "decisions", "updates")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -58,34 +60,23 @@ class Logger:
                 self._lines.truncate(resume_at)
 
     def write(
-        self,
-        kind: Kind,
-        frames: int,
-        decisions: int,
-        updates: int,
-        values: dict[str, float],
-        timing: dict[str, float] | None = None,
+        self, kind: Kind, moment: Moment, values: dict[str, float], timing: dict[str, float] | None = None
     ) -> None:
-        """Log scalars at a moment of training, counted in environment frames, decisions and updates.
-
-        `timing` (frames per second, seconds) becomes a line of kind `timing` after the first.
-        """
+        """Log scalars; `timing` (frames per second, seconds) becomes a line of kind `timing` after the first."""
         for line_kind, line_values in ((kind, values), ("timing", timing)):
             if not line_values:
                 continue
             if taken := set(_AXES) & set(line_values):
                 raise ValueError(f"{sorted(taken)} name the moment of training and cannot be values")
-            moment: dict[str, Any] = {"kind": line_kind, "frames": frames, "decisions": decisions, "updates": updates}
             numbers = {name: float(value) for name, value in line_values.items()}
-            self._append(moment | {name: _as_json(number) for name, number in numbers.items()})
+            self._append(line_kind, moment, {name: _as_json(number) for name, number in numbers.items()})
             scalars = {f"{line_kind}/{name}": number for name, number in numbers.items()}
             with _full_disk_is_a_user_error(self._path):
                 self._events.scalars(scalars, moment[self._axis])
 
-    def alarm(self, frames: int, decisions: int, updates: int, name: str, text: str) -> None:
+    def alarm(self, moment: Moment, name: str, text: str) -> None:
         """Log a warning: what has gone wrong, by a `name` for programs and a sentence for people."""
-        moment = {"kind": "alarm", "frames": frames, "decisions": decisions, "updates": updates}
-        self._append(moment | {"name": name, "text": text})
+        self._append("alarm", moment, {"name": name, "text": text})
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
         """Show a picture in TensorBoard. `image`: (H, W, channels) uint8."""
@@ -117,8 +108,8 @@ class Logger:
     def _events(self) -> "_Events":
         return _Events(self._path.parent / "tensorboard", self._purge_step)
 
-    def _append(self, line: dict[str, Any]) -> None:
-        text = (json.dumps(line, allow_nan=False) + "\n").encode()
+    def _append(self, kind: str, moment: Moment, values: dict[str, Any]) -> None:
+        text = (json.dumps({"kind": kind, **moment, **values}, allow_nan=False) + "\n").encode()
         with _full_disk_is_a_user_error(self._path):
             if self._lines.write(text) != len(text):
                 raise OSError(errno.ENOSPC, "only a part of the line could be written")

@@ -51,7 +51,7 @@ def train(
     Args:
         config: what a recipe returns (`reverie.recipe`), or one of your own.
         folder: new or empty; by default `runs/RECIPE-ENV-SEED`, with a number where that exists.
-        progress: show a progress bar; `auto` does so in a terminal or notebook, True elsewhere too, as lines.
+        progress: show a progress bar and the results; `auto` does so in a terminal or notebook, True elsewhere too.
         callbacks: functions of each `Progress`, or objects of `reverie.progress.Callback` for episodes, evaluations and
             checkpoints too.
         env: an environment instead of the config's: an id, an `EnvConfig`, or a class, factory or object of
@@ -66,7 +66,7 @@ def train(
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
     if evaluate:
-        summarize(run.folder)
+        session.summarize()
     return run.folder
 
 
@@ -99,7 +99,7 @@ def resume(
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
     if evaluate:
-        summarize(folder)
+        session.summarize()
     return folder
 
 
@@ -159,6 +159,7 @@ class Session:
         stack.callback(self.run.close)
         title = f"{config.recipe} on {config.world}, seed {config.seed}, in {self.run.folder}"
         display = stack.enter_context(open_display(title, self._show))
+        self.shown = display is not None
         self.report = Reporter(self.run, [*self._callbacks, *([display] if display else [])])
         self.stop = stack.enter_context(asked_to_stop())
         return self
@@ -194,6 +195,14 @@ class Session:
         self.check.check(batch, metrics)
         self.report.pace.record("update")
         self.report.progress()
+
+    def summarize(self) -> None:
+        """Measure and draw the finished run, and print its results where progress was shown."""
+        if self.shown:
+            print("evaluating ...", flush=True)
+        results = summarize(self.run.folder)
+        if self.shown:
+            print("\n".join(results.sentences), flush=True)
 
 
 def report_if_due(run: Run, report: Reporter, finished: bool) -> None:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from reverie.progress import Callback, Callbacks, OnProgress, Progress
 from reverie.runs.base import Run
-from reverie.runs.logger import Kind
 
 _RECENT_RETURNS, _SECONDS_BETWEEN = 10, 0.25
 
@@ -73,7 +72,8 @@ class Reporter:
     def episode(self, undiscounted_return: float, decisions: int) -> None:
         """Log a training episode."""
         self.returns.append(undiscounted_return)
-        self._write("episode", {"return": undiscounted_return, "decisions_long": decisions})
+        values = {"return": undiscounted_return, "decisions_long": decisions}
+        self.run.logger.write("episode", self.run.clock.moment, values)
         self._show(lambda callback, progress: callback.on_episode(progress, undiscounted_return, decisions))
 
     def training(self) -> None:
@@ -83,13 +83,14 @@ class Reporter:
         self.values = values = self.run.running_mean.means()
         seconds = time.monotonic() - self.started
         speed = (self.run.progress[0] - self.started_at) / max(seconds, 1e-9)
-        self._write("train", values, {"seconds": seconds, f"{self.run.unit}_per_second": speed})
+        timing = {"seconds": seconds, f"{self.run.unit}_per_second": speed}
+        self.run.logger.write("train", self.run.clock.moment, values, timing)
         self.features({name.removeprefix("features/"): x for name, x in values.items() if name.startswith("features/")})
         self._show(lambda callback, progress: callback.on_train(progress, values))
 
     def evaluation(self, values: dict[str, float]) -> None:
         """Log an evaluation."""
-        self._write("evaluation", values)
+        self.run.logger.write("evaluation", self.run.clock.moment, values)
         self.latest_evaluation = values.get("return", self.latest_evaluation)
         self._show(lambda callback, progress: callback.on_evaluation(progress, values))
 
@@ -102,7 +103,7 @@ class Reporter:
         clock = self.run.clock
         warnings = self.run.collapse_detector.read(clock.updates, values, size)
         for kind, text in warnings.items():
-            self.run.logger.alarm(clock.frames, clock.decisions, clock.updates, kind, text)
+            self.run.logger.alarm(clock.moment, kind, text)
         if warnings:
             self._show()
 
@@ -110,10 +111,6 @@ class Reporter:
         """Show how far the run is, a few times a second at most."""
         if self.callbacks and time.monotonic() - self.shown > _SECONDS_BETWEEN:
             self._show(message=message)
-
-    def _write(self, kind: Kind, values: dict[str, float], timing: dict[str, float] | None = None) -> None:
-        clock = self.run.clock
-        self.run.logger.write(kind, clock.frames, clock.decisions, clock.updates, values, timing)
 
     def _show(self, event: Callable[[Callback, Progress], None] | None = None, message: str | None = None) -> None:
         """Call `on_progress` of every callback, then `event` with it."""

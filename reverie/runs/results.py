@@ -81,23 +81,28 @@ def write_json(path: Path, values: dict[str, Any]) -> Path:
 
 def _of_agent(folder: Path, config: OnlineConfig) -> Results:
     agent = load(folder, config.device)
-    evaluation = evaluate(agent, config.env, config.evaluation.final_episodes, config.seed, film=True)
-    values = return_values(evaluation, config.env, config.seed)
+    played = play(agent, config.env, config.evaluation.final_episodes, config.seed, folder / "evaluation.mp4")
+    assert played.evaluation is not None
     files = {
-        "evaluation": write_json(folder / "evaluation.json", values),
-        "curve": draw_curve(folder, config, evaluation),
+        "evaluation": write_json(folder / "evaluation.json", played.values),
+        "curve": draw_curve(folder, config, played.mean),
+        **played.files,
     }
-    if evaluation.frames is not None:
-        files["film"] = films.write_video(folder / "evaluation.mp4", evaluation.frames, FPS)
-    longest = max(evaluation.episodes, key=lambda episode: len(episode.steps))
+    longest = max(played.evaluation.episodes, key=lambda episode: len(episode.steps))
     with suppress(UserError):  # a world model may do without decoded images, and has no imagination to draw then
         files |= open_loop.draw(folder, imagine_episode(agent, longest))
-    return Results(values, files, [mean_return(evaluation.returns, config.env)], evaluation)
+    return replace(played, files=files)
 
 
-def return_values(evaluation: Evaluation, env: EnvConfig, seed: int) -> dict[str, Any]:
-    """The numbers of an evaluation: undiscounted returns, lengths in frames, mean, deviation, environment."""
-    mean = float(np.mean(evaluation.returns))
+def play(
+    agent: Agent, env: EnvConfig, episodes: int, seed: int, video: Path | None = None, moment: int | None = None
+) -> Results:
+    """Play episodes; `video` is the file for a film of the first one, `moment` as in `evaluation.returns.evaluate`.
+
+    Values: undiscounted returns, lengths in frames, mean, standard deviation, environment and seed.
+    """
+    evaluation = evaluate(agent, env, episodes, seed, video is not None, moment)
+    mean, files = float(np.mean(evaluation.returns)), dict[str, Path]()
     values: dict[str, Any] = {
         "returns": evaluation.returns,
         "lengths_frames": evaluation.lengths_frames,
@@ -108,8 +113,12 @@ def return_values(evaluation: Evaluation, env: EnvConfig, seed: int) -> dict[str
     }
     if env.kwargs:
         values["kwargs"] = list(env.kwargs)
-    human = normalized(env, mean)
-    return values if human is None else values | {"human_normalized": human}
+    if (human := normalized(env, mean)) is not None:
+        values["human_normalized"] = human
+    if video is not None and evaluation.frames is not None:
+        video.parent.mkdir(parents=True, exist_ok=True)
+        files["film"] = films.write_video(video, evaluation.frames, FPS)
+    return Results(values, files, [mean_return(evaluation.returns, env)], evaluation)
 
 
 def mean_return(returns: list[float], env: EnvConfig) -> str:
@@ -122,13 +131,13 @@ def mean_return(returns: list[float], env: EnvConfig) -> str:
     return f"mean return of {episodes}: {mean:.1f}{deviation}{beside}"
 
 
-def draw_curve(folder: Path, config: OnlineConfig, final: Evaluation) -> Path:
-    """`curve.png`: returns of training and evaluation episodes against environment frames."""
+def draw_curve(folder: Path, config: OnlineConfig, final: float) -> Path:
+    """`curve.png`: returns of training and evaluation episodes against environment frames, `final` the last."""
     points = {
         "training episodes": [(line["frames"], line["return"]) for line in read_metrics(folder, "episode")],
         "evaluation": [(line["frames"], line["return"]) for line in read_metrics(folder, "evaluation")],
     }
-    points["evaluation"].append((config.training.frames, float(np.mean(final.returns))))
+    points["evaluation"].append((config.training.frames, final))
     title = f"{config.recipe} on {config.env.id}, seed {config.seed}"
     return figures.plot(folder / "curve.png", points, figures.Style(title, "environment frames", "episode return"))
 

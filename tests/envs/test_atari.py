@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reverie.cli.commands.given import mean_return
 
 from reverie.cli import main
-from reverie.cli.commands.given import mean_return
 from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
 from reverie.errors import UserError
 from reverie.evaluation.human_scores import SCORES, normalized

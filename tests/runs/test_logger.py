@@ -9,7 +9,7 @@ from reverie.runs.logger import Logger, read_metrics
 
 
 def log(logger, frames, kind="train", timing=None, **values):
-    logger.write(kind, frames, frames // 2, frames // 10, values, timing)
+    logger.write(kind, {"frames": frames, "decisions": frames // 2, "updates": frames // 10}, values, timing)
 
 
 def events(folder):
@@ -109,7 +109,7 @@ def test_another_error_of_the_system_is_not_hidden(tmp_path):
 
 def test_a_value_cannot_take_the_name_of_a_moment(tmp_path):
     with Logger(tmp_path) as logger, pytest.raises(ValueError, match="frames"):
-        logger.write("train", 1, 1, 1, {"frames": 1.0})
+        logger.write("train", {"frames": 1, "decisions": 1, "updates": 1}, {"frames": 1.0})
 
 
 def test_a_line_still_being_written_is_left_out(tmp_path):

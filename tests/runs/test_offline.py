@@ -102,6 +102,7 @@ def test_it_learns(tmp_path):
     assert all(path.exists() for path in paths.values())
 
 
+@pytest.mark.slow
 def test_the_data_are_recorded_once(tmp_path):
     folder = reverie.train(fork(), tmp_path / "run", evaluate=False)
     chunks = sorted(path.relative_to(folder) for path in (folder / "replay").rglob("*.safetensors"))
@@ -173,6 +174,7 @@ def test_warns_of_posterior_collapse(tmp_path, capsys):
     assert generation.warning({"active_units": 2.0, "units": 16.0}) is None
 
 
+@pytest.mark.slow
 def test_samples_and_the_manifold(tmp_path, capsys):
     from PIL import Image
 
@@ -247,6 +249,7 @@ def test_a_world_model_is_fitted_and_measured(tmp_path, capsys):
     assert "holds no generative model" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another_runs_weights(tmp_path):
     """The lecture's two stages: an encoder alone, then encoder and forward model; what is not shared is new."""
     tiny = reverie.recipe("contrastive", "tiny", "worlds:Slide-v0")

@@ -105,6 +105,15 @@ def test_resuming_and_evaluating_in_the_class(trained):
 
 
 @pytest.mark.slow
+def test_results_are_printed_where_progress_is_shown(trained, capsys):
+    folder, _, _ = trained
+    reverie.resume(folder, env=worlds.Slide)
+    assert capsys.readouterr().out == ""
+    reverie.resume(folder, env=worlds.Slide, progress=True)
+    assert "mean return of 2 episodes" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_imagination_without_a_folder(trained):
     folder, _, _ = trained
     imagined = imagine(reverie.load(folder), context=2, horizon=3)
@@ -182,7 +191,7 @@ def test_a_model_towards_an_image(tmp_path, capsys):
         assert sentence in error
         assert len(error.splitlines()) == 1
     with pytest.raises(UserError, match=r"give one \(height, width, 3\) of uint8"):
-        evaluate(folder, 1, goal=np.zeros((3, 3), np.uint8))
+        evaluate(folder, 1, goal=np.zeros((9, 9, 1), np.uint8))
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", CartPoleEnv, lambda: CartPoleEnv(render_mode="rgb_array")])

@@ -82,6 +82,7 @@ def test_an_update_never_reads_a_value(discrete, method):
 
 @everywhere
 @pytest.mark.parametrize("discrete", [False, True])
+@pytest.mark.slow
 def test_an_update_runs_on_tensors_that_have_no_values(discrete, method):
     """Nor can `.tolist()`, `.numpy()` and the like be hidden in it, which no operator shows."""
     setting, mode = Setting(discrete, method=method), FakeTensorMode()
