@@ -115,13 +115,13 @@ def dm_control_as_shipped(name: str, *, every_frame: bool) -> Contestant:
 
 
 def contestants() -> list[Contestant]:
-    found = [ours("pendulum", EnvConfig("Pendulum-v1", image_size=SIZE)), gymnasium_as_shipped()]
+    field = [ours("pendulum", EnvConfig("Pendulum-v1", image_size=SIZE)), gymnasium_as_shipped()]
     for name in TASKS:
         task = PUBLISHED_TASKS[name]
         for rendering in ("stock", "fast"):
-            found.append(ours(name, EnvConfig(task.id, rendering=rendering, repeat=task.repeat, image_size=SIZE)))
-        found += [dm_control_as_shipped(name, every_frame=every_frame) for every_frame in (False, True)]
-    return found + [deformable(name) for name in DEFORMABLE]
+            field.append(ours(name, EnvConfig(task.id, rendering=rendering, repeat=task.repeat, image_size=SIZE)))
+        field += [dm_control_as_shipped(name, every_frame=every_frame) for every_frame in (False, True)]
+    return field + [deformable(name) for name in DEFORMABLE]
 
 
 def measure(rounds: int, decisions: int) -> list[dict]:
@@ -252,12 +252,14 @@ def draw_deformables(folder: Path, columns: int = 6, size: int = 160) -> None:
 
 def endure(actions: int = 10_000, in_a_corner: int = 1_000) -> dict:
     """How far anything got out of shape, and how often MuJoCo warned, in changing physics and in every extreme one."""
-    found = {name: changing(kind, actions) | {"corners": corners(kind, in_a_corner)} for name, kind in things().items()}
+    results = {
+        name: changing(kind, actions) | {"corners": corners(kind, in_a_corner)} for name, kind in things().items()
+    }
     return {
         "command": "python bench/envs.py --endurance",
         "actions": actions,
         "actions_in_a_corner": in_a_corner,
-    } | found
+    } | results
 
 
 def things() -> dict[str, type]:
@@ -320,8 +322,8 @@ def changing(kind: type, actions: int) -> dict:
         deviations.append([np.abs(length - 1).max(), np.sqrt(np.square(length - 1).mean()), abs(length.mean() - 1)])
     spent = (time.process_time() - begin) / actions * 1000
     farthest = float(max(strays))
-    told = f"{actions} actions, {spent:.1f} ms each, {failures} failures, {farthest:.4f} m from the middle"
-    print(f"{kind.__name__}: {told}", flush=True)
+    summary = f"{actions} actions, {spent:.1f} ms each, {failures} failures, {farthest:.4f} m from the middle"
+    print(f"{kind.__name__}: {summary}", flush=True)
     shape = {}
     for what, column in zip(("of one edge", "root mean square", "of the mean edge"), np.array(deviations).T):
         half, most, worst = map(float, np.quantile(column, [0.5, 0.99, 1]))
@@ -354,8 +356,8 @@ def main() -> None:
         draw_deformables(ROOT / "docs" / "images")
         return
     if arguments.endurance:
-        found = endure()
-        (ROOT / "bench" / "results" / "endurance.json").write_text(json.dumps(found, indent=1) + "\n")
+        results = endure()
+        (ROOT / "bench" / "results" / "endurance.json").write_text(json.dumps(results, indent=1) + "\n")
         return
     description = machine()
     rows = measure(arguments.rounds, arguments.decisions)
@@ -364,7 +366,7 @@ def main() -> None:
     target = ROOT / "bench" / "results" / "envs.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(asdict(result), indent=1) + "\n")
-    columns = [name for name, found in rows[0].items() if isinstance(found, float)]
+    columns = [name for name, value in rows[0].items() if isinstance(value, float)]
     print(f"{'':46}" + "".join(f"{name.replace('_', ' '):>38}" for name in columns))
     for row in rows:
         print(f"{row['world']:18}{row['how']:28}" + "".join(f"{row.get(name, '-'):>38}" for name in columns))

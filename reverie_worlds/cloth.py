@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.errors import UserError
 from reverie_worlds.deformable import IMAGE, TABLE, Deformable
 from reverie_worlds.drawing import Canvas, Look, lit
 
@@ -78,7 +77,7 @@ class Cloth(Deformable):
     def place(self, name: str, rng: np.random.Generator) -> None:
         if name == "flat":
             self._lay(GRID)
-        elif name == "random":
+        else:
             angle = rng.uniform(-np.pi, np.pi)
             turned = GRID @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
             room = EDGE - np.abs(turned).max(0)
@@ -87,8 +86,6 @@ class Cloth(Deformable):
                 way, length = rng.uniform(-np.pi, np.pi), rng.uniform(0.05, 0.2)
                 lifted = np.array([length * np.cos(way), length * np.sin(way), rng.uniform(0.03, 0.1)])
                 self.drag(int(rng.integers(PARTICLES)), lifted)
-        else:
-            raise UserError(f"There is no goal '{name}' here: take {', '.join(self.GOALS)}.")
 
     def _lay(self, places: Float[np.ndarray, "n 2"]) -> None:
         """Put the particles on the table at these places, at rest."""

@@ -84,9 +84,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         randomize: str = "none",
         render_size: int = 480,
     ) -> None:
-        goal = str(goal)  # 45 comes as a number from the command line
-        if goal not in self.GOALS:
-            raise UserError(f"There is no goal '{goal}' here.{nearest(goal, self.GOALS)} Take {', '.join(self.GOALS)}.")
+        goal = self.check_goal(str(goal))  # 45 comes as a number from the command line
         if randomize not in RANDOMIZE:
             raise UserError(f"`randomize` is '{randomize}': take none, trajectory or step.")
         self.render_mode, self.goal_name, self.randomize, self.render_size = render_mode, goal, randomize, render_size
@@ -113,6 +111,12 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         """Called after every pull of an action, for videos."""
         self.set_domain(None)
 
+    def check_goal(self, name: str) -> str:
+        """Return the name. UserError unless it is one of `GOALS`."""
+        if name not in self.GOALS:
+            raise UserError(f"There is no goal '{name}' here.{nearest(name, self.GOALS)} Take {', '.join(self.GOALS)}.")
+        return name
+
     # ---- what a subclass defines
 
     @abstractmethod
@@ -131,7 +135,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     @abstractmethod
     def place(self, name: str, rng: np.random.Generator) -> None:
-        """Lay the object down at rest in the shape of the goal `name`. Episodes start from "random"."""
+        """Lay the object down at rest in the shape `name`, one of `GOALS`. Episodes start from "random"."""
 
     @abstractmethod
     def drag(self, point: int, displacement: Float[np.ndarray, " c"]) -> None:
@@ -168,7 +172,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """`options` may name another `goal` for this episode."""
         super().reset(seed=seed)
-        goal = (options or {}).get("goal", self.goal_name)
+        goal = self.check_goal((options or {}).get("goal", self.goal_name))
         self.set_domain(None if self.randomize == "none" else self.sample_domain())
         self.place(goal, self.np_random)
         self.goal_points = self.points

@@ -13,7 +13,6 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reverie.errors import UserError
 from reverie_worlds.deformable import IMAGE, TABLE, Deformable
 from reverie_worlds.drawing import Canvas, Look, lit
 
@@ -59,12 +58,10 @@ class Rope(Deformable):
     def place(self, name: str, rng: np.random.Generator) -> None:
         if name == "random":
             points, angles = _random_shape(rng)
-        elif name in ANGLES:
+        else:
             angles = np.full(SEGMENTS, np.deg2rad(ANGLES[name]))
             points = _chain(np.zeros(2), angles)
             points -= points.mean(0)
-        else:
-            raise UserError(f"There is no goal '{name}' here: take {', '.join(self.GOALS)}.")
         self.mujoco.mj_resetData(self.model, self.physics)
         self.physics.qpos[:] = [*points[0], angles[0], *np.diff(angles)]
         self.mujoco.mj_forward(self.model, self.physics)

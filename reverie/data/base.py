@@ -47,7 +47,7 @@ class RecordedConfig(Choice):
     """The family of recorded data."""
 
     def environment(self) -> EnvConfig | None:
-        """The environment that the data are of; None where it is not known, as for a robot's recordings."""
+        """The environment that the data are of; None for data from elsewhere, such as a robot's."""
         return None
 
     @property

@@ -4,15 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reverie.data.trajectories import Columns, Trajectory
 from reverie.envs.base import Obs, Step
 
 
 @dataclass
 class Episode:
-    """The columns of one episode so far, and the seed that it was reset with.
-
-    There is one action fewer than there are steps until the episode ends.
-    """
+    """One episode so far, and the seed that it was reset with. There is one action fewer than there are steps."""
 
     seed: int
     steps: list[Step] = field(default_factory=list)
@@ -27,19 +25,13 @@ class Episode:
         """The sum of rewards, in the environment's unit."""
         return float(sum(step.reward for step in self.steps))
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Arrays with leading axis T, by replay name; the action at the last step is zero."""
-        action = np.stack([*self.actions, np.zeros_like(self.actions[0])])
-        return {
-            **{f"obs/{key}": np.stack([step.obs[key] for step in self.steps]) for key in self.steps[0].obs},
-            "action": action.astype(np.float32),
-            "reward": np.array([step.reward for step in self.steps], np.float32),
-            "is_first": np.array([step.is_first for step in self.steps]),
-            "is_last": np.array([step.is_last for step in self.steps]),
-            "is_terminal": np.array([step.is_terminal for step in self.steps]),
-        }
+    def columns(self) -> Columns:
+        """Return a finished episode's columns."""
+        actions, rewards = np.stack(self.actions), np.array([step.reward for step in self.steps])
+        obs = stack_obs([step.obs for step in self.steps])
+        return Trajectory(obs, actions, rewards, self.steps[-1].is_terminal).columns(actions)
 
 
 def stack_obs(observations: list[Obs]) -> Obs:
-    """Observations of several environments as one, leading axis their number."""
+    """Return several observations as one, with their number as the leading axis."""
     return {key: np.stack([obs[key] for obs in observations]) for key in observations[0]}

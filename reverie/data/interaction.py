@@ -65,6 +65,6 @@ class Interaction:
             collector = Collector(environments, self.seed, stream)
             while part.total < part.capacity:
                 for episode in collector.step(lambda obs, is_first: random_actions(environments, generator)):
-                    columns = {name: torch.from_numpy(column) for name, column in episode.columns().items()}
-                    part.add({name: column[: part.capacity - part.total] for name, column in columns.items()})
+                    left = part.capacity - part.total
+                    part.add({name: column[:left] for name, column in episode.columns().items()})
                 report(f"recording random interaction: {part.total:,} of {part.capacity:,} decisions")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from reverie.data.collector import Collector, random_action, sampled_actions
+from reverie.data.trajectories import Columns
 from reverie.envs import EnvConfig, Environments, make_many
 from reverie.envs.base import own_samplers
 from reverie.envs.vector import MAX_DEATHS
@@ -21,9 +22,6 @@ from reverie.errors import UserError
 
 STREAM = 3
 """Of the collector's seeds; of the actions' it is one more."""
-
-Columns = dict[str, np.ndarray]
-"""A trajectory by replay name, leading axis T."""
 
 
 def available_cores() -> int:

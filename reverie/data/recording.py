@@ -14,7 +14,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from reverie import envs
@@ -23,8 +22,9 @@ from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
-from reverie.data.random_trajectories import Columns, random_trajectories
+from reverie.data.random_trajectories import random_trajectories
 from reverie.data.replay import chunks, write_chunk
+from reverie.data.trajectories import Columns
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 from reverie.files import remove_partial
@@ -103,8 +103,7 @@ def collect(
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
     with closing(random_trajectories(recorded, seed, first, workers)) as trajectories:
         for number, columns in enumerate(trajectories, start=first):
-            stretch = {name: torch.from_numpy(column) for name, column in columns.items()}
-            validation.check(stretch, manifest.spec, f"Trajectory {number} of {env.id}")
+            validation.check(columns, manifest.spec, f"Trajectory {number} of {env.id}")
             waiting["test" if validation.held_out(number, held_out) else "train"].append(columns)
             done += len(columns["reward"]) - 1
             if done >= transitions:
@@ -177,10 +176,9 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
             write_file(folder / "dataset.json", manifest)  # without it the chunks would be taken for something else
         for name, trajectories in waiting.items():
             if trajectories:
-                joined = {key: np.concatenate([each[key] for each in trajectories]) for key in trajectories[0]}
-                stretch = {key: torch.from_numpy(column) for key, column in joined.items()}
+                stretch = {key: torch.cat([each[key] for each in trajectories]) for key in trajectories[0]}
                 write_chunk(folder / name, parts[name].columns, stretch)
-                length = len(joined["reward"])
+                length = len(stretch["reward"])
                 parts[name] = Part(
                     parts[name].trajectories + len(trajectories),
                     parts[name].transitions + length - len(trajectories),

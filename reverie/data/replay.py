@@ -29,7 +29,7 @@ CHUNK = re.compile(r"(\d{12})-(\d{12})\.safetensors")
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """How many agent decisions are kept, and where."""
+    """How many agent decisions are stored, and where."""
 
     capacity: int = 500_000
     storage: Literal["host", "device"] = "host"
@@ -75,7 +75,7 @@ class Replay:
         generator: torch.Generator,
         setting: str = "--replay.capacity",
     ) -> None:
-        """`setting` names the option that says how much is kept, for the error on too little memory."""
+        """`setting` names the option that sets the capacity, for the error on too little memory."""
         self.capacity, self.device, self.generator = config.capacity, device, generator
         self.storage = device if config.storage == "device" else torch.device("cpu")
         needed, free = config.capacity * bytes_per_decision(spec), available_memory(self.storage)

@@ -13,6 +13,9 @@ from reverie.data.replay import Replay, ReplayConfig
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
 
+Columns = dict[str, torch.Tensor]
+"""An episode by replay name, leading axis T."""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -26,8 +29,8 @@ class Trajectory:
     rewards: np.ndarray
     terminal: bool = False
 
-    def columns(self, actions: np.ndarray) -> dict[str, torch.Tensor]:
-        """Return the columns by replay name, with these `actions` in the normal form and a zero for the last."""
+    def columns(self, actions: np.ndarray) -> Columns:
+        """Return the columns, with these `actions` in the normal form and a zero for the last."""
         length = len(self.rewards)
         last = np.arange(length) == length - 1
         columns = {f"obs/{name}": value for name, value in self.obs.items()} | {
@@ -77,7 +80,7 @@ def split(
     generator: torch.Generator,
 ) -> tuple[Replay, Replay]:
     """Return the replays to learn from and to hold out. Without `bounds` the actions stay as they are."""
-    parts: tuple[list, list] = ([], [])
+    parts: tuple[list[Columns], list[Columns]] = ([], [])
     for number, trajectory in enumerate(trajectories):
         actions = trajectory.actions if bounds is None else bounds.normalize(trajectory.actions)
         columns = trajectory.columns(actions)
@@ -87,9 +90,7 @@ def split(
     return train, test
 
 
-def _replay(
-    trajectories: list[dict[str, torch.Tensor]], spec: EnvSpec, device: torch.device, generator: torch.Generator
-) -> Replay:
+def _replay(trajectories: list[Columns], spec: EnvSpec, device: torch.device, generator: torch.Generator) -> Replay:
     length = sum(len(columns["reward"]) for columns in trajectories)
     replay = Replay(ReplayConfig(length), spec, device, generator, "recorded decisions:")
     for columns in trajectories:

@@ -90,7 +90,7 @@ def make_many(config: EnvConfig) -> Environments:
 
 
 def _make_with(modules: tuple[str, ...], config: EnvConfig) -> Environment:
-    """`make` in another process, which has to know the parts that this one was told to use."""
+    """`make` in another process, which first imports the plug-ins that were named in this one."""
     for module in modules:
         plugins.use(module)
     return make(config)

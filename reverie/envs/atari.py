@@ -7,10 +7,13 @@ every recipe), of which the last two are merged by their maximum. `--env.kwargs`
 """
 
 import importlib.util
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from reverie.config.checks import Checked, at_least, between
+from reverie.config.overrides import as_text, override
 from reverie.envs.base import EnvConfig, Step
 from reverie.envs.conversions import refuse_other_than_pixels, refuse_settings
 from reverie.envs.gymnasium import GymEnvironment
@@ -19,7 +22,6 @@ from reverie.errors import UserError, nearest
 
 PREFIX = "ALE/"
 LONGEST = 108_000
-DEFAULTS = {"sticky": 0.25, "noops": 30, "full_actions": True, "life_loss": False, "grayscale": True}
 MISSING = "pip install 'reverie[atari]'"
 INSTALLED = importlib.util.find_spec("ale_py") is not None
 LABEL = "Atari" if INSTALLED else f"Atari ({MISSING})"
@@ -33,6 +35,20 @@ def matches(env_id: str) -> bool:
 def ids() -> list[str]:
     """The games of the newest version, if the package is installed."""
     return sorted(name for name in _gymnasium().registry if name.startswith(PREFIX)) if INSTALLED else []
+
+
+@dataclass(frozen=True)
+class AtariProtocol(Checked):
+    """What `--env.kwargs` changes."""
+
+    sticky: float = field(default=0.25, metadata=between(0, 1))
+    """Probability that the last action is repeated instead."""
+    noops: int = field(default=30, metadata=at_least(0))
+    """The most frames without an action at the start."""
+    full_actions: bool = True
+    life_loss: bool = False
+    """Whether a lost life ends an episode."""
+    grayscale: bool = True
 
 
 class AtariEnvironment(GymEnvironment):
@@ -49,48 +65,40 @@ class AtariEnvironment(GymEnvironment):
 
 
 def _open(config: EnvConfig) -> Any:
-    settings = _settings(config)
+    protocol = _protocol(config)
     gymnasium = _gymnasium()
     if config.id not in gymnasium.registry:
         raise UserError(f"The Arcade Learning Environment has no {config.id!r}.{nearest(config.id, ids())}")
     env = gymnasium.make(
         config.id,
         frameskip=1,
-        repeat_action_probability=float(settings["sticky"]),
-        full_action_space=settings["full_actions"],
+        repeat_action_probability=protocol.sticky,
+        full_action_space=protocol.full_actions,
         max_num_frames_per_episode=config.time_limit or LONGEST,
         render_mode="rgb_array",
         disable_env_checker=True,
     )
     screen = gymnasium.wrappers.AtariPreprocessing(
         env,
-        noop_max=settings["noops"],
+        noop_max=protocol.noops,
         frame_skip=config.repeat,
         screen_size=config.image_size,
-        terminal_on_life_loss=settings["life_loss"],
-        grayscale_obs=settings["grayscale"],
-        grayscale_newaxis=settings["grayscale"],
+        terminal_on_life_loss=protocol.life_loss,
+        grayscale_obs=protocol.grayscale,
+        grayscale_newaxis=protocol.grayscale,
     )
     space = gymnasium.spaces.Dict({"pixels": screen.observation_space})
     return gymnasium.wrappers.TransformObservation(screen, lambda image: {"pixels": image}, space)
 
 
-def _settings(config: EnvConfig) -> dict[str, Any]:
+def _protocol(config: EnvConfig) -> AtariProtocol:
+    """Return the protocol with what `config.kwargs` changes. UserError for what it does not have."""
     given = parse_kwargs(config.kwargs)
-    for name, value in given.items():
-        if name not in DEFAULTS:
-            raise UserError(f"{config.id} has no setting {name!r}: there is {', '.join(DEFAULTS)}.")
-        kinds = (bool,) if isinstance(DEFAULTS[name], bool) else (int, float)
-        if not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,)):
-            raise UserError(
-                f"--env.kwargs {name} of {config.id} cannot be {value!r}: it is {DEFAULTS[name]} by default."
-            )
-    if not 0 <= given.get("sticky", 0) <= 1:
-        raise UserError(f"--env.kwargs sticky of {config.id} is {given['sticky']}: it is a probability, 0 to 1.")
-    noops = given.get("noops", 0)
-    if noops < 0 or noops != int(noops):
-        raise UserError(f"--env.kwargs noops of {config.id} is {noops}: it is a whole number, 0 or more.")
-    return DEFAULTS | given
+    names = [item.name for item in fields(AtariProtocol)]
+    for name in given:
+        if name not in names:
+            raise UserError(f"{config.id} has no setting {name!r}: there is {', '.join(names)}.")
+    return override(AtariProtocol(), {name: as_text(value) for name, value in given.items()})
 
 
 def _gymnasium() -> Any:

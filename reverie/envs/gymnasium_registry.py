@@ -29,7 +29,7 @@ def load() -> Any:
 
 
 def knows(env_id: str) -> bool:
-    """Whether Gymnasium has the id without any plug-in; an id with a module in front is taken for known."""
+    """Whether Gymnasium has the id without any plug-in. An id with a module in front counts as one that it has."""
     return ":" in env_id or env_id in load().registry
 
 

@@ -2,7 +2,7 @@
 
 Departures of `fast` from `stock`: no shadows, no reflections, round bodies of 6 x 4 facets, and one sample a pixel
 where stock takes four. Four samples cost as much time again. Where a part is thinner than a pixel, one would lose it:
-the cartpole's rail is kept by drawing twice as many rows, the cup's string by twice as many rows and columns, averaged.
+the cartpole's rail needs twice as many rows, the cup's string twice as many rows and columns, averaged.
 
 Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
 of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
@@ -89,7 +89,7 @@ def _egl_works() -> bool:
 class StockCamera:
     """The pixels of dm_control's `physics.render(height, width, camera_id=camera)`, bit for bit.
 
-    The camera is kept: `physics.render` builds one per call, which costs a sixth of the time.
+    It is built once: `physics.render` builds one per call, which costs a sixth of the time.
     """
 
     def __init__(self, physics: Any, camera: int, height: int, width: int) -> None:
@@ -165,17 +165,12 @@ def _mujoco() -> Any:
 def _settings(visual: Any, height: int, width: int) -> Iterator[None]:
     """Apply the fast quality settings while an OpenGL context is made."""
     slices, stacks = FACETS
-    wanted = [
-        (visual.global_, {"offwidth": width, "offheight": height}),
-        (
-            visual.quality,
-            {"shadowsize": 0, "offsamples": 0, "numslices": slices, "numstacks": stacks, "numquads": 1},
-        ),
-    ]
-    before = [(part, name, getattr(part, name)) for part, values in wanted for name in values]
-    for part, values in wanted:
-        for name, value in values.items():
-            setattr(part, name, value)
+    quality = {"shadowsize": 0, "offsamples": 0, "numslices": slices, "numstacks": stacks, "numquads": 1}
+    values = [(visual.global_, "offwidth", width), (visual.global_, "offheight", height)]
+    values += [(visual.quality, name, value) for name, value in quality.items()]
+    before = [(part, name, getattr(part, name)) for part, name, _ in values]
+    for part, name, value in values:
+        setattr(part, name, value)
     try:
         yield
     finally:

@@ -45,6 +45,6 @@ def films(agent: Agent, episode: Episode) -> dict[str, np.ndarray]:
 
 def episode_batch(episode: Episode, length: int, device: torch.device) -> Batch:
     """The first `length` columns of an episode, or all if it is shorter, as a batch of one."""
-    columns = {name: torch.from_numpy(column[None, :length]).to(device) for name, column in episode.columns().items()}
+    columns = {name: column[None, :length].to(device) for name, column in episode.columns().items()}
     obs = {name.removeprefix("obs/"): column for name, column in columns.items() if name.startswith("obs/")}
     return Batch(obs, **{name: column for name, column in columns.items() if not name.startswith("obs/")})

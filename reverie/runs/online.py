@@ -115,7 +115,7 @@ class OnlineRun(Run[OnlineConfig]):
             return action
 
         for episode in self.collector.step(act):
-            self.replay.add({name: torch.from_numpy(x) for name, x in episode.columns().items()})
+            self.replay.add(episode.columns())
             report.episode(episode.undiscounted_return, len(episode.actions))
         self.clock.decisions += self.environments.count
         self.clock.frames += self.environments.count * self.spec.repeat

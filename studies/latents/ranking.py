@@ -44,7 +44,7 @@ def balanced_pole(env: EnvConfig, episodes: int, seed: int) -> Batch:
     length = len(finished[0].steps)
     replay = Replay(ReplayConfig(episodes * length), spec, torch.device("cpu"), generator)
     for episode in finished:
-        replay.add({name: torch.from_numpy(column) for name, column in episode.columns().items()})
+        replay.add(episode.columns())
     return replay.sequential(length, episodes)
 
 

@@ -104,9 +104,9 @@ def spoilt(value, row: int = 8, dtype=float):
 def test_bad_arrays_are_one_sentence(changed, sentence, tmp_path):
     with pytest.raises(UserError) as error:
         read(tmp_path, log(**changed))
-    told = str(error.value).replace(str(tmp_path / "log.npz"), "log")
-    assert sentence in told
-    assert "\n" not in told
+    errors = str(error.value).replace(str(tmp_path / "log.npz"), "log")
+    assert sentence in errors
+    assert "\n" not in errors
     assert not (tmp_path / "run").exists()
 
 
@@ -128,9 +128,9 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys):
     ):
         line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / file}"
         assert main.main(line.split()) == 2
-        told = capsys.readouterr().err
-        assert sentence in told
-        assert len(told.splitlines()) == 1
+        errors = capsys.readouterr().err
+        assert sentence in errors
+        assert len(errors.splitlines()) == 1
     assert main.main(f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays".split()) == 2
     assert "give their .npz file with --data.file" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

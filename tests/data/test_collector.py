@@ -29,13 +29,13 @@ class Counting:
         return {i: Step(self._obs(i, 0.0), 0.0, True, False, False) for i in seeds}
 
     def step(self, actions):
-        found, self.decisions = {}, self.decisions + 1
+        steps, self.decisions = {}, self.decisions + 1
         for i, action in actions.items():
             self.n[i] += 1
             over = self.n[i] == self.length
             step = Step(self._obs(i, action[0]), float(self.n[i]), False, over, over and self.terminal)
-            found[i] = None if (i, self.decisions) in self.dies else step
-        return found
+            steps[i] = None if (i, self.decisions) in self.dies else step
+        return steps
 
     def close(self) -> None:
         pass

@@ -94,6 +94,7 @@ def test_discrete_actions_are_one_hot(tmp_path):
     assert recorded.train.ring["action"][6].sum() == 0
 
 
+@pytest.mark.slow
 def test_a_written_dataset_is_read_back(tmp_path):
     env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=8)
     line = f"collect {env.id} --workers 1 --env.observe picture --env.image_size 8 --privileged place --held-out 0.3"

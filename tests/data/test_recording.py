@@ -206,10 +206,10 @@ def test_commands_collect_a_dataset_and_train_from_it(tmp_path, capsys):
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(line, sentence, tmp_path, capsys):
-    code, _, told = run(f"{COLLECT} {line} --out {tmp_path / 'data'}", capsys)
+    code, _, errors = run(f"{COLLECT} {line} --out {tmp_path / 'data'}", capsys)
     assert code == 2
-    assert sentence in told
-    assert len(told.splitlines()) == 1
+    assert sentence in errors
+    assert len(errors.splitlines()) == 1
     assert not (tmp_path / "data").exists()
 
 
@@ -226,25 +226,25 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(line, sentence, tmp_path, 
 def test_collect_refuses_different_settings(line, sentence, tmp_path, capsys):
     assert run(f"{COLLECT} --transitions 60 --out {tmp_path}", capsys)[0] == 0
     before = files(tmp_path)
-    code, _, told = run(f"{COLLECT} --transitions 60 {line} --out {tmp_path}", capsys)
-    assert (code, len(told.splitlines())) == (2, 1)
-    assert sentence in told
+    code, _, errors = run(f"{COLLECT} --transitions 60 {line} --out {tmp_path}", capsys)
+    assert (code, len(errors.splitlines())) == (2, 1)
+    assert sentence in errors
     assert files(tmp_path) == before
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("three years")
-    code, _, told = run(f"{COLLECT} --out {tmp_path}", capsys)
+    code, _, errors = run(f"{COLLECT} --out {tmp_path}", capsys)
     assert code == 2
-    assert "is not empty and holds no dataset: take another --out" in told
+    assert "is not empty and holds no dataset: take another --out" in errors
     assert list(files(tmp_path)) == ["thesis.txt"]
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    code, _, told = run(f"{COLLECT} --transitions 60 --out {tmp_path / 'file' / 'data'}", capsys)
+    code, _, errors = run(f"{COLLECT} --transitions 60 --out {tmp_path / 'file' / 'data'}", capsys)
     assert code == 2
-    assert "cannot be written (Not a directory): take another --out." in told
+    assert "cannot be written (Not a directory): take another --out." in errors
 
 
 def test_a_reward_of_nan_ends_the_collection(tmp_path):

@@ -49,10 +49,10 @@ lengths = st.lists(st.integers(1, 12), min_size=1, max_size=8)
 
 @given(capacity=st.integers(1, 15), lengths=lengths)
 def test_the_ring_is_the_end_of_a_list(capacity, lengths):
-    kept = [2.0 * number for number in range(sum(lengths))][-capacity:]
+    newest = [2.0 * number for number in range(sum(lengths))][-capacity:]
     replay = filled(capacity, lengths)
-    assert held(replay) == kept
-    assert len(replay) == len(kept)
+    assert held(replay) == newest
+    assert len(replay) == len(newest)
     assert replay.total == sum(lengths)
 
 
@@ -99,7 +99,7 @@ def test_the_generator_alone_decides_what_is_sampled():
     assert not torch.equal(one.sample(9, 3).reward, other.sample(9, 3).reward)
 
 
-def test_dtypes_are_kept():
+def test_dtypes_stay():
     seen = spec(image=16, vector=2, action=3)
     replay = make(8, spec=seen)
     assert replay.ring["obs/pixels"].dtype == torch.uint8
@@ -108,7 +108,7 @@ def test_dtypes_are_kept():
 
 
 def test_each_frame_is_stored_once():
-    """16x16x3 bytes of image, 2 + 3 + 1 floats, 3 flags; nothing is kept twice for overlapping windows."""
+    """16x16x3 bytes of image, 2 + 3 + 1 floats, 3 flags; nothing is stored twice for overlapping windows."""
     seen = spec(image=16, vector=2, action=3)
     assert bytes_per_decision(seen) == 16 * 16 * 3 + 6 * 4 + 3
     replay = make(100, spec=seen)

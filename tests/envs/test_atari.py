@@ -73,13 +73,19 @@ def test_every_reference_score_is_of_an_existing_game():
     [
         (EnvConfig("ALE/Boxng-v5"), "Did you mean ALE/Boxing-v5"),
         (EnvConfig("ALE/Pong-v5", kwargs=("stick=1",)), "no setting 'stick': there is sticky, noops"),
-        (EnvConfig("ALE/Pong-v5", kwargs=("full_actions=3",)), "full_actions of ALE/Pong-v5 cannot be 3"),
+        (
+            EnvConfig("ALE/Pong-v5", kwargs=("full_actions=3",)),
+            "`full_actions` should be true or false",
+        ),
         (EnvConfig("ALE/Pong-v5", observe=("state",)), "has no observation 'state'"),
         (EnvConfig("ALE/Pong-v5", camera=1), "leave them out"),
-        (EnvConfig("ALE/Pong-v5", kwargs=("sticky=2",)), "a probability, 0 to 1"),
-        (EnvConfig("ALE/Pong-v5", kwargs=("sticky=nan",)), "a probability, 0 to 1"),
-        (EnvConfig("ALE/Pong-v5", kwargs=("noops=-1",)), "a whole number"),
-        (EnvConfig("ALE/Pong-v5", kwargs=("noops=2.5",)), "a whole number"),
+        (
+            EnvConfig("ALE/Pong-v5", kwargs=("sticky=2",)),
+            "`sticky` of AtariProtocol is 2.0: it must be between",
+        ),
+        (EnvConfig("ALE/Pong-v5", kwargs=("sticky=nan",)), "it must be between 0 and 1"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("noops=-1",)), "`noops` of AtariProtocol is -1: it must be 0 or more"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("noops=2.5",)), "`noops` should be an int"),
     ],
 )
 def test_a_mistake_about_atari_is_one_sentence(config, sentence):

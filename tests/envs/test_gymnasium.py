@@ -67,8 +67,8 @@ def test_one_frame_is_drawn_per_decision_and_resized(open_env):
 
 def test_observations_are_copies_of_a_buffer_that_is_used_again(open_env):
     environment = open_env("Counting-v0", observe=("pixels", "state"))
-    kept = [environment.reset(0), environment.step(NOTHING), environment.step(NOTHING)]
-    assert [step.obs["state"][0] for step in kept] == [0, 1, 2]
+    steps = [environment.reset(0), environment.step(NOTHING), environment.step(NOTHING)]
+    assert [step.obs["state"][0] for step in steps] == [0, 1, 2]
     assert environment.spec.obs == {"pixels": Space((64, 64, 3), "uint8"), "state": Space((3,), "float32")}
 
 

@@ -22,7 +22,7 @@ def bare_linux(monkeypatch):
     return monkeypatch
 
 
-def test_mujoco_gl_is_kept_if_set(bare_linux):
+def test_mujoco_gl_stays_if_set(bare_linux):
     bare_linux.setenv("MUJOCO_GL", "glfw")
     assert mujoco_rendering.choose_gl() == "glfw"
 
@@ -76,6 +76,7 @@ def test_fast_is_near_stock_and_reproducible(task, bound):
     np.testing.assert_array_equal(fast, drawn(task, "fast"))
 
 
+@pytest.mark.slow
 @needs_dmc()
 def test_fast_keeps_the_cartpoles_thin_rail():
     """The rail is thinner than a pixel: its row must stand out from the rows around it, as it does in stock."""
@@ -85,6 +86,7 @@ def test_fast_keeps_the_cartpoles_thin_rail():
         assert edge.max() > 4 * np.median(edge), kind
 
 
+@pytest.mark.slow
 @needs_dmc()
 def test_fast_keeps_the_cups_string():
     """It is thinner than a pixel and hangs from the cup: each of its rows must differ from the wall, as in stock."""
@@ -94,6 +96,7 @@ def test_fast_keeps_the_cups_string():
         assert contrast.min() > 50, kind  # one sample a pixel: 16 to 23
 
 
+@pytest.mark.slow
 @needs_dmc()
 @pytest.mark.parametrize("grid", [(2, 1), (1, 2), (2, 2)])
 def test_a_finer_grid_shows_the_same_scene(grid):

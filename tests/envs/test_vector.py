@@ -70,16 +70,16 @@ def test_a_worker_killed_before_a_reset_is_replaced_and_reset():
 @pytest.mark.slow
 def test_sampled_actions_are_the_same_from_workers():
     config = EnvConfig("counting_worlds:Legal-v0", observe=("state",), count=2)
-    found = []
+    samples = []
     for environments in (make_many(config), WorkerEnvironments(config, make)):
         with closing(environments):
             assert environments.sample_actions is not None
             environments.reset({0: 0, 1: 1})
             environments.step({0: NOTHING})
-            found.append(environments.sample_actions(6, {1: 3, 0: 4}))
-    np.testing.assert_equal(found[0], found[1])
-    assert list(found[0]) == [1, 0]
-    assert found[0][0][:, 0].tolist() != found[0][1][:, 0].tolist()
+            samples.append(environments.sample_actions(6, {1: 3, 0: 4}))
+    np.testing.assert_equal(samples[0], samples[1])
+    assert list(samples[0]) == [1, 0]
+    assert samples[0][0][:, 0].tolist() != samples[0][1][:, 0].tolist()
 
 
 @pytest.mark.slow

@@ -47,6 +47,6 @@ def test_the_paddle_moves_within_the_picture():
 
 
 def test_memory_is_worth_most_of_the_reward():
-    known = baseline_returns(episodes=300)
-    assert known["perfect"] > 0.95
-    assert known["random"] < known["forgetful"] + 0.05 < 0.5
+    returns = baseline_returns(episodes=300)
+    assert returns["perfect"] > 0.95
+    assert returns["random"] < returns["forgetful"] + 0.05 < 0.5

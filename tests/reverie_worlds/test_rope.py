@@ -142,9 +142,9 @@ def test_randomization_changes_the_look_and_none_is_nominal(rope):
     rope.reset(seed=0)
     assert rope.look == Look()
     assert rope.model.opt.viscosity == 1.2
-    changing, kept = Rope(randomize="step"), Rope(randomize="trajectory")
+    changing, constant = Rope(randomize="step"), Rope(randomize="trajectory")
     still = np.array([0.0, 0.0, 0.0, 0.0])
-    for world, changes in ((changing, True), (kept, False)):
+    for world, changes in ((changing, True), (constant, False)):
         world.reset(seed=0)
         look, points = world.look, world.points
         world.step(still)
