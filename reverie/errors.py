@@ -7,12 +7,14 @@ _MOST = 4
 
 
 class UserError(Exception):
-    """Something the user can put right. The command line prints the sentence and exits with code 2."""
+    """Something the user can put right. The command line prints the sentence and exits with `code`."""
+
+    code = 2
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, names: Iterable[str]) -> str:
     """A hint ` Did you mean X?` at the names that begin with `word`, else at the closest; empty where none is close."""
-    names = list(known)
+    names = list(names)
     beginning = [name for name in names if word and name.startswith(word)]
     return did_you_mean(beginning or difflib.get_close_matches(word, names, n=1, cutoff=0.5))
 

@@ -98,7 +98,7 @@ def load(name: str) -> None:
 
 
 def load_installed() -> None:
-    """Import every installed plug-in, so that its parts are known."""
+    """Import every installed plug-in, so that its parts can be chosen."""
     for name in installed():
         load(name)
 

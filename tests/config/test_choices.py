@@ -97,7 +97,7 @@ def test_a_plugin_that_lacks_the_part_is_too_old(module):
 def test_two_modules_that_claim_one_name(module):
     plugins.use(module("lab_one", PART.format(name="Diesel")))
     plugins.use(module("lab_two", PART.format(name="Diesel")))
-    with pytest.raises(UserError, match="`engine` can be two parts called `Diesel`, of lab_one and lab_two"):
+    with pytest.raises(UserError, match="Two parts for `engine` are called `Diesel`, of lab_one and lab_two"):
         override(Car(), {"engine": "Diesel"})
 
 
