@@ -21,7 +21,8 @@ Every block names the file of the library that has it in general form. The libra
 
 import argparse
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import gymnasium
@@ -31,10 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-
-def normal(mean: Tensor, std: Tensor | float) -> Normal:
-    return Normal(mean, std, validate_args=False)  # validation is slow, and this is called for every step
-
+normal = partial(Normal, validate_args=False)  # validation is slow, and this is called for every step
 
 # ---- 1. Settings: reverie/recipes/dreamer_v1.py ----------------------------------------------------------------------
 # The published agent learns for a million frames on a GPU. These settings are for 8,000 frames on two CPU cores.
@@ -103,19 +101,17 @@ class Autoencoder(nn.Module):
         while heights[-1] >= 6:
             heights.append((heights[-1] - 4) // 2 + 1)
             widths.append(s.depth * 2 ** (len(widths) - 1))
-        stack: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            stack += [nn.Conv2d(before, after, 4, stride=2), nn.ReLU()]
-        self.encoder = nn.Sequential(*stack, nn.Flatten())
+        convs = [(nn.Conv2d(before, after, 4, stride=2), nn.ReLU()) for before, after in pairwise(widths)]
+        self.encoder = nn.Sequential(*chain(*convs), nn.Flatten())
         self.size_out = widths[-1] * heights[-1] ** 2
         heights, widths, self.start = heights[::-1], widths[::-1], (heights[-1], heights[-1], widths[-1])
         kernels = [after - 2 * (before - 1) for before, after in pairwise(heights)]
         if s.image_size == 64:  # the published decoder begins from 1x1
             self.start, kernels, widths = (1, 1, 32 * s.depth), [5, 5, 6, 6], [32 * s.depth, *widths[1:]]
-        self.to_maps, stack = nn.Linear(s.features, int(np.prod(self.start))), []
-        for (before, after), kernel in zip(pairwise(widths), kernels):
-            stack += [nn.ConvTranspose2d(before, after, kernel, stride=2), nn.ReLU()]
-        self.decoder = nn.Sequential(*stack[:-1])
+        self.to_maps = nn.Linear(s.features, int(np.prod(self.start)))
+        layers = zip(widths, widths[1:], kernels)
+        convs = [(nn.ConvTranspose2d(before, after, kernel, stride=2), nn.ReLU()) for before, after, kernel in layers]
+        self.decoder = nn.Sequential(*list(chain(*convs))[:-1])
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Images (*b, height, width, 3) to embeddings (*b, E)."""
@@ -264,10 +260,10 @@ class Dreamer:
         self.model = WorldModel(s).to(device)
         self.actor = Actor(s).to(device)
         self.value = dense(s.features, s.units, s.layers[1], 1).to(device)
-        nets = (self.model, self.actor, self.value)
-        for net in nets:
+        self.adams = []
+        for net, rate in zip((self.model, self.actor, self.value), s.rates):
             initialize(net)
-        self.adams = [torch.optim.Adam(net.parameters(), rate, eps=1e-7) for net, rate in zip(nets, s.rates)]
+            self.adams.append(torch.optim.Adam(net.parameters(), rate, eps=1e-7))
 
     def imagine(self, start: State) -> tuple[Tensor, list[tuple[Normal, Tensor]]]:
         """Dream N trajectories: features (N, H + 1, F), the start first, and each step's policy with its sample u."""
@@ -341,15 +337,11 @@ class Dreamer:
 
 def initialize(net: nn.Module) -> None:
     """Keras' initialization, as the published agent has it; PyTorch's own starts from smaller weights."""
-    for part in net.modules():
-        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.xavier_uniform_(part.weight)
-            nn.init.zeros_(part.bias)
-        if isinstance(part, nn.GRUCell):
-            nn.init.xavier_uniform_(part.weight_ih)
-            nn.init.orthogonal_(part.weight_hh)
-            nn.init.zeros_(part.bias_ih)
-            nn.init.zeros_(part.bias_hh)
+    for name, parameter in net.named_parameters():
+        if parameter.ndim == 1:
+            nn.init.zeros_(parameter)
+        else:
+            (nn.init.orthogonal_ if name.endswith("weight_hh") else nn.init.xavier_uniform_)(parameter)
 
 
 # ---- 9. Replay: reverie/data/replay.py -------------------------------------------------------------------------------

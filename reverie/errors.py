@@ -7,7 +7,9 @@ _MOST = 4
 
 
 class UserError(Exception):
-    """Something the user can put right. The command line prints the sentence and exits with code 2."""
+    """Something the user can put right. The command line prints the sentence and exits with `code`."""
+
+    code = 2
 
 
 def nearest(word: str, names: Iterable[str]) -> str:

@@ -13,9 +13,9 @@ def candidates(commands: Mapping[str, Command], words: Sequence[str]) -> list[st
     """The words that the last of `words` can become; `words` are those after `reverie`, the last may be empty."""
     *before, begun = words or [""]
     if not before:
-        return _beginning(begun, [name for name, command in commands.items() if not command.hidden])
+        return _beginning(begun, commands)
     name, *rest = before
-    if name not in commands or commands[name].hidden:
+    if name not in commands:
         return []
     command, cached = commands[name], names.read()
     declared = {option.name: option for option in options(command)}
@@ -31,7 +31,7 @@ def candidates(commands: Mapping[str, Command], words: Sequence[str]) -> list[st
 
 
 def _values(argument: str, cached: Mapping[str, Any]) -> Iterable[str]:
-    """The values that are known for an option or a place."""
+    """The values that can be offered for an option or a place."""
     by_argument: dict[str, Iterable[str]] = {
         "RECIPE": cached.get("settings", ()),
         "ID": cached.get("envs", ()),

@@ -22,14 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("\n".join(candidates(COMMANDS, words[1:])))
             return 0
         run, arguments, settings = parse(COMMANDS, words)
-        for module in arguments.use:
+        for module in arguments.use or ():
             plugins.use(module)
         code = run(arguments, settings)
         sys.stdout.flush()
         return code
     except UserError as error:
         print(f"reverie: {error}", file=sys.stderr)
-        return 2
+        return error.code
     except KeyboardInterrupt:
         print("reverie: Interrupted.", file=sys.stderr)
         return 130

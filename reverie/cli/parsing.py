@@ -46,18 +46,13 @@ class Command:
     example: str
     arguments: tuple[Argument, ...] = ()
     settings: Settings | None = None
-    hidden: bool = False
 
 
 Parsed = tuple[Callable[[argparse.Namespace, dict[str, str]], int], argparse.Namespace, dict[str, str]]
 """What to call, and the two values to call it with."""
 
 USE = Argument(
-    "--use",
-    "import a module with parts of your own first: my_lab.parts (repeatable)",
-    "MODULE",
-    default=(),
-    repeated=True,
+    "--use", "import a module with parts of your own first: my_lab.parts (repeatable)", "MODULE", repeated=True
 )
 _HELP = ("-h", "--help")
 
@@ -70,11 +65,13 @@ def parse(commands: Mapping[str, Command], words: Sequence[str]) -> Parsed:
     if not words or words[0] in (*_HELP, "help"):
         return _print_text, argparse.Namespace(text=overview(commands), use=()), {}
     name, *rest = ["version"] if words[0] == "--version" else words
+    if name == "study":
+        study = " ".join(rest[:1]) or "NAME"
+        raise UserError(f"Studies belong to the repository, not to the package: run `python -m studies {study}` there.")
     if name not in commands:
-        visible = [name for name, command in commands.items() if not command.hidden]
-        raise UserError(f"There is no command `{name}`.{nearest(name, visible)} `reverie --help` lists them.")
+        raise UserError(f"There is no command `{name}`.{nearest(name, commands)} `reverie --help` lists them.")
     command = commands[name]
-    if set(_HELP) & set(rest) and not command.hidden:
+    if set(_HELP) & set(rest):
         text = _parser(name, command).format_help().rstrip()
         return _print_text, argparse.Namespace(text=text, use=()), {}
     own, settings = _split(name, command, rest)
@@ -83,9 +80,8 @@ def parse(commands: Mapping[str, Command], words: Sequence[str]) -> Parsed:
 
 def overview(commands: Mapping[str, Command]) -> str:
     """The help of `reverie` itself: one line for each command."""
-    visible = {name: command for name, command in commands.items() if not command.hidden}
-    width = max(map(len, visible))
-    lines = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in visible.items())
+    width = max(map(len, commands))
+    lines = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in commands.items())
     return (
         "usage: reverie COMMAND ...\n\n"
         "Learn from pixels how a world moves, and act by planning or practicing inside the learned model.\n\n"
@@ -107,8 +103,6 @@ def _print_text(arguments: argparse.Namespace, _: dict[str, str]) -> int:
 
 def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Separate the words of the command's own arguments from its settings as {path: text}."""
-    if command.hidden:
-        return [word for word in words if not word.startswith("-")], {}
     declared = {option.name: option for option in options(command)}
     own: list[str] = []
     settings: dict[str, str] = {}
@@ -175,21 +169,9 @@ def _add(parser: argparse.ArgumentParser, argument: Argument) -> None:
         parser.add_argument(argument.name, help=argument.help, action="store_true")
         return
     values: dict[str, Any] = {"help": argument.help, "type": argument.type, "default": argument.default}
-    if argument.repeated:
-        parser.add_argument(argument.name, metavar=argument.metavar, action=_Collect, **values)
-    elif argument.name.startswith("--"):
-        parser.add_argument(argument.name, metavar=argument.metavar, **values)
+    if argument.name.startswith("--"):
+        action = "append" if argument.repeated else "store"
+        parser.add_argument(argument.name, metavar=argument.metavar, action=action, **values)
     else:
-        word = argument.name.strip("[].")
-        if "..." in argument.name:
-            values["nargs"] = "*"
-        elif word != argument.name:
-            values["nargs"] = "?"
-        parser.add_argument(word.lower(), metavar=word, **values)
-
-
-class _Collect(argparse.Action):
-    """Append each value to a tuple; argparse's own `append` would change a shared default."""
-
-    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
-        setattr(namespace, self.dest, (*getattr(namespace, self.dest), values))
+        word = argument.name.strip("[]")
+        parser.add_argument(word.lower(), metavar=word, nargs="?" if word != argument.name else None, **values)

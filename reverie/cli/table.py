@@ -192,8 +192,4 @@ COMMANDS = {
         (Argument("SHELL", "bash, zsh or fish; the script's first line says where to put it"),),
     ),
     "version": Command(info.version, "print the version", "reverie version"),
-    "study": Command(
-        data.study, "moved to `python -m studies`", "reverie study NAME", (Argument("[WORDS...]", ""),), hidden=True
-    ),
 }
-"""A hidden command is not listed, takes any words, and has no help."""

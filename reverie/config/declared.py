@@ -25,7 +25,7 @@ def alternatives(declared: Any) -> tuple[Any, ...]:
 
 
 def configs_of(declared: Any) -> list[type]:
-    """The config classes that a value may be of: of a family all that are known by now."""
+    """The config classes that a value may be of: of a family all that have been imported."""
     configs: list[type] = []
     for member in alternatives(declared):
         if is_family(member):
@@ -88,12 +88,11 @@ def chosen(declared: Any, name: str, path: str) -> type:
         plugins.load_installed()
         matches = _named(declared, name)
     if not matches:
-        known = list(dict.fromkeys(map(short_name, configs_of(declared))))
-        choices = ", ".join(known)
-        raise UserError(f"`{path}` cannot be `{name}`; it is one of {choices}.{nearest(name, known)}")
+        names = list(dict.fromkeys(map(short_name, configs_of(declared))))
+        raise UserError(f"`{path}` cannot be `{name}`; it is one of {', '.join(names)}.{nearest(name, names)}")
     if len(matches) > 1:
         modules = " and ".join(part.__module__ for part in matches)
-        raise UserError(f"`{path}` can be two parts called `{name}`, of {modules}: rename one, or leave one out.")
+        raise UserError(f"Two parts for `{path}` are called `{name}`, of {modules}: rename one, or leave one out.")
     return checked(matches[0])
 
 

@@ -1,6 +1,6 @@
 """Hints for a setting that does not exist: the paths that the user probably meant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from reverie.errors import did_you_mean
@@ -13,42 +13,29 @@ _CUTOFF = 0.6
 _NEARLY = 0.85
 """Similarity of two paths from which one is meant by the other."""
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "action_repeat": ("env.repeat",),
-    "batch_size": ("training.batch",),
-    "buffer_size": ("replay.capacity",),
-    "checkpoint": ("training.checkpoint_every",),
-    "cuda": ("device",),
-    "dataset": ("data.folder", "data"),
-    "discount": ("behavior.gamma", "objective.gamma"),
-    "env": ("env.id", "data.env.id"),
-    "env_id": ("env.id", "data.env.id"),
-    "env_name": ("env.id", "data.env.id"),
-    "environment": ("env.id", "data.env.id"),
-    "epochs": ("training.updates",),
-    "eval_every": ("evaluation.every", "training.evaluate_every"),
-    "eval_episodes": ("evaluation.episodes", "episodes"),
-    "frame_skip": ("env.repeat",),
-    "futures": ("num_samples",),
-    "game": ("env.id", "data.env.id"),
-    "gpu": ("device",),
-    "iterations": ("training.updates",),
-    "learning_rate": ("model.optimizer.lr", "behavior.actor_optimizer.lr", "behavior.value_optimizer.lr"),
-    "log_interval": ("training.log_every",),
-    "logdir": ("run",),
-    "num_envs": ("env.count",),
-    "out": ("run",),
-    "output": ("run", "out"),
-    "resolution": ("env.image_size",),
-    "save_every": ("training.checkpoint_every",),
-    "seq_len": ("training.length",),
-    "sequence_length": ("training.length",),
-    "steps": ("training.frames", "training.updates"),
-    "task": ("env.id", "data.env.id"),
-    "timesteps": ("training.frames", "training.updates"),
-    "total_steps": ("training.frames", "training.updates"),
-    "total_timesteps": ("training.frames", "training.updates"),
+_WORDS = {
+    ("behavior.gamma", "objective.gamma"): "discount",
+    ("data.folder", "data"): "dataset",
+    ("device",): "cuda gpu",
+    ("env.count",): "num_envs",
+    ("env.id", "data.env.id"): "env env_id env_name environment game task",
+    ("env.image_size",): "resolution",
+    ("env.repeat",): "action_repeat frame_skip",
+    ("evaluation.episodes", "episodes"): "eval_episodes",
+    ("evaluation.every", "training.evaluate_every"): "eval_every",
+    ("model.optimizer.lr", "behavior.actor_optimizer.lr", "behavior.value_optimizer.lr"): "learning_rate",
+    ("num_samples",): "futures",
+    ("replay.capacity",): "buffer_size",
+    ("run",): "logdir out",
+    ("run", "out"): "output",
+    ("training.batch",): "batch_size",
+    ("training.checkpoint_every",): "checkpoint save_every",
+    ("training.frames", "training.updates"): "steps timesteps total_steps total_timesteps",
+    ("training.length",): "seq_len sequence_length",
+    ("training.log_every",): "log_interval",
+    ("training.updates",): "epochs iterations",
 }
+SYNONYMS = {word: settings for settings, words in _WORDS.items() for word in words.split()}
 """Words that other libraries use -> the settings here; only those that exist in a config are suggested."""
 
 
@@ -65,31 +52,21 @@ def hint(path: str, settings: Sequence[str], prefix: str = "") -> str:
     same_word = _with_last_word(word, below) or _with_last_word(word, settings)
     same_word = get_close_matches(path, same_word, n=1, cutoff=_NEARLY) or same_word
     if synonyms or same_word:
-        return _did_you_mean(synonyms or same_word, prefix)
-    by_word: dict[str, list[str]] = {}
-    for setting in below:
-        by_word.setdefault(setting.split(".")[-1], []).append(setting)
-    words = _closest(word, by_word)
-    if words:
-        return _did_you_mean([setting for word in words for setting in by_word[word]], prefix)
+        return did_you_mean([prefix + setting for setting in synonyms or same_word])
+    last_words = [setting.split(".")[-1] for setting in below]
+    if similar := get_close_matches(word, last_words, n=1, cutoff=_CUTOFF):
+        return did_you_mean([prefix + setting for setting in _with_last_word(similar[0], below)])
     if parent and len(below) <= _FEW:
         return f" There is {', '.join(prefix + setting for setting in below)}."
     without_end = path.removesuffix(f".{word}")
-    return _did_you_mean([without_end] if without_end in settings else _closest(path, settings), prefix)
+    closest = [without_end] if without_end in settings else get_close_matches(path, settings, n=1, cutoff=_CUTOFF)
+    return did_you_mean([prefix + setting for setting in closest])
 
 
 def group_hint(path: str, settings: Sequence[str]) -> str:
     """A hint, with the full stop before it, for a value given to a group: the setting in it that names the subject."""
     named = [setting for setting in (f"{path}.id", f"{path}.folder") if setting in settings]
-    return f".{_did_you_mean(named)}" if named else ""
-
-
-def _closest(word: str, names: Iterable[str]) -> list[str]:
-    return get_close_matches(word, list(names), n=1, cutoff=_CUTOFF)
-
-
-def _did_you_mean(settings: Sequence[str], prefix: str = "") -> str:
-    return did_you_mean([prefix + setting for setting in settings])
+    return f".{did_you_mean(named)}" if named else ""
 
 
 def _with_last_word(word: str, settings: Sequence[str]) -> list[str]:

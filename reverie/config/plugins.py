@@ -41,8 +41,9 @@ def use(module: str) -> None:
         raise
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name in (module, module.split(".")[0])
-        hint = "install its package, or run where it lies" if missing else "mend it, or leave it out"
-        raise UserError(f"The plug-in {module} cannot be imported ({_reason(error)}): {hint}.") from error
+        raise _broken(
+            module, error, "install its package, or run where it lies" if missing else "mend it, or leave it out"
+        ) from error
     _used[name.split(".")[0]] = module
 
 
@@ -84,33 +85,27 @@ def installed() -> dict[str, metadata.EntryPoint]:
     return named
 
 
+@functools.cache
 def load(name: str) -> None:
     """Import an installed plug-in. UserError where it fails."""
-    _load(name)
-
-
-@functools.cache
-def _load(name: str) -> None:
     point = installed()[name]
     try:
         importlib.import_module(point.module)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(
-            f"The plug-in {name} ({point.value}) cannot be imported ({_reason(error)}): mend it, or uninstall it."
-        ) from error
+        raise _broken(f"{name} ({point.value})", error, "mend it, or uninstall it") from error
 
 
 def load_installed() -> None:
-    """Import every installed plug-in, so that its parts are known."""
+    """Import every installed plug-in, so that its parts can be chosen."""
     for name in installed():
         load(name)
 
 
 def require(name: str, part: str) -> None:
     """Load the plug-in that a file names for `part`, if it is installed or was named by `use`; else UserError."""
-    if name in _used.values() or name == "__main__":
+    if name in ("__main__", _script()) or Path(name).name in (Path(module).name for module in _used.values()):
         return
     points = installed()
     if name not in points:
@@ -131,12 +126,15 @@ def plugin_of(part: type) -> str | None:
     for name, point in installed().items():
         if point.module.split(".")[0] == package:
             return name
-    if package == "__main__" and (script := getattr(sys.modules["__main__"], "__file__", None)):
-        return Path(script).name
-    return part.__module__
+    return _script() if package == "__main__" else part.__module__
 
 
-def _reason(error: Exception) -> str:
-    """The first line of an exception, with its type."""
-    first = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+def _script() -> str:
+    """The name of the running script, which may define parts itself; `__main__` in a notebook."""
+    return Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").name
+
+
+def _broken(plugin: str, error: Exception, fix: str) -> UserError:
+    """What a plug-in that raised `error` while it was imported means to the user: its first line, and the fix."""
+    reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return UserError(f"The plug-in {plugin} cannot be imported ({reason}): {fix}.")

@@ -11,6 +11,8 @@ from reverie.errors import UserError
 class Interrupted(UserError):
     """Ctrl-C: the run was saved, and the text says how to go on."""
 
+    code = 130
+
 
 @contextmanager
 def asked_to_stop() -> Iterator[list[int]]:

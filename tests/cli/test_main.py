@@ -18,8 +18,6 @@ from reverie.planning import PlannerConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import ObjectiveConfig
 
-VISIBLE = [name for name, command in main.COMMANDS.items() if not command.hidden]
-
 
 @pytest.fixture
 def called(monkeypatch):
@@ -40,15 +38,15 @@ def test_help_loads_nothing_heavy():
     heavy = ["torch", "gymnasium", "matplotlib", "numpy", "tensorboard", "cv2", "rich", "av"]
     code = (
         "import sys; from reverie.cli.main import main\n"
-        f"codes = [main(['--help'])] + [main([name, '--help']) for name in {VISIBLE}] + [main(['trian'])]\n"
+        f"codes = [main(['--help'])] + [main([name, '--help']) for name in {list(main.COMMANDS)}] + [main(['trian'])]\n"
         "main(['_complete', 'tr'])\n"
         f"print('EXIT', codes, 'HEAVY', [name for name in {heavy} if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.splitlines()[-1] == f"EXIT {[0] * (len(VISIBLE) + 1) + [2]} HEAVY []"
+    assert ended.stdout.splitlines()[-1] == f"EXIT {[0] * (len(main.COMMANDS) + 1) + [2]} HEAVY []"
 
 
-@pytest.mark.parametrize("name", VISIBLE)
+@pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_help_has_an_example_that_parses(name, called, capsys, monkeypatch):
     monkeypatch.setattr(main.plugins, "use", lambda module: None)
     assert main.main([name, "--help"]) == 0
@@ -60,7 +58,7 @@ def test_every_help_has_an_example_that_parses(name, called, capsys, monkeypatch
 def test_without_a_command_the_overview_is_shown(capsys):
     assert main.main([]) == 0
     shown = capsys.readouterr().out
-    assert all(f"\n  {name} " in shown for name in VISIBLE)
+    assert all(f"\n  {name} " in shown for name in main.COMMANDS)
     assert "study" not in shown
 
 

@@ -1,6 +1,7 @@
 """Families of parts: choices of other packages, by name, in files and in dotted options."""
 
 import json
+import runpy
 import sys
 from dataclasses import dataclass, field, replace
 
@@ -96,7 +97,7 @@ def test_a_plugin_that_lacks_the_part_is_too_old(module):
 def test_two_modules_that_claim_one_name(module):
     plugins.use(module("lab_one", PART.format(name="Diesel")))
     plugins.use(module("lab_two", PART.format(name="Diesel")))
-    with pytest.raises(UserError, match="`engine` can be two parts called `Diesel`, of lab_one and lab_two"):
+    with pytest.raises(UserError, match="Two parts for `engine` are called `Diesel`, of lab_one and lab_two"):
         override(Car(), {"engine": "Diesel"})
 
 
@@ -116,6 +117,12 @@ def test_a_file_with_parts_can_be_used_like_a_module(module, tmp_path):
     name = module("lab_script", PART.format(name="Diesel"))
     plugins.use(str(tmp_path / f"{name}.py"))
     assert override(Car(), {"engine": "Diesel"}).engine.power == 3
+
+
+def test_a_running_script_may_define_parts(module, tmp_path):
+    check = "from test_choices import Car\nfrom reverie.config.files import check_readable\n"
+    name = module("lab_main", f"{PART.format(name='Diesel')}\n{check}check_readable(Car(DieselConfig()))\n")
+    runpy.run_path(str(tmp_path / f"{name}.py"), run_name="__main__")
 
 
 def test_a_file_names_the_plugins_that_it_needs(module, tmp_path):

@@ -1,19 +1,46 @@
-"""Every command and every code block of README and docs is executed, at size tiny, in the order in which it is read."""
+"""Every command and every code block of README and docs is executed at size tiny, commands first."""
 
+import importlib.util
 import re
+import runpy
 import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from reverie.cli.main import main
+from reverie.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```" in path.read_text()]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SMALL = {"--episodes": "1", "--transitions": "200", "--count": "4", "--horizon": "6", "--training.frames": "600"}
-"""Options that make a documented command long, and what a test takes instead."""
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+SHELLS = ("sh", "bash", "shell", "console")
+SMALL = {
+    "train": {"--size": "tiny", "--threads": "1", "--training.frames": "1000", "--training.updates": "60"},
+    "resume": {"--training.frames": "1200", "--training.updates": "80"},
+    "evaluate": {"--episodes": "1", "--planner.candidates": "20"},
+    "imagine": {"--horizon": "6"},
+    "sample": {"--count": "4"},
+    "collect": {"--transitions": "200"},
+}
+"""Options of each command that a test shortens, where they are given."""
+ALWAYS = ("--size", "--threads", "--episodes")
+"""Those that a test adds where they are missing, because the defaults are long."""
+UNTRIED = (
+    "apt-get",
+    "cd",
+    "docker",
+    "export",
+    "git",
+    "mkdir",
+    "nvidia-smi",
+    "pytest",
+    "source",
+    "sudo",
+    ".",
+    "./check",
+)
+"""Commands that a test must not or need not execute."""
 
 
 def blocks(document: Path) -> list[tuple[str, str]]:
@@ -21,42 +48,46 @@ def blocks(document: Path) -> list[tuple[str, str]]:
     return BLOCK.findall(document.read_text())
 
 
-def commands(text: str) -> list[list[str]]:
-    """The words of each command in a shell block, without comments."""
+def commands(language: str, text: str) -> list[list[str]]:
+    """The words of each command in a shell block, without comments, prompts, assignments, pipes and printed lines."""
     lines = text.replace("\\\n", " ").splitlines()
+    if language == "console":
+        lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     parts = [part for line in lines for part in re.split(r";|&&", re.sub(r"(^|\s)#.*$", "", line))]
-    return [words for part in parts if (words := shlex.split(part))]
+    split = [shlex.split(re.sub(r"^\s*(\w+=\S*\s+)+", "", part).partition(" | ")[0]) for part in parts]
+    return [words for words in split if words]
 
 
 def shortened(words: list[str]) -> list[str]:
     """The same command at a size that a test can wait for."""
-    small = list(words)
-    for option, value in SMALL.items():
+    small = [word for text in words for word in (text.split("=", 1) if text.startswith("--") else [text])]
+    for option, value in SMALL.get(small[0], {}).items():
         if option in small:
             small[small.index(option) + 1] = value
-    if small[0] in ("train", "show"):
-        if "--size" in small:
-            del small[small.index("--size") : small.index("--size") + 2]
-        small += ["--size", "tiny"]
-    if small[0] == "train":
-        small += ["--threads", "1"]
+        elif option in ALWAYS:
+            small += [option, value]
     return small
 
 
 def run(words: list[str], extras: set[str], targets: set[str]) -> None:
-    """Execute a command, or check what a test must not do: install packages, or call itself by `make`."""
-    if words[0] == "reverie":
-        assert main(shortened(words[1:])) == 0, shlex.join(words)
-    elif words[0] == "make":
-        assert set(words[1:]) <= targets, f"The Makefile has no {words[1:]}."
-    elif words[:2] == ["pip", "install"] or words[:3] == ["python", "-m", "pip"]:
-        named = set(re.findall(r"[\w-]+", "".join(re.findall(r"\[([\w,-]+)\]", " ".join(words)))))
+    """Execute a command of Reverie. Of another, check that what it names exists."""
+    command, line = words[0], shlex.join(words)
+    if command == "reverie":
+        assert words[1].startswith("-") or words[1] in COMMANDS, line
+        assert main(shortened(words[1:])) == 0, line
+    elif command == "make":
+        assert {word for word in words[1:] if "=" not in word} <= targets, f"The Makefile has no such target: {line}"
+    elif command == "pip" or words[:3] == ["python", "-m", "pip"]:
+        named = set(re.findall(r"[\w-]+", "".join(re.findall(r"\[([\w,-]+)\]", line))))
         assert named <= extras, f"pyproject.toml has no extra {named - extras}."
-    elif words[0] == "python":
-        place = Path(*words[2].split(".")) if words[1] == "-m" else Path(words[1])
-        assert (ROOT / place).exists() or (ROOT / place).with_suffix(".py").exists(), shlex.join(words)
-    elif words[0] not in ("cd", "git", "source", "."):
-        pytest.fail(f"This test does not know how to try `{shlex.join(words)}`.")
+    elif words[:3] == ["python", "-m", "studies"]:
+        assert all((ROOT / "studies" / name).is_dir() for name in words[3:4] if not name.startswith("-")), line
+    elif words[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(words[2]), line
+    elif command == "python":
+        assert (ROOT / words[1]).is_file(), line
+    elif command not in UNTRIED:
+        pytest.fail(f"Say in UNTRIED of this test that `{line}` is not tried, or how to try it.")
 
 
 @pytest.mark.slow
@@ -66,16 +97,30 @@ def test_what_is_documented_works(document, tmp_path, monkeypatch, capsys):
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for language, text in blocks(document):
-        if language in ("sh", "bash", "console"):
-            for words in commands(text):
-                run(words, extras, targets)
-        elif language == "python":
-            exec(compile(text, f"{document.name}, a python block", "exec"), {"__name__": "__main__"})
+        for words in commands(language, text) if language in SHELLS else []:
+            run(words, extras, targets)
+    code = "\n".join(text for language, text in blocks(document) if language == "python")
+    Path("example.py").write_text(code)
+    runpy.run_path("example.py", run_name="__main__")
 
 
-def test_blocks_and_commands_are_read():
-    text = "```sh\nreverie train x --size laptop  # a comment\nmake a; make b\n```\n```python\n1 / 0\n```\n"
-    (language, shell), (other, python) = BLOCK.findall(text)
-    assert (language, other, python) == ("sh", "python", "1 / 0\n")
-    assert commands(shell) == [["reverie", "train", "x", "--size", "laptop"], ["make", "a"], ["make", "b"]]
-    assert shortened(commands(shell)[0][1:]) == ["train", "x", "--size", "tiny", "--threads", "1"]
+def test_blocks_are_read():
+    text = "```sh\nreverie version\n```\n- a list\n  ```python\n  1 / 0\n  ```\n"
+    assert BLOCK.findall(text) == [("sh", "reverie version\n"), ("python", "  1 / 0\n")]
+
+
+def test_commands_are_read():
+    text = "reverie train x --size laptop  # a comment\nmake a; make b\nCUDA=0 reverie envs | head\n"
+    train, *others = commands("sh", text)
+    assert others == [["make", "a"], ["make", "b"], ["reverie", "envs"]]
+    assert shortened(train[1:]) == ["train", "x", "--size", "tiny", "--threads", "1"]
+    assert shortened(["resume", "x", "--training.frames=20000"]) == ["resume", "x", "--training.frames", "1200"]
+    assert commands("console", "$ reverie version\nreverie 0.1.0\n") == [["reverie", "version"]]
+
+
+@pytest.mark.parametrize(
+    "line", ["reverie trian x", "make nothing", "pip install 'reverie[none]'", "python no.py", "xyz"]
+)
+def test_what_does_not_exist_fails(line):
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        run(shlex.split(line), {"dmc"}, {"demo"})

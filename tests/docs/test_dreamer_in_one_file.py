@@ -68,6 +68,7 @@ def test_settings_are_those_of_the_demo(one_file):
     assert settings.exploration == config.behavior.policy.exploration
 
 
+@pytest.mark.slow
 def test_two_updates_equal_the_librarys(one_file, bench, settings):
     """Losses and parameters, with float32's tolerance: the two sum in different orders."""
     torch.manual_seed(0)

@@ -29,8 +29,8 @@ def completion(arguments: Namespace, _: Texts) -> int:
     """`reverie completion SHELL`"""
     shell = arguments.shell
     if shell not in SHELLS:
-        known = ", ".join(SHELLS)
-        raise UserError(f"There is no completion for `{shell}`.{nearest(shell, SHELLS)} There is: {known}.")
+        shells = ", ".join(SHELLS)
+        raise UserError(f"There is no completion for `{shell}`.{nearest(shell, SHELLS)} There is: {shells}.")
     names.refresh()
     print(SHELLS[shell])
     return 0

@@ -1,12 +1,10 @@
 """`reverie collect`."""
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.cli.commands.arguments import Texts, environment, print_paths
-from reverie.errors import UserError
 
 if TYPE_CHECKING:
     from reverie.progress import Progress
@@ -31,15 +29,11 @@ def collect(arguments: Namespace, settings: Texts) -> int:
         def on_progress(progress: "Progress") -> None:
             display(progress)
             if stop and progress.done < progress.total:
-                raise Interrupted
+                raise Interrupted(f"Interrupted: the same command goes on with what is in {out}.")
 
-        try:
-            made = collect(
-                env, out, arguments.transitions, arguments.seed, arguments.held_out, privileged, workers, on_progress
-            )
-        except Interrupted:
-            print(f"reverie: Interrupted: the same command goes on with what is in {out}.", file=sys.stderr)
-            return 130
+        made = collect(
+            env, out, arguments.transitions, arguments.seed, arguments.held_out, privileged, workers, on_progress
+        )
     for name in ("train", "test"):
         part = getattr(made, name)
         print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
@@ -49,9 +43,3 @@ def collect(arguments: Namespace, settings: Texts) -> int:
         print(f"  minari   {arguments.minari}")
     print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
     return 0
-
-
-def study(arguments: Namespace, _: Texts) -> int:
-    """`reverie study NAME`, which has moved."""
-    name = next(iter(arguments.words), "NAME")
-    raise UserError(f"Studies belong to the repository, not to the package: run `python -m studies {name}` there.")

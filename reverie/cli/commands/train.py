@@ -1,6 +1,5 @@
 """`reverie train` and `reverie resume`."""
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,32 +9,18 @@ from reverie.cli.commands.arguments import Texts, print_paths, run_config, run_f
 def train(arguments: Namespace, settings: Texts) -> int:
     """`reverie train RECIPE`"""
     config = run_config(arguments, settings)
-    from reverie.runs.interrupt import Interrupted
     from reverie.runs.loop import train
 
-    try:
-        folder = train(config, arguments.run, progress=True, evaluate=False)
-    except Interrupted as stop:
-        return _interrupted(stop)
-    return _finish(folder)
+    return _finish(train(config, arguments.run, progress=True, evaluate=False))
 
 
 def resume(arguments: Namespace, settings: Texts) -> int:
     """`reverie resume RUN`"""
     folder = run_folder(arguments.run)
-    from reverie.runs.interrupt import Interrupted
     from reverie.runs.loop import resume
 
-    try:
-        resume(folder, overrides=settings, progress=True, evaluate=False)
-    except Interrupted as stop:
-        return _interrupted(stop)
+    resume(folder, overrides=settings, progress=True, evaluate=False)
     return _finish(folder)
-
-
-def _interrupted(stop: Exception) -> int:
-    print(f"reverie: {stop}", file=sys.stderr)
-    return 130
 
 
 def _finish(folder: Path) -> int:
