@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reverie.errors import UserError, nearest
 from reverie.files import atomic_write
+from reverie.runs.display import LiveDisplay
 from reverie.runs.interrupt import Interrupted
 from studies import kit
 
@@ -80,7 +81,7 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0
         if arguments.publish and arguments.size == "tiny":
             raise UserError("Size tiny is for tests: publish with --size laptop.")
-        with kit.LiveDisplay(f"study {name}, {arguments.size}, in {out}") as display:
+        with LiveDisplay(f"study {name}, {arguments.size}, in {out}") as display:
             numbers, tables = run(name, out, arguments.size, display, parts)
         print("\n\n".join(tables.values()))
         print(f"\n  figures  {out}\n  numbers  {out / 'numbers.json'}")

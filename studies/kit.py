@@ -22,10 +22,7 @@ from reverie.files import atomic_write
 from reverie.progress import Progress
 from reverie.runs import checkpoint
 from reverie.runs.config import OfflineConfig, OnlineConfig, RunConfig, read_config
-from reverie.runs.display import LiveDisplay  # the only import of the display, for `__main__` too
 from reverie.runs.loop import resume, train
-
-__all__ = ["LiveDisplay"]
 
 ROOT = Path(__file__).parent
 OnProgress = Callable[[Progress], None]
@@ -125,6 +122,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+Columns = Sequence[tuple[str, Callable[[Any], str]]]
+"""Heads of a table's columns, and the cell of each from a row's measurements."""
+
+
+def table_of(results: Mapping[str, Any], columns: Columns, head: str = "") -> str:
+    """A Markdown table with a row for each entry, its name first; `head` stands above the names."""
+    rows = [[name, *(cell(result) for _, cell in columns)] for name, result in results.items()]
+    return table([head, *(name for name, _ in columns)], rows)
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reverie.evaluation import figures
-from studies.kit import Numbers, number, table
+from studies.kit import Columns, Numbers, number, table_of
 
 NAMES = {
     "naive": "naive forward",
@@ -35,10 +35,6 @@ MEASURES = {
     "rank_correlation": ("latent distance and true distance", "rank correlation", False),
 }
 """Title and label of each measure that is drawn over training, and whether its axis is logarithmic."""
-HEAD = (
-    *("", "scale", "RankMe (of)", "participation", "probe R²", "action R²", "error / copy", "error / variance"),
-    *("rank corr.", "control", "collapsed"),
-)
 Result = Mapping[str, Any]
 """All that was measured of one method in one world."""
 
@@ -56,39 +52,42 @@ def collapsed(result: Result) -> list[str]:
     return ["scale"] * (scale(result) < MIN_SCALE) + ["dimensions"] * bool(low_rank)
 
 
-def control(result: Result, random: Mapping[str, Any]) -> float | None:
-    """Distance to the goal that remains, over that of random actions; mean over goals, None if there are none."""
-    if not random:
-        return None
+def control(result: Result, random: Mapping[str, Any]) -> float:
+    """Distance to the goal that remains, over that of random actions; mean over goals."""
     return float(np.mean([result["control"][goal]["distance"] / random[goal]["distance"] for goal in random]))
+
+
+def columns(random: Mapping[str, Any]) -> Columns:
+    """Return the columns of a world's table. `random`: measures of random actions, by goal."""
+    return (
+        ("scale", lambda result: f"{scale(result):.2g}"),
+        ("RankMe (of)", lambda result: f"{result['final']['rankme']:.1f} ({result['final']['dimensions']:.0f})"),
+        ("participation", lambda result: f"{result['final']['participation_ratio']:.1f}"),
+        ("probe R²", lambda result: number(result["final"].get("probe"))),
+        ("action R²", lambda result: number(result["final"].get("inverse"))),
+        ("error / copy", lambda result: number(result["final"].get("error_to_copy"))),
+        ("error / variance", lambda result: number(result["final"].get("error_to_variance"))),
+        ("rank corr.", lambda result: number(result["final"].get("rank_correlation"))),
+        ("control", lambda result: f"{100 * control(result, random):.0f} %" if random else ""),
+        ("collapsed", lambda result: " and ".join(collapsed(result))),
+    )
 
 
 def tables(numbers: Numbers) -> dict[str, str]:
     """One table a world, a row a method."""
-    written = {}
-    for name, world in numbers["worlds"].items():
-        rows = []
-        for method, result in world["methods"].items():
-            final, remaining = result["final"], control(result, world["random"])
-            rows.append(
-                [
-                    NAMES[method],
-                    f"{scale(result):.2g}",
-                    f"{final['rankme']:.1f} ({final['dimensions']:.0f})",
-                    f"{final['participation_ratio']:.1f}",
-                    *(number(final.get(key)) for key in list(MEASURES)[3:]),
-                    "" if remaining is None else f"{100 * remaining:.0f} %",
-                    " and ".join(collapsed(result)),
-                ]
-            )
-        written[name] = table(HEAD, rows)
-    return written
+    worlds = numbers["worlds"].items()
+    return {name: table_of(by_label(world["methods"]), columns(world["random"])) for name, world in worlds}
+
+
+def by_label(methods: Mapping[str, Result]) -> dict[str, Result]:
+    """Results by the names of methods in tables and legends."""
+    return {NAMES[method]: result for method, result in methods.items()}
 
 
 def draw(out: Path, numbers: Numbers) -> None:
     """`WORLD_MEASURE.png` over training, `WORLD_spectrum.png`, `WORLD_control.png`."""
     for name, world in numbers["worlds"].items():
-        results = {NAMES[method]: result for method, result in world["methods"].items()}
+        results = by_label(world["methods"])
         for measure, (title, label, log) in MEASURES.items():
             series = {method: history(result, measure, log) for method, result in results.items()}
             style = figures.Style(f"{name.capitalize()}: {title}", "updates", label, log_y=log)

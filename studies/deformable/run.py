@@ -158,16 +158,24 @@ def state_space(size: str, world: str) -> OfflineConfig:
 
 def bounds(condition: Condition, folder: Path, size: str, on_progress: OnProgress) -> dict[str, Any]:
     """Results of random actions and of the oracle."""
+
+    def measure(name: str, player: Any, goal: str, count: int) -> dict[str, Any]:
+        report_progress(on_progress, f"{condition.name}: {name} towards {goal}")
+        return summary(pursue(condition.env, goal, player, count, 0))
+
+    def by_goal(name: str, player: Any, count: int) -> dict[str, Any]:
+        return {
+            goal: cached(
+                folder / f"{condition.name}-{name}-{goal}.json", partial(measure, name, player, goal, count), count
+            )
+            for goal in condition.goals
+        }
+
     oracle_episodes = min(ORACLE_EPISODES[condition.name], EPISODES[size] // 2)
-    results: dict[str, Any] = {}
-    for name, player, count in (("random", at_random, EPISODES[size]), ("oracle", by_oracle, oracle_episodes)):
-        for goal in condition.goals:
-            report_progress(on_progress, f"{condition.name}: {name} towards {goal}")
-            path = folder / f"{condition.name}-{name}-{goal}.json"
-            pursued = partial(pursue, condition.env, goal, player, count, 0)
-            result = cached(path, lambda pursued=pursued: summary(pursued()), count)
-            results.setdefault(name, {}).setdefault("0", {})[goal] = result
-    return results
+    return {
+        "random": {"0": by_goal("random", at_random, EPISODES[size])},
+        "oracle": {"0": by_goal("oracle", by_oracle, oracle_episodes)},
+    }
 
 
 def pursuits(condition: Condition, folder: Path, episodes: int, on_progress: OnProgress) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """Tables and figures of the study of dynamics, from its numbers."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from reverie.evaluation import figures
 from reverie_worlds import curtain
-from studies.kit import Numbers, mean_std, number, table
+from studies.kit import Columns, Numbers, mean_std, number, table, table_of
 
 FORK, LANDING = curtain.FORK_STEP, curtain.STEPS
 """The steps at which the ball has just forked, and at which it lands."""
@@ -16,14 +14,24 @@ HIDDEN = curtain.HIDDEN_ROWS[0] - curtain.START_ROW
 """The first step at which the ball is hidden."""
 CONTEXT = {"curtain": FORK, "pendulum": 5}
 """Columns that are seen before the open-loop prediction: on the curtain, all before the fork."""
-CURTAIN = (
-    *("", "bound (nats a step)", "surprise at the fork", "at the landing", "position R² when last seen"),
-    *("R² just before it lands", "image error at the landing, open loop", "reward error there"),
-    *("return as a PlaNet agent", "parameters of the dynamics"),
+CURTAIN: Columns = (
+    ("bound (nats a step)", lambda result: number(result.get("bound"))),
+    ("surprise at the fork", lambda result: f"{result['excess_nll'][FORK - 1]:.1f}"),
+    ("at the landing", lambda result: f"{result['excess_nll'][LANDING - 1]:.1f}"),
+    ("position R² when last seen", lambda result: number(result["position_r2"][FORK + 1])),
+    ("R² just before it lands", lambda result: number(result["position_r2"][LANDING - 1])),
+    ("image error at the landing, open loop", lambda result: f"{result['open_loop_image_error'][-1]:.1f}"),
+    ("reward error there", lambda result: f"{result['open_loop_reward_error'][-1]:.3f}"),
+    ("return as a PlaNet agent", lambda result: mean_std(result["returns"])),
+    ("parameters of the dynamics", lambda result: f"{result['parameters']:,}"),
 )
-PENDULUM = (
-    *("", "bound (nats a step)", "surprise, one step", "image error, 1 step", "30 steps", "reward error, 30 steps"),
-    "return as a PlaNet agent",
+PENDULUM: Columns = (
+    ("bound (nats a step)", lambda result: number(result.get("bound"))),
+    ("surprise, one step", lambda result: f"{np.mean(result['excess_nll']):.1f}"),
+    ("image error, 1 step", lambda result: f"{result['open_loop_image_error'][0]:.1f}"),
+    ("30 steps", lambda result: f"{result['open_loop_image_error'][-1]:.1f}"),
+    ("reward error, 30 steps", lambda result: f"{result['open_loop_reward_error'][-1]:.3f}"),
+    ("return as a PlaNet agent", lambda result: mean_std(result["returns"], 1)),
 )
 
 
@@ -31,34 +39,10 @@ def tables(numbers: Numbers) -> dict[str, str]:
     """One table a world, a row a model; `baselines`: players without a model."""
     baselines = numbers["baselines"]
     return {
-        "curtain": table(CURTAIN, [_curtain_row(*item) for item in numbers["curtain"].items()]),
+        "curtain": table_of(numbers["curtain"], CURTAIN),
         "baselines": table(list(baselines), [[number(value) for value in baselines.values()]]),
-        "pendulum": table(PENDULUM, [_pendulum_row(*item) for item in numbers["pendulum"].items()]),
+        "pendulum": table_of(numbers["pendulum"], PENDULUM),
     }
-
-
-def _curtain_row(name: str, result: Mapping[str, Any]) -> list[str]:
-    return [
-        name,
-        number(result.get("bound")),
-        *(f"{result['excess_nll'][step - 1]:.1f}" for step in (FORK, LANDING)),
-        *(number(result["position_r2"][step]) for step in (FORK + 1, LANDING - 1)),
-        f"{result['open_loop_image_error'][-1]:.1f}",
-        f"{result['open_loop_reward_error'][-1]:.3f}",
-        mean_std(result["returns"]),
-        f"{result['parameters']:,}",
-    ]
-
-
-def _pendulum_row(name: str, result: Mapping[str, Any]) -> list[str]:
-    return [
-        name,
-        number(result.get("bound")),
-        f"{np.mean(result['excess_nll']):.1f}",
-        *(f"{result['open_loop_image_error'][step]:.1f}" for step in (0, -1)),
-        f"{result['open_loop_reward_error'][-1]:.3f}",
-        mean_std(result["returns"], 1),
-    ]
 
 
 def draw(out: Path, numbers: Numbers) -> None:

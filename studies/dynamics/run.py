@@ -56,6 +56,7 @@ MODELS = ("RSSM", "SSM", "RNN", "Deterministic")
 WORLDS = ("curtain", "pendulum")
 TINY = {"curtain": ("RSSM", "RNN"), "pendulum": ("SSM", "Deterministic")}
 """The models of size `tiny`: each in one world."""
+TINY_PLANNER = ICEMConfig(horizon=3, candidates=8, elites=2, iterations=1)
 COLUMNS = curtain.STEPS + 1
 """Of an episode behind the curtain."""
 LENGTH = {"curtain": COLUMNS, "pendulum": 35}
@@ -162,29 +163,24 @@ def fit(world: str, name: str, size: str) -> OfflineConfig:
 
 def agent(world: str, name: str, size: str) -> OnlineConfig:
     """One model as a PlaNet agent, without warm starts: a plan must not remember what the model has forgotten."""
-    base = online_recipe("planet", size)
+    base = replace(online_recipe("planet", size), env=env(world, size), model=model(world, name, size))
     if world == "pendulum":
-        training = base.training if size == "laptop" else replace(base.training, frames=280, prefill=200)
-        quick = base.behavior if size == "tiny" else PlanningConfig(ICEMConfig())
-        return replace(base, env=env(world, size), model=model(world, name, size), behavior=quick, training=training)
-    planner = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)
-    frames, count = {"tiny": 200, "laptop": 6_000}[size], updates(world, size)
-    rounds = 2 if size == "tiny" else 20
+        planner = TINY_PLANNER if size == "tiny" else ICEMConfig()
+        training = replace(base.training, frames=280, prefill=200) if size == "tiny" else base.training
+        return replace(base, behavior=PlanningConfig(planner), training=training)
+    search = ICEMConfig(horizon=curtain.STEPS, candidates=64, elites=10, iterations=3, init_std=1.0)
+    planner, frames, rounds = (TINY_PLANNER, 100, 2) if size == "tiny" else (search, 6_000, 20)
     training = TrainingConfig(
         frames=frames,
         prefill=frames // 6,
         round=frames * 5 // 6 // rounds,
-        updates=count // rounds,
+        updates=updates(world, size) // rounds,
         batch=64,
         length=COLUMNS,
     )
-    if size == "tiny":
-        planner = ICEMConfig(horizon=3, candidates=8, elites=2, iterations=1)
     return replace(
         base,
-        env=env(world, size),
         replay=ReplayConfig(capacity=frames + COLUMNS),
-        model=model(world, name, size),
         behavior=PlanningConfig(planner, num_samples=2, warm_start=False, exploration=0.3),
         training=training,
         evaluation=EvaluationConfig(final_episodes={"tiny": 2, "laptop": 100}[size]),

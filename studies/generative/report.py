@@ -5,46 +5,35 @@ from pathlib import Path
 import numpy as np
 
 from reverie.evaluation import figures, generation
-from studies.kit import Numbers, number, table
+from studies.kit import Columns, Numbers, number, table, table_of
 
-DIGITS = (
-    "held-out digits",
-    "bound",
-    "reconstruction",
-    "complexity",
-    f"ln p(x) by {generation.SAMPLES} samples",
-    "active units",
+DIGITS: Columns = (
+    ("bound", lambda result: number(result["bound"])),
+    ("reconstruction", lambda result: number(result["reconstruction"])),
+    ("complexity", lambda result: number(result["divergence"])),
+    (f"ln p(x) by {generation.SAMPLES} samples", lambda result: number(result["evidence"])),
+    ("active units", lambda result: f"{result['active_units']:.0f} of {result['units']:.0f}"),
 )
-FORK = ("", "error after go", "error after wait", "spread after go", "spread after wait", "nearest to the left")
+FORK: Columns = (
+    ("error after go", lambda result: number(result["error_go"], 3)),
+    ("error after wait", lambda result: number(result["error_wait"], 3)),
+    ("spread after go", lambda result: number(result["spread_go"], 3)),
+    ("spread after wait", lambda result: number(result["spread_wait"], 3)),
+    ("nearest to the left", lambda result: f"{100 * result['left']:.0f} %"),
+)
 
 
 def tables(numbers: Numbers) -> dict[str, str]:
     """`digits`, `bound` by the number of samples, `pca`: where ln p(x) is known, and `fork`."""
-    digits = [
-        [
-            name,
-            *(number(result[key]) for key in ("bound", "reconstruction", "divergence", "evidence")),
-            f"{result['active_units']:.0f} of {result['units']:.0f}",
-        ]
-        for name, result in numbers["digits"].items()
-    ]
-    fork = [
-        [
-            name,
-            *(number(result[key], 3) for key in ("error_go", "error_wait", "spread_go", "spread_wait")),
-            f"{100 * result['left']:.0f} %",
-        ]
-        for name, result in numbers["fork"].items()
-    ]
     bounds, pca = numbers["bound_by_samples"], numbers["pca"]
     linear = [
         [which, *(number(pca[f"{which}_{key}"], 4) for key in ("exact", "bound"))] for which in ("best", "learned")
     ]
     return {
-        "digits": table(DIGITS, digits),
+        "digits": table_of(numbers["digits"], DIGITS, "held-out digits"),
         "bound": table(["samples", *bounds], [["bound on ln p(x), nats", *map(number, bounds.values())]]),
         "pca": table(["linear model", "ln p(x)", "bound"], linear),
-        "fork": table(FORK, fork),
+        "fork": table_of(numbers["fork"], FORK),
     }
 
 

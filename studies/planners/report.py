@@ -88,42 +88,30 @@ def predicted(row: dict[str, Any], name: str) -> list[str]:
 
 def draw(out: Path, numbers: Numbers) -> None:
     """Return by evaluations and by time in each model; predicted and actual returns of plans in the trained one."""
+    search = "candidate sequences evaluated a decision"
     for name, world in WORLDS.items():
         rows = numbers[name]["rows"]
-        for axis, label in (
-            ("evaluations", "candidate sequences evaluated a decision"),
-            ("milliseconds", "milliseconds a decision, one thread"),
-        ):
-            title = f"Planning in {world}: mean return of {numbers['episodes']} episodes"
-            figures.plot(
-                out / f"return_{axis}_{name}.png",
-                {family: [(row[axis], row["mean"]) for row in budgets] for family, budgets in families(rows).items()},
-                figures.Style(title, label, "return of an episode", log_x=True),
-                references={"PlaNet's return minus\nits standard error": threshold(rows[numbers["reference"]])},
-            )
-    plans, random = families(numbers["trained"]["rows"]), numbers["trained"]["random"]
-    figures.plot(
-        out / "predicted_return.png",
-        {
-            **{family: [(row["actual"], row["predicted"]) for row in budgets] for family, budgets in plans.items()},
-            "random sequences": [(random["actual"], random["predicted"])],
-        },
-        figures.Style(
-            title=f"Plans in the trained model: predicted and actual return ({numbers['horizon']} decisions)",
-            xlabel="actual return, open loop in the true simulator",
-            ylabel="return predicted by the model",
-            joined=False,
-            diagonal="predicted = actual",
-        ),
+        title = f"Planning in {world}: mean return of {numbers['episodes']} episodes"
+        level = {"PlaNet's return minus\nits standard error": threshold(rows[numbers["reference"]])}
+        for axis, label in (("evaluations", search), ("milliseconds", "milliseconds a decision, one thread")):
+            style = figures.Style(title, label, "return of an episode", log_x=True)
+            figures.plot(out / f"return_{axis}_{name}.png", points(rows, axis, "mean"), style, references=level)
+    rows, random = numbers["trained"]["rows"], numbers["trained"]["random"]
+    style = figures.Style(
+        title=f"Plans in the trained model: predicted and actual return ({numbers['horizon']} decisions)",
+        xlabel="actual return, open loop in the true simulator",
+        ylabel="return predicted by the model",
+        joined=False,
+        diagonal="predicted = actual",
     )
-    figures.plot(
-        out / "overestimation.png",
-        {family: [(r["evaluations"], r["overestimation"]) for r in budgets] for family, budgets in plans.items()},
-        figures.Style(
-            title="Plans in the trained model: overestimation by the size of the search",
-            xlabel="candidate sequences evaluated a decision",
-            ylabel="predicted minus actual return",
-            log_x=True,
-        ),
-        references={"random sequences": random["overestimation"]},
-    )
+    series = points(rows, "actual", "predicted") | {"random sequences": [(random["actual"], random["predicted"])]}
+    figures.plot(out / "predicted_return.png", series, style)
+    title = "Plans in the trained model: overestimation by the size of the search"
+    style = figures.Style(title, search, "predicted minus actual return", log_x=True)
+    level, series = {"random sequences": random["overestimation"]}, points(rows, "evaluations", "overestimation")
+    figures.plot(out / "overestimation.png", series, style, references=level)
+
+
+def points(rows: dict[str, Any], x: str, y: str) -> dict[str, list[tuple[float, float]]]:
+    """One measure against another, of the budgets of each planner."""
+    return {family: [(row[x], row[y]) for row in budgets] for family, budgets in families(rows).items()}

@@ -37,7 +37,6 @@ def test_what_collapsed_and_what_control_leaves():
     assert collapsed(result(0.5, 12.0, 1.0, dead=0.25)) == ["dimensions"]
     assert scale(HEALTHY) == pytest.approx(3.0)
     assert control(HEALTHY, RANDOM) == pytest.approx(0.25)
-    assert control(HEALTHY, {}) is None
 
 
 def test_table_and_curves():
@@ -45,6 +44,8 @@ def test_table_and_curves():
     rows = tables({"worlds": {"rope": world}})["rope"].splitlines()
     assert rows[-1] == "| CFM (our recipe) | 3 | 12.0 (16) | 3.0 | 0.90 | 0.10 | 0.50 | 0.10 | – | 25 % |  |"
     assert rows[-2].endswith("| 102 % | scale |")
+    rows = tables({"worlds": {"reacher": world | {"random": {}}}})["reacher"].splitlines()
+    assert rows[-2].endswith("| – |  | scale |")  # no goals, no control
     assert history(HEALTHY, "scale", log=True) == [(0, 1.0), (10, 3.0)]
     assert history(HEALTHY, "probe", log=False) == [(0, 0.0)]  # NaN is no point
 

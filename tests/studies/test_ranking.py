@@ -22,6 +22,7 @@ def episodes() -> Batch:
     return replace(batch, obs={"state": batch.obs["state"]})
 
 
+@pytest.mark.slow  # the episodes take a planner 3 s
 def test_the_pole_is_held_and_disturbed(episodes):
     assert episodes.obs["state"].shape == (3, 31, 3)
     assert episodes.is_first.sum(1).tolist() == [1, 1, 1]
@@ -34,12 +35,14 @@ def test_the_pole_is_held_and_disturbed(episodes):
     assert speed.std() > 0.1
 
 
+@pytest.mark.slow  # the episodes take a planner 3 s
 def test_the_true_model_ranks_all_plans(episodes):
     result = ranking.ranking_accuracy(TrueModel(2), episodes, ENV, num_samples=0, moments=10, seed=0)
     assert result["correlation"] == pytest.approx(1.0, abs=1e-5)
     assert result["overestimation"] == pytest.approx(0.0, abs=1e-3)
 
 
+@pytest.mark.slow  # the episodes take a planner 3 s
 def test_wrong_models_overestimate_or_misrank(episodes):
     class Optimist(StateReward):
         """Predicts 2 more than the true reward."""
