@@ -30,7 +30,25 @@ LONGEST = 400
 """Lines of the longest file that is allowed."""
 LOOSE = 8
 """Files at the package's root, at most."""
-BUDGET: dict[str, int] = {}
+BUDGET: dict[str, int] = {
+    "(root)": 430,
+    "agents": 440,
+    "cli": 1130,
+    "config": 950,
+    "data": 1600,
+    "dynamics": 770,
+    "envs": 1770,
+    "evaluation": 1660,
+    "learners": 510,
+    "math": 360,
+    "models": 670,
+    "nn": 540,
+    "planning": 820,
+    "recipes": 1080,
+    "runs": 2380,
+    "signals": 890,
+    "testing": 1350,
+}
 """Lines that a room may have. A commit that raises one says why."""
 FRAMES_PROGRAM = """
 import json, os, sys, traceback

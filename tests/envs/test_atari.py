@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reverie.cli.commands.given import mean_return
 
 from reverie.cli import main
 from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
