@@ -24,6 +24,7 @@ Points = Sequence[tuple[float, float]]
 DPI = 130
 _COLORS = 10
 _MARKERS = "osD^vP*Xph"
+_MOST_SEARCHED = 10_000  # points, among which a free place for the legend is looked for
 _MOST_LABELS = 6  # more would hide the lines: the legend goes beside the axes
 _MOST_MARKERS = 60  # more would hide the line they lie on
 
@@ -136,7 +137,8 @@ def finish(axes: "Axes") -> None:
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         figure.set_figwidth(figure.get_figwidth() + 2.2)
     elif labels:
-        axes.legend(frameon=False)
+        points = sum(len(line.get_xdata()) for line in axes.lines)  # matplotlib's search takes seconds among many
+        axes.legend(frameon=False, loc="best" if points <= _MOST_SEARCHED else "upper left")
 
 
 def save(figure: "Figure", path: Path) -> Path:
