@@ -17,7 +17,7 @@ from reverie.errors import UserError
     [
         (InteractionConfig, {"train": 0}, "`train` of Interaction is 0: it must be 1 or more."),
         (InteractionConfig, {"test": -1}, "`test` of Interaction is -1: it must be 1 or more."),
-        (DatasetConfig, {"train": 0}, "`train` of Dataset is 0: it must be 1 or more."),
+        (DatasetConfig, {"train": 0}, "`train` of Dataset is 0: it must be 1 or more, or none."),
         (ArraysConfig, {"held_out": 0.0}, "`held_out` of Arrays is 0.0: it must be between 0.001 and 0.5."),
         (MinariConfig, {"held_out": 0.6}, "`held_out` of Minari is 0.6: it must be between 0.001 and 0.5."),
         (AgentReplayConfig, {"held_out": 1.5}, "`held_out` of AgentReplay is 1.5: it must be between 0.001 and 0.5."),

@@ -169,7 +169,7 @@ def test_only_bilinear_owns_parameters():
 
 
 def test_what_cannot_be_contrasted_is_refused():
-    with pytest.raises(UserError, match="temperature is 0"):
+    with pytest.raises(UserError, match="`temperature` of Contrastive is 0"):
         ContrastiveConfig(temperature=0.0)
     with pytest.raises(UserError, match="negatives is empty"):
         ContrastiveConfig(negatives=())

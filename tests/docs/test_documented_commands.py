@@ -70,6 +70,8 @@ def shortened(words: list[str]) -> list[str]:
             small += [option, value]
     if "--planner" in small:
         small += ["--planner.candidates", "20", "--planner.elites", "4"]
+    if small[0] == "train" and any(word.startswith("dm_control/") for word in small):
+        small += ["--env.time_limit", "100"]
     if small[0] == "evaluate" and not {"--goal", "--env.time_limit"} & set(small):
         small += ["--env.time_limit", "60"]
     return small
