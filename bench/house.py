@@ -38,7 +38,7 @@ BUDGET: dict[str, int] = {
     "data": 1600,
     "dynamics": 770,
     "envs": 1770,
-    "evaluation": 1660,
+    "evaluation": 1680,
     "learners": 510,
     "math": 360,
     "models": 670,

@@ -137,7 +137,7 @@ def finish(axes: "Axes") -> None:
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         figure.set_figwidth(figure.get_figwidth() + 2.2)
     elif labels:
-        points = sum(len(line.get_xdata()) for line in axes.lines)  # matplotlib's search takes seconds among many
+        points = sum(np.size(line.get_xdata()) for line in axes.lines)  # matplotlib's search takes seconds among many
         axes.legend(frameon=False, loc="best" if points <= _MOST_SEARCHED else "upper left")
 
 
