@@ -1,6 +1,6 @@
 # make demo    set up .venv here, then train the demo, evaluate it and draw what it learned
 # make test    set up with everything that the tests need, then run them all
-# make quick   only the quick tests, which end within 90 seconds on two cores
+# make quick   only the quick tests, which end within two minutes on two cores
 # make check   the same checks as before a commit: format, lint, types, file sizes, tests
 #
 # Choose another Python with `make PYTHON=/path/to/python3.12 demo`.
