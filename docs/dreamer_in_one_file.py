@@ -210,7 +210,7 @@ class WorldModel(nn.Module):
         features_BTF = states.features
         image_BT = -normal(self.images.decode(features_BTF), self.s.image_std).log_prob(pixels).sum((2, 3, 4))
         reward_BT = -normal(self.reward(features_BTF)[..., 0], 1.0).log_prob(reward_BT * self.s.reward_scale)
-        # The first nats are free. Without them the cheapest posterior ignores details that matter.
+        # The first nats are free, so that small details are not given up for a small divergence.
         divergence = nats_BT.mean().clamp(min=self.s.free_nats)
         return {"image": image_BT.mean(), "reward": reward_BT.mean(), "divergence": divergence}, states
 

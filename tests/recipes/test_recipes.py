@@ -147,6 +147,16 @@ def test_dreamer_v1_has_the_published_numbers():
     assert training.updates / (training.round * config.env.repeat) == 0.1
 
 
+def conv(a, b, k):
+    """Parameters of a convolution."""
+    return a * b * k * k + b
+
+
+def dense(*sizes):
+    """Parameters of dense layers."""
+    return sum(a * b + b for a, b in pairwise(sizes))
+
+
 def test_dreamer_v1_has_the_published_size():
     """Parameters, counted layer by layer for 6 actions."""
     config = reverie.recipe("dreamer_v1", "paper", "dm_control/walker-walk-v0")
@@ -154,12 +164,6 @@ def test_dreamer_v1_has_the_published_size():
     with torch.device("meta"):
         model = WorldModel(config.model, seen)
         learner = config.behavior.build(seen, model.dynamics.feature_size)
-
-    def conv(a, b, k):
-        return a * b * k * k + b
-
-    def dense(*sizes):
-        return sum(a * b + b for a, b in pairwise(sizes))
 
     encoder = conv(3, 32, 4) + conv(32, 64, 4) + conv(64, 128, 4) + conv(128, 256, 4)
     gru = 3 * 200 * (200 + 200 + 2)
@@ -280,12 +284,6 @@ def test_dreamer_v2_has_the_published_size():
     with torch.device("meta"):
         model = WorldModel(config.model, seen)
         learner = config.behavior.build(seen, model.dynamics.feature_size)
-
-    def conv(a, b, k):
-        return a * b * k * k + b
-
-    def dense(*sizes):
-        return sum(a * b + b for a, b in pairwise(sizes))
 
     features, embed = 600 + 1024, 4 * 8 * 48
     encoder = conv(1, 48, 4) + conv(48, 96, 4) + conv(96, 192, 4) + conv(192, 384, 4)
