@@ -66,7 +66,9 @@ def copy_linked(path: Path) -> None:
         lines = code.splitlines()
         shown = "\n".join(lines[:600]) + ("\n..." if len(lines) > 600 else "")
         fence = "~~~~~~"
-        copy.with_name(f"{path.name}.md").write_text(f"# `{path}`\n\n{fence}{CODE[path.suffix]}\n{shown}\n{fence}\n")
+        copy.with_name(f"{path.name}.md").write_text(
+            f"---\nhide: [toc]\n---\n# `{path}`\n\n{fence}{CODE[path.suffix]}\n{shown}\n{fence}\n"
+        )
     elif path.suffix != ".md":
         shutil.copy(ROOT / path, copy)
 
