@@ -80,7 +80,7 @@ class CVAE(GenerativeModel):
 
     def prior(self, condition: Condition) -> GaussianStats:
         if self.prior_net is None:
-            return self.standard_normal(condition)
+            return super().prior(condition)
         return self.latent.stats(self.prior_net(condition))
 
     def posterior(self, image: Images, condition: Condition) -> GaussianStats:

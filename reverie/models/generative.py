@@ -101,10 +101,6 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
         """Return the images of a batch, their conditions and their mask."""
 
     @abstractmethod
-    def prior(self, condition: Condition) -> GaussianStats:
-        """`p(z | c)`"""
-
-    @abstractmethod
     def posterior(self, image: Images, condition: Condition) -> GaussianStats:
         """`q(z | x, c)`"""
 
@@ -112,8 +108,8 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
     def decode(self, sample: Float[Tensor, "*b Z"], condition: Condition) -> Images:
         """Return the parameters of `p(x | z, c)`; `likelihood.mean` of them is an image in about [0, 1]."""
 
-    def standard_normal(self, condition: Condition) -> GaussianStats:
-        """`N(0, I)`, the prior that needs no condition."""
+    def prior(self, condition: Condition) -> GaussianStats:
+        """`p(z | c)`, here `N(0, I)`, which needs no condition."""
         mean = condition.new_zeros(*condition.shape[:-1], self.latent.sample_size)
         return GaussianStats(mean, torch.ones_like(mean))
 

@@ -39,9 +39,6 @@ class VAE(GenerativeModel):
         pixels = batch.obs[self.name].float() / 255
         return Targets(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))
 
-    def prior(self, condition: Condition) -> GaussianStats:
-        return self.standard_normal(condition)
-
     def posterior(self, image: Images, condition: Condition) -> GaussianStats:
         return self.latent.stats(self.head(self.encoder(image)))
 

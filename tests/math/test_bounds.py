@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reverie.math.bounds import active_units, importance_weighted_bound, log_weight
+from reverie.math.bounds import active_units, importance_weighted_bound
 
 
 def test_one_sample_is_the_plain_bound():
@@ -31,18 +31,6 @@ def test_more_samples_never_lower_the_expected_bound(values):
 
 def test_huge_weights_stay_finite():
     assert importance_weighted_bound(torch.tensor([1e4, 1e4])).item() == pytest.approx(1e4)
-
-
-def test_the_weight_of_an_exact_posterior_is_the_evidence_whatever_the_sample():
-    """x = z + e, all standard normal: p(x) = N(0, 2), q(z|x) = N(x/2, 1/2)."""
-    x, z = torch.tensor(1.3), torch.linspace(-3, 3, 7)
-    normal = torch.distributions.Normal
-    found = log_weight(
-        normal(z, torch.ones(7)).log_prob(x),
-        normal(torch.zeros(7), torch.ones(7)).log_prob(z),
-        normal(x / 2, math.sqrt(0.5)).log_prob(z),
-    )
-    torch.testing.assert_close(found, normal(0.0, math.sqrt(2)).log_prob(x).expand(7))
 
 
 def test_units_that_move_with_the_image_are_active():
