@@ -16,7 +16,7 @@ from torch import Tensor
 from reverie.dynamics.latents import GaussianStats
 from reverie.dynamics.rollout import prev_action
 from reverie.errors import UserError
-from reverie.models.generative import Condition, GenerativeConfig, GenerativeModel, Images, Targets
+from reverie.models.generative import Condition, GenerativeConfig, GenerativeModel, Images
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import EnvSpec, Space
@@ -69,14 +69,13 @@ class CVAE(GenerativeModel):
         previous = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
         return self.reader({self.name: previous, "action": prev_action(batch.action)})
 
-    def targets(self, batch: Batch) -> Targets:
-        """Every image of the batch; given the past, the mask leaves out first frames of sequences and episodes."""
-        image = self.normalize(batch.obs)[self.name]
-        mask = image.new_ones(image.shape[:2])
+    def mask(self, batch: Batch) -> Float[Tensor, "B T"]:
+        """Leave out the first frames of sequences and episodes if the past is given."""
+        mask = super().mask(batch)
         if self.given == "past":
             mask = mask * ~batch.is_first
             mask[:, 0] = 0
-        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), mask)
+        return mask
 
     def prior(self, condition: Condition) -> GaussianStats:
         if self.prior_net is None:

@@ -80,7 +80,7 @@ class GenerativeConfig(Choice):
 
 
 class GenerativeModel(Model[Tensor, Inference], ABC):
-    """A model of single images: a subclass defines its targets and the three distributions of the bound."""
+    """A model of single images. A subclass defines the three distributions of the bound, and the condition if any."""
 
     def __init__(self, config: GenerativeConfig, spec: EnvSpec) -> None:
         super().__init__()
@@ -96,9 +96,17 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
         self.normalize = Normalize(spec)
         self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
 
-    @abstractmethod
     def targets(self, batch: Batch) -> Targets:
-        """Return the images of a batch, their conditions and their mask."""
+        image = self.normalize(batch.obs)[self.name]
+        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), self.mask(batch))
+
+    def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
+        """Return the condition of each image, here none (C = 0)."""
+        return batch.reward.new_zeros(*batch.reward.shape, 0)
+
+    def mask(self, batch: Batch) -> Float[Tensor, "B T"]:
+        """Return `Targets.mask`, here 1 for every image."""
+        return torch.ones_like(batch.reward)
 
     @abstractmethod
     def posterior(self, image: Images, condition: Condition) -> GaussianStats:

@@ -1,6 +1,6 @@
 """The variational autoencoder: `x = f(z) + noise`, z ~ N(0, I) (Kingma & Welling 2014).
 
-`models.generative` has the bound; this file has its three distributions.
+`models.generative` has the bound and the prior; this file has encoder and decoder.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.dynamics.latents import GaussianStats
-from reverie.models.generative import Condition, GenerativeConfig, GenerativeModel, Images, Targets
+from reverie.models.generative import Condition, GenerativeConfig, GenerativeModel, Images
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import EnvSpec
-from reverie.types import Batch
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,6 @@ class VAE(GenerativeModel):
         self.encoder = config.image.image_encoder(self.shape)
         self.head = MLP(MLPConfig(layers=0), self.encoder.size_out, self.latent.output_size)
         self.decoder = config.image.image_decoder(self.latent.sample_size, self.shape)
-
-    def targets(self, batch: Batch) -> Targets:
-        """Every image of the batch, without a condition."""
-        image = self.normalize(batch.obs)[self.name]
-        leading = image.shape[:2]
-        pixels = batch.obs[self.name].float() / 255
-        return Targets(pixels, image, image.new_zeros(*leading, 0), image.new_ones(leading))
 
     def posterior(self, image: Images, condition: Condition) -> GaussianStats:
         return self.latent.stats(self.head(self.encoder(image)))

@@ -1,5 +1,6 @@
 """Dense networks: heads, policies, values and the encoder of vector observations."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -37,8 +38,9 @@ class MLPConfig(ImageConfig):
     def image_encoder(self, shape: tuple[int, ...]) -> "DenseEncoder":
         return DenseEncoder(self, shape)
 
-    def image_decoder(self, size_in: int, shape: tuple[int, ...]) -> "DenseDecoder":
-        return DenseDecoder(self, size_in, shape)
+    def image_decoder(self, size_in: int, shape: tuple[int, ...]) -> nn.Module:
+        parts: dict[str, nn.Module] = {"net": MLP(self, size_in, prod(shape)), "image": nn.Unflatten(-1, shape)}
+        return nn.Sequential(OrderedDict(parts))
 
 
 def hidden_layers(config: MLPConfig, size_in: int) -> list[nn.Module]:
@@ -72,15 +74,3 @@ class DenseEncoder(ImageEncoder):
 
     def forward(self, images: Float[Tensor, "*b height width C"]) -> Float[Tensor, "*b E"]:
         return self.net(images.flatten(-3))
-
-
-class DenseDecoder(nn.Module):
-    """A dense network whose output is an image."""
-
-    def __init__(self, config: MLPConfig, size_in: int, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape = shape
-        self.net = MLP(config, size_in, prod(shape))
-
-    def forward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b height width C"]:
-        return self.net(features).unflatten(-1, self.shape)

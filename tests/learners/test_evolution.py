@@ -11,13 +11,7 @@ from reverie import tree
 from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
-from reverie.learners.evolution import (
-    Evolution,
-    EvolutionConfig,
-    centered_ranks,
-    imagined_returns,
-    unflatten_parameters,
-)
+from reverie.learners.evolution import Evolution, EvolutionConfig, centered_ranks
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
@@ -57,7 +51,7 @@ def test_a_population_dreams_as_each_of_its_members_alone():
     start = tree.map(lambda x: x[noise.starts] + 0.1, model.dynamics.initial(5))
     members = torch.randn(6, noise.parameters.shape[1]) * 0.3
     with torch.no_grad():
-        found, _ = imagined_returns(learner.policy, members, model, start, noise, settings)
+        found, _ = learner.imagined_returns(model, members, start, noise)
         for member, fitness in zip(members, found):
             nn.utils.vector_to_parameters(member, learner.policy.parameters())
             states, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
@@ -68,14 +62,6 @@ def test_a_population_dreams_as_each_of_its_members_alone():
                 total += weight * model.reward(features[:, t])
                 weight = weight * 0.9 * model.continuation(features[:, t])
             torch.testing.assert_close(total.mean(), fitness, rtol=1e-4, atol=1e-5)
-
-
-def test_parameters_are_unpacked_as_torch_packs_them():
-    learner = config().build(spec(action=1), 1)
-    vector = torch.arange(sum(x.numel() for x in learner.parameters()), dtype=torch.float32)
-    nn.utils.vector_to_parameters(vector, learner.policy.parameters())
-    for name, value in unflatten_parameters(learner.policy, vector).items():
-        assert torch.equal(value, dict(learner.policy.named_parameters())[name])
 
 
 def test_the_step_is_the_published_sum_over_perturbations():
@@ -91,7 +77,7 @@ def test_the_step_is_the_published_sum_over_perturbations():
         for epsilon in noise.parameters:
             member = (before + sign * 0.1 * epsilon)[None]
             with torch.no_grad():
-                fitness = imagined_returns(learner.policy, member, world, start, noise, learner.config)[0]
+                fitness = learner.imagined_returns(world, member, start, noise)[0]
             scores.append((fitness.item(), sign * epsilon))
     order = sorted(range(8), key=lambda i: scores[i][0])
     expected = sum((rank / 7 - 0.5) * scores[i][1] for rank, i in enumerate(order)) / (8 * 0.1)
