@@ -1,4 +1,4 @@
-"""Evolution strategies: the estimate against slow loops and known slopes, in worlds that are known."""
+"""Evolution strategies: the gradient estimate against slow loops, in known worlds."""
 
 from dataclasses import replace
 
@@ -20,8 +20,8 @@ TARGET = 0.5
 MLP = MLPConfig(layers=1, units=8)
 
 
-def near(features):
-    """Reward `-(s - target)^2`."""
+def target_reward(features):
+    """`-(s - target)^2`"""
     return -(features[..., 0] - TARGET).square()
 
 
@@ -30,18 +30,18 @@ def config(**changed) -> EvolutionConfig:
     return EvolutionConfig(PolicyConfig(MLP, init_std=0.1, min_std=1e-2), **settings)
 
 
-def test_ranks_are_centered_and_do_not_see_the_scale():
+def test_ranks_are_centered_and_do_not_depend_on_the_scale():
     assert centered_ranks(torch.tensor([3.0, -1.0, 1e9, 0.0, 7.0])).tolist() == [0.0, -0.5, 0.5, -0.25, 0.25]
     assert torch.equal(centered_ranks(torch.tensor([1.0, 2.0])), centered_ranks(torch.tensor([-5.0, 1e6])))
 
 
-def test_equals_share_the_mean_of_their_ranks():
+def test_ties_get_the_mean_of_their_ranks():
     assert centered_ranks(torch.zeros(8)).tolist() == [0.0] * 8
     assert centered_ranks(torch.tensor([1.0, 0.0, 0.0, 1.0, 2.0])).tolist() == [0.125, -0.375, -0.375, 0.125, 0.5]
 
 
-def test_a_population_dreams_as_each_of_its_members_alone():
-    """Through a real model with a latent and a continuation head, against a loop over policies."""
+def test_returns_of_a_population_equal_those_of_each_member_alone():
+    """Compare a batch with a loop over policies, in a real model with a latent and a continuation head."""
     torch.manual_seed(0)
     seen = spec(action=2)
     model = WorldModel(model_config(), seen)
@@ -66,7 +66,7 @@ def test_a_population_dreams_as_each_of_its_members_alone():
 
 def test_the_step_is_the_published_sum_over_perturbations():
     torch.manual_seed(0)
-    world = KnownWorld(AddAction(1), reward=near)
+    world = KnownWorld(AddAction(1), reward=target_reward)
     learner = config(population=8, sigma=0.1).build(spec(action=1), 1)
     belief = Value(torch.randn(20, 1))
     noise = learner.noise(world, 20, torch.Generator().manual_seed(0))
@@ -91,14 +91,14 @@ def test_the_step_is_the_published_sum_over_perturbations():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("discrete", [False, True])
-def test_the_policy_finds_the_target(discrete):
+def test_the_policy_reaches_the_target(discrete):
     torch.manual_seed(0)
 
     class Walk(AddAction):
         def predict(self, state, action, noise):
             return Value(state.value + (action @ torch.tensor([-0.5, 0.0, 0.5]))[..., None])
 
-    world = KnownWorld(Walk(1) if discrete else AddAction(1), reward=near)
+    world = KnownWorld(Walk(1) if discrete else AddAction(1), reward=target_reward)
     learner = config().build(spec(action=3 if discrete else 1, discrete=discrete), 1)
     optimizers, generator = learner.optimizers(), torch.Generator().manual_seed(0)
     for _ in range(200):
@@ -111,7 +111,7 @@ def test_the_policy_finds_the_target(discrete):
     assert (states.value[:, -2:, 0] - TARGET).abs().max() < (0.5 + 1e-5 if discrete else 0.2)
 
 
-def test_the_world_model_is_read_and_never_changed():
+def test_an_update_does_not_change_the_world_model():
     torch.manual_seed(0)
     model = WorldModel(model_config(), spec())
     learner: Evolution = config(population=4).build(spec(), model.dynamics.feature_size)
@@ -134,6 +134,6 @@ def test_the_world_model_is_read_and_never_changed():
         ({"horizon": 0}, "1 or more"),
     ],
 )
-def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
+def test_invalid_settings_are_errors(changed, sentence):
     with pytest.raises(UserError, match=sentence):
         config(**changed)

@@ -77,7 +77,7 @@ def test_gumbel_noise_is_finite_and_has_its_moments():
     torch.testing.assert_close(noise.var().item(), math.pi**2 / 6, atol=0.05, rtol=0)
 
 
-def test_tanh_normal_entropy_is_that_of_the_squashed_distribution_on_average():
+def test_tanh_normal_entropy_equals_that_of_torch_on_average():
     mean, std = torch.tensor([0.3, -2.0], dtype=torch.float64), torch.tensor([0.5, 1.5], dtype=torch.float64)
     noise = torch.randn(200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     squashed = torch.distributions.TransformedDistribution(
@@ -95,7 +95,7 @@ def test_entropy_pulls_a_saturated_policy_back():
     assert torch.autograd.grad(entropy, mean)[0].item() == pytest.approx(-2.0)
 
 
-def test_the_straight_through_gradient_of_a_linear_function_is_that_of_its_expectation():
+def test_the_straight_through_gradient_of_a_linear_function_is_the_gradient_of_its_expectation():
     logits = torch.tensor([0.3, -1.0, 0.7, 0.0], dtype=torch.float64, requires_grad=True)
     worth = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
     noise = ours.gumbel(50, 4, generator=torch.Generator().manual_seed(0)).double()
@@ -108,7 +108,7 @@ bounded = st.tuples(st.floats(-1, 1), st.floats(0.1, 2.1))
 
 
 @given(st.lists(bounded, min_size=1, max_size=3), st.floats(-1, 1))
-def test_the_truncated_normal_is_that_of_scipy(parts, value):
+def test_the_truncated_normal_equals_that_of_scipy(parts, value):
     mean, std = torch.tensor(parts, dtype=torch.float64).T
     m, s = mean.numpy(), std.numpy()
     reference = scipy.stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s)
@@ -131,7 +131,7 @@ def test_truncated_normal_samples_are_quantiles_within_the_bounds():
     assert torch.equal(ours.truncated_normal_sample(mean, std, None), mean)
 
 
-def test_truncated_normal_samples_in_single_precision_stay_finite_and_in_bounds_and_pass_gradients():
+def test_truncated_normal_samples_in_float32_are_finite_and_bounded_with_gradients():
     mean = torch.tensor([-1.0, 1.0, 0.0]).expand(2000, 3).clone().requires_grad_()
     std = torch.tensor([0.1, 0.1, 2.1]).expand(2000, 3).clone().requires_grad_()
     noise = 4 * torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
@@ -152,7 +152,7 @@ def test_the_gradient_of_a_truncated_sample_agrees_with_finite_differences():
 
 
 @given(st.lists(st.tuples(st.floats(-2, 2), st.floats(0.1, 2)), min_size=1, max_size=3), st.floats(-3, 3))
-def test_tanh_normal_log_prob_is_that_of_torch(parts, value):
+def test_tanh_normal_log_prob_equals_that_of_torch(parts, value):
     mean, std = torch.tensor(parts, dtype=torch.float64).T
     squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
     before = torch.full_like(mean, value)
