@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.agents.base import ActorConfig
-from reverie.math import distributions
+from reverie.math.distributions import Distribution, OneHot, TanhNormal, TruncatedNormal, gumbel
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import ActionSpace, EnvSpec
@@ -58,17 +58,20 @@ class Policy(nn.Module):
         self.action_size = action_size
         self.net = MLP(config.mlp, feature_size, self.outputs * action_size)
 
+    def distribution(self, features: Features) -> Distribution:
+        raise NotImplementedError
+
     def forward(self, features: Features, noise: Action | None) -> Action:
         """Return the action drawn by `noise`, or the mode without noise."""
-        raise NotImplementedError
+        return self.distribution(features).sample(noise)
 
     def log_prob(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
         """Return the log-density of the action drawn by `noise`, in nats. The action itself is a constant."""
-        raise NotImplementedError
+        return self.distribution(features).log_prob(noise)
 
     def entropy(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
         """Return the action's entropy in nats: exact, or estimated from the one sample drawn by `noise`."""
-        raise NotImplementedError
+        return self.distribution(features).entropy(noise)
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         """Draw standard noise for actions with leading axes `shape`."""
@@ -86,7 +89,7 @@ class Policy(nn.Module):
 class TanhNormalPolicy(Policy):
     """`tanh(N(m tanh(mean / m), softplus(raw + c) + min_std))` in (-1, 1) (Hafner 2020, App. A: m = 5).
 
-    The constant `c` makes a raw output of 0 give `init_std`. The entropy is estimated from one sample.
+    The constant `c` makes a raw output of 0 give `init_std`.
     Departures: the mode is `tanh(mean)`, not the best of 100 samples.
     """
 
@@ -94,44 +97,22 @@ class TanhNormalPolicy(Policy):
         super().__init__(config, action_size, feature_size)
         self.raw_init_std = float(torch.tensor(config.init_std, device="cpu").expm1().log())
 
-    def stats(self, features: Features) -> tuple[Action, Action]:
-        """Return mean and standard deviation of the Gaussian before the tanh."""
+    def distribution(self, features: Features) -> TanhNormal:
         mean, raw = self.net(features).chunk(2, dim=-1)
         scale = self.config.mean_scale
-        return scale * torch.tanh(mean / scale), F.softplus(raw + self.raw_init_std) + self.config.min_std
-
-    def forward(self, features: Features, noise: Action | None) -> Action:
-        return distributions.tanh_normal_sample(*self.stats(features), noise)
-
-    def log_prob(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
-        mean, std = self.stats(features)
-        return distributions.tanh_normal_log_prob((mean + std * noise).detach(), mean, std)
-
-    def entropy(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
-        return distributions.tanh_normal_entropy(*self.stats(features), noise)
+        std = F.softplus(raw + self.raw_init_std) + self.config.min_std
+        return TanhNormal(scale * torch.tanh(mean / scale), std)
 
 
 class TruncatedNormalPolicy(Policy):
     """A normal cut to [-1, 1]: `mean = tanh(raw)`, `std = 2 sigmoid(raw / 2) + min_std` (DreamerV2's code).
 
-    Near the bounds it keeps its standard deviation, which a tanh would squash. Its mode is its mean.
+    Near the bounds it keeps its standard deviation, which a tanh would squash.
     """
 
-    def stats(self, features: Features) -> tuple[Action, Action]:
-        """Return mean and standard deviation before the cut."""
+    def distribution(self, features: Features) -> TruncatedNormal:
         mean, raw = self.net(features).chunk(2, dim=-1)
-        return torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std
-
-    def forward(self, features: Features, noise: Action | None) -> Action:
-        return distributions.truncated_normal_sample(*self.stats(features), noise)
-
-    def log_prob(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
-        stats = self.stats(features)
-        action = distributions.truncated_normal_sample(*stats, noise).detach()
-        return distributions.truncated_normal_log_prob(action, *stats)
-
-    def entropy(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
-        return distributions.truncated_normal_entropy(*self.stats(features))
+        return TruncatedNormal(torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std)
 
 
 class OneHotPolicy(Policy):
@@ -139,20 +120,12 @@ class OneHotPolicy(Policy):
 
     outputs = 1
 
-    def forward(self, features: Features, noise: Action | None) -> Action:
-        return distributions.one_hot_sample(self.net(features), noise)
-
-    def log_prob(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
-        logits = self.net(features)
-        return (logits.log_softmax(-1) * distributions.one_hot_sample(logits, noise).detach()).sum(-1)
-
-    def entropy(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
-        log_probability = self.net(features).log_softmax(-1)
-        return -(log_probability.exp() * log_probability).sum(-1)
+    def distribution(self, features: Features) -> OneHot:
+        return OneHot(self.net(features))
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         """Draw standard Gumbel noise for actions with leading axes `shape`."""
-        return distributions.gumbel(*shape, self.action_size, generator=generator)
+        return gumbel(*shape, self.action_size, generator=generator)
 
     def exploration_noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         """Draw uniform noise (*shape, A + 1): whether to explore, and a score for each action."""

@@ -29,16 +29,16 @@ def zero_network(policy) -> None:
 def test_a_raw_output_of_0_gives_the_initial_std():
     policy = continuous(init_std=5.0, min_std=1e-4)
     zero_network(policy)
-    mean, std = policy.stats(torch.randn(2, 4))
-    assert not mean.any()
-    torch.testing.assert_close(std, torch.full((2, 3), 5.0001))
+    found = policy.distribution(torch.randn(2, 4))
+    assert not found.mean.any()
+    torch.testing.assert_close(found.std, torch.full((2, 3), 5.0001))
 
 
 def test_the_mean_stays_within_its_scale():
     policy = continuous(mean_scale=5.0)
     zero_network(policy)
     policy.net.net[-1].bias.data[:3] = torch.tensor([1.0, -100.0, 0.0])
-    mean, _ = policy.stats(torch.zeros(1, 4))
+    mean = policy.distribution(torch.zeros(1, 4)).mean
     torch.testing.assert_close(mean, torch.tensor([[5 * math.tanh(0.2), -5.0, 0.0]]))
 
 
@@ -47,9 +47,9 @@ def test_actions_stay_in_bounds_and_depend_on_the_noise():
     noise = policy.noise(500, generator=torch.Generator().manual_seed(0))
     action = policy(features, noise)
     assert action.abs().max() <= 1
-    mean, std = policy.stats(features)
-    torch.testing.assert_close(action, torch.tanh(mean + std * noise))
-    torch.testing.assert_close(policy(features, None), torch.tanh(mean))
+    found = policy.distribution(features)
+    torch.testing.assert_close(action, torch.tanh(found.mean + found.std * noise))
+    torch.testing.assert_close(policy(features, None), torch.tanh(found.mean))
 
 
 def test_normal_exploration_is_clipped():
@@ -62,8 +62,8 @@ def test_the_mean_entropy_equals_minus_the_mean_log_probability():
     """Compare with samples, for a policy that does not saturate."""
     policy, features = continuous(init_std=0.5), torch.randn(1, 4).expand(20_000, 4)
     noise = policy.noise(20_000, generator=torch.Generator().manual_seed(0))
-    mean, std = policy.stats(features)
-    squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
+    found = policy.distribution(features)
+    squashed = TransformedDistribution(Independent(Normal(found.mean, found.std), 1), TanhTransform())
     expected = -squashed.log_prob(policy(features, noise)).mean()
     torch.testing.assert_close(policy.entropy(features, noise).mean(), expected, atol=0.05, rtol=0)
 
@@ -100,9 +100,9 @@ def test_a_truncated_normal_policy():
     policy = continuous(continuous="truncated_normal", min_std=0.1)
     zero_network(policy)
     features = torch.randn(2000, 4)
-    mean, std = policy.stats(features)
-    assert not mean.any()
-    torch.testing.assert_close(std, torch.full((2000, 3), 1.1))
+    found = policy.distribution(features)
+    assert not found.mean.any()
+    torch.testing.assert_close(found.std, torch.full((2000, 3), 1.1))
     action = policy(features, policy.noise(2000, generator=torch.Generator().manual_seed(0)))
     assert action.abs().max() <= 1
     assert not policy(features, None).any()
