@@ -131,7 +131,7 @@ class TruncatedNormal(Distribution):
         return diagonal_log_prob(action, self.mean, self.std) - self._bounds()[2].log().sum(-1)
 
     def entropy(self, noise: Vector) -> Batch:
-        """`sum_a ln(s Z) + ln(2 pi e) / 2 + (l phi(l) - h phi(h)) / (2 Z)`: bounds l, h, and Z the mass between them."""
+        """`sum_a ln(s Z) + ln(2 pi e) / 2 + (l phi(l) - h phi(h)) / (2 Z)`: bounds l, h, mass Z between them."""
         low, high, mass = self._bounds()
         density = [x * torch.exp(-0.5 * x.square()) / math.sqrt(2 * math.pi) for x in (low, high)]
         return normal_entropy(self.std) + (mass.log() + (density[0] - density[1]) / (2 * mass)).sum(-1)
