@@ -1,9 +1,9 @@
 """Dreamer V1 in one file: learn a world model from pixels, and a policy inside its imagination.
 
-    python docs/dreamer_in_one_file.py                   swings up Pendulum-v1 from 32x32 pixels
-    python docs/dreamer_in_one_file.py --frames 2000     ends sooner, and learns less
+    python docs/dreamer_in_one_file.py                   swing up Pendulum-v1 from 32x32 pixels
+    python docs/dreamer_in_one_file.py --frames 2000     end sooner, and learn less
 
-Hafner et al. 2020, "Dream to Control: Learning Behaviors by Latent Imagination". The agent plays, and learns in turns:
+Hafner et al. 2020, "Dream to Control: Learning Behaviors by Latent Imagination". The agent plays and learns in turns:
 
     world model   h_t = GRU(h_{t-1}, s_{t-1}, a_{t-1})    the memory
                   p(s_t | h_t)                            the prior, before the image o_t
@@ -12,11 +12,11 @@ Hafner et al. 2020, "Dream to Control: Learning Behaviors by Latent Imagination"
     actor         max  E sum_t gamma^t V_lambda(t)        by gradients through imagined steps of the model
     value         min  E sum_t gamma^t (v(t) - V_lambda(t))^2 / 2
 
-Suffixes of names are shapes: B sequences in a batch, T steps of each, N = B T states that imagination starts from,
-H imagined steps, A actions, E embedding, F features, which are h and s side by side.
+Suffixes of names are shapes: B sequences in a batch, T steps, N = B T start states of imagination, H imagined steps,
+A actions, E embedding, F features. Features are h and s side by side.
 
-Every block names the file of the library that has it in general form. The library computes the same numbers:
-`tests/docs/test_dreamer_in_one_file.py`.
+Every block names the file of the library that has it in general form. The library computes the same numbers, as
+`tests/docs/test_dreamer_in_one_file.py` proves.
 """
 
 import argparse
@@ -35,15 +35,15 @@ from torch.distributions import Normal, kl_divergence
 normal = partial(Normal, validate_args=False)  # validation is slow, and this is called for every step
 
 # ---- 1. Settings: reverie/recipes/dreamer_v1.py ----------------------------------------------------------------------
-# The published agent learns for a million frames on a GPU. These settings are for 8,000 frames on two CPU cores.
-# Where they differ, a comment gives the published value.
+# The published agent learns for a million frames on a GPU. These settings are for 8,000 frames on two CPU cores. Where
+# they differ, a comment gives the published value.
 
 
 @dataclass(frozen=True)
 class Settings:
     env: str = "Pendulum-v1"
     image_size: int = 32  # published: 64
-    repeat: int = 2  # frames that an action is held for
+    repeat: int = 2  # frames of one decision
     frames: int = 8_000
     prefill: int = 1_000  # frames of random actions at the start
     round: int = 100  # decisions between two rounds of updates
@@ -70,11 +70,11 @@ class Settings:
     entropy: float = 0.3  # weight of the policy's entropy, published: 0
     init_std: float = 1.0  # of the policy before the tanh, published: 5
     min_std: float = 0.1  # published: 1e-4
-    exploration: float = 0.3  # std of the noise that is added to an action while training
+    exploration: float = 0.3  # std of the noise added to an action in training
     # Optimizers of model, actor and value
     rates: tuple[float, float, float] = (2e-3, 1e-3, 1e-3)  # published: 6e-4, 8e-5, 8e-5
     clips: tuple[float, float, float] = (1000.0, 1.0, 100.0)  # largest norm of a gradient, published: 100
-    decay: int = 1_750  # updates over which the rates fall to a twentieth; 0: never, as published
+    decay: int = 1_750  # updates until the rates have fallen to a twentieth; 0: no decay, as published
 
     @property
     def features(self) -> int:
@@ -93,7 +93,7 @@ def dense(size_in: int, units: int, layers: int, size_out: int) -> nn.Sequential
 
 
 class Autoencoder(nn.Module):
-    """Convolutions of stride 2, which halve the image down to 2x2, 32-15-6-2 or 64-31-14-6-2, and back again."""
+    """Convolutions of stride 2 halve the image down to 2x2 (32-15-6-2 or 64-31-14-6-2); the decoder mirrors them."""
 
     def __init__(self, s: Settings) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Autoencoder(nn.Module):
 
 
 # ---- 3. The latent dynamics, an RSSM: reverie/dynamics/rssm.py -------------------------------------------------------
-# The deterministic h carries information over many steps. The stochastic s is what allows more than one future.
+# The deterministic h carries information over many steps. The stochastic s allows more than one future.
 
 
 class State(NamedTuple):
@@ -181,7 +181,7 @@ class WorldModel(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def calibrate(self, image: Tensor) -> None:  # reverie/nn/normalize.py
-        """Set the normalization from random play. A fixed camera shows mostly background, and that is subtracted."""
+        """Set the normalization from random play. It subtracts the background, which a fixed camera shows mostly."""
         pixels = image.flatten(0, -4).float() / 255
         self.mean.copy_(pixels.mean(0))
         self.scale.copy_((pixels - self.mean).square().mean().sqrt().clamp(min=1 / 255))
@@ -190,15 +190,15 @@ class WorldModel(nn.Module):
         return (image.float() / 255 - self.mean) / self.scale
 
     def observe(self, embed_BTE: Tensor, action_BTA: Tensor, first_BT: Tensor) -> tuple[State, Tensor]:
-        """Filter sequences (reverie/dynamics/rollout.py): states with axes (B, T), and KL[q || p] in nats (B, T)."""
+        """Filter sequences (reverie/dynamics/rollout.py). Return states (B, T) and KL[q || p] in nats (B, T)."""
         state, previous = self.dynamics.initial(len(embed_BTE)), torch.zeros_like(action_BTA[:, 0])
         states, nats = [], []
         for embed, action, first in zip(embed_BTE.unbind(1), action_BTA.unbind(1), first_BT.unbind(1)):
-            keep = (~first[:, None]).float()  # an episode that begins remembers neither state nor action
+            keep = (~first[:, None]).float()  # reset state and action where an episode begins
             state = State(state.deter * keep, state.stoch * keep)
             deter, prior = self.dynamics.predict(state, previous * keep)
             posterior = self.dynamics.correct(deter, embed)
-            # A sample as mean + std * noise passes the gradient on (Kingma & Welling 2014).
+            # The sample is mean + std * noise, so the gradient reaches mean and std (Kingma & Welling 2014).
             state, previous = State(deter, posterior.rsample()), action
             states.append(state)
             nats.append(kl_divergence(posterior, prior).sum(-1))
@@ -210,7 +210,7 @@ class WorldModel(nn.Module):
         features_BTF = states.features
         image_BT = -normal(self.images.decode(features_BTF), self.s.image_std).log_prob(pixels).sum((2, 3, 4))
         reward_BT = -normal(self.reward(features_BTF)[..., 0], 1.0).log_prob(reward_BT * self.s.reward_scale)
-        # The first nats are free, so that small details are not given up for a small divergence.
+        # The first nats are free, so the model does not drop small details to save a small divergence.
         divergence = nats_BT.mean().clamp(min=self.s.free_nats)
         return {"image": image_BT.mean(), "reward": reward_BT.mean(), "divergence": divergence}, states
 
@@ -219,7 +219,7 @@ class WorldModel(nn.Module):
 
 
 class Actor(nn.Module):
-    """An action is tanh(u), u ~ N(5 tanh(mean / 5), std): bounded, with a mean that tanh does not flatten."""
+    """An action is tanh(u), u ~ N(5 tanh(mean / 5), std). It is bounded, and its mean stays out of the flat tanh."""
 
     def __init__(self, s: Settings) -> None:
         super().__init__()
@@ -227,7 +227,7 @@ class Actor(nn.Module):
         self.min_std, self.raw_init_std = s.min_std, float(np.log(np.expm1(s.init_std)))  # softplus(raw) = init_std
 
     def forward(self, features: Tensor) -> Normal:
-        """The distribution of u (*b, A)."""
+        """Return the distribution of u (*b, A)."""
         mean, std = self.net(features).chunk(2, dim=-1)
         return normal(5 * torch.tanh(mean / 5), F.softplus(std + self.raw_init_std) + self.min_std)
 
@@ -244,8 +244,8 @@ def tanh_entropy(policy: Normal, u: Tensor) -> Tensor:
 def lambda_return(reward_NH: Tensor, value_NH: Tensor, gamma: float, lambda_: float) -> Tensor:
     """V_lambda(t) = r_{t+1} + gamma ((1 - lambda) v_{t+1} + lambda V_lambda(t+1)), and V_lambda(H) = v_H.
 
-    A mixture of estimates that look 1, 2, ... H steps ahead before they trust the value. Column t of the arguments
-    belongs to imagined step t + 1, the result of action t.
+    The return mixes estimates that use 1, 2, ... H rewards before the value. Column t of the arguments belongs to
+    imagined step t + 1, the result of action t.
     """
     following, returns = value_NH[:, -1], []
     for reward, value in zip(reward_NH.unbind(1)[::-1], value_NH.unbind(1)[::-1]):
@@ -266,10 +266,10 @@ class Dreamer:
             self.adams.append(torch.optim.Adam(net.parameters(), rate, eps=1e-7))
 
     def imagine(self, start: State) -> tuple[Tensor, list[tuple[Normal, Tensor]]]:
-        """Dream N trajectories: features (N, H + 1, F), the start first, and each step's policy with its sample u."""
+        """Imagine N trajectories. Return features (N, H + 1, F), and each step's policy with its sample u."""
         state, features, choices = start, [start.features], []
         for _ in range(self.s.horizon):
-            # The actor reads a constant: its gradient comes from the states that an action leads to.
+            # The policy reads detached features: its gradient comes from the states that follow an action.
             policy = self.actor(state.features.detach())
             u = policy.rsample()
             deter, prior = self.model.dynamics.predict(state, torch.tanh(u))
@@ -279,7 +279,7 @@ class Dreamer:
         return torch.stack(features, dim=1), choices
 
     def learn_behavior(self, start: State) -> dict[str, Tensor]:
-        """One step of actor and value, from N posterior states."""
+        """Take one step of actor and value from N posterior states."""
         s = self.s
         features, choices = self.imagine(start)
         reward_NH = self.model.reward(features[:, 1:])[..., 0]
@@ -299,7 +299,7 @@ class Dreamer:
     # ---- 7. One update: reverie/runs/update.py, reverie/nn/optimizer.py ----------------------------------------------
 
     def update(self, image: Tensor, action: Tensor, reward: Tensor, first: Tensor) -> dict[str, Tensor]:
-        """Model, then behavior, from one batch: image (B, T, height, width, 3), action (B, T, A), the others (B, T)."""
+        """Update model, then behavior: image (B, T, height, width, 3), action (B, T, A), the others (B, T)."""
         losses, states = self.model.losses(image, action, reward, first)
         self.step(0, losses["image"] + self.s.reward_weight * losses["reward"] + losses["divergence"])
         start = State(*(part.detach().flatten(0, 1) for part in states))
@@ -308,7 +308,7 @@ class Dreamer:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def step(self, which: int, loss: Tensor) -> None:
-        """One step of network `which`. The loss may pass through the other two, which get no gradient from it."""
+        """Take one step of network `which`. The other two networks get no gradient from the loss."""
         adam, parameters = self.adams[which], self.adams[which].param_groups[0]["params"]
         if self.s.decay:
             adam.param_groups[0]["lr"] = self.s.rates[which] * max(0.05, 1 - self.updates / self.s.decay)
@@ -321,7 +321,7 @@ class Dreamer:
 
     @torch.no_grad()
     def act(self, belief: tuple[State, Tensor] | None, image: np.ndarray, explore: bool) -> tuple[tuple, np.ndarray]:
-        """Filter one image, then choose: belief and action (A,). The belief is None when an episode begins."""
+        """Filter one image, then choose an action (A,). The belief is None when an episode begins."""
         device = self.model.mean.device
         state, previous = belief or (self.model.dynamics.initial(1), torch.zeros(1, self.s.actions, device=device))
         deter, _ = self.model.dynamics.predict(state, previous)
@@ -336,7 +336,7 @@ class Dreamer:
 
 
 def initialize(net: nn.Module) -> None:
-    """Keras' initialization, as the published agent has it; PyTorch's own starts from smaller weights."""
+    """Initialize as Keras does, as published. PyTorch's own weights are smaller."""
     for name, parameter in net.named_parameters():
         if parameter.ndim == 1:
             nn.init.zeros_(parameter)
@@ -345,12 +345,12 @@ def initialize(net: nn.Module) -> None:
 
 
 # ---- 9. Replay: reverie/data/replay.py -------------------------------------------------------------------------------
-# Column t holds what arrived together, image, reward and `first`, and the action that was chosen after seeing it.
+# In column t, image, reward and `first` arrived together. The action was chosen after them.
 
 
 class Replay:
     def __init__(self, s: Settings) -> None:
-        self.rows, count = 0, 2 * s.frames  # more than enough: every decision, and the last column of every episode
+        self.rows, count = 0, 2 * s.frames  # enough for every decision and the last column of every episode
         self.image = torch.zeros(count, s.image_size, s.image_size, 3, dtype=torch.uint8)
         self.action, self.reward = torch.zeros(count, s.actions), torch.zeros(count)
         self.first = torch.zeros(count, dtype=torch.bool)
@@ -361,7 +361,7 @@ class Replay:
         self.rows += 1
 
     def sample(self, batch: int, length: int) -> tuple[Tensor, ...]:
-        """`batch` windows of `length` columns. They may cross the border of an episode, which `first` marks."""
+        """Sample `batch` windows of `length` columns. They may cross the border of an episode, which `first` marks."""
         start = torch.randint(self.rows - length + 1, (batch, 1))
         where = start + torch.arange(length)
         return self.image[where], self.action[where], self.reward[where], self.first[where]
@@ -371,13 +371,13 @@ class Replay:
 
 
 class Env:
-    """Pixels in, actions in [-1, 1] out, each held for `repeat` frames with the rewards summed."""
+    """Takes actions in [-1, 1], each for `repeat` frames, and returns pixels and the sum of rewards."""
 
     def __init__(self, s: Settings) -> None:
         self.s, self.env = s, gymnasium.make(s.env, render_mode="rgb_array")
 
     def image(self) -> np.ndarray:
-        """The rendered frame, reduced by area averaging: uint8 (height, width, 3)."""
+        """Render a frame, and shrink it by area averaging: uint8 (height, width, 3)."""
         frame = torch.from_numpy(np.array(self.env.render())).permute(2, 0, 1)[None].float()
         small = F.interpolate(frame, (self.s.image_size, self.s.image_size), mode="area")
         return small[0].permute(1, 2, 0).round().byte().numpy()
@@ -387,9 +387,9 @@ class Env:
         return self.image()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
-        """The image after the decision, its reward, and whether the episode is over. Pendulum ends by time alone.
+        """Return the image after the decision, its reward, and whether the episode is over.
 
-        Where failing ends an episode, the model must also predict the end: reverie/signals/continuation.py.
+        Pendulum ends by time alone. In other worlds the model must predict the end: reverie/signals/continuation.py.
         """
         low, high, total = self.env.action_space.low, self.env.action_space.high, 0.0
         for _ in range(self.s.repeat):
@@ -417,7 +417,7 @@ def train(s: Settings, seed: int = 0) -> Dreamer:
         image, reward, over = env.step(action)
         first, total = False, total + reward
         if over:
-            replay.add(image, np.zeros(s.actions, np.float32), reward, False)  # nothing is chosen after the last image
+            replay.add(image, np.zeros(s.actions, np.float32), reward, False)  # no action follows the last image
             print(f"frame {(decision + 1) * s.repeat:6}   return {total:8.1f}")
             image, reward, first, belief, total = env.reset(seed + decision + 1), 0.0, True, None, 0.0
         if decision + 1 == prefill:
@@ -431,7 +431,7 @@ def train(s: Settings, seed: int = 0) -> Dreamer:
 
 
 def evaluate(dreamer: Dreamer, episodes: int, seed: int = 1_000_000) -> list[float]:
-    """Returns of episodes without exploration."""
+    """Play episodes without exploration and return their returns."""
     env, returns = Env(dreamer.s), []
     for episode in range(episodes):
         image, belief, over, total = env.reset(seed + episode), None, False, 0.0

@@ -1,4 +1,4 @@
-"""Reverie: learn from pixels how a world moves, and act by planning or practicing inside the learned model.
+"""Reverie: learn a world model from pixels, and act by planning or practicing inside it.
 
 import reverie
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reverie.errors import UserError as UserError
     from reverie.progress import Callback as Callback
     from reverie.progress import Progress as Progress
-    from reverie.recipes import build as recipe
+    from reverie.recipes import build as recipe  # noqa: F401
     from reverie.runs.config import OfflineConfig as OfflineConfig
     from reverie.runs.config import OnlineConfig as OnlineConfig
     from reverie.runs.environment import make_env as make_env
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from reverie.runs.loop import resume as resume
     from reverie.runs.loop import train as train
     from reverie.runs.offline import load_model as load_model
-
-    _ = recipe
 
 _PLACES = {
     "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),

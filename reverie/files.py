@@ -1,4 +1,4 @@
-"""Writes that a killed process or a full disk cannot leave half done."""
+"""Writes that are atomic, even if the process is killed or the disk is full."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from reverie.errors import UserError
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that the file is either the old one or the new one, whole, whatever happens."""
+    """Write `content` to `path`, which holds either the old file or the whole new one, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -34,6 +34,6 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete what writes that were killed left in `folder` and below; nobody else may be writing there."""
+    """Delete temporary files of interrupted writes. Call it only while no other process writes to `folder`."""
     for path in folder.rglob(".*.partial"):
         path.unlink()

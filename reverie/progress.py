@@ -1,4 +1,4 @@
-"""What a run reports while it trains: `Progress` for displays, `Callback` for events."""
+"""Reports of a run while it trains: `Progress` for displays, `Callback` for events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ class Progress:
     seconds: float
     """Seconds since this process began to train."""
     started_at: int
-    """What was done when this process began: more than 0 after a resume."""
+    """`done` when this process began: more than 0 after a resume."""
     values: dict[str, float] = field(default_factory=dict)
     """The latest losses and other scalars by name."""
     returns: list[float] = field(default_factory=list)
     """Returns of the latest training episodes, newest last."""
     message: str | None = None
-    """What is going on besides training: `evaluating, episode 3 of 10`, `warning: ...`."""
+    """Events besides training: `evaluating, episode 3 of 10`, `warning: ...`."""
     evaluation: float | None = None
     """The mean return of the latest evaluation."""
     remaining: float | Literal["rate"] | None = "rate"
-    """Seconds until `total`; None where they cannot be estimated yet; `rate` extrapolates `per_second`."""
+    """Seconds until `total`. None: they cannot be estimated yet. `rate`: extrapolate `per_second`."""
 
     @property
     def per_second(self) -> float:
-        """Frames or updates a second of this process; 0 before the first."""
+        """Units a second of this process; 0 before the first."""
         return (self.done - self.started_at) / self.seconds if self.seconds > 0 else 0.0
 
     @property
@@ -48,20 +48,20 @@ OnProgress = Callable[[Progress], None]
 
 
 class Callback:
-    """Base class of what `reverie.train(..., callbacks=[...])` calls: override the events of interest.
+    """The base of callbacks for `reverie.train(..., callbacks=[...])`: override the events of interest.
 
-    Every method gets the run's `progress` first. A callback must not change what the run computes; an exception that
-    it raises ends the run, which resumes from its newest checkpoint.
+    Every method gets the run's `progress` first. A callback must not change what the run computes. An exception in it
+    ends the run, which can be resumed from its newest checkpoint.
     """
 
     def on_progress(self, progress: Progress) -> None:
-        """A few times a second at most, and at every event."""
+        """Report progress: a few times a second at most, and at every event."""
 
     def on_episode(self, progress: Progress, undiscounted_return: float, decisions: int) -> None:
         """A training episode has ended after `decisions` agent steps."""
 
     def on_train(self, progress: Progress, metrics: dict[str, float]) -> None:
-        """The means of the training metrics since the last call: losses, gradient norms, measures of the features."""
+        """Report means of training metrics since the last call: losses, gradient norms, measures of the features."""
 
     def on_evaluation(self, progress: Progress, values: dict[str, float]) -> None:
         """An evaluation during training has ended: `return` and `episodes`, or measures of held-out data."""

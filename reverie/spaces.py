@@ -1,4 +1,4 @@
-"""What an environment observes and takes, by shape: all that a model is built from. Imports no torch."""
+"""Shapes of observations and actions: all that a model is built from. Imports no torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +26,7 @@ class ActionSpace:
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """All that a model is built from: `obs` by name, the action, and how many frames a decision lasts."""
+    """Observations by name, the action, and the frames that a decision lasts."""
 
     obs: dict[str, Space]
     action: ActionSpace

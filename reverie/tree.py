@@ -1,6 +1,6 @@
-"""Map, stack, select and detach over nested values: dataclasses, dicts and tuples of tensors.
+"""Map, stack, select and detach over nested values: dataclasses, dicts, lists and tuples of tensors.
 
-A tree's leaves are its tensors; everything else (None, numbers, a module) is passed through.
+The leaves of a tree are its tensors. Everything else (None, numbers, a module) stays as it is.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,9 @@ def map(function: Callable[..., Any], tree: T, *others: Any) -> T:
     if isinstance(tree, Tensor):
         return function(tree, *others)
     if is_dataclass(tree) and not isinstance(tree, type):
-        mapped = {
-            f.name: map(function, getattr(tree, f.name), *(getattr(o, f.name) for o in others)) for f in fields(tree)
-        }
-        return replace(tree, **mapped)  # type: ignore[return-value]
+        names = [field.name for field in fields(tree)]
+        parts = {name: map(function, getattr(tree, name), *(getattr(o, name) for o in others)) for name in names}
+        return replace(tree, **parts)  # type: ignore[return-value]
     if isinstance(tree, dict):
         return {key: map(function, value, *(o[key] for o in others)) for key, value in tree.items()}  # type: ignore[return-value]
     if isinstance(tree, tuple | list):
@@ -30,7 +29,7 @@ def map(function: Callable[..., Any], tree: T, *others: Any) -> T:
 
 
 def leaves(tree: object) -> list[Tensor]:
-    """The tensors of `tree`, in a fixed order."""
+    """Return the tensors of `tree`, in a fixed order."""
     tensors: list[Tensor] = []
 
     def visit(leaf: Tensor) -> Tensor:
@@ -47,7 +46,7 @@ def stack(trees: list[T], dim: int) -> T:
 
 
 def where(condition: Tensor, yes: T, no: T) -> T:
-    """`yes` where `condition` holds, else `no`; the condition's axes are the trees' leading ones."""
+    """Select `yes` where `condition` holds, else `no`. The axes of the condition are the leading axes of the trees."""
 
     def select(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim)), a, b)
@@ -66,5 +65,5 @@ def to(tree: T, device: torch.device | str) -> T:
 
 
 def flatten_batch(tree: T) -> T:
-    """Merge the two leading axes, (B, T, ...) -> (B * T, ...)."""
+    """Merge the two leading axes, `(B, T, ...)` to `(B * T, ...)`."""
     return map(lambda x: x.flatten(0, 1), tree)

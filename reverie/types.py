@@ -1,8 +1,8 @@
 """The values that are passed between rooms: batches, traces, noise and plans.
 
-Letters, everywhere the same: B batch, T data time, H imagined time, N candidates, K elites, A action,
-E embedding, F features. Column t of a batch: `obs[t] reward[t] is_first[t] is_last[t] is_terminal[t]` arrive
-together; `action[t]` is chosen after `obs[t]`.
+Letters are the same everywhere: B batch, T data time, H imagined time, N candidates, K elites, A action, E embedding,
+F features. In column t of a batch, `obs reward is_first is_last is_terminal` arrive together. `action[t]` is chosen
+after `obs[t]`.
 """
 
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ class Batch:
 class Trace:
     """A batch and the world model's beliefs along it: the input of every learning signal.
 
-    `prior[t]` is predicted from step t-1, `posterior[t]` is corrected by `obs[t]`; both are states of the dynamics with
-    leading axes (B, T). `obs` is normalized as networks see it. `dynamics` (a `Dynamics`) is for divergences and
-    multi-step predictions. `noise` is the standard noise of the posteriors, None where they are means.
+    `prior[t]` is predicted from step t-1, and `posterior[t]` is corrected by `obs[t]`. Both are states of the dynamics
+    with leading axes (B, T). `obs` is normalized. `dynamics` (a `Dynamics`) is for divergences and multi-step
+    predictions. `noise` is the standard noise of the posteriors, None where they are means.
     """
 
     batch: Batch
@@ -56,9 +56,9 @@ class Trace:
 
 @dataclass(frozen=True)
 class ActNoise(Generic[N]):
-    """Standard noise of one decision for B beliefs; a part that is None takes the mean or mode, or does not explore.
+    """Standard noise of one decision for B beliefs. Without a part, the decision takes the mean, or does not explore.
 
-    `belief`: (B, Z), samples the posterior. `actor`: what the actor's own `noise` drew. `exploration`: (B, X).
+    `belief` (B, Z) samples the posterior. `actor` is from the actor's own `noise`. `exploration` is (B, X).
     """
 
     belief: Tensor | None
@@ -70,7 +70,7 @@ class ActNoise(Generic[N]):
 class Plan:
     """A planner's state: a diagonal Gaussian over action sequences, and the best sequences.
 
-    The first of `elites` is executed: the mean or the sequence with the highest score, as the planner decides.
+    The first of `elites` is executed: the mean or the sequence with the highest score, as the planner chooses.
     """
 
     mean: Float[Tensor, "B H A"]

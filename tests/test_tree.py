@@ -24,7 +24,7 @@ def test_map_reaches_every_tensor_and_keeps_the_rest():
     assert result["c"][0].tolist() == [11.0, 11.0]
 
 
-def test_leaves_come_in_a_fixed_order():
+def test_leaves_are_in_a_fixed_order():
     assert [leaf.shape for leaf in tree.leaves(make(1.0))] == [(2, 3), (2,), (2,)]
 
 

@@ -1,4 +1,4 @@
-"""An agent: world model + actor, `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
+"""An agent is a world model and an actor: `(carry, obs) -> (carry, action)`, saved to and loaded from two files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,10 +30,11 @@ A = TypeVar("A", np.ndarray, Tensor)
 
 @dataclass(frozen=True)
 class Carry:
-    """The agent's state between steps: its belief, its last action and the actor's state."""
+    """The agent's state between steps."""
 
     belief: State
     action: Float[Tensor, "B A"]
+    """The last action."""
     actor_state: object
 
 
@@ -42,8 +43,11 @@ class AgentConfig:
     """Everything needed to rebuild an agent; independent of the training config."""
 
     spec: EnvSpec
+    """Observations and actions of the environment."""
     model: WorldModelConfig
+    """The world model."""
     actor: ActorConfig | PlanningConfig
+    """What chooses actions: a policy, or a planner with its objective."""
     env: EnvConfig | None = None
     """The environment of training; None if unknown, as for recorded data."""
 
@@ -66,10 +70,10 @@ class Agent(nn.Module):
         self.config, self.model, self.actor = config, model, actor
 
     def initial(self, batch: int = 1) -> Carry:
-        """The carry before the first observation of an episode."""
+        """Return the carry before the first observation of an episode."""
         belief = self.model.dynamics.initial(batch)
         action = tree.leaves(belief)[0].new_zeros(batch, self.config.spec.action.size)
-        return Carry(belief, action, self.actor.initial(batch))
+        return Carry(belief, action, tree.to(self.actor.initial(batch), action.device))
 
     def noise(self, batch: int, generator: torch.Generator, explore: bool = True) -> ActNoise:
         """Draw the standard noise of one step: for beliefs, actions and, with `explore`, exploration."""
@@ -83,51 +87,49 @@ class Agent(nn.Module):
     ) -> tuple[Carry, A]:
         """Update the belief by `obs` and choose an action in the library's form (`envs.conversions`).
 
-        `obs`: by the names in `config.spec.obs`, one observation or a batch with leading axis B. `carry`: returned by
-        the last call, None at the first step. `is_first` (B,) restarts single beliefs. `noise`: None for mean beliefs
-        and the mode of the policy. Returns the action `(A,)` or `(B, A)`, numpy or tensor like `obs`. UserError if
-        the observation does not fit the agent.
+        `obs`: by the names in `config.spec.obs`, one observation or a batch with leading axis B.
+        `carry`: returned by the last call, None at the first step. `is_first` (B,) restarts single beliefs.
+        `noise`: None for mean beliefs and the mode of the policy.
+
+        Returns the action `(A,)` or `(B, A)`, numpy or tensor like `obs`. UserError if `obs` does not fit the agent.
         """
-        name, space = next(iter(self.config.spec.obs.items()))
-        single = len(obs[name].shape) == len(space.shape) if name in obs else False
-        tensors = self.tensors(obs, single)
-        device = tensors[name].device
-        batch = tensors[name].shape[0]
-        carry = self.initial(batch) if carry is None else carry
-        first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
+        tensors, single = self.tensors(obs)
         embed = self.model.encoder(self.model.normalize(tensors))
-        _, posterior = observe(
-            self.model.dynamics,
-            carry.belief,
-            carry.action[:, None],
-            embed[:, None],
-            first.to(device)[:, None],
-            None if noise is None or noise.belief is None else noise.belief[:, None],
-        )
+        fresh = self.initial(len(embed))
+        carry = fresh if carry is None else carry
+        is_first = torch.zeros(len(embed), dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
+        first = is_first.to(embed.device)
+        belief_noise = None if noise is None or noise.belief is None else noise.belief[:, None]
+        dynamics, action = self.model.dynamics, carry.action[:, None]
+        _, posterior = observe(dynamics, carry.belief, action, embed[:, None], first[:, None], belief_noise)
         belief = tree.map(lambda x: x[:, 0], posterior)
-        fresh = self.actor.initial(batch)
-        actor_state = carry.actor_state if fresh is None else tree.where(first.to(device), fresh, carry.actor_state)
+        actor_state = tree.where(first, fresh.actor_state, carry.actor_state)
         action, actor_state = self.actor.act(belief, actor_state, noise)
         carry = Carry(belief, action, actor_state)
         action = action[0] if single else action
-        return carry, action if isinstance(obs[name], Tensor) else action.cpu().numpy()  # pyrefly: ignore
+        given_tensors = isinstance(next(iter(obs.values())), Tensor)
+        return carry, action if given_tensors else action.cpu().numpy()  # pyrefly: ignore
 
-    def tensors(self, obs: Mapping[str, np.ndarray | Tensor], single: bool) -> dict[str, Tensor]:
-        """An observation as a batch of tensors on the agent's device. UserError if it does not fit."""
-        device = next(self.parameters()).device
-        if missing := self.config.spec.obs.keys() - obs.keys():
-            raise UserError(f"The agent sees {sorted(self.config.spec.obs)}: the observation lacks {sorted(missing)}.")
+    def tensors(self, obs: Mapping[str, np.ndarray | Tensor]) -> tuple[dict[str, Tensor], bool]:
+        """Return an observation as a batch of tensors on the agent's device, and whether it was a single one.
+
+        UserError if it does not fit the agent.
+        """
+        spaces, device = self.config.spec.obs, next(self.parameters()).device
+        if missing := spaces.keys() - obs.keys():
+            raise UserError(f"The agent sees {sorted(spaces)}: the observation lacks {sorted(missing)}.")
+        name, space = next(iter(spaces.items()))
+        single = len(obs[name].shape) == len(space.shape)
         tensors = {}
-        for key, expected in self.config.spec.obs.items():
-            value = torch.as_tensor(obs[key], device=device)
-            value = value[None] if single else value
-            if tuple(value.shape[1:]) != expected.shape or value.dtype != getattr(torch, expected.dtype):
+        for name, space in spaces.items():
+            value = torch.as_tensor(obs[name], device=device)
+            value = tensors[name] = value[None] if single else value
+            if tuple(value.shape[1:]) != space.shape or value.dtype != getattr(torch, space.dtype):
                 raise UserError(
-                    f"The agent was trained on '{key}' of shape {expected.shape} and type {expected.dtype}, and was "
+                    f"The agent was trained on '{name}' of shape {space.shape} and type {space.dtype}, and was "
                     f"given {tuple(value.shape[1:])} of {str(value.dtype).removeprefix('torch.')}."
                 )
-            tensors[key] = value
-        return tensors
+        return tensors, single
 
     def save(self, folder: Path) -> None:
         """Write `agent.json` and `agent.safetensors`: all that `load` needs, on any machine."""
@@ -136,16 +138,16 @@ class Agent(nn.Module):
 
 
 def build(config: AgentConfig) -> Agent:
-    """A new agent; one that trains shares its learner's policy (`runs.online`)."""
-    model = WorldModel(config.model, config.spec)
+    """Build a new agent. One that trains shares its learner's policy (`runs.online`)."""
+    model = config.model.build(config.spec)
     return Agent(config, model, config.actor.build_actor(model, config.spec))
 
 
 def with_planner(agent: Agent, planning: PlanningConfig, value: nn.Module | None = None) -> Agent:
-    """An agent that plans in the world model of `agent`; the model is shared and not copied.
+    """Make an agent that plans in the world model of `agent`; the model is shared and not copied.
 
-    `value` maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward, where the
-    objective needs one (`runs.online.load_value`); it is not saved with the agent. UserError where the actions are
+    `value` maps features (*b, F) to the return that follows, (*b, 1), in the unit of the model's reward. Only some
+    objectives need it (`runs.online.load_value`). It is not saved with the agent. UserError where the actions are
     discrete, or the agent lacks what the objective needs.
     """
     config = replace(agent.config, actor=planning)
@@ -154,32 +156,30 @@ def with_planner(agent: Agent, planning: PlanningConfig, value: nn.Module | None
 
 def needs_goal(agent: Agent) -> bool:
     """Whether the agent plans towards a goal that `with_goal` must set first."""
-    planning = agent.config.actor
-    return isinstance(planning, PlanningConfig) and isinstance(planning.objective, GoalObjectiveConfig)
+    return isinstance(getattr(agent.config.actor, "objective", None), GoalObjectiveConfig)
 
 
 @torch.no_grad()
 def with_goal(agent: Agent, goal: dict[str, Any]) -> Agent:
-    """An agent that acts towards `goal`: an observation by the names in `config.spec.obs`, or a batch, one an episode.
+    """Make an agent that acts towards `goal`; the world model is shared and not copied.
 
-    The world model is shared and not copied. UserError where the agent does not plan for similarity to a goal, or the
-    goal does not fit the agent's observations.
+    `goal`: an observation by the names in `config.spec.obs`, or a batch, one for each episode. UserError where the
+    agent does not plan for similarity to a goal, or the goal does not fit the agent's observations.
     """
     planning: Any = agent.config.actor
     if not needs_goal(agent):
         raise UserError(
             "This agent acts towards no goal: give it the objective GoalConfig by `reverie.with_planner` first."
         )
-    name, space = next(iter(agent.config.spec.obs.items()))
-    tensors = agent.tensors(goal, single=name in goal and len(goal[name].shape) == len(space.shape))
-    target: Any = planning.objective.represent(agent.model, agent.model.normalize(tensors))
+    tensors, _ = agent.tensors(goal)
+    target = planning.objective.represent(agent.model, agent.model.normalize(tensors))
     objective = planning.objective.towards(agent.model, target)
     actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
     return Agent(agent.config, agent.model, actor)
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes a GPU when there is one; `cuda` without one is a UserError."""
+    """Find the device `auto`, `cpu` or `cuda`; `auto` is a GPU if there is one. UserError where there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
@@ -191,7 +191,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def load(folder: str | Path, device: str = "auto") -> Agent:
-    """The agent of a run's folder, ready to act. UserError where there is none."""
+    """Load the agent of a run's folder, ready to act. UserError where there is none."""
     folder = Path(folder)
     if not (folder / "agent.safetensors").exists():
         if (folder / "model.safetensors").exists():
@@ -200,7 +200,6 @@ def load(folder: str | Path, device: str = "auto") -> Agent:
                 " from a generative one by `reverie sample`."
             )
         raise UserError(f"{folder} holds no trained agent: give the folder of a run that has saved a checkpoint.")
-    config = read_file(AgentConfig, folder / "agent.json")
-    agent = build(config)
+    agent = build(read_file(AgentConfig, folder / "agent.json"))
     read_weights(folder / "agent.safetensors", agent)
     return agent.to(choose_device(device)).eval()

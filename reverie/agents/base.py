@@ -1,4 +1,4 @@
-"""The contract of an actor: a policy network and a planner have the same shape to the agent."""
+"""The contract of an actor: the agent treats a policy network and a planner alike."""
 
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -19,11 +19,11 @@ class Actor(Protocol[M, N]):
     """Chooses actions from beliefs. `M` is the type of its state between steps, `N` of its noise."""
 
     def initial(self, batch: int) -> M:
-        """The actor's state before the first step of `batch` episodes."""
+        """Return the actor's state before the first step of `batch` episodes."""
         ...
 
     def act(self, belief: State, actor_state: M, noise: ActNoise[N] | None) -> tuple[Tensor, M]:
-        """Actions (B, A) in the library's form (`envs.conversions`), and the actor's next state."""
+        """Choose actions (B, A) in the library's form (`envs.conversions`); return the next state too."""
         ...
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[N, Tensor]:
@@ -35,5 +35,5 @@ class ActorConfig(Choice):
     """The family of actors beside `PlanningConfig`."""
 
     def build_actor(self, model: WorldModel, spec: EnvSpec) -> Actor:
-        """The actor, a module, in this world model."""
+        """Build the actor, a module, in this world model."""
         raise NotImplementedError

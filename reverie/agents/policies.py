@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,29 +10,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.agents.base import ActorConfig
-from reverie.math import distributions
+from reverie.math.distributions import Distribution, OneHot, TanhNormal, TruncatedNormal, gumbel
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import ActionSpace, EnvSpec
 from reverie.types import ActNoise, State
 
+Features = Float[Tensor, "*b F"]
+Action = Float[Tensor, "*b A"]
+
 
 @dataclass(frozen=True)
 class PolicyConfig(ActorConfig):
-    """The network, the initial standard deviation, and exploration in training.
-
-    `continuous`: the distribution of continuous actions; discrete ones are one-hot. `init_std` and `mean_scale` apply
-    to `tanh_normal` only; the truncated normal starts with a standard deviation of `1 + min_std`.
-    `exploration`: standard deviation of the normal noise added to a continuous action, or the probability
-    of a random discrete one.
-    """
+    """A policy network, its distribution of actions, and exploration in training."""
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(layers=4))
+    """The network."""
     init_std: float = 5.0
+    """Standard deviation of a new `tanh_normal` policy, before the tanh."""
     min_std: float = 1e-4
+    """The least standard deviation of a continuous action; a new `truncated_normal` policy has 1 + `min_std`."""
     mean_scale: float = 5.0
+    """Bound of the mean of `tanh_normal`, before the tanh."""
     exploration: float = 0.3
+    """Standard deviation of the noise added to a continuous action, or the probability of a random discrete one."""
     continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
+    """The distribution of continuous actions; discrete ones are one-hot."""
 
     def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PolicyActor":
         return PolicyActor(self.build(spec.action, model.dynamics.feature_size), model.dynamics.features)
@@ -44,30 +47,49 @@ class PolicyConfig(ActorConfig):
         return policy(self, action.size, feature_size)
 
 
-class BoxPolicy(nn.Module):
-    """The base of policies in [-1, 1]^A: a network with two outputs for each action, and noise."""
+class Policy(nn.Module):
+    """The base of policies: a network with `outputs` numbers for each action, and standard normal noise."""
+
+    outputs: ClassVar[int] = 2
 
     def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
         super().__init__()
         self.config = config
         self.action_size = action_size
-        self.net = MLP(config.mlp, feature_size, 2 * action_size)
+        self.net = MLP(config.mlp, feature_size, self.outputs * action_size)
+
+    def distribution(self, features: Features) -> Distribution:
+        raise NotImplementedError
+
+    def forward(self, features: Features, noise: Action | None) -> Action:
+        """Return the action drawn by `noise`, or the mode without noise."""
+        return self.distribution(features).sample(noise)
+
+    def log_prob(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
+        """Return the log-density of the action drawn by `noise`, in nats. The action itself is a constant."""
+        return self.distribution(features).log_prob(noise)
+
+    def entropy(self, features: Features, noise: Action) -> Float[Tensor, "*b"]:
+        """Return the action's entropy in nats: exact, or estimated from the one sample drawn by `noise`."""
+        return self.distribution(features).entropy(noise)
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
-        """Standard noise for actions with leading axes `shape`."""
+        """Draw standard noise for actions with leading axes `shape`."""
         return torch.randn(*shape, self.action_size, generator=generator, device=generator.device)
 
-    def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b A"]:
-        """`clip(action + exploration * noise, -1, 1)`, `noise` from `exploration_noise`."""
+    def exploration_noise(self, *shape: int, generator: torch.Generator) -> Tensor:
+        """Draw the noise that `explore` takes, with leading axes `shape`."""
+        return self.noise(*shape, generator=generator)
+
+    def explore(self, action: Action, noise: Float[Tensor, "*b X"]) -> Action:
+        """`clip(action + exploration * noise, -1, 1)`"""
         return (action + self.config.exploration * noise).clamp(-1, 1)
 
-    exploration_noise = noise
 
-
-class TanhNormalPolicy(BoxPolicy):
+class TanhNormalPolicy(Policy):
     """`tanh(N(m tanh(mean / m), softplus(raw + c) + min_std))` in (-1, 1) (Hafner 2020, App. A: m = 5).
 
-    `c` is chosen so that a raw output of 0 gives `init_std`.
+    The constant `c` makes a raw output of 0 give `init_std`.
     Departures: the mode is `tanh(mean)`, not the best of 100 samples.
     """
 
@@ -75,87 +97,44 @@ class TanhNormalPolicy(BoxPolicy):
         super().__init__(config, action_size, feature_size)
         self.raw_init_std = float(torch.tensor(config.init_std, device="cpu").expm1().log())
 
-    def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
-        """Mean and standard deviation of the Gaussian before the tanh."""
+    def distribution(self, features: Features) -> TanhNormal:
         mean, raw = self.net(features).chunk(2, dim=-1)
         scale = self.config.mean_scale
-        return scale * torch.tanh(mean / scale), F.softplus(raw + self.raw_init_std) + self.config.min_std
-
-    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
-        return distributions.tanh_normal_sample(*self.stats(features), noise)
-
-    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The log-density of the action drawn by `noise`, itself a constant, in nats."""
-        mean, std = self.stats(features)
-        return distributions.tanh_normal_log_prob((mean + std * noise).detach(), mean, std)
-
-    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """A one-sample estimate of the action's entropy, in nats."""
-        return distributions.tanh_normal_entropy(*self.stats(features), noise)
+        std = F.softplus(raw + self.raw_init_std) + self.config.min_std
+        return TanhNormal(scale * torch.tanh(mean / scale), std)
 
 
-class TruncatedNormalPolicy(BoxPolicy):
+class TruncatedNormalPolicy(Policy):
     """A normal cut to [-1, 1]: `mean = tanh(raw)`, `std = 2 sigmoid(raw / 2) + min_std` (DreamerV2's code).
 
-    Near the bounds it keeps its standard deviation, which a tanh would squash. Its mode is its mean.
+    Near the bounds it keeps its standard deviation, which a tanh would squash.
     """
 
-    def stats(self, features: Float[Tensor, "*b F"]) -> tuple[Float[Tensor, "*b A"], Float[Tensor, "*b A"]]:
-        """Mean and standard deviation before the cut."""
+    def distribution(self, features: Features) -> TruncatedNormal:
         mean, raw = self.net(features).chunk(2, dim=-1)
-        return torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std
-
-    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
-        return distributions.truncated_normal_sample(*self.stats(features), noise)
-
-    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The log-density of the action drawn by `noise`, itself a constant, in nats."""
-        stats = self.stats(features)
-        action = distributions.truncated_normal_sample(*stats, noise).detach()
-        return distributions.truncated_normal_log_prob(action, *stats)
-
-    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The entropy, in nats, exact; `noise` is not used."""
-        return distributions.truncated_normal_entropy(*self.stats(features))
+        return TruncatedNormal(torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std)
 
 
-class OneHotPolicy(nn.Module):
+class OneHotPolicy(Policy):
     """A categorical policy; its one-hot sample carries the gradient of the probabilities (straight-through)."""
 
-    def __init__(self, config: PolicyConfig, action_size: int, feature_size: int) -> None:
-        super().__init__()
-        self.config = config
-        self.action_size = action_size
-        self.net = MLP(config.mlp, feature_size, action_size)
+    outputs = 1
 
-    def forward(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"] | None) -> Float[Tensor, "*b A"]:
-        return distributions.one_hot_sample(self.net(features), noise)
-
-    def log_prob(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The log-probability of the action drawn by `noise`, itself a constant, in nats."""
-        logits = self.net(features)
-        return (logits.log_softmax(-1) * distributions.one_hot_sample(logits, noise).detach()).sum(-1)
-
-    def entropy(self, features: Float[Tensor, "*b F"], noise: Float[Tensor, "*b A"]) -> Float[Tensor, "*b"]:
-        """The entropy, in nats, exact; `noise` is not used."""
-        log_probability = self.net(features).log_softmax(-1)
-        return -(log_probability.exp() * log_probability).sum(-1)
+    def distribution(self, features: Features) -> OneHot:
+        return OneHot(self.net(features))
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
-        """Standard Gumbel noise for actions with leading axes `shape`."""
-        return distributions.gumbel(*shape, self.action_size, generator=generator)
+        """Draw standard Gumbel noise for actions with leading axes `shape`."""
+        return gumbel(*shape, self.action_size, generator=generator)
 
     def exploration_noise(self, *shape: int, generator: torch.Generator) -> Tensor:
-        """Uniform noise (*shape, A + 1): whether to explore, and a score for each action."""
+        """Draw uniform noise (*shape, A + 1): whether to explore, and a score for each action."""
         return torch.rand(*shape, self.action_size + 1, generator=generator, device=generator.device)
 
-    def explore(self, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b N"]) -> Float[Tensor, "*b A"]:
-        """Epsilon-greedy: a uniformly random action with probability `exploration`."""
+    def explore(self, action: Action, noise: Float[Tensor, "*b X"]) -> Action:
+        """Epsilon-greedy: take a uniformly random action with probability `exploration`."""
         uniform = F.one_hot(noise[..., 1:].argmax(-1), self.action_size).to(action.dtype)
         return torch.where(noise[..., :1] < self.config.exploration, uniform, action)
-
-
-Policy = TanhNormalPolicy | TruncatedNormalPolicy | OneHotPolicy
 
 
 class PolicyActor(nn.Module):
@@ -175,7 +154,5 @@ class PolicyActor(nn.Module):
         return action, None
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return (
-            self.policy.noise(batch, generator=generator),
-            self.policy.exploration_noise(batch, generator=generator),
-        )
+        noise = self.policy.noise(batch, generator=generator)
+        return noise, self.policy.exploration_noise(batch, generator=generator)

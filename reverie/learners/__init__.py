@@ -1,4 +1,4 @@
-"""Who improves a policy. Adding a learner: a file with its config, a `LearnerConfig`, and its class."""
+"""Learners improve a policy. To add one, write a file with its config, a `LearnerConfig`, and its class."""
 
 from reverie.learners import actor_critic, evolution
 from reverie.learners.base import Learner, LearnerConfig

@@ -17,6 +17,7 @@ import copy
 from dataclasses import dataclass, field
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from reverie import tree
@@ -36,13 +37,18 @@ from reverie.types import Metrics, State
 
 @dataclass(frozen=True)
 class ActorCriticConfig(LearnerConfig):
-    """The defaults are Dreamer V1's. `gamma` and `lambda_` are per agent step."""
+    """Actor-critic in imagination; the defaults are Dreamer V1's."""
 
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)  # pyrefly: ignore[bad-override]
+    """The policy that is learned."""
     value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
+    """The network of the value."""
     horizon: int = field(default=15, metadata=at_least(1))
+    """Imagined agent steps."""
     gamma: float = 0.99
+    """Discount of one agent step, in [0, 1]."""
     lambda_: float = 0.95
+    """Mixture of the returns: 0 looks one step ahead, 1 the whole horizon."""
     entropy: float = 0.0
     """Weight of the policy's entropy bonus; it keeps the policy out of the flat part of the tanh."""
     reinforce: float | None = field(default=0.0, metadata=between(0, 1))
@@ -55,7 +61,9 @@ class ActorCriticConfig(LearnerConfig):
     target_every: int = field(default=1, metadata=at_least(1))
     """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""
     actor_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    """The optimizer of the policy."""
     value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    """The optimizer of the value."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,25 +75,20 @@ class ActorCriticConfig(LearnerConfig):
         """Whether returns are bootstrapped from a separate target value."""
         return self.target_rate < 1 or self.target_every > 1
 
-    @property
-    def actor(self) -> PolicyConfig:
-        """The actor's config, as saved with the agent."""
-        return self.policy
-
     def build(self, spec: EnvSpec, feature_size: int) -> "ActorCritic":
         return ActorCritic(self, spec, feature_size)
 
 
 @dataclass(frozen=True)
 class DreamNoise:
-    """Standard noise of N imagined trajectories: `dynamics` (N, H, Z) and `policy` (N, H, A)."""
+    """Standard noise of N imagined trajectories."""
 
-    dynamics: Tensor
-    policy: Tensor
+    dynamics: Float[Tensor, "N H Z"]
+    policy: Float[Tensor, "N H A"]
 
 
-class ActorCritic(Learner):
-    """Implements `Learner`: owns the policy, the value and their optimizers."""
+class ActorCritic(Learner[WorldModel, DreamNoise]):
+    """Owns the policy, the value and their optimizers."""
 
     policy: Policy  # pyrefly: ignore[bad-override]
     value: MLP  # pyrefly: ignore[bad-override]
@@ -101,22 +104,19 @@ class ActorCritic(Learner):
             self.target = copy.deepcopy(self.value).requires_grad_(False)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """New optimizers by name; call when the parameters are on their device."""
         return {
             "actor": Optimizer(self.config.actor_optimizer, self.policy.parameters()),
             "value": Optimizer(self.config.value_optimizer, self.value.parameters()),
         }
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
-        """Draw the standard noise of one update from `batch` beliefs."""
-        horizon = self.config.horizon
+        size = batch, self.config.horizon
         return DreamNoise(
-            model.dynamics.noise(batch, horizon, generator=generator),
-            self.policy.noise(batch, horizon, generator=generator),
+            model.dynamics.noise(*size, generator=generator), self.policy.noise(*size, generator=generator)
         )
 
     def update(self, model: WorldModel, belief: State, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
-        """Improve policy and value from N detached beliefs. The world model is not changed."""
+        """Improve policy and value from N detached beliefs."""
         config, dynamics = self.config, model.dynamics
         with torch.set_grad_enabled(self.reinforce < 1):
             states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)

@@ -19,13 +19,15 @@ N = TypeVar("N")
 class LearnerConfig(Choice):
     """The family of learners."""
 
+    policy: ActorConfig
+
     @property
     def actor(self) -> ActorConfig:
-        """What an agent that acts by the learned policy is rebuilt from."""
-        raise NotImplementedError
+        """The config that an agent with the learned policy is rebuilt from."""
+        return self.policy
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Learner":
-        """The learner, a module, for these actions and features of F numbers."""
+        """Build the learner, a module, for these actions and features of F numbers."""
         raise NotImplementedError
 
 
@@ -33,16 +35,16 @@ class Learner(nn.Module, Generic[M, N]):
     """A module that owns what it learns. `M` is the type of the model that it learns from, `N` of its noise."""
 
     policy: Policy | None
-    """What acts; None where nothing does."""
+    """The policy that acts; None without one."""
     value: nn.Module | None
     """Features (*b, F) to the return that follows, (*b, 1), in the unit of the model's reward; None without one."""
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Fresh optimizers by name, made once the parameters are on their device."""
+        """Make new optimizers by name. Call it when the parameters are on their device."""
         raise NotImplementedError
 
     def noise(self, model: M, batch: int, generator: torch.Generator) -> N:
-        """All standard noise of one update from `batch` beliefs."""
+        """Draw all standard noise of one update from `batch` beliefs."""
         raise NotImplementedError
 
     def update(self, model: M, belief: State, noise: N, optimizers: dict[str, Optimizer]) -> Metrics:

@@ -28,16 +28,22 @@ from reverie.types import Metrics, State
 
 @dataclass(frozen=True)
 class EvolutionConfig(LearnerConfig):
-    """`population` (even) policies an update, perturbed with standard deviation `sigma`."""
+    """Evolution strategies in imagination."""
 
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)  # pyrefly: ignore[bad-override]
+    """The policy that is learned."""
     population: int = 64
+    """Policies of an update, P; an even number, because perturbations come in pairs."""
     sigma: float = field(default=0.05, metadata=positive())
+    """Standard deviation of the perturbations, above 0."""
     starts: int = field(default=32, metadata=at_least(1))
     """Beliefs of an update that every member starts from."""
     horizon: int = field(default=15, metadata=at_least(1))
+    """Imagined agent steps."""
     gamma: float = 0.99
+    """Discount of one agent step, in [0, 1]."""
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
+    """The optimizer of the policy."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,29 +52,22 @@ class EvolutionConfig(LearnerConfig):
                 f"behavior.population is {self.population}: it must be even, because perturbations come in pairs."
             )
 
-    @property
-    def actor(self) -> PolicyConfig:
-        """The actor's config, as saved with the agent."""
-        return self.policy
-
     def build(self, spec: EnvSpec, feature_size: int) -> "Evolution":
         return Evolution(self, spec, feature_size)
 
 
 @dataclass(frozen=True)
 class EvolutionNoise:
-    """`parameters` (P / 2, n): perturbations. `starts` (N,): indices of beliefs. `dynamics`, `policy`: (N, H, *)."""
+    """Perturbations `parameters`, indices of beliefs `starts`, and standard noise of N trajectories."""
 
     parameters: Float[Tensor, "pairs n"]
     starts: Int[Tensor, " N"]
-    dynamics: Tensor
-    policy: Tensor
+    dynamics: Float[Tensor, "N H Z"]
+    policy: Float[Tensor, "N H A"]
 
 
-class Evolution(Learner):
-    """Implements `Learner`; it has no value."""
-
-    value = None
+class Evolution(Learner[WorldModel, EvolutionNoise]):
+    """Owns the policy and its optimizer. It has no value."""
 
     policy: Policy  # pyrefly: ignore[bad-override]
     value = None
@@ -79,28 +78,30 @@ class Evolution(Learner):
         self.policy = config.policy.build(spec.action, feature_size)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """New optimizers by name; call when the parameters are on their device."""
         return {"actor": Optimizer(self.config.optimizer, self.policy.parameters())}
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> EvolutionNoise:
-        """Draw the standard noise of one update from `batch` beliefs."""
-        config, count = self.config, min(self.config.starts, batch)
-        size = sum(parameter.numel() for parameter in self.policy.parameters())
+        count, horizon = min(self.config.starts, batch), self.config.horizon
         return EvolutionNoise(
-            torch.randn(config.population // 2, size, generator=generator, device=generator.device),
+            self.perturbations(generator),
             torch.randperm(batch, generator=generator, device=generator.device)[:count],
-            model.dynamics.noise(count, config.horizon, generator=generator),
-            self.policy.noise(count, config.horizon, generator=generator),
+            model.dynamics.noise(count, horizon, generator=generator),
+            self.policy.noise(count, horizon, generator=generator),
         )
+
+    def perturbations(self, generator: torch.Generator) -> Float[Tensor, "pairs n"]:
+        """Draw `eps` for half of the population; the other half gets `-eps`."""
+        size = sum(parameter.numel() for parameter in self.policy.parameters())
+        return torch.randn(self.config.population // 2, size, generator=generator, device=generator.device)
 
     def update(
         self, model: WorldModel, belief: State, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
     ) -> Metrics:
-        """One optimizer step by the population's ranked imagined returns. The world model is not changed."""
+        """Take one optimizer step by the population's ranked imagined returns."""
         start = tree.map(lambda x: x[noise.starts], belief)
         population = self.population_parameters(noise.parameters)
         with torch.no_grad():
-            fitness, action = imagined_returns(self.policy, population, model, start, noise, self.config)
+            fitness, action = self.imagined_returns(model, population, start, noise)
         step = self.step(fitness, noise.parameters, optimizers["actor"])
         return {
             "loss/actor": -fitness.mean(),  # checked for finiteness: ranks are always finite
@@ -111,23 +112,40 @@ class Evolution(Learner):
             "policy/action_abs": action.abs().mean(),
         }
 
+    def imagined_returns(
+        self, model: WorldModel, population: Float[Tensor, "P n"], start: State, noise: EvolutionNoise
+    ) -> tuple[Float[Tensor, " P"], Float[Tensor, "PN H A"]]:
+        """Return each member's discounted return over the horizon, mean over N starts, and all actions.
+
+        Rewards are weighted by the predicted probability that the episode is not over.
+        """
+        count, config = len(population), self.config
+        start, dynamics_noise, policy_noise = tree.map(
+            lambda x: x.repeat(count, *[1] * (x.dim() - 1)), (start, noise.dynamics, noise.policy)
+        )
+        act = Population(self.policy, population)
+        states, action = imagine_policy(model.dynamics, act, start, config.horizon, dynamics_noise, policy_noise)
+        features = model.dynamics.features(states)
+        reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
+        weight = cumulative_weight(continuation[:, 0], config.gamma * continuation[:, 1:])
+        return (weight * reward).sum(1).unflatten(0, (count, -1)).mean(1), action
+
     @torch.no_grad()
     def population_parameters(self, epsilon: Float[Tensor, "pairs n"]) -> Float[Tensor, "P n"]:
-        """The parameters of the population: all `+ epsilon` first, then all `- epsilon`."""
+        """Return the parameters of the population: all `+ epsilon` first, then all `- epsilon`."""
         center = nn.utils.parameters_to_vector(self.policy.parameters())
         return center + self.config.sigma * torch.cat([epsilon, -epsilon])
 
     def step(self, fitness: Float[Tensor, " P"], epsilon: Float[Tensor, "pairs n"], optimizer: Optimizer) -> Metrics:
-        """One optimizer step along the published gradient estimate, from the fitness of each member."""
+        """Take one optimizer step along the published gradient estimate, from the fitness of each member."""
         center = nn.utils.parameters_to_vector(self.policy.parameters())
-        gradient = (
-            centered_ranks(fitness) @ torch.cat([epsilon, -epsilon]) / (self.config.population * self.config.sigma)
-        )
+        scale = self.config.population * self.config.sigma
+        gradient = centered_ranks(fitness) @ torch.cat([epsilon, -epsilon]) / scale
         return optimizer.step(-(center @ gradient))
 
 
 def centered_ranks(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
-    """Centered ranks: -1/2 for the worst, 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
+    """Rank from -1/2 for the worst to 1/2 for the best, evenly between (Salimans 2017, Sec. 2.1).
 
     Ties get the mean of their ranks, so equal fitness gives a zero gradient.
     """
@@ -136,38 +154,14 @@ def centered_ranks(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     return (worse + ties / 2) / (len(fitness) - 1) - 0.5
 
 
-def imagined_returns(
-    policy: Policy,
-    population: Float[Tensor, "P n"],
-    model: WorldModel,
-    start: State,
-    noise: EvolutionNoise,
-    config: EvolutionConfig,
-) -> tuple[Float[Tensor, " P"], Tensor]:
-    """Each member's discounted return over the horizon, mean over N starts, and the actions (P N, H, A).
-
-    Rewards are weighted by the predicted probability that the episode is not over.
-    """
-    act, count, size = Population(policy, population), len(population), len(noise.starts)
-
-    def repeat(x: Tensor) -> Tensor:
-        return x.repeat(count, *[1] * (x.dim() - 1))
-
-    states, action = imagine_policy(
-        model.dynamics, act, tree.map(repeat, start), config.horizon, repeat(noise.dynamics), repeat(noise.policy)
-    )
-    features = model.dynamics.features(states)
-    reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
-    weight = cumulative_weight(continuation[:, 0], config.gamma * continuation[:, 1:])
-    return (weight * reward).sum(1).unflatten(0, (count, size)).mean(1), action
-
-
 class Population:
     """P policies as one: features (P N, F), N rows for each member, to actions (P N, A); noise likewise."""
 
     def __init__(self, policy: Policy, population: Float[Tensor, "P n"]) -> None:
         self.policy, self.count = policy, len(population)
-        self.parameters = torch.vmap(lambda vector: unflatten_parameters(policy, vector))(population)
+        shapes = {name: parameter.shape for name, parameter in policy.named_parameters()}
+        parts = population.split([shape.numel() for shape in shapes.values()], dim=1)
+        self.parameters = {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts)}
 
     def __call__(self, features: Float[Tensor, "PN F"], noise: Float[Tensor, "PN A"] | None) -> Float[Tensor, "PN A"]:
         def act(parameters: dict[str, Tensor], x: Tensor, member_noise: Tensor | None) -> Tensor:
@@ -176,12 +170,3 @@ class Population:
         noise = None if noise is None else noise.unflatten(0, (self.count, -1))
         act_all = torch.vmap(act, in_dims=(0, 0, None if noise is None else 0))
         return act_all(self.parameters, features.unflatten(0, (self.count, -1)), noise).flatten(0, 1)
-
-
-def unflatten_parameters(policy: nn.Module, vector: Float[Tensor, " n"]) -> dict[str, Tensor]:
-    """Split a flat vector into the parameters of `policy` by name."""
-    parameters, begin = {}, 0
-    for name, parameter in policy.named_parameters():
-        parameters[name] = vector[begin : begin + parameter.numel()].view_as(parameter)
-        begin += parameter.numel()
-    return parameters

@@ -46,16 +46,15 @@ def real_returns(
 ) -> tuple[Float[Tensor, " P"], int]:
     """Play one episode with each member, all with the same `seed`: undiscounted returns, and frames played.
 
-    `agent` provides the beliefs. `members` are parameters of `policy`. `environments`: one for each member, else
-    UserError.
+    `agent` provides the beliefs. `members` are parameters of `policy`. UserError unless each has an environment.
     """
     if environments.count != len(members):
         raise UserError(
             f"{environments.count} environments cannot play a population of {len(members)}: open as many, "
             f"`make_many(replace(config.env, count={len(members)}))`."
         )
-    population = Population(policy, members)
-    player = Agent(agent.config, agent.model, PopulationActor(population, agent.model.dynamics.features))
+    actor = PopulationActor(Population(policy, members), agent.model.dynamics.features)
+    player = Agent(agent.config, agent.model, actor)
     collector = Collector(environments, seed, FITNESS_STREAM, alike=True)
     returns: dict[int, float] = {}
     frames, carry = 0, None
@@ -81,12 +80,11 @@ def update_from_episodes(
     generator: torch.Generator,
     optimizer: Optimizer,
 ) -> tuple[Metrics, int]:
-    """One step of `learner` by real episodes. Returns metrics and the frames played.
+    """Take one step of `learner` by real episodes; return metrics and the frames played.
 
     `agent` provides the beliefs. `environments`: one for each member of the population.
     """
-    size = sum(parameter.numel() for parameter in learner.policy.parameters())
-    epsilon = torch.randn(learner.config.population // 2, size, generator=generator, device=generator.device)
+    epsilon = learner.perturbations(generator)
     fitness, frames = real_returns(agent, learner.policy, learner.population_parameters(epsilon), environments, seed)
     step = learner.step(fitness.to(epsilon), epsilon, optimizer)
     return {"grad_norm/actor": step["grad_norm"], "real/return": fitness.mean()}, frames

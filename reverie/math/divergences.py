@@ -7,20 +7,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 FreeNats = Literal["element", "mean"]
+Vector = Float[Tensor, "*b Z"]
 
 
-def gaussian_kl(
-    mean_q: Float[Tensor, "*b Z"],
-    std_q: Float[Tensor, "*b Z"],
-    mean_p: Float[Tensor, "*b Z"],
-    std_p: Float[Tensor, "*b Z"],
-) -> Float[Tensor, "*b"]:
+def gaussian_kl(mean_q: Vector, std_q: Vector, mean_p: Vector, std_p: Vector) -> Float[Tensor, "*b"]:
     """`KL(q || p) = sum_z ln(s_p / s_q) + (s_q^2 + (m_q - m_p)^2) / (2 s_p^2) - 1/2`, diagonal Gaussians."""
     ratio = (std_q / std_p).square()
     return 0.5 * (ratio + ((mean_q - mean_p) / std_p).square() - 1 - ratio.log()).sum(-1)
 
 
-def categorical_kl(log_q: Float[Tensor, "*b C"], log_p: Float[Tensor, "*b C"]) -> Float[Tensor, "*b"]:
+def categorical_kl(log_q: Vector, log_p: Vector) -> Float[Tensor, "*b"]:
     """`KL(q || p) = sum_c q_c (ln q_c - ln p_c)`, of normalized and finite log-probabilities."""
     return (log_q.exp() * (log_q - log_p)).sum(-1)
 
@@ -29,8 +25,7 @@ def free_nats(nats: Float[Tensor, "B T"], free: float, variant: FreeNats) -> Flo
     """Apply free nats to the divergence of each step: no gradient below `free`.
 
     `element` (PlaNet): each step has its own allowance, `max(nats, free)`.
-    `mean` (Dreamer V1, V2): the batch shares one, `max(mean(nats), free)`. Every step keeps its own loss, and the mean
-    of the result is that maximum with its gradient.
+    `mean` (Dreamer V1, V2): the batch shares one. The mean of the result is `max(mean(nats), free)` with its gradient.
     """
     if variant == "element":
         return nats.clamp(min=free)

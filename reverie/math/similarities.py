@@ -9,21 +9,9 @@ def distance(x: Float[Tensor, "*b M F"], y: Float[Tensor, "*b N F"]) -> Float[Te
     """`-||x_i - y_j||^2`, computed from the differences.
 
     The expansion `2 x.y - |x|^2 - |y|^2` is several times faster for large sets. In float32 it loses all digits if the
-    vectors are long compared with their differences, as in a latent that has grown.
+    vectors are long compared with their differences.
     """
     return -torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
-
-
-def dot(x: Float[Tensor, "*b M F"], y: Float[Tensor, "*b N F"]) -> Float[Tensor, "*b M N"]:
-    """`x_i^T y_j`."""
-    return x @ y.mT
-
-
-def bilinear(
-    x: Float[Tensor, "*b M F"], y: Float[Tensor, "*b N F"], weight: Float[Tensor, "F F"]
-) -> Float[Tensor, "*b M N"]:
-    """`x_i^T W y_j` (van den Oord 2018, Eq. 3)."""
-    return x @ weight @ y.mT
 
 
 def info_nce(
@@ -41,7 +29,7 @@ def info_nce(
 def retrieval_accuracy(
     similarity: Float[Tensor, "M N"], positive: Int[Tensor, " M"], negatives: Bool[Tensor, "M N"]
 ) -> Float[Tensor, " M"]:
-    """1 if the positive has the highest similarity, 1/n if it shares it with n - 1 negatives, else 0.
+    """1 if the positive has the highest similarity, 1/n if it ties with n - 1 negatives, else 0.
 
     So encodings that have collapsed to one point score chance level, `1 / (1 + negatives)`.
     """

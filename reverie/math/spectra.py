@@ -14,14 +14,14 @@ def covariance(vectors: Float[Tensor, "N D"]) -> Float[Tensor, "D D"]:
 def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
     """`(tr C)^2 / tr C^2` for the covariance C: D for isotropic vectors, 1 for a line.
 
-    It needs a matrix product and no eigenvalues, so it can run in every update.
+    It needs no eigenvalues, so it can run in every update.
     """
     matrix = covariance(vectors)
     return matrix.diagonal().sum().square() / matrix.square().sum().clamp(min=1e-30)
 
 
 def singular_values(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, " K"]:
-    """The D (or N) singular values over sqrt(N), largest first, in double precision; too slow for updates."""
+    """Return the D (or N) singular values over sqrt(N), largest first, in float64. Too slow for updates."""
     matrix = vectors.double()
     matrix = matrix - matrix.mean(0) if centered else matrix
     return torch.linalg.svdvals(matrix) / len(matrix) ** 0.5
@@ -30,9 +30,8 @@ def singular_values(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tens
 def rankme(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, ""]:
     """`exp(-sum_k p_k ln p_k)`, `p_k = s_k / sum_j s_j + 1e-7` for the singular values s (Garrido 2022, Eq. 1).
 
-    D for isotropic vectors, 1 for a line. The published measure is not `centered`. It does not depend on scale, so
-    vectors that have shrunk almost to a point keep their rank. It needs a singular value decomposition: use it in
-    evaluation.
+    D for isotropic vectors, 1 for a line. The published measure is not `centered`. Vectors that have shrunk almost to a
+    point keep their rank, because it does not depend on scale.
     """
     values = singular_values(vectors, centered)
     p = values / values.sum().clamp(min=1e-30) + 1e-7
@@ -42,7 +41,7 @@ def rankme(vectors: Float[Tensor, "N D"], centered: bool) -> Float[Tensor, ""]:
 def scale_metrics(vectors: Float[Tensor, "N D"], std: Float[Tensor, " K"] | None = None) -> dict[str, Tensor]:
     """Mean, median and least standard deviation per dimension, dead dimensions, participation ratio.
 
-    `std`: the standard deviations, where they are per group (`HasFeatureStd`).
+    `std` replaces the standard deviations where they are per group (`HasFeatureStd`).
     """
     std = vectors.std(0) if std is None else std
     return {

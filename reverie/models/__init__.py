@@ -1,4 +1,4 @@
-"""What learns to predict. Adding a static model of images: a file with its config, a `GenerativeConfig`, and class."""
+"""Models. To add a static model of images, write a file with its config, a `GenerativeConfig`, and its class."""
 
 from reverie.models import cvae, likelihoods, vae
 from reverie.models.generative import GenerativeConfig

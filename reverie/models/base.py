@@ -1,47 +1,48 @@
-"""The contract of a model: a world model of sequences, or a generative model of single images.
+"""The base of a model: a world model of sequences, or a generative model of single images.
 
 Batch -> trace -> losses {name: (B, T)} -> total -> update
 """
 
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from reverie.nn.normalize import Normalize
 from reverie.types import Batch, Metrics
 
 N = TypeVar("N")
 T = TypeVar("T")
 
 
-@runtime_checkable
-class Model(Protocol[N, T]):
-    """A module with a state dict; its losses are a dict whose names must equal the dict of its weights.
+class Model(nn.Module, Generic[N, T]):
+    """`N` is the type of the noise of a model, `T` the type of its trace."""
 
-    `N` is the type of its noise, `T` of its trace.
-    """
+    normalize: Normalize
+    weights: dict[str, float]
+    """The weight of each loss. The names must equal those of `losses`."""
 
     def noise(self, batch: int, length: int, generator: torch.Generator) -> N:
-        """Draw the standard noise of one trace of `batch` sequences of `length`."""
-        ...
+        """Draw the standard noise of one trace of `batch` sequences of `length` steps."""
+        raise NotImplementedError
 
     def calibrate(self, batch: Batch) -> None:
         """Set the statistics of normalization from data, once, before the first update."""
-        ...
+        self.normalize.calibrate(batch.obs)
 
-    def trace(self, batch: Batch, noise: N) -> T:
-        """Compute everything that losses and metrics need."""
-        ...
+    def trace(self, batch: Batch, noise: N | None) -> T:
+        """Compute everything that losses and metrics need. Without noise, distributions give their means."""
+        raise NotImplementedError
 
     def losses(self, trace: T) -> dict[str, Float[Tensor, "B T"]]:
-        """The losses of each step, unweighted."""
-        ...
+        """Return the losses of each step, unweighted."""
+        raise NotImplementedError
 
     def total(self, losses: dict[str, Float[Tensor, "B T"]]) -> Float[Tensor, ""]:
-        """The objective to minimize: the weighted sum of the losses' means."""
-        ...
+        """Return the objective to minimize: the weighted sum of the mean losses."""
+        return torch.stack([self.weights[name] * loss.mean() for name, loss in losses.items()]).sum()
 
     def metrics(self, trace: T, losses: dict[str, Tensor]) -> Metrics:
-        """What is logged: scalars that stay on their device."""
-        ...
+        """Return scalars to log. They stay on their device."""
+        raise NotImplementedError

@@ -13,35 +13,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.dynamics.latents import GaussianConfig, GaussianStats
+from reverie.dynamics.latents import GaussianStats
 from reverie.dynamics.rollout import prev_action
 from reverie.errors import UserError
-from reverie.models.generative import GenerativeConfig, GenerativeModel, Targets
-from reverie.models.likelihoods import BernoulliPixelsConfig, LikelihoodConfig
+from reverie.models.generative import Condition, GenerativeConfig, GenerativeModel, Images
 from reverie.nn.encoder import Encoder, EncoderConfig
-from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.nn.optimizer import AdamConfig
 from reverie.spaces import EnvSpec, Space
 from reverie.types import Batch
 
 
 @dataclass(frozen=True)
 class CVAEConfig(GenerativeConfig):
-    """`given`: the condition, `past` (previous frame and action) or `vectors` (the other observations).
-
-    `hidden`: the layers of posterior and prior between the encodings and the latent.
-    """
+    """A variational autoencoder of images given a condition."""
 
     given: Literal["past", "vectors"] = "past"
-    image: ImageConfig = field(default_factory=lambda: MLPConfig(2, 256))
+    """The condition: `past` is the previous frame and action, `vectors` are the other observations."""
     hidden: MLPConfig = field(default_factory=lambda: MLPConfig(1, 256))
-    latent: GaussianConfig = field(default_factory=lambda: GaussianConfig(size=16, min_std=1e-3))
+    """Layers of posterior and prior between the encodings and the latent."""
     prior: Literal["standard", "learned"] = "standard"
-    likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
-    beta: float = 1.0
-    free: float = 0.0
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))  # pyrefly: ignore[bad-override]
+    """The prior of z: `standard` is N(0, I), `learned` depends on the condition."""
 
     def build(self, spec: EnvSpec) -> "CVAE":
         return CVAE(self, spec)
@@ -51,27 +42,23 @@ class CVAE(GenerativeModel):
     """`q(z | x, y)`, `p(z | x)` and `p(y | x, z)`, where x is the condition and y the image."""
 
     def __init__(self, config: CVAEConfig, spec: EnvSpec) -> None:
-        super().__init__(spec, config.beta, config.free)
+        super().__init__(config, spec)
         self.given = config.given
-        self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
         self.reader = Encoder(EncoderConfig(config.image, config.hidden), self._condition_spec(spec))
         self.encoder = config.image.image_encoder(self.shape)
-        condition_size = self.reader.size_out
-        self.head = MLP(config.hidden, self.encoder.size_out + condition_size, self.latent.output_size)
-        self.prior_net = (
-            MLP(config.hidden, condition_size, self.latent.output_size) if config.prior == "learned" else None
-        )
-        self.decoder = config.image.image_decoder(self.latent.sample_size + condition_size, self.shape)
+        size = self.reader.size_out
+        self.head = MLP(config.hidden, self.encoder.size_out + size, self.latent.output_size)
+        self.prior_net = MLP(config.hidden, size, self.latent.output_size) if config.prior == "learned" else None
+        self.decoder = config.image.image_decoder(self.latent.sample_size + size, self.shape)
 
     def _condition_spec(self, spec: EnvSpec) -> EnvSpec:
         if self.given == "past":
-            action = Space((spec.action.size,), "float32")
-            obs = {self.name: spec.obs[self.name]} | ({"action": action} if spec.action.size else {})
-        else:
-            obs = {name: space for name, space in spec.obs.items() if not space.is_image}
-            if not obs:
-                raise UserError("These data have no vector beside the image: take --model.given past.")
-        return EnvSpec(obs, spec.action, spec.repeat)
+            action = {"action": Space((spec.action.size,), "float32")} if spec.action.size else {}
+            return EnvSpec({self.name: spec.obs[self.name]} | action, spec.action, spec.repeat)
+        vectors = {name: space for name, space in spec.obs.items() if not space.is_image}
+        if not vectors:
+            raise UserError("These data have no vector beside the image: take --model.given past.")
+        return EnvSpec(vectors, spec.action, spec.repeat)
 
     def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
         """Encode the condition of each image; given the past, column 0 is meaningless."""
@@ -82,22 +69,21 @@ class CVAE(GenerativeModel):
         previous = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], dim=1)
         return self.reader({self.name: previous, "action": prev_action(batch.action)})
 
-    def targets(self, batch: Batch) -> Targets:
-        """Every image of the batch; given the past, the mask leaves out first frames of sequences and episodes."""
-        image = self.normalize(batch.obs)[self.name]
-        mask = image.new_ones(image.shape[:2])
+    def mask(self, batch: Batch) -> Float[Tensor, "B T"]:
+        """Leave out the first frames of sequences and episodes if the past is given."""
+        mask = super().mask(batch)
         if self.given == "past":
-            mask = (~batch.is_first).to(image.dtype)
-            mask = torch.cat([torch.zeros_like(mask[:, :1]), mask[:, 1:]], dim=1)
-        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), mask)
+            mask = mask * ~batch.is_first
+            mask[:, 0] = 0
+        return mask
 
-    def prior(self, condition: Float[Tensor, "*b C"]) -> GaussianStats:
+    def prior(self, condition: Condition) -> GaussianStats:
         if self.prior_net is None:
-            return self.standard_normal(condition)
+            return super().prior(condition)
         return self.latent.stats(self.prior_net(condition))
 
-    def posterior(self, image: Float[Tensor, "*b h w c"], condition: Float[Tensor, "*b C"]) -> GaussianStats:
+    def posterior(self, image: Images, condition: Condition) -> GaussianStats:
         return self.latent.stats(self.head(torch.cat([self.encoder(image), condition], dim=-1)))
 
-    def decode(self, sample: Float[Tensor, "*b Z"], condition: Float[Tensor, "*b C"]) -> Float[Tensor, "*b h w c"]:
+    def decode(self, sample: Float[Tensor, "*b Z"], condition: Condition) -> Images:
         return self.to_likelihood(self.decoder(torch.cat([sample, condition], dim=-1)))

@@ -6,7 +6,6 @@ be positive.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -15,21 +14,23 @@ from torch import Tensor, nn
 from reverie.config.choices import Choice
 from reverie.math.distributions import bernoulli_log_prob, isotropic_log_prob
 
+Images = Float[Tensor, "*b h w c"]
 
-class Likelihood(Protocol):
-    """A module that is a distribution over pixels in [0, 1], given a decoder's output."""
+
+class Likelihood(nn.Module):
+    """A distribution over pixels in [0, 1], given a decoder's output."""
 
     def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """A network's raw output as the likelihood's, for images of that mean and scale."""
-        ...
+        """Turn a network's raw output into parameters, for images of this mean and scale."""
+        raise NotImplementedError
 
-    def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
-        """In nats, summed over the pixels of an image."""
-        ...
+    def log_prob(self, output: Images, pixels: Images) -> Float[Tensor, "*b"]:
+        """Return the log-likelihood of each image in nats."""
+        raise NotImplementedError
 
     def mean(self, output: Tensor) -> Tensor:
-        """The expected pixels."""
-        ...
+        """Return the expected pixels."""
+        raise NotImplementedError
 
 
 class LikelihoodConfig(Choice):
@@ -41,10 +42,12 @@ class LikelihoodConfig(Choice):
 
 @dataclass(frozen=True)
 class GaussianPixelsConfig(LikelihoodConfig):
-    """`N(mean, std)` for each pixel; `learned` fits a single std, starting from `std` (Rybkin 2021)."""
+    """`N(mean, std)` for each pixel."""
 
     std: float = 0.1
+    """Standard deviation of a pixel in [0, 1], above 0."""
     learned: bool = False
+    """Fit a single standard deviation, starting from `std` (Rybkin 2021)."""
 
     def build(self) -> "GaussianPixels":
         return GaussianPixels(self)
@@ -58,7 +61,7 @@ class BernoulliPixelsConfig(LikelihoodConfig):
         return BernoulliPixels()
 
 
-class GaussianPixels(nn.Module):
+class GaussianPixels(Likelihood):
     """The output is the mean."""
 
     log_std: Tensor
@@ -72,30 +75,26 @@ class GaussianPixels(nn.Module):
             self.register_buffer("log_std", log_std)
 
     def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Scale and shift a network's output, given the mean and scale of the images."""
         return raw * scale + mean
 
-    def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
+    def log_prob(self, output: Images, pixels: Images) -> Float[Tensor, "*b"]:
         shrink = torch.exp(-self.log_std)
         # Change of variables: (x - m) / s is N(0, 1), and each pixel adds -ln s.
         nats = isotropic_log_prob((pixels * shrink).flatten(-3), (output * shrink).flatten(-3))
         return nats - math.prod(pixels.shape[-3:]) * self.log_std
 
     def mean(self, output: Tensor) -> Tensor:
-        """The expected pixels in [0, 1]."""
         return output
 
 
-class BernoulliPixels(nn.Module):
-    """The output is a logit."""
+class BernoulliPixels(Likelihood):
+    """The output is a logit, relative to the logit of the mean image."""
 
     def from_network(self, raw: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Add the network's output to the logit of the mean image."""
         return raw + mean.clamp(0.01, 0.99).logit()
 
-    def log_prob(self, output: Float[Tensor, "*b h w c"], pixels: Float[Tensor, "*b h w c"]) -> Float[Tensor, "*b"]:
+    def log_prob(self, output: Images, pixels: Images) -> Float[Tensor, "*b"]:
         return bernoulli_log_prob(output, pixels).flatten(-3).sum(-1)
 
     def mean(self, output: Tensor) -> Tensor:
-        """The expected pixels in [0, 1]."""
         return output.sigmoid()

@@ -17,18 +17,12 @@ from reverie.dynamics.rollout import observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
 from reverie.math.spectra import scale_metrics
+from reverie.models.base import Model
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig
 from reverie.signals import SignalConfig
-from reverie.signals.base import (
-    ContinuationHead,
-    HasMetrics,
-    ReconstructionHead,
-    RewardHead,
-    Signal,
-    SimilarityHead,
-)
+from reverie.signals.base import ContinuationHead, HasMetrics, ReconstructionHead, RewardHead, Signal, SimilarityHead
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics, Trace
 
@@ -38,10 +32,15 @@ class WorldModelConfig:
     """Parts and loss weights; `signals` and `weights` must have the same keys."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """Networks from observations to one embedding."""
     dynamics: DynamicsConfig = field(default_factory=RSSMConfig)
+    """The latent model that predicts the next state."""
     signals: dict[str, SignalConfig] = field(default_factory=dict)
+    """What the model learns from, by a name of your choice."""
     weights: dict[str, float] = field(default_factory=dict)
+    """The weight of each signal's loss."""
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
+    """The optimizer of all parameters."""
 
     def build(self, spec: EnvSpec) -> "WorldModel":
         return WorldModel(self, spec)
@@ -54,15 +53,14 @@ MISSING_HEAD: dict[type, str] = {
     ReconstructionHead: "This model decodes no observations: add the signal `Reconstruction` to the model.",
     SimilarityHead: "This model has no contrastive signal to compare by: take --objective.similarity distance.",
 }
-"""What to say where a head is missing."""
+"""The message where a head is missing."""
 
 
-class WorldModel(nn.Module):
+class WorldModel(Model[Tensor, Trace]):
     """Learns how the world moves from sequences of observations, actions and rewards.
 
-    Some signals own a head that planners, policies and evaluations read: `reward`, `continuation`, `decode` and
-    `similarity`. A head is found by what the signal can do (the protocols of `signals.base`), not by its name in the
-    config. Of several the first in the order of the config is read. Features are `(*b, F)`.
+    Planners, policies and evaluations read the heads of signals: `reward`, `continuation`, `decode`, `similarity`. A
+    head is the first signal that implements a protocol of `signals.base`, whatever its name. Features are `(*b, F)`.
     """
 
     dynamics: Dynamics
@@ -70,14 +68,12 @@ class WorldModel(nn.Module):
 
     def __init__(self, config: WorldModelConfig, spec: EnvSpec) -> None:
         super().__init__()
-        if config.signals.keys() != config.weights.keys():
-            odd = sorted(config.signals.keys() ^ config.weights.keys())
+        if odd := sorted(config.signals.keys() ^ config.weights.keys()):
             raise UserError(
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."
             )
-        taken = sorted(name for name in config.signals if hasattr(nn.ModuleDict, name))
-        if taken:
-            raise UserError(f"A signal cannot be named {taken[0]}, which PyTorch reserves: choose another name.")
+        if reserved := sorted(name for name in config.signals if hasattr(nn.ModuleDict, name)):
+            raise UserError(f"A signal cannot be named {reserved[0]}, which PyTorch reserves: choose another name.")
         self.weights, self.normalizes = config.weights, config.encoder.normalize
         self.action_size = spec.action.size
         self.normalize = Normalize(spec)
@@ -88,13 +84,12 @@ class WorldModel(nn.Module):
         self.signals = cast(Mapping[str, Signal], signals)
 
     def noise(self, batch: int, length: int, generator: torch.Generator) -> Float[Tensor, "B T Z"]:
-        """Draw the standard noise of one trace."""
         return self.dynamics.noise(batch, length, generator=generator)
 
     def calibrate(self, batch: Batch) -> None:
-        """Set the images' mean and scale from data, once, if the config asks for it."""
+        """Set the mean and scale of images from data, once, if the config asks for it."""
         if self.normalizes:
-            self.normalize.calibrate(batch.obs)
+            super().calibrate(batch)
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
         """Encode the batch and filter it by the dynamics. Every sequence starts from the initial belief."""
@@ -105,17 +100,32 @@ class WorldModel(nn.Module):
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
+    def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
+        return {name: signal.loss(trace) for name, signal in self.signals.items()}
+
+    @torch.no_grad()
+    def metrics(self, trace: Trace, losses: dict[str, Tensor]) -> Metrics:
+        """Losses, metrics of the signals, the divergence before free nats, and measures of collapse."""
+        metrics = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
+        metrics["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
+        metrics["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
+        for name, signal in self.signals.items():
+            if isinstance(signal, HasMetrics):
+                metrics |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
+        vectors = trace.features.flatten(0, 1)
+        std = trace.dynamics.feature_std(vectors) if isinstance(trace.dynamics, HasFeatureStd) else None
+        return metrics | {f"features/{name}": value for name, value in scale_metrics(vectors, std).items()}
+
     def encode(self, obs: dict[str, Tensor]) -> Float[Tensor, "B F"]:
         """Encode normalized observations (B, ...) to features, each as the first step of an episode."""
         embed = self.encoder(obs)[:, None]
         batch, first = embed.shape[0], torch.ones(embed.shape[:2], dtype=torch.bool, device=embed.device)
-        start = self.dynamics.initial(batch)
         action = embed.new_zeros(batch, 1, self.action_size)
-        _, posterior = observe(self.dynamics, start, action, embed, first, None)
+        _, posterior = observe(self.dynamics, self.dynamics.initial(batch), action, embed, first, None)
         return self.dynamics.features(posterior)[:, 0]
 
     def head_name(self, head: type) -> str | None:
-        """The name of the first signal that is a `head`, a protocol of `signals.base`; None without one."""
+        """Return the name of the first signal that is a `head`, a protocol of `signals.base`; None without one."""
         return next((name for name, signal in self.signals.items() if isinstance(signal, head)), None)
 
     def has(self, head: type) -> bool:
@@ -123,58 +133,32 @@ class WorldModel(nn.Module):
         return self.head_name(head) is not None
 
     def head(self, head: type[H]) -> H:
-        """The first signal that is a `head`, a protocol of `signals.base`. UserError without one."""
-        name = self.head_name(head)
-        if name is None:
-            raise UserError(MISSING_HEAD[head])
-        return cast(H, self.signals[name])
+        """Return the first signal that is a `head`, a protocol of `signals.base`. UserError without one."""
+        for signal in self.signals.values():
+            if isinstance(signal, head):
+                return signal
+        raise UserError(MISSING_HEAD[head])
 
     def reward(self, features: Float[Tensor, "*b F"], in_env_units: bool = False) -> Float[Tensor, "*b"]:
-        """The expected reward: scaled and squashed as it was learned, or in the environment's unit."""
-        head = self.head(RewardHead)
-        reward = head.predict_reward(features)
-        return head.to_env_units(reward) if in_env_units else reward
+        """Predict the expected reward: scaled and squashed as it was learned, or in the environment's unit."""
+        reward = self.head(RewardHead).predict_reward(features)
+        return self.to_env_units(reward) if in_env_units else reward
 
     def to_env_units(self, reward: Tensor) -> Tensor:
-        """Rewards or returns from the model's unit to the environment's."""
+        """Convert rewards or returns from the model's unit to the environment's."""
         return self.head(RewardHead).to_env_units(reward)
 
     def continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The probability that the step is not terminal; 1 if the model does not predict it."""
+        """Predict the probability that the step is not terminal; 1 if no signal learns it."""
         if not self.has(ContinuationHead):
             return torch.ones_like(features[..., 0])
         return self.head(ContinuationHead).predict_continuation(features)
 
     def decode(self, features: Float[Tensor, "*b F"], in_env_units: bool = False) -> dict[str, Tensor]:
-        """The mean of each observation: normalized as networks see it, or as the environment gives it.
-
-        Images in the environment's unit are float in [0, 255].
-        """
+        """Predict the mean of each observation: normalized, or in the environment's unit (images [0, 255] float)."""
         means = self.head(ReconstructionHead).reconstruct(features)
         return self.normalize.invert(means) if in_env_units else means
 
     def similarity(self, x: Float[Tensor, "*b F"], y: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The learned similarity of predicted features `x` and encoded features `y`."""
+        """Compare predicted features `x` with encoded features `y` by the learned similarity."""
         return self.head(SimilarityHead).similarity(x[..., None, :], y[..., None, :])[..., 0, 0]
-
-    def losses(self, trace: Trace) -> dict[str, Float[Tensor, "B T"]]:
-        """The loss of each signal and step, unweighted."""
-        return {name: signal.loss(trace) for name, signal in self.signals.items()}
-
-    def total(self, losses: dict[str, Float[Tensor, "B T"]]) -> Float[Tensor, ""]:
-        """The weighted sum of the losses' means."""
-        return torch.stack([self.weights[name] * loss.mean() for name, loss in losses.items()]).sum()
-
-    def metrics(self, trace: Trace, losses: dict[str, Tensor]) -> Metrics:
-        """Losses, the signals' metrics, the divergence before free nats, and measures of collapse."""
-        with torch.no_grad():
-            metrics = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
-            metrics["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
-            metrics["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
-            for name, signal in self.signals.items():
-                if isinstance(signal, HasMetrics):
-                    metrics |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
-            vectors = trace.features.flatten(0, 1)
-            std = trace.dynamics.feature_std(vectors) if isinstance(trace.dynamics, HasFeatureStd) else None
-            features = scale_metrics(vectors, std)
-            return metrics | {f"features/{name}": value for name, value in features.items()}

@@ -1,12 +1,11 @@
 """Convolutions between images and vectors: PlaNet's encoder and decoder, for images of any even size.
 
 64x64 images get the published network (Ha & Schmidhuber 2018; Hafner 2019): kernels 4, stride 2, no padding, sizes
-64-31-14-6-2, and back by kernels 5, 5, 6, 6 from 1x1. Other sizes keep the encoder's rule down to at least 2x2, and
-the decoder mirrors the encoder's sizes.
+64-31-14-6-2, and back by kernels 5, 5, 6, 6 from 1x1. For other sizes the encoder halves down to at least 2x2, and the
+decoder mirrors it.
 
-Departures: none in what is computed. For speed on a CPU, images (height, width, channels) are read as channels-last
-without a copy, 10-30 % faster than PyTorch's default order. `TransposedConv` computes the decoder's first and last
-layer in faster forms.
+Departures: none in the numbers. For speed on a CPU, images (height, width, channels) are channels-last maps without a
+copy, 10-30 % faster than PyTorch's default order. `TransposedConv` has faster forms of two layers.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from reverie.nn.image import ImageConfig, ImageEncoder
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 KERNEL = 4
-PUBLISHED_SIZE, PUBLISHED_KERNELS = 64, (5, 5, 6, 6)
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,9 @@ class ConvConfig(ImageConfig):
     """Layers of `depth`, 2 `depth`, 4 `depth`, ... channels."""
 
     depth: int = 32
+    """Channels of the first layer; every further one has twice as many."""
     activation: Activation = "relu"
+    """The nonlinearity after each layer."""
 
     def image_encoder(self, shape: tuple[int, ...]) -> "ConvEncoder":
         return ConvEncoder(self, shape[0], shape[2])
@@ -40,7 +40,7 @@ class ConvConfig(ImageConfig):
 
 
 def sizes(image_size: int) -> list[int]:
-    """Heights of the image and of the encoder's layers: `(n - 4) // 2 + 1` each, while 2 or more remain."""
+    """Return the heights of the image and of the encoder's layers: `(n - 4) // 2 + 1` each, at least 2."""
     heights = [image_size]
     while heights[-1] >= 6 and len(heights) < 5:
         heights.append((heights[-1] - KERNEL) // 2 + 1)
@@ -70,12 +70,11 @@ class ConvEncoder(ImageEncoder):
 
 
 class TransposedConv(nn.ConvTranspose2d):
-    """A transposed convolution of stride 2 on channels-last maps.
+    """A transposed convolution of stride 2 on channels-last maps, with faster forms of two special cases.
 
-    Two special cases have faster forms with the same weights. From a 1x1 map it is a matrix product. To at most 4
-    channels with an even kernel it is a sub-pixel convolution (Shi 2016): a convolution to four times the channels, one
-    group for each parity of row and column, interleaved. That takes 54 ms instead of 86 ms, forward and backward, for
-    384 images of 64x64 from 16 channels on two cores.
+    From a 1x1 map it is a matrix product. To at most 4 channels with an even kernel it is a sub-pixel convolution (Shi
+    2016). That interleaves four groups of channels, one for each parity of row and column. It takes 54 ms instead of
+    86 ms, forward and backward, for 384 images of 64x64 from 16 channels on two cores.
     """
 
     bias: nn.Parameter  # pyrefly: ignore
@@ -95,7 +94,7 @@ class TransposedConv(nn.ConvTranspose2d):
 
     def _interleaved(self, maps: Float[Tensor, "N I height width"]) -> Float[Tensor, "N O height2 width2"]:
         half = self.kernel_size[0] // 2
-        # Output row 2i + a is sum_j x[i - j] w[2j + a]: for each parity a a plain convolution with the flipped w.
+        # Output row 2i + a is sum_j x[i - j] w[2j + a]: a plain convolution with the flipped w for each parity a.
         kernel = self.weight.unflatten(3, (half, 2)).unflatten(2, (half, 2)).flip(2, 4)
         kernel = kernel.permute(3, 5, 1, 0, 2, 4).flatten(0, 2).contiguous(memory_format=torch.channels_last)
         maps = F.conv2d(maps, kernel, padding=half - 1).permute(0, 2, 3, 1)
@@ -109,20 +108,16 @@ class ConvDecoder(nn.Module):
     def __init__(self, config: ConvConfig, size_in: int, image_size: int, channels: int) -> None:
         super().__init__()
         heights = sizes(image_size)[::-1]
-        if image_size == PUBLISHED_SIZE:
-            kernels, self.start = list(PUBLISHED_KERNELS), 1
-            widths = [config.depth * 2**i for i in (2, 1, 0)]
-            self.width_in = 32 * config.depth
-        else:
-            kernels = [b - 2 * (a - 1) for a, b in pairwise(heights)]  # 4, or 5 where the encoder skipped a row
-            self.start = heights[0]
-            widths = [config.depth * 2**i for i in reversed(range(len(heights) - 2))]
-            self.width_in = config.depth * 2 ** (len(heights) - 2)
+        widths = [config.depth * 2**i for i in reversed(range(len(heights) - 1))]
+        kernels = [b - 2 * (a - 1) for a, b in pairwise(heights)]  # 4, or 5 where the encoder skipped a row
+        self.start = heights[0]
+        if image_size == 64:  # the published decoder
+            kernels, self.start, widths[0] = [5, 5, 6, 6], 1, 32 * config.depth
+        self.width_in = widths[0]
         self.dense = nn.Linear(size_in, self.width_in * self.start**2)
         layers: list[nn.Module] = []
-        for (before, after), kernel in zip(pairwise([self.width_in, *widths, channels]), kernels):
-            layers.append(TransposedConv(before, after, kernel, stride=2))
-            layers.append(ACTIVATIONS[config.activation]())
+        for (before, after), kernel in zip(pairwise([*widths, channels]), kernels):
+            layers += [TransposedConv(before, after, kernel, stride=2), ACTIVATIONS[config.activation]()]
         self.net = nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)  # pyrefly: ignore
         initialize(self)
 

@@ -1,4 +1,4 @@
-"""The decoder of observations from features, for `signals.reconstruction` and `signals.pixel_prediction`."""
+"""The decoder from features to observations, for `signals.reconstruction` and `signals.pixel_prediction`."""
 
 import torch
 from jaxtyping import Float
@@ -24,7 +24,7 @@ class Decoder(nn.Module):
                 self.heads[name] = MLP(vector, feature_size, space.shape[0])
 
     def decode(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
-        """The mean of each observation, normalized as networks see it."""
+        """Return the mean of each observation, normalized as networks see it."""
         return {name: head(features) for name, head in self.heads.items()}
 
     def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:

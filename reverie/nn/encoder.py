@@ -1,4 +1,4 @@
-"""Observations to one embedding: a network for each image, and one for all vectors together."""
+"""The encoder from observations to one embedding: a network for each image, and one for all vectors together."""
 
 from dataclasses import dataclass, field
 
@@ -17,24 +17,25 @@ class EncoderConfig:
     """Networks of images and of vectors; only those that the environment needs are built."""
 
     image: ImageConfig = field(default_factory=ConvConfig)
+    """The network of each image."""
     vector: MLPConfig = field(default_factory=MLPConfig)
+    """The network of all vectors together."""
     normalize: bool = False
-    """Set the images' mean and scale from data (`nn.normalize`); the published agents do not."""
+    """Set the mean and scale of images from data (`nn.normalize`); the published agents do not."""
 
 
 class Encoder(nn.Module):
-    """Normalized observations with leading axes `*b` to embeddings `(*b, size_out)`, in sorted order of names."""
+    """Encodes normalized observations with leading axes `*b` to embeddings `(*b, size_out)`, in order of names."""
 
     def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
         super().__init__()
-        images = {
-            name: config.image.image_encoder(space.shape) for name, space in sorted(spec.obs.items()) if space.is_image
-        }
+        spaces = dict(sorted(spec.obs.items()))
+        images = {name: config.image.image_encoder(space.shape) for name, space in spaces.items() if space.is_image}
         self.images = nn.ModuleDict(images)
-        self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)
+        self.vectors = [name for name, space in spaces.items() if not space.is_image]
         self.size_out = sum(net.size_out for net in images.values())
         if self.vectors:
-            size_in = sum(spec.obs[name].shape[0] for name in self.vectors)
+            size_in = sum(spaces[name].shape[0] for name in self.vectors)
             self.dense = MLP(config.vector, size_in, config.vector.units)
             self.size_out += config.vector.units
 

@@ -4,9 +4,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-EPSILON = 1e-3
-"""Added to the variance before the square root: the default of Keras, as in the published code."""
-
 
 class LayerNormGRUCell(nn.Module):
     """
@@ -14,7 +11,7 @@ class LayerNormGRUCell(nn.Module):
         candidate = tanh(sigmoid(r) * c)
         h' = g * candidate + (1 - g) * h    with g = sigmoid(u - keep)
 
-    `keep` is a constant, 1 in the published agent, so a new cell keeps most of its state. Unlike PyTorch's cell it
+    With the constant `keep`, 1 in the published agent, a new cell keeps most of its state. Unlike PyTorch's cell, it
     applies the reset gate after the matrix product, to inputs and state together.
     """
 
@@ -22,7 +19,7 @@ class LayerNormGRUCell(nn.Module):
         super().__init__()
         self.keep = keep
         self.linear = nn.Linear(input_size + size, 3 * size, bias=False)
-        self.norm = nn.LayerNorm(3 * size, eps=EPSILON)
+        self.norm = nn.LayerNorm(3 * size, eps=1e-3)  # Keras' default, as in the published code
 
     def forward(self, inputs: Float[Tensor, "N I"], state: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
         reset, candidate, update = self.norm(self.linear(torch.cat([inputs, state], -1))).chunk(3, -1)

@@ -1,4 +1,4 @@
-"""The family of networks that read and draw images."""
+"""The family of networks that encode and decode images."""
 
 from torch import nn
 
@@ -12,11 +12,11 @@ class ImageEncoder(nn.Module):
 
 
 class ImageConfig(Choice):
-    """How images are read and drawn. `shape` is (height, width, channels)."""
+    """The family of image networks. `shape` is (height, width, channels)."""
 
     def image_encoder(self, shape: tuple[int, ...]) -> ImageEncoder:
         raise NotImplementedError
 
     def image_decoder(self, size_in: int, shape: tuple[int, ...]) -> nn.Module:
-        """A module from vectors `(*b, size_in)` to the mean of images `(*b, height, width, C)`."""
+        """Build a module from vectors `(*b, size_in)` to the mean of images `(*b, height, width, C)`."""
         raise NotImplementedError

@@ -3,17 +3,25 @@
 import torch
 from torch import Tensor, nn
 
-from reverie.nn.mlp import symexp, symlog
 from reverie.spaces import EnvSpec
+
+
+def symlog(vector: Tensor) -> Tensor:
+    """`sign(x) ln(1 + |x|)`: compresses vector observations of any unit (Hafner 2023, Eq. 1)."""
+    return torch.sign(vector) * torch.log1p(vector.abs())
+
+
+def symexp(vector: Tensor) -> Tensor:
+    """`sign(x) (exp(|x|) - 1)`: the inverse of `symlog`."""
+    return torch.sign(vector) * torch.expm1(vector.abs())
 
 
 class Normalize(nn.Module):
     """Images from uint8 to `(x / 255 - mean) / scale`, vectors by `symlog`.
 
-    By default `mean` is 0.5 and `scale` 1: the published [-0.5, 0.5]. `calibrate` sets them once from data: the mean
-    image, and the root-mean-square difference from it. A fixed camera shows mostly background. Without calibration an
-    encoder's output hardly varies (standard deviation 0.006 on Pendulum), and the model ignores the pole for hundreds
-    of updates.
+    By default `mean` is 0.5 and `scale` 1, so images lie in [-0.5, 0.5] as published. `calibrate` sets the mean image
+    and the root-mean-square difference from it. Why: a fixed camera shows mostly background. Without calibration the
+    embedding hardly varies (standard deviation 0.006 on Pendulum), and a model ignores the pole for long.
     """
 
     def __init__(self, spec: EnvSpec) -> None:
@@ -25,11 +33,11 @@ class Normalize(nn.Module):
             self.register_buffer(f"scale_{name}", torch.ones(()))
 
     def statistics(self, name: str) -> tuple[Tensor, Tensor]:
-        """Mean image (height, width, channels) and scale () of one observation, for pixels in [0, 1]."""
+        """Return the mean image (height, width, channels) and scale () of one observation, for pixels in [0, 1]."""
         return self.get_buffer(f"mean_{name}"), self.get_buffer(f"scale_{name}")
 
     def forward(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Normalize observations with any leading axes; names that are not in the spec are left out."""
+        """Normalize observations with any leading axes. Names outside the spec are left out."""
         normalized = {}
         for name, value in obs.items():
             if name in self.images:
@@ -40,7 +48,7 @@ class Normalize(nn.Module):
         return normalized
 
     def invert(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Convert back to the environment's units; images become float in [0, 255], clipped."""
+        """Convert back to the environment's units. Images become float in [0, 255], clipped."""
         inverse = {}
         for name, value in obs.items():
             if name in self.images:

@@ -14,38 +14,33 @@ class AdamConfig:
     """Adam (Kingma 2015); AdamW if `weight_decay` is not 0."""
 
     lr: float = 3e-4
+    """The learning rate."""
     eps: float = 1e-7
+    """Added to the root of the second moment."""
     clip: float = 100.0
+    """The largest global norm of a gradient; a larger gradient is scaled down to it."""
     weight_decay: float = 0.0
+    """Fraction of a weight, times `lr`, that each step subtracts (Loshchilov 2019)."""
     decay: int = 0
     """Steps of linear decay of the learning rate to a twentieth, constant afterwards; 0 means no decay."""
-
-
-LEAST_RATE = 0.05
 
 
 class Optimizer:
     """Updates exactly the given parameters.
 
-    Gradients are computed by `torch.autograd.grad` for these parameters only. A loss through other modules, such as an
-    actor's through the world model, leaves no gradients there.
+    `torch.autograd.grad` differentiates by these alone, so an actor's loss leaves no gradients in the world model.
     """
 
     def __init__(self, config: AdamConfig, parameters: Iterable[nn.Parameter]) -> None:
         self.config = config
         self.parameters = list(parameters)
-        on_gpu = self.parameters[0].is_cuda
-        self.adam = torch.optim.AdamW(
-            self.parameters,
-            lr=torch.tensor(config.lr, device=self.parameters[0].device) if config.decay else config.lr,
-            eps=config.eps,
-            weight_decay=config.weight_decay,
-            fused=True,
-            capturable=on_gpu,
-        )
+        first = self.parameters[0]
+        lr = torch.tensor(config.lr, device=first.device) if config.decay else config.lr
+        options = {"eps": config.eps, "weight_decay": config.weight_decay}
+        self.adam = torch.optim.AdamW(self.parameters, lr, **options, fused=True, capturable=first.is_cuda)
 
     def step(self, loss: Tensor) -> Metrics:
-        """One update by the gradient of the scalar `loss`; returns `grad_norm`, the norm before clipping."""
+        """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         norm = nn.utils.get_total_norm(gradients)
         for parameter, gradient in zip(self.parameters, gradients):
@@ -59,8 +54,8 @@ class Optimizer:
 
     @torch.no_grad()
     def _decay(self) -> None:
-        """Set the learning rate of the next step from the number of steps, both tensors on the device."""
+        """Set the learning rate of the next step. It follows from the number of steps, which stays on the device."""
         state = self.adam.state.get(self.parameters[0])
         if self.config.decay and state:
-            left = (1 - state["step"] / self.config.decay).clamp(min=LEAST_RATE)
+            left = (1 - state["step"] / self.config.decay).clamp(min=0.05)
             self.adam.param_groups[0]["lr"].copy_(self.config.lr * left)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from reverie.config.checks import at_least, positive
 from reverie.errors import UserError
-from reverie.math.similarities import bilinear, distance, dot, info_nce, retrieval_accuracy
+from reverie.math.similarities import distance, info_nce, retrieval_accuracy
 from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import MultiStep, future_values, masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
@@ -74,10 +74,10 @@ class Contrastive(nn.Module):
 
     def similarity(self, x: Float[Tensor, "*b M F"], y: Float[Tensor, "*b N F"]) -> Float[Tensor, "*b M N"]:
         """`h(x_i, y_j) / temperature`: predictions x against encodings y."""
-        if self.config.similarity == "bilinear":
-            similarity = bilinear(x, y, self.weight)
-        else:
-            similarity = {"distance": distance, "dot": dot}[self.config.similarity](x, y)
+        if self.config.similarity == "distance":
+            similarity = distance(x, y)
+        else:  # x_i^T y_j, or x_i^T W y_j (van den Oord 2018, Eq. 3)
+            similarity = (x @ self.weight if self.config.similarity == "bilinear" else x) @ y.mT
         return similarity / self.config.temperature
 
     def _compare(self, trace: Trace) -> tuple[MultiStep, Tensor, Tensor, Tensor]:

@@ -75,12 +75,11 @@ def configs(size: str) -> dict[str, OfflineConfig]:
         optimizer=AdamConfig(lr=1e-2, decay=long),
     )
     fork = CVAEConfig(
-        "past",
         MLPConfig(2, 128, "relu"),
-        MLPConfig(1, 64, "relu"),
         GaussianConfig(4, 1e-3),
-        "learned",
         GaussianPixelsConfig(0.3),  # a learned one shrinks with `wait` and makes a hole between left and right
+        hidden=MLPConfig(1, 64, "relu"),
+        prior="learned",
         optimizer=AdamConfig(lr=1e-3, decay=long),
     )
     train, test = {"tiny": (200, 40), "laptop": (2_000, 400)}[size]

@@ -1,4 +1,4 @@
-"""An agent acts on what it was trained on: the same observations, the same filtering, in arrays or tensors."""
+"""An agent takes the observations of training and filters them as training does, in arrays or tensors."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def observation(t: int = 0, count: int = 3) -> dict[str, np.ndarray]:
     return {name: value[:, t].numpy() for name, value in batch.obs.items()}
 
 
-def test_one_observation_or_a_batch_arrays_or_tensors():
+def test_act_takes_one_observation_or_a_batch_in_arrays_or_tensors():
     agent, obs = make(), observation()
     _, batch = agent.act(None, obs)
     assert isinstance(batch, np.ndarray)
@@ -43,9 +43,9 @@ def test_one_observation_or_a_batch_arrays_or_tensors():
 
 
 def test_acting_filters_as_training_does():
-    """Step by step from uint8 observations, with an episode border: the trace's posteriors, in the same order."""
+    """The beliefs of `act`, step by step and across the border of an episode, are the posteriors of the trace."""
     agent, batch = make(), random_batch(SPEC)
-    agent.actor = Scripted(batch.action)
+    agent.actor = RecordedActor(batch.action)
     trace = agent.model.trace(batch, None)
     carry = None
     for t in range(6):
@@ -55,8 +55,8 @@ def test_acting_filters_as_training_does():
         torch.testing.assert_close(features, trace.features[:, t], rtol=1e-5, atol=1e-5)
 
 
-class Scripted(torch.nn.Module):
-    """An actor that takes the recorded actions, one after another, whatever it is asked."""
+class RecordedActor(torch.nn.Module):
+    """An actor that takes recorded actions, one after another."""
 
     def __init__(self, actions) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Scripted(torch.nn.Module):
 
 @pytest.mark.parametrize("discrete", [False, True])
 def test_state_is_a_value(discrete):
-    """A carry can be used twice, by anybody; acting leaves nothing behind in the agent."""
+    """A carry can be used twice. Acting does not change the agent."""
     agent = make(discrete)
     noise = agent.noise(3, torch.Generator().manual_seed(0))
     carry, first = agent.act(None, observation(), noise=noise)
@@ -97,7 +97,7 @@ def test_is_first_restarts_single_beliefs():
     assert restarted.action.shape == (3, 2)
 
 
-def test_no_noise_is_the_mode_and_exploration_can_be_left_out():
+def test_no_noise_gives_the_mode_and_exploration_is_optional():
     agent, obs = make(), observation()
     generator = torch.Generator().manual_seed(0)
     noise = agent.noise(3, generator)
@@ -121,13 +121,13 @@ def test_no_noise_is_the_mode_and_exploration_can_be_left_out():
     ],
 )
 def test_an_observation_that_does_not_fit_is_refused(change, says):
-    """Above all images that are no longer uint8: they would be divided by 255 twice."""
+    """Float images above all: normalization would divide them by 255 a second time."""
     with pytest.raises(UserError, match=says):
         make().act(None, change(observation()))
 
 
 @pytest.mark.parametrize("discrete", [False, True])
-def test_saved_and_loaded_it_acts_alike(tmp_path, discrete):
+def test_a_loaded_agent_acts_like_the_saved_one(tmp_path, discrete):
     agent = make(discrete)
     agent.save(tmp_path)
     loaded = reverie.load(tmp_path, device="cpu")
@@ -151,8 +151,8 @@ def test_load_refuses_a_folder_without_an_agent(tmp_path):
         reverie.load(tmp_path)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
-def test_devices():
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests the errors without a GPU")
+def test_devices_without_a_gpu():
     assert agents.choose_device("auto") == torch.device("cpu")
     with pytest.raises(UserError, match="No CUDA device"):
         agents.choose_device("cuda")

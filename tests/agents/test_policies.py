@@ -20,36 +20,36 @@ def discrete(**config):
     return PolicyConfig(MLP, **config).build(ActionSpace(3, discrete=True), 4)
 
 
-def silence(policy) -> None:
-    """A network that gives 0 whatever it reads."""
+def zero_network(policy) -> None:
+    """Set all parameters to zero, so the network returns 0."""
     for parameter in policy.net.parameters():
         nn.init.zeros_(parameter)
 
 
 def test_a_raw_output_of_0_gives_the_initial_std():
     policy = continuous(init_std=5.0, min_std=1e-4)
-    silence(policy)
-    mean, std = policy.stats(torch.randn(2, 4))
-    assert not mean.any()
-    torch.testing.assert_close(std, torch.full((2, 3), 5.0001))
+    zero_network(policy)
+    found = policy.distribution(torch.randn(2, 4))
+    assert not found.mean.any()
+    torch.testing.assert_close(found.std, torch.full((2, 3), 5.0001))
 
 
 def test_the_mean_stays_within_its_scale():
     policy = continuous(mean_scale=5.0)
-    silence(policy)
+    zero_network(policy)
     policy.net.net[-1].bias.data[:3] = torch.tensor([1.0, -100.0, 0.0])
-    mean, _ = policy.stats(torch.zeros(1, 4))
+    mean = policy.distribution(torch.zeros(1, 4)).mean
     torch.testing.assert_close(mean, torch.tensor([[5 * math.tanh(0.2), -5.0, 0.0]]))
 
 
-def test_actions_stay_in_bounds_and_follow_the_noise():
+def test_actions_stay_in_bounds_and_depend_on_the_noise():
     policy, features = continuous(), torch.randn(500, 4)
     noise = policy.noise(500, generator=torch.Generator().manual_seed(0))
     action = policy(features, noise)
     assert action.abs().max() <= 1
-    mean, std = policy.stats(features)
-    torch.testing.assert_close(action, torch.tanh(mean + std * noise))
-    torch.testing.assert_close(policy(features, None), torch.tanh(mean))
+    found = policy.distribution(features)
+    torch.testing.assert_close(action, torch.tanh(found.mean + found.std * noise))
+    torch.testing.assert_close(policy(features, None), torch.tanh(found.mean))
 
 
 def test_normal_exploration_is_clipped():
@@ -58,12 +58,12 @@ def test_normal_exploration_is_clipped():
     assert action.tolist() == [[0.5, 1.0, -1.0]]
 
 
-def test_the_entropy_is_that_of_the_action_averaged_over_the_noise():
-    """Against the log-probability of samples, for a policy that does not saturate."""
+def test_the_mean_entropy_equals_minus_the_mean_log_probability():
+    """Compare with samples, for a policy that does not saturate."""
     policy, features = continuous(init_std=0.5), torch.randn(1, 4).expand(20_000, 4)
     noise = policy.noise(20_000, generator=torch.Generator().manual_seed(0))
-    mean, std = policy.stats(features)
-    squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
+    found = policy.distribution(features)
+    squashed = TransformedDistribution(Independent(Normal(found.mean, found.std), 1), TanhTransform())
     expected = -squashed.log_prob(policy(features, noise)).mean()
     torch.testing.assert_close(policy.entropy(features, noise).mean(), expected, atol=0.05, rtol=0)
 
@@ -73,7 +73,7 @@ def test_a_discrete_entropy_is_exact():
     features = torch.randn(6, 4)
     expected = torch.distributions.Categorical(logits=policy.net(features)).entropy()
     torch.testing.assert_close(policy.entropy(features, features), expected)
-    silence(policy)
+    zero_network(policy)
     torch.testing.assert_close(policy.entropy(features, features), torch.full((6,), math.log(3)))
 
 
@@ -86,7 +86,7 @@ def test_epsilon_greedy():
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
-def test_epsilon_greedy_explores_uniformly_and_as_often_as_asked(epsilon):
+def test_epsilon_greedy_explores_uniformly_with_probability_epsilon(epsilon):
     policy = discrete(exploration=epsilon)
     count = 30_000
     noise = policy.exploration_noise(count, generator=torch.Generator().manual_seed(0))
@@ -96,21 +96,21 @@ def test_epsilon_greedy_explores_uniformly_and_as_often_as_asked(epsilon):
 
 
 def test_a_truncated_normal_policy():
-    """With a silent network: mean 0, standard deviation 1 + min_std; bounded, its mode the mean."""
+    """A zero network gives mean 0 and standard deviation 1 + min_std. Samples are bounded, and the mode is the mean."""
     policy = continuous(continuous="truncated_normal", min_std=0.1)
-    silence(policy)
+    zero_network(policy)
     features = torch.randn(2000, 4)
-    mean, std = policy.stats(features)
-    assert not mean.any()
-    torch.testing.assert_close(std, torch.full((2000, 3), 1.1))
+    found = policy.distribution(features)
+    assert not found.mean.any()
+    torch.testing.assert_close(found.std, torch.full((2000, 3), 1.1))
     action = policy(features, policy.noise(2000, generator=torch.Generator().manual_seed(0)))
     assert action.abs().max() <= 1
     assert not policy(features, None).any()
 
 
 @pytest.mark.parametrize("build", [continuous, lambda: continuous(continuous="truncated_normal"), discrete])
-def test_probabilities_are_those_of_the_samples(build):
-    """The score function has mean 0 under the policy's own samples, and REINFORCE rests on it."""
+def test_the_score_function_has_mean_zero(build):
+    """REINFORCE requires it: the log-probabilities belong to the policy's own samples."""
     torch.manual_seed(0)
     policy, features = build(), torch.randn(1, 4)
     many, noise = features.expand(40_000, 4), policy.noise(40_000, generator=torch.Generator().manual_seed(0))
@@ -122,10 +122,10 @@ def test_probabilities_are_those_of_the_samples(build):
 
 
 @pytest.mark.parametrize("std", [1.0, 5.0])
-def test_reinforce_and_the_path_through_the_action_agree(std):
-    """The gradient of E[-(a - 0.5)^2], also where most actions lie so near the bounds that they round to them."""
+def test_reinforce_and_the_reparametrized_gradient_agree(std):
+    """The gradient of E[-(a - 0.5)^2], even where most actions round to the bounds."""
     policy, features = continuous(init_std=std), torch.zeros(1, 4).expand(400_000, 4)
-    silence(policy)
+    zero_network(policy)
     noise, bias = policy.noise(400_000, generator=torch.Generator().manual_seed(0)), policy.net.net[-1].bias
     gain = -(policy(features, noise) - 0.5).square().sum(-1)
     (path,) = torch.autograd.grad(gain.mean(), bias, retain_graph=True)

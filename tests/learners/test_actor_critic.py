@@ -1,4 +1,4 @@
-"""Learning in imagination, in worlds that are known: states are sums of actions, rewards a function of them."""
+"""Learning in imagination, in known worlds: states are sums of actions, rewards are functions of states."""
 
 from dataclasses import replace
 
@@ -21,8 +21,8 @@ MLP = MLPConfig(layers=2, units=32)
 LEARN = AdamConfig(lr=3e-3)
 
 
-def near(features):
-    """Reward `-(s - target)^2`."""
+def target_reward(features):
+    """`-(s - target)^2`"""
     return -(features[..., 0] - TARGET).square()
 
 
@@ -37,7 +37,7 @@ def config(**changed) -> ActorCriticConfig:
 
 
 def train(learner, world, updates: int, seed: int = 0):
-    """Updates from states drawn in [-1, 1], as a world model's beliefs would be."""
+    """Update from random states in [-1, 1] in place of a world model's beliefs."""
     optimizers = learner.optimizers()
     generator = torch.Generator().manual_seed(seed)
     for _ in range(updates):
@@ -50,9 +50,9 @@ def train(learner, world, updates: int, seed: int = 0):
 @pytest.mark.slow
 @pytest.mark.parametrize("changed", [{}, {"reinforce": 1.0, "entropy": 0.01}], ids=["dynamics", "reinforce"])
 @pytest.mark.parametrize("continuous", ["tanh_normal", "truncated_normal"])
-def test_the_policy_finds_the_target(changed, continuous):
+def test_the_policy_reaches_the_target(changed, continuous):
     torch.manual_seed(0)
-    world = KnownWorld(AddAction(1), reward=near)
+    world = KnownWorld(AddAction(1), reward=target_reward)
     settings = config(**changed)
     settings = replace(settings, policy=replace(settings.policy, continuous=continuous))
     learner = settings.build(spec(action=1), 1)
@@ -74,22 +74,22 @@ class Walk(AddAction):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("reinforce", [0.0, 0.5, 1.0])
-def test_a_discrete_policy_finds_the_target(reinforce):
+def test_a_discrete_policy_reaches_the_target(reinforce):
     torch.manual_seed(0)
-    world = KnownWorld(Walk(1), reward=near)
+    world = KnownWorld(Walk(1), reward=target_reward)
     learner = config(reinforce=reinforce, entropy=0.01 * reinforce).build(spec(action=3, discrete=True), 1)
     train(learner, world, 500 if reinforce == 1 else 200)
     start = Value(torch.tensor([[-2.0], [-1.0], [0.0], [0.5], [1.0], [2.0]]))
     with torch.no_grad():
         states, action = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
-    # within one step: the straight-through gradient is 0 at the top of a parabola, so it may hop about it
+    # within one step: the straight-through gradient is 0 at the top of a parabola, so it may alternate around it
     assert (states.value[:, -2:, 0] - TARGET).abs().max() < 0.5 + 1e-5
     torch.testing.assert_close(action.sum(-1), torch.ones(6, 6))
 
 
 @pytest.mark.slow
 def test_the_value_learns_the_return_that_follows_a_state():
-    """Where nothing moves and the reward is 1, the value of a state is `1 / (1 - gamma)`, here 2."""
+    """Where the reward is always 1, the value of a state is `1 / (1 - gamma)`, here 2."""
     torch.manual_seed(0)
     still = KnownWorld(AddAction(1), reward=lambda features: torch.ones_like(features[..., 0]))
     learner = config(gamma=0.5).build(spec(action=1), 1)
@@ -100,7 +100,7 @@ def test_the_value_learns_the_return_that_follows_a_state():
 
 
 def test_the_gradient_by_actions_agrees_with_finite_differences():
-    """Of the imagined return through a real model, in float64 with fixed noise."""
+    """The imagined return through a real model, in float64 with fixed noise."""
     torch.manual_seed(0)
     seen = spec(image=16, action=2)
     model = WorldModel(model_config(), seen).double()
@@ -124,8 +124,8 @@ def test_the_gradient_by_actions_agrees_with_finite_differences():
             torch.testing.assert_close(gradient[place], slope, rtol=1e-5, atol=1e-8)
 
 
-def by_hand(learner, world, belief, noise):
-    """The two losses, written out step by step for one-dimensional sums."""
+def losses_by_hand(learner, world, belief, noise):
+    """Compute the two losses step by step, for one-dimensional sums."""
     settings, state = learner.config, belief.value
     states, actions = [state], []
     for t in range(settings.horizon):
@@ -133,15 +133,15 @@ def by_hand(learner, world, belief, noise):
         state = state + action + noise.dynamics[:, t]
         states.append(state)
         actions.append(action)
-    goes_on = [world.continuation(s) for s in states]
+    continuation = [world.continuation(s) for s in states]
     reward = [world.reward(s) for s in states]
     value = [learner.value(s)[:, 0] for s in states]
     returns, following = [], value[-1]
     for t in reversed(range(settings.horizon)):
         mixed = (1 - settings.lambda_) * value[t + 1] + settings.lambda_ * following
-        following = reward[t + 1] + settings.gamma * goes_on[t + 1] * mixed
+        following = reward[t + 1] + settings.gamma * continuation[t + 1] * mixed
         returns.insert(0, following)
-    weight, actor, critic = goes_on[0].detach(), 0.0, 0.0
+    weight, actor, critic = continuation[0].detach(), 0.0, 0.0
     for t in range(settings.horizon):
         entropy = learner.policy.entropy(states[t].detach(), noise.policy[:, t])
         chosen = learner.policy.log_prob(states[t].detach(), noise.policy[:, t])
@@ -151,7 +151,7 @@ def by_hand(learner, world, belief, noise):
         error = learner.value(states[t].detach())[:, 0] - returns[t].detach()
         constant = 0.5 * torch.log(torch.tensor(2 * torch.pi))
         critic = critic + (weight * (0.5 * error.square() + constant)).mean() / settings.horizon
-        weight = weight * settings.gamma * goes_on[t + 1].detach()
+        weight = weight * settings.gamma * continuation[t + 1].detach()
     return actor, critic
 
 
@@ -163,38 +163,38 @@ def dream(request):
     """A learner, a world that may end, beliefs and noise."""
     torch.manual_seed(0)
     world = KnownWorld(
-        AddAction(1), reward=near, continuation=lambda features: torch.sigmoid(2 - features[..., 0].square())
+        AddAction(1), reward=target_reward, continuation=lambda features: torch.sigmoid(2 - features[..., 0].square())
     )
     learner = config(**request.param).build(spec(action=1), 1)
     belief = Value(torch.randn(7, 1))
     return learner, world, belief, DreamNoise(torch.randn(7, 5, 1), torch.randn(7, 5, 1))
 
 
-def test_both_gradients_against_the_losses_written_out(dream):
-    """Weighted by the cumulated discount; every imagined step with its consequence; policy features detached."""
+def test_both_losses_and_gradients_equal_those_by_hand(dream):
     learner, world, belief, noise = dream
     policy, value = list(learner.policy.parameters()), list(learner.value.parameters())
-    actor, critic = by_hand(learner, world, belief, noise)
+    actor, critic = losses_by_hand(learner, world, belief, noise)
     expected = [*torch.autograd.grad(actor, policy, retain_graph=True), *torch.autograd.grad(critic, value)]
-    still = {
+    optimizers = {
         name: type(optimizer)(AdamConfig(lr=0.0, clip=1e9), optimizer.parameters)
         for name, optimizer in learner.optimizers().items()
     }
-    metrics = learner.update(world, belief, noise, still)
+    metrics = learner.update(world, belief, noise, optimizers)
     torch.testing.assert_close(metrics["loss/actor"], actor.detach())
     torch.testing.assert_close(metrics["loss/value"], critic.detach())
     torch.testing.assert_close([p.grad for p in policy + value], expected, rtol=1e-4, atol=1e-7)
 
 
-def test_what_follows_a_certain_end_teaches_nothing(dream):
-    """Beliefs at an end weigh nothing: neither network gets a gradient from them."""
+def test_beliefs_at_a_certain_end_give_no_gradient(dream):
     learner, _, belief, noise = dream
-    ended = KnownWorld(AddAction(1), reward=near, continuation=lambda features: torch.zeros_like(features[..., 0]))
+    ended = KnownWorld(
+        AddAction(1), reward=target_reward, continuation=lambda features: torch.zeros_like(features[..., 0])
+    )
     learner.update(ended, belief, noise, learner.optimizers())
     assert not any(parameter.grad.any() for parameter in learner.parameters())
 
 
-def test_the_world_model_is_read_and_never_changed():
+def test_an_update_does_not_change_the_world_model():
     torch.manual_seed(0)
     seen = spec(image=16, action=2)
     model = WorldModel(model_config(), seen)
@@ -208,14 +208,14 @@ def test_the_world_model_is_read_and_never_changed():
     assert not any(torch.equal(a, b) for a, b in zip(policy, learner.parameters()))
 
 
-def test_noise_has_a_row_for_each_dream():
+def test_noise_has_a_row_for_each_trajectory():
     learner = config(horizon=3).build(spec(action=2), 1)
     noise = learner.noise(KnownWorld(AddAction(1)), 6, torch.Generator().manual_seed(0))
     assert noise.dynamics.shape == (6, 3, 1)
     assert noise.policy.shape == (6, 3, 2)
 
 
-def test_the_target_value_follows_slowly_and_is_what_returns_are_bootstrapped_from():
+def test_the_target_value_moves_slowly_and_bootstraps_the_returns():
     torch.manual_seed(0)
     world = KnownWorld(AddAction(1), reward=lambda features: 0 * features[..., 0])
     learner = config(target_rate=0.25, gamma=1.0).build(spec(action=1), 1)
@@ -233,7 +233,7 @@ def test_the_target_value_follows_slowly_and_is_what_returns_are_bootstrapped_fr
     assert all(not x.requires_grad for x in learner.target.parameters())
 
 
-def test_the_target_value_is_copied_every_so_many_updates():
+def test_the_target_value_is_copied_every_target_every_updates():
     torch.manual_seed(0)
     still = KnownWorld(AddAction(1), reward=lambda features: torch.ones_like(features[..., 0]))
     learner = config(target_every=3).build(spec(action=1), 1)
@@ -249,6 +249,6 @@ def test_the_target_value_is_copied_every_so_many_updates():
 @pytest.mark.parametrize(
     ("changed", "sentence"), [({"reinforce": 1.5}, "between 0 and 1"), ({"target_every": 0}, "1 or")]
 )
-def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
+def test_invalid_settings_are_errors(changed, sentence):
     with pytest.raises(UserError, match=sentence):
         config(**changed)

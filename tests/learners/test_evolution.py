@@ -1,4 +1,4 @@
-"""Evolution strategies: the estimate against slow loops and known slopes, in worlds that are known."""
+"""Evolution strategies: the gradient estimate against slow loops, in known worlds."""
 
 from dataclasses import replace
 
@@ -11,13 +11,7 @@ from reverie import tree
 from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
-from reverie.learners.evolution import (
-    Evolution,
-    EvolutionConfig,
-    centered_ranks,
-    imagined_returns,
-    unflatten_parameters,
-)
+from reverie.learners.evolution import Evolution, EvolutionConfig, centered_ranks
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
@@ -26,8 +20,8 @@ TARGET = 0.5
 MLP = MLPConfig(layers=1, units=8)
 
 
-def near(features):
-    """Reward `-(s - target)^2`."""
+def target_reward(features):
+    """`-(s - target)^2`"""
     return -(features[..., 0] - TARGET).square()
 
 
@@ -36,18 +30,18 @@ def config(**changed) -> EvolutionConfig:
     return EvolutionConfig(PolicyConfig(MLP, init_std=0.1, min_std=1e-2), **settings)
 
 
-def test_ranks_are_centered_and_do_not_see_the_scale():
+def test_ranks_are_centered_and_do_not_depend_on_the_scale():
     assert centered_ranks(torch.tensor([3.0, -1.0, 1e9, 0.0, 7.0])).tolist() == [0.0, -0.5, 0.5, -0.25, 0.25]
     assert torch.equal(centered_ranks(torch.tensor([1.0, 2.0])), centered_ranks(torch.tensor([-5.0, 1e6])))
 
 
-def test_equals_share_the_mean_of_their_ranks():
+def test_ties_get_the_mean_of_their_ranks():
     assert centered_ranks(torch.zeros(8)).tolist() == [0.0] * 8
     assert centered_ranks(torch.tensor([1.0, 0.0, 0.0, 1.0, 2.0])).tolist() == [0.125, -0.375, -0.375, 0.125, 0.5]
 
 
-def test_a_population_dreams_as_each_of_its_members_alone():
-    """Through a real model with a latent and a continuation head, against a loop over policies."""
+def test_returns_of_a_population_equal_those_of_each_member_alone():
+    """Compare a batch with a loop over policies, in a real model with a latent and a continuation head."""
     torch.manual_seed(0)
     seen = spec(action=2)
     model = WorldModel(model_config(), seen)
@@ -57,7 +51,7 @@ def test_a_population_dreams_as_each_of_its_members_alone():
     start = tree.map(lambda x: x[noise.starts] + 0.1, model.dynamics.initial(5))
     members = torch.randn(6, noise.parameters.shape[1]) * 0.3
     with torch.no_grad():
-        found, _ = imagined_returns(learner.policy, members, model, start, noise, settings)
+        found, _ = learner.imagined_returns(model, members, start, noise)
         for member, fitness in zip(members, found):
             nn.utils.vector_to_parameters(member, learner.policy.parameters())
             states, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
@@ -70,17 +64,9 @@ def test_a_population_dreams_as_each_of_its_members_alone():
             torch.testing.assert_close(total.mean(), fitness, rtol=1e-4, atol=1e-5)
 
 
-def test_parameters_are_unpacked_as_torch_packs_them():
-    learner = config().build(spec(action=1), 1)
-    vector = torch.arange(sum(x.numel() for x in learner.parameters()), dtype=torch.float32)
-    nn.utils.vector_to_parameters(vector, learner.policy.parameters())
-    for name, value in unflatten_parameters(learner.policy, vector).items():
-        assert torch.equal(value, dict(learner.policy.named_parameters())[name])
-
-
 def test_the_step_is_the_published_sum_over_perturbations():
     torch.manual_seed(0)
-    world = KnownWorld(AddAction(1), reward=near)
+    world = KnownWorld(AddAction(1), reward=target_reward)
     learner = config(population=8, sigma=0.1).build(spec(action=1), 1)
     belief = Value(torch.randn(20, 1))
     noise = learner.noise(world, 20, torch.Generator().manual_seed(0))
@@ -91,7 +77,7 @@ def test_the_step_is_the_published_sum_over_perturbations():
         for epsilon in noise.parameters:
             member = (before + sign * 0.1 * epsilon)[None]
             with torch.no_grad():
-                fitness = imagined_returns(learner.policy, member, world, start, noise, learner.config)[0]
+                fitness = learner.imagined_returns(world, member, start, noise)[0]
             scores.append((fitness.item(), sign * epsilon))
     order = sorted(range(8), key=lambda i: scores[i][0])
     expected = sum((rank / 7 - 0.5) * scores[i][1] for rank, i in enumerate(order)) / (8 * 0.1)
@@ -105,14 +91,14 @@ def test_the_step_is_the_published_sum_over_perturbations():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("discrete", [False, True])
-def test_the_policy_finds_the_target(discrete):
+def test_the_policy_reaches_the_target(discrete):
     torch.manual_seed(0)
 
     class Walk(AddAction):
         def predict(self, state, action, noise):
             return Value(state.value + (action @ torch.tensor([-0.5, 0.0, 0.5]))[..., None])
 
-    world = KnownWorld(Walk(1) if discrete else AddAction(1), reward=near)
+    world = KnownWorld(Walk(1) if discrete else AddAction(1), reward=target_reward)
     learner = config().build(spec(action=3 if discrete else 1, discrete=discrete), 1)
     optimizers, generator = learner.optimizers(), torch.Generator().manual_seed(0)
     for _ in range(200):
@@ -125,7 +111,7 @@ def test_the_policy_finds_the_target(discrete):
     assert (states.value[:, -2:, 0] - TARGET).abs().max() < (0.5 + 1e-5 if discrete else 0.2)
 
 
-def test_the_world_model_is_read_and_never_changed():
+def test_an_update_does_not_change_the_world_model():
     torch.manual_seed(0)
     model = WorldModel(model_config(), spec())
     learner: Evolution = config(population=4).build(spec(), model.dynamics.feature_size)
@@ -148,6 +134,6 @@ def test_the_world_model_is_read_and_never_changed():
         ({"horizon": 0}, "1 or more"),
     ],
 )
-def test_settings_that_make_no_sense_are_one_sentence(changed, sentence):
+def test_invalid_settings_are_errors(changed, sentence):
     with pytest.raises(UserError, match=sentence):
         config(**changed)

@@ -1,4 +1,4 @@
-"""Evolution strategies by real episodes: each member plays as it would alone, and the population improves."""
+"""Evolution strategies by real episodes: members play as they would alone, and the policy improves."""
 
 from dataclasses import replace
 
@@ -23,17 +23,17 @@ POPULATION = 16
 
 @pytest.fixture
 def learner_and_agent():
-    """A learner whose policy an agent with an untrained model acts by, in a world that ends early or is cut."""
+    """A learner, an agent with its policy and an untrained model, and environments whose episodes end early."""
     torch.manual_seed(0)
     run = run_config("Aside")
     settings = EvolutionConfig(
         PolicyConfig(MLPConfig(layers=1, units=8)), population=POPULATION, sigma=0.3, optimizer=AdamConfig(lr=0.1)
     )
     environments = make_many(replace(run.env, count=POPULATION))
-    agent = build_agent(AgentConfig(environments.spec, run.model, settings.actor, run.env))
-    learner = settings.build(environments.spec, agent.model.dynamics.feature_size)
-    acting = Agent(agent.config, agent.model, PolicyActor(learner.policy, agent.model.dynamics.features))
-    yield learner, acting, environments
+    base = build_agent(AgentConfig(environments.spec, run.model, settings.actor, run.env))
+    learner = settings.build(environments.spec, base.model.dynamics.feature_size)
+    agent = Agent(base.config, base.model, PolicyActor(learner.policy, base.model.dynamics.features))
+    yield learner, agent, environments
     environments.close()
 
 
@@ -59,7 +59,7 @@ def test_each_member_plays_as_it_would_alone(learner_and_agent):
     assert together.std() > 0
 
 
-def test_there_must_be_an_environment_for_each_member(learner_and_agent):
+def test_each_member_needs_an_environment(learner_and_agent):
     learner, agent, environments = learner_and_agent
     members = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().expand(4, -1)
     with pytest.raises(UserError, match="16 environments cannot play a population of 4"):
@@ -73,9 +73,9 @@ def test_real_episodes_improve_the_policy(learner_and_agent):
     before = [parameter.detach().clone() for parameter in agent.model.parameters()]
 
     def score() -> float:
-        centre = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().expand(POPULATION, -1)
+        center = nn.utils.parameters_to_vector(learner.policy.parameters()).detach().expand(POPULATION, -1)
         return torch.stack(
-            [real_returns(agent, learner.policy, centre, environments, 100 + i)[0].mean() for i in range(8)]
+            [real_returns(agent, learner.policy, center, environments, 100 + i)[0].mean() for i in range(8)]
         ).mean()
 
     first = score()

@@ -39,8 +39,8 @@ def test_normal_entropy():
 
 def test_tanh_normal_sample_and_its_gradient():
     mean, std = torch.tensor([0.5], requires_grad=True), torch.tensor([2.0], requires_grad=True)
-    assert ours.tanh_normal_sample(mean, std, None).item() == torch.tanh(mean).item()
-    sample = ours.tanh_normal_sample(mean, std, torch.tensor([-0.75]))
+    assert ours.TanhNormal(mean, std).sample(None).item() == torch.tanh(mean).item()
+    sample = ours.TanhNormal(mean, std).sample(torch.tensor([-0.75]))
     assert sample.item() == torch.tanh(torch.tensor(0.5 - 1.5)).item()
     by_mean, by_std = torch.autograd.grad(sample, [mean, std])
     slope = 1 - sample.detach().square()
@@ -77,7 +77,7 @@ def test_gumbel_noise_is_finite_and_has_its_moments():
     torch.testing.assert_close(noise.var().item(), math.pi**2 / 6, atol=0.05, rtol=0)
 
 
-def test_tanh_normal_entropy_is_that_of_the_squashed_distribution_on_average():
+def test_tanh_normal_entropy_equals_that_of_torch_on_average():
     mean, std = torch.tensor([0.3, -2.0], dtype=torch.float64), torch.tensor([0.5, 1.5], dtype=torch.float64)
     noise = torch.randn(200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     squashed = torch.distributions.TransformedDistribution(
@@ -85,17 +85,17 @@ def test_tanh_normal_entropy_is_that_of_the_squashed_distribution_on_average():
     )
     action = torch.tanh(mean + std * noise).clamp(-1 + 1e-15, 1 - 1e-15)
     expected = -squashed.log_prob(action).sum(-1).mean()
-    found = ours.tanh_normal_entropy(mean.expand_as(noise), std.expand_as(noise), noise).mean()
+    found = ours.TanhNormal(mean.expand_as(noise), std.expand_as(noise)).entropy(noise).mean()
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
 
 
 def test_entropy_pulls_a_saturated_policy_back():
     mean = torch.tensor([20.0], requires_grad=True)
-    entropy = ours.tanh_normal_entropy(mean, torch.ones(1), torch.zeros(1))
+    entropy = ours.TanhNormal(mean, torch.ones(1)).entropy(torch.zeros(1))
     assert torch.autograd.grad(entropy, mean)[0].item() == pytest.approx(-2.0)
 
 
-def test_the_straight_through_gradient_of_a_linear_function_is_that_of_its_expectation():
+def test_the_straight_through_gradient_of_a_linear_function_is_the_gradient_of_its_expectation():
     logits = torch.tensor([0.3, -1.0, 0.7, 0.0], dtype=torch.float64, requires_grad=True)
     worth = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
     noise = ours.gumbel(50, 4, generator=torch.Generator().manual_seed(0)).double()
@@ -107,35 +107,33 @@ def test_the_straight_through_gradient_of_a_linear_function_is_that_of_its_expec
 bounded = st.tuples(st.floats(-1, 1), st.floats(0.1, 2.1))
 
 
-@given(st.lists(bounded, min_size=1, max_size=3), st.floats(-1, 1))
-def test_the_truncated_normal_is_that_of_scipy(parts, value):
+@given(st.lists(bounded, min_size=1, max_size=3), st.floats(-3, 3))
+def test_the_truncated_normal_equals_that_of_scipy(parts, value):
     mean, std = torch.tensor(parts, dtype=torch.float64).T
     m, s = mean.numpy(), std.numpy()
     reference = scipy.stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s)
-    action = torch.full_like(mean, value)
-    found = ours.truncated_normal_log_prob(action, mean, std)
-    assert found.item() == pytest.approx(reference.logpdf(value).sum(), rel=1e-9)
-    assert ours.truncated_normal_entropy(mean, std).item() == pytest.approx(
-        reference.entropy().sum(), rel=1e-6, abs=1e-9
-    )
+    found, noise = ours.TruncatedNormal(mean, std), torch.full_like(mean, value)
+    expected = reference.logpdf(found.sample(noise).numpy()).sum()
+    assert found.log_prob(noise).item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert found.entropy(noise).item() == pytest.approx(reference.entropy().sum(), rel=1e-6, abs=1e-9)
 
 
 def test_truncated_normal_samples_are_quantiles_within_the_bounds():
     mean, std = torch.tensor([0.9, -1.0, 0.0]).double(), torch.tensor([0.5, 2.1, 0.1]).double()
     noise = torch.linspace(-4, 4, 101).double()[:, None].expand(101, 3)
-    sample = ours.truncated_normal_sample(mean.expand(101, 3), std.expand(101, 3), noise)
+    sample = ours.TruncatedNormal(mean.expand(101, 3), std.expand(101, 3)).sample(noise)
     m, s = mean.numpy(), std.numpy()
     expected = scipy.stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s).ppf(scipy.stats.norm.cdf(noise.numpy()))
     assert sample.abs().max() <= 1
     torch.testing.assert_close(sample, torch.from_numpy(expected), atol=2e-4, rtol=0)
-    assert torch.equal(ours.truncated_normal_sample(mean, std, None), mean)
+    assert torch.equal(ours.TruncatedNormal(mean, std).sample(None), mean)
 
 
-def test_truncated_normal_samples_in_single_precision_stay_finite_and_in_bounds_and_pass_gradients():
+def test_truncated_normal_samples_in_float32_are_finite_and_bounded_with_gradients():
     mean = torch.tensor([-1.0, 1.0, 0.0]).expand(2000, 3).clone().requires_grad_()
     std = torch.tensor([0.1, 0.1, 2.1]).expand(2000, 3).clone().requires_grad_()
     noise = 4 * torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
-    sample = ours.truncated_normal_sample(mean, std, noise)
+    sample = ours.TruncatedNormal(mean, std).sample(noise)
     assert sample.isfinite().all()
     assert sample.abs().max() <= 1
     gradients = torch.autograd.grad(sample.sum(), [mean, std])
@@ -147,13 +145,13 @@ def test_the_gradient_of_a_truncated_sample_agrees_with_finite_differences():
     mean = torch.tensor([0.4, -0.7], dtype=torch.float64, requires_grad=True)
     std = torch.tensor([0.6, 0.3], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda m, s: ours.truncated_normal_sample(m.expand(2, 2), s.expand(2, 2), noise), (mean, std)
+        lambda m, s: ours.TruncatedNormal(m.expand(2, 2), s.expand(2, 2)).sample(noise), (mean, std)
     )
 
 
 @given(st.lists(st.tuples(st.floats(-2, 2), st.floats(0.1, 2)), min_size=1, max_size=3), st.floats(-3, 3))
-def test_tanh_normal_log_prob_is_that_of_torch(parts, value):
+def test_tanh_normal_log_prob_equals_that_of_torch(parts, value):
     mean, std = torch.tensor(parts, dtype=torch.float64).T
     squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
-    before = torch.full_like(mean, value)
-    torch.testing.assert_close(ours.tanh_normal_log_prob(before, mean, std), squashed.log_prob(before.tanh()))
+    u = torch.full_like(mean, value)
+    torch.testing.assert_close(ours.TanhNormal(mean, std).log_prob((u - mean) / std), squashed.log_prob(u.tanh()))

@@ -19,25 +19,24 @@ def columns() -> torch.Tensor:
     return torch.stack([normal, 2 * normal, normal + 1, normal.sign(), torch.zeros_like(normal)], dim=1)
 
 
-def test_against_the_closed_form():
+def test_many_nodes_equal_the_closed_form():
     found = epps_pulley(columns(), points=200, reach=8.0)
     torch.testing.assert_close(found, torch.tensor([exact(x) for x in columns().T], dtype=torch.float64))
 
 
-def test_the_published_nodes_are_near():
+def test_the_published_nodes_approximate_the_closed_form():
     found, expected = epps_pulley(columns()), torch.tensor([exact(x) for x in columns().T], dtype=torch.float64)
     torch.testing.assert_close(found, expected, rtol=0.1, atol=0.01)
 
 
-def test_a_normal_sample_scores_least():
-    """Wider, moved, two-valued and collapsed ones all score more; a collapsed one grows with its size."""
+def test_a_normal_sample_has_the_lowest_statistic():
+    """Wider, shifted, two-valued and collapsed samples have higher ones. A collapsed sample's grows with N."""
     normal, *others = epps_pulley(columns()).tolist()
     assert normal < 0.5 * min(others)
     assert epps_pulley(torch.zeros(80, 1)).item() == pytest.approx(2 * epps_pulley(torch.zeros(40, 1)).item())
 
 
-def test_quantiles_of_the_normal_score_nothing_and_a_cloud_is_drawn_to_them():
-    """In scale and place; not frame by frame, see below."""
+def test_normal_quantiles_minimize_the_statistic_in_scale_and_mean():
     quantiles = torch.special.ndtri((torch.arange(200) + 0.5) / 200)[:, None]
     assert epps_pulley(quantiles) < 1e-3
     scale, place = torch.tensor(3.0, requires_grad=True), torch.tensor(1.0, requires_grad=True)
@@ -50,13 +49,13 @@ def test_quantiles_of_the_normal_score_nothing_and_a_cloud_is_drawn_to_them():
     assert place.item() == pytest.approx(0, abs=0.05)
 
 
-def test_one_far_sample_is_not_drawn_back():
-    """The pull on a sample fades within a few units of 0: the scale of a cloud is held, its outliers are not."""
+def test_the_gradient_vanishes_for_a_single_outlier():
+    """The statistic constrains the scale of a cloud, but not its outliers."""
     quantiles = torch.special.ndtri((torch.arange(200) + 0.5) / 200)[:, None]
-    pulls = []
+    gradients = []
     for far in (2.0, 10.0):
         samples = torch.cat([quantiles, torch.tensor([[far]])]).requires_grad_()
         epps_pulley(samples, points=200, reach=8.0).sum().backward()
-        pulls.append(samples.grad[-1].item())
-    assert pulls[0] > 0
-    assert abs(pulls[1]) < 1e-3 * pulls[0]
+        gradients.append(samples.grad[-1].item())
+    assert gradients[0] > 0
+    assert abs(gradients[1]) < 1e-3 * gradients[0]

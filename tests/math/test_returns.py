@@ -42,7 +42,7 @@ def test_lambda_return_is_the_weighted_sum_of_n_step_returns(steps, lambda_):
 
 
 @pytest.mark.parametrize(("lambda_", "expected"), [(0.0, [1 + 5.0, 2 + 3.0, 4 + 7.0]), (1.0, [1 + 9.5, 19.0, 34.0])])
-def test_lambda_0_is_one_step_and_lambda_1_the_whole_sum(lambda_, expected):
+def test_lambda_0_looks_one_step_ahead_and_lambda_1_sums_all(lambda_, expected):
     reward = torch.tensor([[1.0, 2.0, 4.0]])
     value = torch.tensor([[10.0, 6.0, 14.0]])
     if lambda_ == 1.0:  # 4 + 0.5 * 60 = 34; 2 + 0.5 * 34 = 19; 1 + 0.5 * 19 = 10.5
@@ -50,12 +50,12 @@ def test_lambda_0_is_one_step_and_lambda_1_the_whole_sum(lambda_, expected):
     assert lambda_return(reward, value, torch.full((1, 3), 0.5), lambda_).tolist() == [expected]
 
 
-def test_nothing_follows_an_end():
+def test_no_return_crosses_an_end():
     reward, value = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[100.0, 100.0, 100.0]])
     discount = torch.tensor([[0.5, 0.0, 0.5]])
     assert lambda_return(reward, value, discount, 1.0).tolist() == [[2.0, 2.0, 54.0]]
 
 
-def test_cumulated_weight_by_hand():
+def test_cumulative_weight_by_hand():
     weight = cumulative_weight(torch.tensor([1.0, 0.5]), torch.tensor([[0.9, 0.5, 0.2], [1.0, 0.0, 1.0]]))
     torch.testing.assert_close(weight, torch.tensor([[1.0, 0.9, 0.45], [0.5, 0.5, 0.0]]))

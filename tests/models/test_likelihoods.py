@@ -18,7 +18,7 @@ def test_gaussian_nats(std, learned):
 
 
 @pytest.mark.slow
-def test_the_learned_std_finds_the_root_mean_square_error():
+def test_the_learned_std_converges_to_the_root_mean_square_error():
     likelihood = GaussianPixelsConfig(1.0, learned=True).build()
     optimizer = torch.optim.Adam(likelihood.parameters(), lr=0.05)
     for _ in range(500):
@@ -41,8 +41,8 @@ def test_bernoulli_nats():
     torch.testing.assert_close(likelihood.mean(OUTPUT), OUTPUT.sigmoid())
 
 
-def test_raw_outputs_of_zero_draw_the_mean_image():
-    """So the decoder need not learn a background that never changes."""
+def test_a_raw_output_of_zero_gives_the_mean_image():
+    """So the decoder does not have to learn the background."""
     mean, raw = torch.rand(4, 4, 1) * 0.9 + 0.05, torch.zeros(2, 3, 4, 4, 1)
     for config in (GaussianPixelsConfig(), BernoulliPixelsConfig()):
         likelihood = config.build()

@@ -37,13 +37,13 @@ def test_signals_and_weights_must_have_the_same_names(forgotten, extra, named):
         WorldModel(replace(config, weights=weights), SPEC)
 
 
-def test_a_signal_cannot_have_a_name_that_modules_have():
+def test_a_signal_cannot_have_a_name_that_pytorch_reserves():
     signals = {"forward": LatentPredictionConfig()}
     with pytest.raises(UserError, match="cannot be named forward"):
         WorldModel(replace(model_config(), signals=signals, weights={"forward": 1.0}), SPEC)
 
 
-def test_losses_are_named_and_a_number_a_step():
+def test_losses_are_named_by_signal_and_have_one_number_per_step():
     model, batch = make(), random_batch(SPEC)
     losses = model.losses(model.trace(batch, None))
     assert {name: tuple(loss.shape) for name, loss in losses.items()} == dict.fromkeys(model_config().signals, (3, 6))
@@ -62,7 +62,7 @@ def test_total_is_the_weighted_sum_of_means():
     assert model.total(losses).item() == 2 + 2.5 + 2
 
 
-def test_observations_as_networks_see_them():
+def test_normalization_of_images_and_vectors():
     spec = EnvSpec({"i": Space((1, 3, 1), "uint8"), "v": Space((3,), "float32")}, ActionSpace(1, False), 1)
     stored = {"i": torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1), "v": torch.tensor([0.0, -1.0, 1e6])}
     found = Normalize(spec)(stored)
@@ -70,7 +70,7 @@ def test_observations_as_networks_see_them():
     torch.testing.assert_close(found["v"], torch.tensor([0.0, -math.log(2), math.log(1 + 1e6)]))
 
 
-def test_calibrated_images_have_mean_0_and_rms_1_and_come_back_as_pixels():
+def test_calibrated_images_have_mean_0_and_rms_1_and_can_be_inverted():
     spec = EnvSpec({"i": Space((4, 4, 3), "uint8")}, ActionSpace(1, False), 1)
     images = torch.randint(0, 256, (5, 7, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     normalize = Normalize(spec)
@@ -84,7 +84,7 @@ def test_calibrated_images_have_mean_0_and_rms_1_and_come_back_as_pixels():
 
 
 def test_the_trace_filters_by_the_action_that_led_to_each_step():
-    """Against the same by hand: column t's prior has seen `action[t - 1]`, column 0's a zero action."""
+    """Compare with a loop by hand: the prior of column t uses `action[t - 1]`, that of column 0 a zero action."""
     model, batch = make(), random_batch(SPEC)
     noise = torch.randn(3, 6, model.dynamics.noise_size)
     trace = model.trace(batch, noise)
@@ -105,8 +105,8 @@ def test_the_trace_filters_by_the_action_that_led_to_each_step():
         torch.testing.assert_close(dynamics.features(trace.prior)[:, t], dynamics.features(prior))
 
 
-def test_a_window_that_begins_in_mid_episode_knows_no_action_before_it():
-    """The action of the last column leads out of the window, and the one before it is unknown."""
+def test_the_last_action_of_a_window_has_no_effect():
+    """The action of the last column leads out of the window."""
     model, batch = make(), random_batch(SPEC)
     action = batch.action.clone()
     action[:, -1] = 0.7
@@ -114,8 +114,8 @@ def test_a_window_that_begins_in_mid_episode_knows_no_action_before_it():
     assert torch.equal(found.features, model.trace(batch, None).features)
 
 
-def test_the_terminal_reward_is_the_final_observations():
-    """It lies on the column that ended the episode, not on the first of the next, and its gradient goes there."""
+def test_the_terminal_reward_belongs_to_the_final_observation():
+    """Its loss and gradient lie on the last column of the episode, not on the first column of the next one."""
     model, batch = make(), random_batch(SPEC)
     assert batch.is_last[1, 2]
     assert batch.is_first[1, 3]
@@ -129,8 +129,8 @@ def test_the_terminal_reward_is_the_final_observations():
     assert by_features.flatten(2).any(-1).nonzero().tolist() == [[1, 2]]
 
 
-def test_the_next_episode_hears_nothing_of_the_last():
-    """No gradient crosses `is_first`, neither through the belief nor through the action."""
+def test_no_gradient_crosses_the_border_of_an_episode():
+    """Check the belief and the action before `is_first`."""
     model, batch = make(), random_batch(SPEC)
     action = batch.action.clone().requires_grad_()
     trace = model.trace(replace(batch, action=action), None)
@@ -155,14 +155,14 @@ def test_overfitting_one_batch():
     constant = 0.5 * math.log(2 * math.pi)
     pixels, numbers = 16 * 16 * 3, 2
     first, last = found[0], found[-1]
-    # what is left above the likelihood's constant is a small part of what there was
+    # the losses above the likelihood's constant must fall to a small fraction
     floor = constant * (pixels + numbers)
     assert last["reconstruction"] - floor < 0.2 * (first["reconstruction"] - floor)
     assert last["reward"] - constant < 0.1 * (first["reward"] - constant)
     assert last["continuation"] < 0.2
 
 
-def test_metrics_tell_of_collapse():
+def test_metrics_contain_feature_std_and_divergence():
     model, batch = make(), random_batch(SPEC)
     trace = model.trace(batch, None)
     metrics = model.metrics(trace, model.losses(trace))
@@ -172,8 +172,7 @@ def test_metrics_tell_of_collapse():
     assert not any(x.requires_grad for x in metrics.values())
 
 
-def test_observe_gives_the_trace_its_states():
-    """The trace is `observe` from the initial belief, whoever calls it."""
+def test_the_trace_equals_observe_from_the_initial_belief():
     model, batch = make(), random_batch(SPEC, batch=2, length=2)
     trace = model.trace(batch, None)
     led_here = torch.cat([torch.zeros(2, 1, 2), batch.action[:, :1]], 1)
@@ -181,7 +180,7 @@ def test_observe_gives_the_trace_its_states():
     assert torch.equal(model.dynamics.features(posterior), trace.features)
 
 
-def test_what_signals_measure_is_logged_by_their_names():
+def test_metrics_of_signals_are_logged_under_their_names():
     config = model_config()
     signals = config.signals | {"tell_apart": ContrastiveConfig()}
     model = WorldModel(replace(config, signals=signals, weights=dict.fromkeys(signals, 1.0)), SPEC)
@@ -193,7 +192,7 @@ def test_what_signals_measure_is_logged_by_their_names():
     assert not any(x.requires_grad for x in metrics.values())
 
 
-def test_heads_are_found_by_what_they_can_do_and_not_by_their_name():
+def test_heads_are_found_by_protocol_and_not_by_name():
     config = model_config()
     renamed = {f"my_{name}": signal for name, signal in config.signals.items()}
     model = replace(config, signals=renamed, weights=dict.fromkeys(renamed, 1.0)).build(SPEC)
@@ -205,7 +204,7 @@ def test_heads_are_found_by_what_they_can_do_and_not_by_their_name():
     assert model.head_name(RewardHead) == "my_reward"
 
 
-def test_a_reward_in_the_environments_unit_is_divided_by_its_scale():
+def test_a_reward_in_environment_units_is_divided_by_its_scale():
     config = model_config()
     signals = config.signals | {"reward": RewardConfig(MLPConfig(1, 16), scale=0.5)}
     model = replace(config, signals=signals).build(SPEC)
@@ -214,7 +213,7 @@ def test_a_reward_in_the_environments_unit_is_divided_by_its_scale():
     assert torch.equal(model.to_env_units(model.reward(features)), 2 * model.reward(features))
 
 
-def test_a_missing_head_is_an_error_that_names_the_fix_and_a_missing_continuation_is_1():
+def test_a_missing_head_is_an_error_and_a_missing_continuation_is_1():
     model = WorldModelConfig(dynamics=RSSMConfig(deter=8, hidden=8)).build(SPEC)
     features = torch.randn(3, model.dynamics.feature_size)
     assert model.continuation(features).tolist() == [1.0, 1.0, 1.0]

@@ -1,4 +1,4 @@
-"""The decoder's fast forms compute what PyTorch's transposed convolution computes, gradients included."""
+"""The decoder's fast forms equal PyTorch's transposed convolution, gradients included."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_decoder_returns_the_encoders_image_size(image_size, channels):
 
 @pytest.mark.parametrize("image_size", [16, 28, 32, 64, 84])
 def test_every_pixel_depends_on_the_features(image_size):
-    """Also the last rows and columns, where the encoder's sizes leave a remainder."""
+    """The last rows and columns too, where the encoder's sizes leave a remainder."""
     torch.manual_seed(0)
     decoder = ConvDecoder(ConvConfig(4, "elu"), 7, image_size, 1)
     one, two = decoder(torch.randn(2, 7))

@@ -1,4 +1,4 @@
-"""DreamerV2's memory cell against a step written out number by number."""
+"""DreamerV2's recurrent cell against a step computed by hand."""
 
 import math
 
@@ -12,7 +12,7 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def test_a_step_written_out():
+def test_a_step_equals_the_equations_in_plain_python():
     torch.manual_seed(0)
     cell = LayerNormGRUCell(2, 3, keep=1.0)
     with torch.no_grad():
@@ -33,8 +33,8 @@ def test_a_step_written_out():
         assert found[i] == pytest.approx(gate * candidate + (1 - gate) * state[i], abs=1e-6)
 
 
-def test_a_memory_begins_by_being_kept():
-    """With nothing to read, a step overwrites sigmoid(-1) of it, by 0."""
+def test_a_new_cell_keeps_most_of_its_state():
+    """With zero weights, a step replaces the fraction sigmoid(-1) of the state by 0."""
     cell = LayerNormGRUCell(2, 3, keep=1.0)
     torch.nn.init.zeros_(cell.linear.weight)
     state = torch.randn(4, 3)

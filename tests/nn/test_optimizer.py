@@ -1,4 +1,4 @@
-"""Every number of the optimizer's config reaches the step that is taken."""
+"""The optimizer uses every number of its config."""
 
 import copy
 
@@ -10,7 +10,7 @@ from reverie.nn.optimizer import AdamConfig, Optimizer
 
 
 def first_step(config: AdamConfig, gradient: list[float]) -> tuple[list[float], float]:
-    """How far a first step moves parameters at 2.0, and the norm that is reported."""
+    """Return how far the first step moves parameters at 2.0, and the norm."""
     parameter = nn.Parameter(torch.full((len(gradient),), 2.0))
     found = Optimizer(config, [parameter]).step((parameter * tensor(gradient)).sum())
     return (parameter.detach() - 2.0).tolist(), found["grad_norm"].item()
@@ -29,7 +29,7 @@ def test_epsilon():
 
 
 def test_clip():
-    """(30, 40) has norm 50 and is cut to (6, 8) at 10, which an epsilon of 2 shows; the norm reported is uncut."""
+    """(30, 40) has norm 50 and is scaled to (6, 8) at 10; an epsilon of 2 makes that visible. The norm stays 50."""
     moved, norm = first_step(AdamConfig(lr=0.1, eps=2.0, clip=10.0), [30.0, 40.0])
     assert moved == pytest.approx([-0.1 * 6 / 8, -0.1 * 8 / 10])
     assert norm == 50
@@ -43,7 +43,7 @@ def test_weight_decay_is_decoupled():
     assert moved == pytest.approx([-0.1 * 0.5 * 2.0])
 
 
-def test_only_the_parameters_given_are_touched():
+def test_other_parameters_do_not_change():
     mine, others = nn.Parameter(tensor([1.0])), nn.Parameter(tensor([1.0]))
     unused = nn.Parameter(tensor([1.0]))
     Optimizer(AdamConfig(lr=0.1), [mine, unused]).step((mine * others).sum())
@@ -53,8 +53,8 @@ def test_only_the_parameters_given_are_touched():
     assert unused.item() == 1
 
 
-def test_a_gradient_of_another_memory_layout_than_its_parameter_steps_the_right_elements():
-    """The fused step walks through memory: it would give each element of a channels-last kernel another's gradient."""
+def test_a_gradient_with_another_memory_layout_steps_the_right_elements():
+    """The fused step pairs elements by their place in memory, which differs for a channels-last kernel."""
     torch.manual_seed(0)
     kernel = torch.nn.Parameter(torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last))
     plain = torch.nn.Parameter(kernel.detach().clone(memory_format=torch.contiguous_format))
@@ -68,7 +68,7 @@ def test_a_gradient_of_another_memory_layout_than_its_parameter_steps_the_right_
     torch.testing.assert_close(kernel, plain, check_stride=False)
 
 
-def test_the_rate_falls_linearly_to_a_twentieth_and_a_restored_optimizer_goes_on():
+def test_the_rate_decays_linearly_to_a_twentieth_also_after_restoring():
     """Under a constant gradient every step of Adam has the size of the rate."""
     parameter = nn.Parameter(torch.zeros(1))
     config, moves = AdamConfig(lr=1.0, decay=4), []
