@@ -13,11 +13,10 @@ from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 from reverie.planning.actor import PlanningActor, PlanningConfig, score_of
 from reverie.planning.cem import CEMConfig, ICEMConfig
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.objectives import GoalConfig, RewardAndValueConfig, RewardSumConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.planning.refined import CEMThenGradientConfig
 from reverie.spaces import ActionSpace
 from reverie.types import ActNoise
 

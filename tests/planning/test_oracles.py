@@ -8,10 +8,9 @@ from torch import Tensor
 
 from reverie.dynamics.rollout import imagine
 from reverie.planning.cem import CEMConfig, ICEMConfig, color_noise
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.planning.refined import CEMThenGradientConfig
 from reverie.types import Plan
 
 H = 8
