@@ -8,7 +8,7 @@ from mocks import random_batch, spec
 from torch.distributions import Independent, OneHotCategorical, kl_divergence
 
 from reverie import tree
-from reverie.dynamics.categorical import CategoricalConfig
+from reverie.dynamics.latents import CategoricalConfig
 from reverie.dynamics.rollout import observe
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError

@@ -1,8 +1,13 @@
 import pytest
 import torch
 
-from reverie.dynamics.deterministic import DeterministicConfig, DeterministicState
-from reverie.dynamics.forward_models import LinearForwardConfig, MatrixForwardConfig, MLPForwardConfig
+from reverie.dynamics.deterministic import (
+    DeterministicConfig,
+    DeterministicState,
+    LinearForwardConfig,
+    MatrixForwardConfig,
+    MLPForwardConfig,
+)
 from reverie.nn.mlp import MLP, MLPConfig
 
 VALUE, ACTION = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5]])

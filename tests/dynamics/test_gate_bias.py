@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from reverie.dynamics.rnn import RNNConfig
-from reverie.dynamics.rssm import RSSMConfig
+from reverie.dynamics.rssm import RNNConfig, RSSMConfig
 
 
 @pytest.mark.parametrize("bias", [0.0, 1.0])

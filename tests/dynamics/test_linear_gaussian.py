@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reverie.dynamics.latents import Gaussian, GaussianConfig, GaussianStats
 from reverie.dynamics.rollout import observe
-from reverie.dynamics.ssm import SSMState
+from reverie.dynamics.rssm import SSMState
 from reverie.math.distributions import diagonal_log_prob
 
 A, Q, R, T, PATHS = 0.9, 0.7, 0.5, 6, 20_000

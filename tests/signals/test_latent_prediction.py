@@ -6,8 +6,7 @@ from mocks import added, random_batch, spec
 from torch.distributions import Normal, OneHotCategorical
 
 from reverie.nn.mlp import MLPConfig
-from reverie.signals.inverse import InverseConfig
-from reverie.signals.latent_prediction import LatentPredictionConfig
+from reverie.signals.latent_prediction import InverseConfig, LatentPredictionConfig
 
 FEATURES = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [4.0, 3.0]]])
 ACTION = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [9.0, 9.0]]])

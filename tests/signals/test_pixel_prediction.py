@@ -5,8 +5,7 @@ from torch.distributions import Normal
 
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
-from reverie.signals.pixel_prediction import PixelPredictionConfig
-from reverie.signals.reconstruction import ReconstructionConfig
+from reverie.signals.reconstruction import PixelPredictionConfig, ReconstructionConfig
 
 WORLD = spec(image=16, vector=2, action=3)
 CONV, DENSE = ConvConfig(4), MLPConfig(1, 16)

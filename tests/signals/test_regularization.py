@@ -6,9 +6,7 @@ from mocks import added, spec
 
 from reverie.errors import UserError
 from reverie.math.normality import epps_pulley
-from reverie.signals.sigreg import SIGRegConfig
-from reverie.signals.smoothness import SmoothnessConfig
-from reverie.signals.vicreg import VICRegConfig
+from reverie.signals.regularization import SIGRegConfig, SmoothnessConfig, VICRegConfig
 
 
 def still(features: torch.Tensor, is_first: torch.Tensor | None = None):
