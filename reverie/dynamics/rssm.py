@@ -71,8 +71,8 @@ class RSSM(nn.Module):
             self.cell = LayerNormGRUCell(hidden, deter, config.gate_bias)
         else:
             self.cell = nn.GRUCell(hidden, deter)
-        self.prior = hidden_layer(deter, hidden, latent.output_size, config.activation)
-        self.posterior = hidden_layer(deter + embed_size, hidden, latent.output_size, config.activation)
+        self.prior = build_network(deter, hidden, latent.output_size, config.activation)
+        self.posterior = build_network(deter + embed_size, hidden, latent.output_size, config.activation)
         initialize(self)
         if isinstance(self.cell, nn.GRUCell):
             initialize_gru(self.cell, config.gate_bias)
@@ -106,7 +106,7 @@ class RSSM(nn.Module):
         return self.latent.noise(*shape, generator=generator)
 
 
-def hidden_layer(size_in: int, hidden: int, size_out: int, activation: Activation) -> nn.Sequential:
+def build_network(size_in: int, hidden: int, size_out: int, activation: Activation) -> nn.Sequential:
     """Return a network with one hidden layer, before its initialization."""
     return nn.Sequential(nn.Linear(size_in, hidden), ACTIVATIONS[activation](), nn.Linear(hidden, size_out))
 
@@ -172,8 +172,8 @@ class SSM(nn.Module):
         self.latent = latent = config.latent.build()
         size, outputs = latent.sample_size, latent.output_size
         self.feature_size, self.noise_size = size, latent.noise_size
-        self.prior = hidden_layer(size + action_size, config.hidden, outputs, config.activation)
-        self.posterior = hidden_layer(2 * size + embed_size, config.hidden, outputs, config.activation)
+        self.prior = build_network(size + action_size, config.hidden, outputs, config.activation)
+        self.posterior = build_network(2 * size + embed_size, config.hidden, outputs, config.activation)
         initialize(self)
 
     def initial(self, batch: int) -> SSMState:
