@@ -34,10 +34,9 @@ from reverie.nn.mlp import MLPConfig
 from reverie.planning import PlannerConfig
 from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.cem import CEMConfig
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.planning.refined import CEMThenGradientConfig
 from reverie.recipes.planet import planet
 from reverie.signals.reward import RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space

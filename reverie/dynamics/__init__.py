@@ -1,6 +1,6 @@
 """Latent models under one contract. Adding one: a file with its config, a `DynamicsConfig`, and its class."""
 
-from reverie.dynamics import categorical, deterministic, rnn, rssm, ssm
+from reverie.dynamics import deterministic, rssm
 from reverie.dynamics.base import Dynamics, DynamicsConfig
 
-__all__ = ["Dynamics", "DynamicsConfig", "categorical", "deterministic", "rnn", "rssm", "ssm"]
+__all__ = ["Dynamics", "DynamicsConfig", "deterministic", "rssm"]

@@ -3,18 +3,85 @@
     z_t = f(z_{t-1}, a_{t-1})      corrected: z_t = phi(o_t)
 
 The encoding replaces the prediction, and the divergence is their squared distance. A constant phi minimizes it, so
-another signal must prevent collapse (`signals.reconstruction`, `contrastive`, `vicreg` and others).
+another signal must prevent collapse (`signals.reconstruction`, `contrastive`, `vicreg` and others). Yan et al. 2020
+(contrastive forward model) compare three forward models f: linear, MLP and state-dependent matrix.
+
+Departures: the linear model has a bias, which the published code leaves out.
 """
 
 from dataclasses import dataclass, field
+from math import sqrt
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.dynamics.base import DynamicsConfig
-from reverie.dynamics.forward_models import ForwardConfig, MLPForwardConfig
-from reverie.nn.mlp import initialize
+from reverie.config.choices import Choice
+from reverie.dynamics.base import DynamicsConfig, Noise
+from reverie.nn.mlp import MLP, MLPConfig, initialize
+
+
+class ForwardConfig(Choice):
+    """The family of forward models."""
+
+    def build(self, size: int, action_size: int) -> nn.Module:
+        """Return a module from `(z, a)`, `(*b, size)` and `(*b, action_size)`, to `(*b, size)`."""
+        raise NotImplementedError
+
+
+class ForwardModel(nn.Module):
+    """`zhat = net([z, a])`."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, value: Float[Tensor, "*b Z"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b Z"]:
+        return self.net(torch.cat([value, action], dim=-1))
+
+
+@dataclass(frozen=True)
+class LinearForwardConfig(ForwardConfig):
+    """`zhat = A z + B a + c`; it has no settings."""
+
+    def build(self, size: int, action_size: int) -> ForwardModel:
+        net = nn.Linear(size + action_size, size)
+        initialize(net)
+        return ForwardModel(net)
+
+
+@dataclass(frozen=True)
+class MLPForwardConfig(ForwardConfig):
+    """`zhat = MLP([z, a])`."""
+
+    mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 200))
+    """Size of the network."""
+
+    def build(self, size: int, action_size: int) -> ForwardModel:
+        return ForwardModel(MLP(self.mlp, size + action_size, size).net)
+
+
+@dataclass(frozen=True)
+class MatrixForwardConfig(ForwardConfig):
+    """`zhat = W(z, a) z`, a matrix that depends on encoding and action (Yan 2020, Sec. 4)."""
+
+    mlp: MLPConfig = field(default_factory=lambda: MLPConfig(2, 64, "relu"))
+    """Size of the network that computes the matrix."""
+
+    def build(self, size: int, action_size: int) -> "MatrixForward":
+        return MatrixForward(MLP(self.mlp, size + action_size, size * size).net)
+
+
+class MatrixForward(ForwardModel):
+    """`zhat = W(z, a) z` with `W = tanh(MLP([z, a])) / sqrt(Z)`.
+
+    The norm of a row of W is at most 1, so `|zhat_i| <= |z|`. Zero stays zero for every action.
+    """
+
+    def forward(self, value: Float[Tensor, "*b Z"], action: Float[Tensor, "*b A"]) -> Float[Tensor, "*b Z"]:
+        size = value.shape[-1]
+        entries = self.net(torch.cat([value, action], dim=-1)).tanh() / sqrt(size)
+        return (entries.unflatten(-1, (size, size)) @ value[..., None])[..., 0]
 
 
 @dataclass(frozen=True)
@@ -26,11 +93,14 @@ class DeterministicState:
 
 @dataclass(frozen=True)
 class DeterministicConfig(DynamicsConfig):
-    """`residual`: the forward model predicts the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
+    """A deterministic forward model of encodings."""
 
     size: int = 30
+    """Number Z of dimensions of an encoding."""
     forward: ForwardConfig = field(default_factory=MLPForwardConfig)
+    """The forward model f."""
     residual: bool = False
+    """Whether f predicts the change, `z_t = z_{t-1} + f(z_{t-1}, a_{t-1})`."""
 
     def build(self, embed_size: int, action_size: int) -> "Deterministic":
         return Deterministic(self, embed_size, action_size)
@@ -50,15 +120,11 @@ class Deterministic(nn.Module):
     def initial(self, batch: int) -> DeterministicState:
         return DeterministicState(self.encode.weight.new_zeros(batch, self.feature_size))
 
-    def predict(
-        self, state: DeterministicState, action: Float[Tensor, "*b A"], noise: Float[Tensor, "*b 0"] | None
-    ) -> DeterministicState:
+    def predict(self, state: DeterministicState, action: Float[Tensor, "*b A"], noise: Noise) -> DeterministicState:
         output = self.forward_model(state.value, action)
         return DeterministicState(state.value + output if self.residual else output)
 
-    def correct(
-        self, prior: DeterministicState, embed: Float[Tensor, "*b E"], noise: Float[Tensor, "*b 0"] | None
-    ) -> DeterministicState:
+    def correct(self, prior: DeterministicState, embed: Float[Tensor, "*b E"], noise: Noise) -> DeterministicState:
         return DeterministicState(self.encode(embed))
 
     def features(self, state: DeterministicState) -> Float[Tensor, "*b F"]:

@@ -18,7 +18,7 @@ S = TypeVar("S")
 
 
 def prev_action(action: Float[Tensor, "B T A"], before: Float[Tensor, "B A"] | None = None) -> Float[Tensor, "B T A"]:
-    """The action that led to each step: `action` shifted one to the right, the library's only shift.
+    """Return the action that led to each step: `action` shifted one to the right, the library's only shift.
 
     Column 0 gets `before`, the action just before the sequence, or zeros if it is unknown.
     """
@@ -34,32 +34,26 @@ def observe(
     is_first: Bool[Tensor, "B T"],
     noise: Float[Tensor, "B T Z"] | None,
 ) -> tuple[S, S]:
-    """Filter: at each step predict from the belief and `action` (the one that led there), then correct by `embed`.
+    """Filter: return the priors and posteriors of all steps, each a state with leading axes (B, T).
 
-    Where `is_first`, the belief *and* the previous action are reset: the step equals a fresh start.
-    `noise` samples the posterior; the prior takes its mean, and only its statistics are used.
-
-    Returns priors and posteriors, each a state with leading axes (B, T).
+    Each step predicts from the belief and `action` (the one that led there), then corrects by `embed`. Where
+    `is_first`, the belief *and* the previous action are reset: the step equals a fresh start. `noise` samples the
+    posterior. The prior takes its mean, because only its statistics are used.
     """
     state, fresh = start, dynamics.initial(action.shape[0])
     priors, posteriors = [], []
     for t in range(action.shape[1]):
         state = tree.where(is_first[:, t], fresh, state)
-        led_here = action[:, t] * ~is_first[:, t, None]
-        prior = dynamics.predict(state, led_here, None)
+        previous = action[:, t] * ~is_first[:, t, None]
+        prior = dynamics.predict(state, previous, None)
         state = dynamics.correct(prior, embed[:, t], None if noise is None else noise[:, t])
         priors.append(prior)
         posteriors.append(state)
     return tree.stack(priors, dim=1), tree.stack(posteriors, dim=1)
 
 
-def imagine(
-    dynamics: Dynamics[S],
-    start: S,
-    action: Float[Tensor, "B H A"],
-    noise: Float[Tensor, "B H Z"] | None,
-) -> S:
-    """Open loop: the states after each of the H actions, leading axes (B, H), without `start`."""
+def imagine(dynamics: Dynamics[S], start: S, action: Float[Tensor, "B H A"], noise: Float[Tensor, "B H Z"] | None) -> S:
+    """Open loop: return the states after each of the H actions, leading axes (B, H), without `start`."""
     state, states = start, []
     for t in range(action.shape[1]):
         state = dynamics.predict(state, action[:, t], None if noise is None else noise[:, t])
@@ -75,10 +69,10 @@ def imagine_policy(
     noise: Float[Tensor, "B H Z"] | None,
     policy_noise: Float[Tensor, "B H A"] | None,
 ) -> tuple[S, Float[Tensor, "B H A"]]:
-    """Imagine with a policy: states 0..H with leading axes (B, H + 1), `start` first, and the H actions between.
+    """Imagine with a policy: return states 0..H, leading axes (B, H + 1), `start` first, and the H actions between.
 
     The policy reads detached features (Hafner 2020, Sec. 3): the gradient reaches an action through the states after
-    it, not through the features that the policy read.
+    it, not through the features that the policy reads.
     """
     state, states, actions = start, [start], []
     for t in range(horizon):

@@ -1,4 +1,4 @@
-"""The decoder from features to observations, for `signals.reconstruction` and `signals.pixel_prediction`."""
+"""The decoder of observations from features, for `signals.reconstruction`."""
 
 import torch
 from jaxtyping import Float

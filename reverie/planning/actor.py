@@ -1,70 +1,70 @@
-"""An actor that plans: a planner that knows no model, joined to an objective that knows no planner."""
+"""An actor that plans: a planner and an objective, joined by the model's imagination."""
 
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie import tree
+from reverie.config.checks import Checked, at_least
 from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
-from reverie.planning import PlannerConfig
-from reverie.planning.base import Objective, Score, shift, white_noise
+from reverie.planning.base import Objective, PlannerConfig, Score, shift, white_noise
 from reverie.planning.cem import ICEMConfig
 from reverie.planning.objectives import ObjectiveConfig, RewardSumConfig
 from reverie.spaces import ActionSpace, EnvSpec
 from reverie.types import ActNoise, Plan, State
 
-N = TypeVar("N")
-
 
 @dataclass(frozen=True)
-class PlanningConfig:
+class PlanningConfig(Checked):
     """Planner and objective, and how they are joined."""
 
     planner: PlannerConfig = field(default_factory=ICEMConfig)
+    """The search for a plan with a high score."""
     objective: ObjectiveConfig = field(default_factory=RewardSumConfig)
-    num_samples: int = 0
-    """Sampled futures whose mean is the score, with the same noise for all candidates of a plan.
+    """The score of a plan's imagined states."""
+    num_samples: int = field(default=0, metadata=at_least(0))
+    """Number S of sampled futures whose mean is the score, with the same noise for all candidates of a plan.
 
-    0 takes the mean transition, which may be impossible where the world is stochastic. For a categorical latent that
-    is the most likely classes, which rank plans worse than samples do (studies/latents)."""
+    0 takes the mean transition, which may be impossible in a stochastic world. For a categorical latent these are
+    the most likely classes, which rank plans worse than samples do (studies/latents)."""
     warm_start: bool = True
-    """Start the search from the last plan, shifted by one step (PlaNet does not)."""
+    """Whether the search starts from the last plan, shifted by one step. PlaNet starts afresh."""
     exploration: float = 0.3
     """Standard deviation of the normal noise added to the actions of training episodes."""
 
     @property
     def actor(self) -> "PlanningConfig":
-        """What an agent that acts by this planner is rebuilt from."""
+        """The config that an agent with this planner is rebuilt from."""
         return self
 
     def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PlanningActor":
         return PlanningActor(self, model, spec.action)
 
     def build(self, spec: EnvSpec, feature_size: int) -> None:
-        """There is no learner: a planning agent improves with its model alone."""
+        """Return no learner: a planning agent improves with its model alone."""
 
 
 @dataclass(frozen=True)
-class PlanningNoise(Generic[N]):
-    """Standard noise of one decision: of the search, and of the S sampled futures, if any."""
+class PlanningNoise:
+    """Standard noise of one decision: the planner's, and that of the S sampled futures, if any."""
 
-    search: N
+    search: object
     samples: Float[Tensor, "B S H Z"] | None
 
 
 class ScoreOf(Protocol):
-    """The score of candidates that start at B beliefs; with noise the mean over S sampled futures."""
+    """The score of candidates that start at B beliefs: with noise, the mean over S sampled futures."""
 
     def __call__(self, belief: State, noise: Float[Tensor, "B S H Z"] | None = None, /) -> Score: ...
 
 
 class PlanningActor(nn.Module):
-    """Implements `Actor`; its state is the last plan, shifted: the next search starts there.
+    """Implements `Actor`. Its state is the last plan, shifted by one step.
 
     Without noise every search uses the same fixed noise, so it is deterministic and independent of the batch.
     `objective` replaces the config's, for example by one that has its goal.
@@ -81,11 +81,6 @@ class PlanningActor(nn.Module):
         super().__init__()
         if action.discrete:
             raise UserError("Planners search among continuous actions: take an actor-critic for this environment.")
-        for name in ("horizon", "candidates", "elites", "iterations", "starts"):
-            if (size := getattr(config.planner, name, 1)) < 1:
-                raise UserError(f"The planner's `{name}` is {size}: it must be 1 or more.")
-        if config.num_samples < 0:
-            raise UserError(f"`num_samples` is {config.num_samples}: it must be 0, for the mean transition, or more.")
         self.config, self.action_size = config, action.size
         self.planner = config.planner.build(action.size)
         self.score = score_of(model, objective or config.objective.build(model, value))
@@ -104,7 +99,7 @@ class PlanningActor(nn.Module):
         return action, shift(plan, self.planner.start(action.shape[0], action.device))
 
     def plan(self, belief: State, actor_state: Plan, noise: PlanningNoise | None, score: ScoreOf) -> Plan:
-        """The plan for B beliefs that maximizes `score`: the actor's own, or one that also records it."""
+        """Return the plan for B beliefs that maximizes `score`: the actor's own, or one that also records it."""
         like = tree.leaves(belief)[0]
         batch = like.shape[0]
         noise = self.fixed_noise(batch, like.device) if noise is None else noise
@@ -112,14 +107,13 @@ class PlanningActor(nn.Module):
         return self.planner(score(belief, noise.samples), tree.to(start, like.device), noise.search)
 
     def fixed_noise(self, batch: int, device: torch.device) -> PlanningNoise:
-        """The noise of a single problem, from a fixed seed, repeated for each of `batch`."""
-        single = self._planning_noise(1, torch.Generator().manual_seed(0))
+        """Draw the noise of a single problem from a fixed seed, and repeat it for each of `batch`."""
 
         def repeat(noise: Tensor) -> Tensor:
-            axis = noise.ndim - 4  # before (N, H, A) or (S, H, Z)
-            return noise.to(device).expand(*noise.shape[:axis], batch, *noise.shape[axis + 1 :])
+            """Expand the axis of problems, which stands before (N, H, A) or (S, H, Z)."""
+            return noise.to(device).expand(*noise.shape[:-4], batch, *noise.shape[-3:])
 
-        return tree.map(repeat, single)
+        return tree.map(repeat, self._planning_noise(1, torch.Generator().manual_seed(0)))
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[PlanningNoise, Tensor]:
         exploration = white_noise(batch, self.action_size, generator=generator)
@@ -127,7 +121,7 @@ class PlanningActor(nn.Module):
 
     def _planning_noise(self, batch: int, generator: torch.Generator) -> PlanningNoise:
         count = self.config.num_samples
-        horizon = self.planner.start(1, torch.device("cpu")).mean.shape[1]
+        horizon = self.initial(1).mean.shape[1]
         samples = self.sample_noise(batch, count, horizon, generator=generator) if count else None
         return PlanningNoise(self.planner.noise(batch, generator), samples)
 
@@ -139,19 +133,19 @@ def score_of(model: WorldModel, objective: Objective) -> ScoreOf:
     """
 
     def from_belief(belief: State, noise_BSHZ: Float[Tensor, "B S H Z"] | None = None, /) -> Score:
-        def score(action: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
-            size = (*action.shape[:2], 1 if noise_BSHZ is None else noise_BSHZ.shape[1])
+        samples = 1 if noise_BSHZ is None else noise_BSHZ.shape[1]
 
-            def expand(x: Tensor, *axes: int) -> Tensor:
-                """`x` with `axes` inserted, repeated for every problem, candidate and sample in one batch."""
-                for axis in axes:
-                    x = x.unsqueeze(axis)
+        def score(action_BNHA: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N"]:
+            size = (*action_BNHA.shape[:2], samples)
+
+            def repeat(x: Tensor) -> Tensor:
+                """Expand to every problem, candidate and sample, in one batch of B N S sequences."""
                 return x.expand(*size, *x.shape[3:]).flatten(0, 2)
 
-            sequences = expand(action, 2)
-            noise = None if noise_BSHZ is None else expand(noise_BSHZ, 1)
-            states = imagine(model.dynamics, tree.map(lambda x: expand(x, 1, 1), belief), sequences, noise)
-            return objective(states, sequences).unflatten(0, size).mean(2)
+            action = repeat(action_BNHA[:, :, None])
+            noise = None if noise_BSHZ is None else repeat(noise_BSHZ[:, None])
+            start = tree.map(lambda x: repeat(x[:, None, None]), belief)
+            return objective(imagine(model.dynamics, start, action, noise), action).unflatten(0, size).mean(2)
 
         return score
 

@@ -1,29 +1,36 @@
 """The cross-entropy method: refit a Gaussian over action sequences to its best samples.
 
-Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise correlated in
-time, elites kept from one iteration to the next, a shrinking population, and the best sequence in place of the mean.
+Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise that is
+correlated in time, and a population that shrinks. Elites stay from one iteration to the next. The best sequence is
+executed in place of the mean.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.checks import at_least
 from reverie.errors import UserError
-from reverie.planning.base import PlannerConfig, Score, initial_plan, white_noise
+from reverie.planning.base import GaussianPlanner, PlannerConfig, Score, sample, white_noise
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
 class CEMConfig(PlannerConfig):
-    """PlaNet's defaults. A `min_std` above 0 keeps the std of a warm-started plan from vanishing."""
+    """The cross-entropy method, with PlaNet's defaults."""
 
-    horizon: int = 12
-    candidates: int = 1000
-    elites: int = 100
-    iterations: int = 10
+    horizon: int = field(default=12, metadata=at_least(1))
+    """Length H of a plan, in decisions."""
+    candidates: int = field(default=1000, metadata=at_least(1))
+    """Number N of samples in each iteration."""
+    elites: int = field(default=100, metadata=at_least(1))
+    """Number K of best samples that the Gaussian is refit to."""
+    iterations: int = field(default=10, metadata=at_least(1))
+    """Number I of refits in each search."""
     min_std: float = 0.0
+    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish."""
 
     def build(self, action_size: int) -> "CEM":
         if self.elites > self.candidates:
@@ -31,28 +38,20 @@ class CEMConfig(PlannerConfig):
                 f"CEM cannot keep the best {self.elites} of {self.candidates} candidates: lower its `elites`, or raise "
                 "its `candidates`."
             )
-        return CEM(self, action_size)
+        return CEM(self, self.horizon, action_size)
 
 
-class CEM:
-    """Implements `Planner`. Clips candidates to [-1, 1] before scoring, and executes the mean."""
-
-    def __init__(self, config: CEMConfig, action_size: int) -> None:
-        self.config, self.action_size = config, action_size
-
-    def start(self, batch: int, device: torch.device) -> Plan:
-        """N(0, 1) for every action."""
-        return initial_plan((batch, self.config.horizon, self.action_size), 1.0, device)
+class CEM(GaussianPlanner[CEMConfig]):
+    """Implements `Planner`. Executes the mean."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
-        """Standard normal noise of one plan."""
         c = self.config
-        return white_noise(c.iterations, batch, c.candidates, c.horizon, self.action_size, generator=generator)
+        return white_noise(c.iterations, batch, c.candidates, self.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         plan = start
         for noise_BNHA in noise:
-            action_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
+            action_BNHA = sample(plan, noise_BNHA)
             elite_BKHA = select_elites(score(action_BNHA), action_BNHA, self.config.elites)
             mean = elite_BKHA.mean(1)
             std = elite_BKHA.std(1, correction=0).clamp(min=self.config.min_std)
@@ -62,59 +61,63 @@ class CEM:
 
 @dataclass(frozen=True)
 class ICEMConfig(PlannerConfig):
-    """Pinneri 2020, Tab. S2 and Sec. 3: fewer candidates per plan.
+    """The improved cross-entropy method (Pinneri 2020, Sec. 3 and Tab. S2): fewer candidates per plan."""
 
-    `color`: the exponent of the noise's power spectrum, 0 white, 2 red. `shrink`: the population is divided by it at
-    each iteration, down to twice the elites. `keep_fraction`: the fraction of the elites that stay candidates.
-    `momentum`: the weight of the old mean and std.
-    """
-
-    horizon: int = 12
-    candidates: int = 64
-    elites: int = 10
-    iterations: int = 3
+    horizon: int = field(default=12, metadata=at_least(1))
+    """Length H of a plan, in decisions."""
+    candidates: int = field(default=64, metadata=at_least(1))
+    """Number of fresh samples in the first iteration."""
+    elites: int = field(default=10, metadata=at_least(1))
+    """Number K of best samples that the Gaussian is refit to."""
+    iterations: int = field(default=3, metadata=at_least(1))
+    """Number of refits in each search."""
     color: float = 2.0
+    """Exponent of the noise's power spectrum `f^-color`: 0 is white, 2 is red."""
     shrink: float = 1.25
+    """Divisor of the population after each iteration. At least twice the elites remain."""
     keep_fraction: float = 0.3
+    """Fraction of the elites that stay candidates, in [0, 1]."""
     momentum: float = 0.1
+    """Weight of the old mean and std in a refit, in [0, 1]."""
     init_std: float = 0.5
+    """Standard deviation of the initial plan; actions lie in [-1, 1]."""
     min_std: float = 0.0
+    """Lower bound of the std of the elites."""
 
     def build(self, action_size: int) -> "ICEM":
-        return ICEM(self, action_size)
+        return ICEM(self, self.horizon, action_size, self.init_std)
 
     @property
     def populations(self) -> list[int]:
-        """Fresh candidates of each iteration."""
+        """The number of fresh candidates in each iteration."""
         return [max(round(self.candidates * self.shrink**-i), 2 * self.elites) for i in range(self.iterations)]
 
 
-class ICEM:
-    """Implements `Planner`. `Plan.elites` has the kept elites, best first; the best is executed."""
+class ICEM(GaussianPlanner[ICEMConfig]):
+    """Implements `Planner`. `Plan.elites` has the kept elites, best first. Executes the best."""
 
-    def __init__(self, config: ICEMConfig, action_size: int) -> None:
-        self.config, self.action_size = config, action_size
-        self.keep = max(1, round(config.keep_fraction * config.elites))
+    @property
+    def keep(self) -> int:
+        """The number of elites that stay candidates, at least 1."""
+        return max(1, round(self.config.keep_fraction * self.config.elites))
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        """N(0, init_std) for every action; all kept elites are the zero sequence."""
-        plan = initial_plan((batch, self.config.horizon, self.action_size), self.config.init_std, device)
+        plan = super().start(batch, device)
         return replace(plan, elites=plan.elites.expand(-1, self.keep, -1, -1))
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[Float[Tensor, "B _ H A"], ...]:
-        """Colored noise of unit variance, (B, N, H, A) an iteration, with a shrinking N."""
+        """Draw colored noise of unit variance for the shrinking population of each iteration."""
         c = self.config
-        return tuple(
-            color_noise(white_noise(batch, count, self.action_size, c.horizon, generator=generator), c.color).mT
-            for count in c.populations
-        )
+        white = (white_noise(batch, n, self.action_size, self.horizon, generator=generator) for n in c.populations)
+        return tuple(color_noise(noise, c.color).mT for noise in white)
 
     def __call__(self, score: Score, start: Plan, noise: tuple[Float[Tensor, "B _ H A"], ...]) -> Plan:
         c, plan = self.config, start
-        for number, noise_BNHA in enumerate(noise, start=1):
-            fresh_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
-            others = [plan.elites, plan.mean[:, None]] if number == len(noise) else [plan.elites]
-            action_BNHA = torch.cat([fresh_BNHA, *others], dim=1)
+        for iteration, noise_BNHA in enumerate(noise, start=1):
+            candidates = [sample(plan, noise_BNHA), plan.elites]
+            if iteration == len(noise):
+                candidates.append(plan.mean[:, None])
+            action_BNHA = torch.cat(candidates, dim=1)
             elite_BKHA = select_elites(score(action_BNHA), action_BNHA, c.elites)
             std = elite_BKHA.std(1, correction=0).clamp(min=c.min_std)
             plan = Plan(
@@ -128,7 +131,7 @@ class ICEM:
 def select_elites(
     score_BN: Float[Tensor, "B N"], action: Float[Tensor, "B N H A"], count: int
 ) -> Float[Tensor, "B K H A"]:
-    """The `count` candidates with the highest scores, best first."""
+    """Return the K = `count` candidates with the highest scores, best first."""
     index_BK = score_BN.topk(count, dim=1).indices
     return action.take_along_dim(index_BK[:, :, None, None], dim=1)
 
@@ -136,15 +139,16 @@ def select_elites(
 def color_noise(white: Float[Tensor, "*b H"], exponent: float) -> Float[Tensor, "*b H"]:
     """Multiply the power spectrum of white noise by `f^-exponent`, and normalize each step to unit variance.
 
-    Timmer & Koenig 1995, as in Pinneri 2020, Sec. 3.1; the lowest frequency is 1 / H, which the mean gets too.
+    Timmer & Koenig 1995, as in Pinneri 2020, Sec. 3.1. The lowest frequency is 1 / H, also for the mean.
     """
     length = white.shape[-1]
     frequency = torch.fft.rfftfreq(length, device=white.device)
     scale = frequency.clamp(min=1 / length) ** (-exponent / 2)
-    # Parseval: the variance is the mean of the squared scales over all frequencies, the inner ones counted twice.
-    twice = torch.full_like(scale, 2.0)
-    twice[0] = 1.0
+    # Parseval: the variance is the mean of the squared scales over all H frequencies. Of a real signal, rfft returns
+    # each inner frequency once for two.
+    count = torch.full_like(scale, 2.0)
+    count[0] = 1.0
     if length % 2 == 0:
-        twice[-1] = 1.0
-    variance = (scale.square() * twice).sum() / length
+        count[-1] = 1.0
+    variance = (scale.square() * count).sum() / length
     return torch.fft.irfft(torch.fft.rfft(white) * scale / variance.sqrt(), n=length)

@@ -1,18 +1,22 @@
 """Planning by backpropagation through time: gradient ascent on the score with respect to the action sequence.
 
-The chain rule through predicted rewards and transitions reaches every action. Stochastic transitions are
-re-parametrized with the same noise at all steps of the search (common random numbers). Several starts are optimized at
-once, and the best point visited by each is kept. Actions are clipped to [-1, 1] after each step.
+    a := clip(a + lr dS/da, -1, 1)
+
+The chain rule through predicted rewards and transitions reaches every action. Several starts are optimized at once, and
+the best point on the path from each is kept. The same noise re-parametrizes stochastic transitions at all steps of the
+search (common random numbers).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import PlannerConfig, Score, initial_plan, white_noise
+from reverie.config.checks import at_least
+from reverie.planning.base import GaussianPlanner, Planner, PlannerConfig, Score, white_noise
+from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.types import Plan
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
@@ -20,47 +24,40 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch
 
 @dataclass(frozen=True)
 class GradientConfig(PlannerConfig):
-    """`starts` sequences, optimized for `steps` of `optimizer` at `lr`; the first start is the plan's mean."""
+    """Gradient ascent on the score."""
 
-    horizon: int = 12
-    starts: int = 16
+    horizon: int = field(default=12, metadata=at_least(1))
+    """Length H of a plan, in decisions."""
+    starts: int = field(default=16, metadata=at_least(1))
+    """Number N of sequences that are optimized side by side. The first is the plan's mean."""
     steps: int = 20
+    """Number of steps of the optimizer, 0 or more."""
     lr: float = 0.1
+    """Learning rate; actions lie in [-1, 1]."""
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    """Optimizer of the action sequences."""
     std: float = 0.5
+    """Standard deviation of the other starts around the plan's mean."""
 
     def build(self, action_size: int) -> "Gradient":
-        return Gradient(self, action_size)
+        return Gradient(self, self.horizon, action_size, self.std)
 
 
-class Gradient:
-    """Implements `Planner`. `Plan.elites` has the best point of each start, best first; the best is executed."""
-
-    def __init__(self, config: GradientConfig, action_size: int) -> None:
-        self.config, self.action_size = config, action_size
-
-    def start(self, batch: int, device: torch.device) -> Plan:
-        """Zero actions; the other starts are `N(0, std)`."""
-        return initial_plan((batch, self.config.horizon, self.action_size), self.config.std, device)
+class Gradient(GaussianPlanner[GradientConfig]):
+    """Implements `Planner`. `Plan.elites` has the best point of each start, best first. Executes the best."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
-        """Standard normal noise of the starts."""
-        c = self.config
-        return white_noise(batch, c.starts, c.horizon, self.action_size, generator=generator)
+        return white_noise(batch, self.config.starts, self.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
         first = start.mean[:, None].expand(-1, 1, -1, -1)
         others = start.mean[:, None] + start.std[:, None] * noise[:, 1:]
-        action, value = gradient_ascent(score, torch.cat([first, others], dim=1).clamp(-1, 1), self.config)
-        order = value.argsort(dim=1, descending=True)
-        elites = action.take_along_dim(order[:, :, None, None], dim=1)
+        elites = gradient_ascent(score, torch.cat([first, others], dim=1).clamp(-1, 1), self.config)
         return Plan(elites[:, 0], start.std, elites)
 
 
-def gradient_ascent(
-    score: Score, start: Float[Tensor, "B N H A"], config: GradientConfig
-) -> tuple[Float[Tensor, "B N H A"], Float[Tensor, "B N"]]:
-    """The best point on the path from each start, and its score; calls `score` `config.steps + 1` times."""
+def gradient_ascent(score: Score, start: Float[Tensor, "B N H A"], config: GradientConfig) -> Float[Tensor, "B N H A"]:
+    """Return the best point on the path from each start, best first. Calls `score` `config.steps + 1` times."""
     with torch.enable_grad():
         action = start.clone().requires_grad_(True)
         optimizer = OPTIMIZERS[config.optimizer]([action], lr=config.lr)
@@ -75,4 +72,36 @@ def gradient_ascent(
                 optimizer.step()
                 with torch.no_grad():
                     action.clamp_(-1, 1)
-    return best, best_value
+    order = best_value.argsort(dim=1, descending=True)
+    return best.take_along_dim(order[:, :, None, None], dim=1)
+
+
+@dataclass(frozen=True)
+class CEMThenGradientConfig(PlannerConfig):
+    """A search without gradients, then gradient ascent from its elites."""
+
+    search: CEMConfig | ICEMConfig = field(default_factory=ICEMConfig)
+    """The search, which also sets the horizon."""
+    gradient: GradientConfig = field(default_factory=lambda: GradientConfig(steps=5))
+    """The gradient ascent; its `starts`, `horizon` and `std` are not used."""
+
+    @property
+    def horizon(self) -> int:
+        """H, the search's."""
+        return self.search.horizon
+
+    def build(self, action_size: int) -> "CEMThenGradient":
+        return CEMThenGradient(self, action_size)
+
+
+class CEMThenGradient:
+    """Implements `Planner`: the search's plan with refined elites, best first."""
+
+    def __init__(self, config: CEMThenGradientConfig, action_size: int) -> None:
+        self.gradient = config.gradient
+        self.search: Planner = config.search.build(action_size)
+        self.start, self.noise = self.search.start, self.search.noise
+
+    def __call__(self, score: Score, start: Plan, noise: Tensor | tuple[Tensor, ...]) -> Plan:
+        plan = self.search(score, start, noise)
+        return Plan(plan.mean, plan.std, gradient_ascent(score, plan.elites.clamp(-1, 1), self.gradient))

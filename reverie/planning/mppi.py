@@ -1,58 +1,55 @@
 """Model-predictive path integral control: the mean of all candidates, weighted by the exponential of their scores.
 
-Williams 2017 (Information Theoretic MPC), Alg. 2, without its cost on controls; several iterations are allowed.
+Williams 2017 (Information Theoretic MPC), Alg. 2, without its cost on controls and with several iterations.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import PlannerConfig, Score, initial_plan, white_noise
+from reverie.config.checks import at_least
+from reverie.planning.base import GaussianPlanner, PlannerConfig, Score, sample, white_noise
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
 class MPPIConfig(PlannerConfig):
-    """`temperature`, in standard deviations of the candidates' scores, so that it fits any unit of reward.
+    """Model-predictive path integral control."""
 
-    `refit`: refit the std to the weighted candidates too (as TD-MPC does); else it stays `std`.
-    """
-
-    horizon: int = 12
-    candidates: int = 256
-    iterations: int = 4
+    horizon: int = field(default=12, metadata=at_least(1))
+    """Length H of a plan, in decisions."""
+    candidates: int = field(default=256, metadata=at_least(1))
+    """Number N of samples in each iteration."""
+    iterations: int = field(default=4, metadata=at_least(1))
+    """Number I of refits in each search."""
     temperature: float = 0.2
+    """Temperature of the weights, in standard deviations of the candidates' scores, so that it fits any reward."""
     std: float = 0.5
+    """Standard deviation of the initial plan; actions lie in [-1, 1]."""
     min_std: float = 0.05
+    """Lower bound of the refit std."""
     refit: bool = True
+    """Whether the std is refit to the weighted candidates, as in TD-MPC. Else it stays constant."""
 
     def build(self, action_size: int) -> "MPPI":
-        return MPPI(self, action_size)
+        return MPPI(self, self.horizon, action_size, self.std)
 
 
-class MPPI:
-    """Implements `Planner`; executes the mean."""
-
-    def __init__(self, config: MPPIConfig, action_size: int) -> None:
-        self.config, self.action_size = config, action_size
-
-    def start(self, batch: int, device: torch.device) -> Plan:
-        """N(0, std) for every action."""
-        return initial_plan((batch, self.config.horizon, self.action_size), self.config.std, device)
+class MPPI(GaussianPlanner[MPPIConfig]):
+    """Implements `Planner`. Executes the mean."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
-        """Standard normal noise of one plan."""
         c = self.config
-        return white_noise(c.iterations, batch, c.candidates, c.horizon, self.action_size, generator=generator)
+        return white_noise(c.iterations, batch, c.candidates, self.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         c, plan = self.config, start
         for noise_BNHA in noise:
-            action_BNHA = (plan.mean[:, None] + plan.std[:, None] * noise_BNHA).clamp(-1, 1)
+            action_BNHA = sample(plan, noise_BNHA)
             score_BN = score(action_BNHA)
-            correction = min(1, c.candidates - 1)  # of a single candidate, 0 and not the 0 / 0 of the sample's
+            correction = min(1, c.candidates - 1)  # the std of a single candidate is 0, not 0 / 0
             unit = score_BN.std(1, keepdim=True, correction=correction).clamp(min=1e-6)
             weight = (score_BN / (c.temperature * unit)).softmax(1)[:, :, None, None]
             mean = (weight * action_BNHA).sum(1)

@@ -1,47 +1,42 @@
-"""Random shooting: score random action sequences once and take the best.
+"""Random shooting: score random action sequences once and take the best (Nagabandi 2018).
 
 At horizon 1 this is one-step model-predictive control, `argmax_a h(f(z, a), z_goal)` over sampled legal actions (Yan
-2020, Sec. 4); longer, random shooting (Nagabandi 2018). The noise is the candidates, so an environment can propose its
-own.
+2020, Sec. 4). The noise is the candidates, so an environment can propose its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.planning.base import PlannerConfig, Score, initial_plan
+from reverie.config.checks import at_least
+from reverie.planning.base import GaussianPlanner, PlannerConfig, Score
 from reverie.planning.cem import select_elites
 from reverie.types import Plan
 
 
 @dataclass(frozen=True)
 class RandomShootingConfig(PlannerConfig):
-    """`candidates` sequences of `horizon` uniformly random actions."""
+    """Random shooting."""
 
-    horizon: int = 1
-    candidates: int = 100
+    horizon: int = field(default=1, metadata=at_least(1))
+    """Length H of a plan, in decisions."""
+    candidates: int = field(default=100, metadata=at_least(1))
+    """Number N of uniformly random sequences."""
     keep_start: bool = True
     """Whether the start's mean is a candidate too: the warm start, or the zero sequence."""
 
     def build(self, action_size: int) -> "RandomShooting":
-        return RandomShooting(self, action_size)
+        return RandomShooting(self, self.horizon, action_size)
 
 
-class RandomShooting:
-    """Implements `Planner`; with `keep_start` the plan never scores lower than its start."""
-
-    def __init__(self, config: RandomShootingConfig, action_size: int) -> None:
-        self.config, self.action_size = config, action_size
-
-    def start(self, batch: int, device: torch.device) -> Plan:
-        """The zero sequence."""
-        return initial_plan((batch, self.config.horizon, self.action_size), 1.0, device)
+class RandomShooting(GaussianPlanner[RandomShootingConfig]):
+    """Implements `Planner`. With `keep_start` the plan never scores lower than its start."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
-        """The candidates themselves, uniform in [-1, 1]."""
-        size = (batch, self.config.candidates, self.config.horizon, self.action_size)
+        """Draw the candidates themselves, uniform in [-1, 1]."""
+        size = (batch, self.config.candidates, self.horizon, self.action_size)
         return 2 * torch.rand(*size, generator=generator, device=generator.device) - 1
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:

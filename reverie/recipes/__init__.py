@@ -17,16 +17,16 @@ RECIPES = {
     "contrastive": (*_LATENT, "signals/contrastive"),
     "cvae": ("cvae", "models/generative", "models/cvae", "models/likelihoods"),
     "dreamer_v1": ("dreamer_v1", "models/world_model", "dynamics/rssm", "learners/actor_critic"),
-    "dreamer_v2": ("dreamer_v2", "models/world_model", "dynamics/categorical", "learners/actor_critic"),
-    "inverse": (*_LATENT, "signals/inverse"),
-    "joint": (*_LATENT, "signals/inverse"),
+    "dreamer_v2": ("dreamer_v2", "models/world_model", "dynamics/latents", "learners/actor_critic"),
+    "inverse": (*_LATENT, "signals/latent_prediction"),
+    "joint": (*_LATENT, "signals/latent_prediction"),
     "naive": (*_LATENT, "signals/latent_prediction"),
-    "pixel_forward": (*_LATENT, "signals/pixel_prediction"),
+    "pixel_forward": (*_LATENT, "signals/reconstruction"),
     "planet": ("planet", "models/world_model", "dynamics/rssm", "planning/cem"),
-    "sigreg": (*_LATENT, "signals/sigreg"),
+    "sigreg": (*_LATENT, "signals/regularization"),
     "state_space": ("state_space", "models/world_model", "dynamics/rssm", "signals/reconstruction"),
     "vae": ("vae", "models/generative", "models/vae", "models/likelihoods"),
-    "vicreg": (*_LATENT, "signals/vicreg"),
+    "vicreg": (*_LATENT, "signals/regularization"),
 }
 """The recipe's own file, then those to read between it and `runs/update.py`, where the algorithm is visible."""
 SIZES = ("tiny", "laptop", "paper")

@@ -22,10 +22,9 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.recipes.presets import Protocol, online_preset, published_protocol
 from reverie.runs.config import OnlineConfig
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
 Networks = tuple[WorldModelConfig, ActorCriticConfig]

@@ -21,7 +21,7 @@ from typing import cast
 
 from reverie.agents.policies import PolicyConfig
 from reverie.data.replay import ReplayConfig
-from reverie.dynamics.categorical import CategoricalConfig
+from reverie.dynamics.latents import CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.models.world_model import WorldModelConfig
@@ -34,10 +34,9 @@ from reverie.recipes.dreamer_v1 import MINATAR_DENSE, MINATAR_HORIZON, dreamer_v
 from reverie.recipes.presets import online_preset, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
 DECAY = 1e-6

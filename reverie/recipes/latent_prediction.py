@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from reverie.data.interaction import InteractionConfig
-from reverie.dynamics.deterministic import DeterministicConfig
-from reverie.dynamics.forward_models import ForwardConfig, MatrixForwardConfig, MLPForwardConfig
+from reverie.dynamics.deterministic import DeterministicConfig, ForwardConfig, MatrixForwardConfig, MLPForwardConfig
 from reverie.envs.base import EnvConfig
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
@@ -32,12 +31,9 @@ from reverie.recipes.presets import GOALS, random_frames
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.signals.inverse import InverseConfig
-from reverie.signals.latent_prediction import LatentPredictionConfig
-from reverie.signals.pixel_prediction import PixelPredictionConfig
-from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.sigreg import SIGRegConfig
-from reverie.signals.vicreg import VICRegConfig
+from reverie.signals.latent_prediction import InverseConfig, LatentPredictionConfig
+from reverie.signals.reconstruction import PixelPredictionConfig, ReconstructionConfig
+from reverie.signals.regularization import SIGRegConfig, VICRegConfig
 
 TRANSITIONS = {"tiny": 200, "laptop": 20_000, "paper": 200_000}
 DIMENSIONS = {"tiny": 6, "laptop": 16, "paper": 8}

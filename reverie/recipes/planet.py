@@ -29,10 +29,9 @@ from reverie.recipes.dreamer_v1 import dreamer_v1
 from reverie.recipes.presets import online_preset, planet_repeat, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 EPISODE = 1_000
 """Frames of an episode of DeepMind Control."""

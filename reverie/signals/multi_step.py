@@ -1,4 +1,4 @@
-"""Multi-step predictions from every posterior of a trace, and how their losses become one number a step.
+"""Multi-step predictions from every posterior of a trace, and how their losses become one number per step.
 
 Entry [b, t, d - 1] is the prediction of column t + d, made from the posterior of column t by the recorded actions. It
 is valid if that column exists and lies in the same episode.
@@ -18,7 +18,7 @@ from reverie.types import State, Trace
 
 @dataclass(frozen=True)
 class MultiStep:
-    """Predicted `states`, leading axes (B, T, D), and their `features`; `target`: the posterior features there."""
+    """Predicted `states`, leading axes (B, T, D), their `features`, and the posterior features `target` there."""
 
     states: State
     features: Float[Tensor, "B T D F"]
@@ -41,13 +41,13 @@ def predict_multi_step(trace: Trace, steps: int) -> MultiStep:
 
 
 def future_values(x: Shaped[Tensor, "B T *e"], steps: int) -> Shaped[Tensor, "B T D *e"]:
-    """The values of the next 1..D columns, the last column repeated at the end."""
+    """Return the values of the next 1..D columns, with the last column repeated at the end."""
     columns = torch.arange(x.shape[1], device=x.device)[:, None] + torch.arange(1, steps + 1, device=x.device)
     return x[:, columns.clamp(max=x.shape[1] - 1)]
 
 
 def valid_targets(is_first: Bool[Tensor, "B T"], steps: int) -> Bool[Tensor, "B T D"]:
-    """Whether the column 1..D steps later exists and lies in the same episode."""
+    """Return whether the column 1..D steps later exists and lies in the same episode."""
     length = is_first.shape[1]
     columns = torch.arange(length, device=is_first.device)
     exists = columns[:, None] + torch.arange(1, steps + 1, device=is_first.device) < length
@@ -63,8 +63,8 @@ def align_to_target(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
 def masked_mean_per_step(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
     """Average a multi-step loss onto the predicted columns, without the invalid predictions.
 
-    `.mean()` of the result is `(1/D) sum_d` of the mean loss of the valid predictions d steps ahead; a d without valid
-    predictions counts as 0. A column that nothing predicts is 0.
+    `.mean()` of the result is `(1/D) sum_d` of the mean loss of the valid predictions d steps ahead. A d without valid
+    predictions counts as 0, as does a column without predictions.
     """
     columns = valid.shape[0] * valid.shape[1]
     weighted = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))

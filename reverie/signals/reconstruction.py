@@ -1,44 +1,82 @@
-"""Autoencoding: decode every observation from the features (Hafner 2019, Eq. 3, the reconstruction term)."""
+"""Decoding observations, from the features of the same step or from predicted features.
+
+    -ln N(o_t; decode(features_t), std)                   reconstruction (Hafner 2019, Eq. 3)
+    -ln N(o_{t+1}; decode(f(phi(o_t), a_t)), std)         prediction in pixels, the visual forward model of Yan 2020
+
+The latent must hold everything that an image shows, a static background too.
+
+Departures: the forward model of Yan 2020 has skip connections from encoder to decoder; here everything passes through
+the latent.
+"""
 
 from dataclasses import dataclass, field
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.checks import at_least
 from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.signals.base import SignalConfig
+from reverie.signals.multi_step import masked_mean_per_step, predict_multi_step
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
 
 
 @dataclass(frozen=True)
 class ReconstructionConfig(SignalConfig):
-    """One decoder for each observation of the environment.
-
-    `std`: of the normal likelihood, in the unit of normalized observations (`nn.normalize`). Halving it makes an error
-    cost four times as many nats, relative to divergence and reward.
-    """
+    """Reconstruction of every observation from the features of its step."""
 
     image: ImageConfig = field(default_factory=ConvConfig)
+    """Decoder of each image."""
     vector: MLPConfig = field(default_factory=MLPConfig)
+    """Decoder of each vector."""
     std: float = 1.0
+    """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times."""
 
-    def build(self, spec: EnvSpec, feature_size: int) -> "Reconstruction":
-        return Reconstruction(self, spec, feature_size)
+    def build(self, spec: EnvSpec, feature_size: int) -> Decoder:
+        return Reconstruction(self.image, self.vector, self.std, spec, feature_size)
 
 
 class Reconstruction(Decoder):
-    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats a step."""
-
-    def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step."""
 
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
-        """The mean of each observation, normalized as networks see it."""
+        """Return the mean of each observation, normalized as networks see it."""
         return self.decode(features)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         return self.nats(trace.features, trace.obs)
+
+
+@dataclass(frozen=True)
+class PixelPredictionConfig(ReconstructionConfig):
+    """Prediction of observations 1..D steps ahead."""
+
+    steps: int = field(default=1, metadata=at_least(1))
+    """Longest prediction D, in agent steps; each of 1..D steps has a loss."""
+
+    def build(self, spec: EnvSpec, feature_size: int) -> Decoder:
+        return PixelPrediction(self, spec, feature_size)
+
+
+class PixelPrediction(Decoder):
+    """The negative log-likelihood of each observation given the features predicted for it, in nats, in its column."""
+
+    def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
+        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        self.steps = config.steps
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        predictions = predict_multi_step(trace, self.steps)
+        length = predictions.valid.shape[1]
+        nats = []
+        for d in range(1, min(self.steps, length - 1) + 1):  # no target lies beyond the last column
+            obs = {name: value[:, d:] for name, value in trace.obs.items()}
+            nats.append(F.pad(self.nats(predictions.features[:, : length - d, d - 1], obs), (0, d)))
+        beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(nats))
+        return masked_mean_per_step(torch.stack(nats + beyond, dim=2), predictions.valid)

@@ -1,4 +1,4 @@
-"""Reward prediction: planning and imagined policies maximize it."""
+"""Heads for the reward, which planning and imagined policies maximize, and for the end of an episode."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.math.distributions import normal_log_prob
+from reverie.math.distributions import bernoulli_log_prob, normal_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
@@ -15,21 +15,21 @@ from reverie.types import Trace
 
 @dataclass(frozen=True)
 class RewardConfig(SignalConfig):
-    """How rewards are transformed before they are predicted; evaluations report them in the environment's unit.
-
-    `scale` multiplies them. `squash` then takes their tanh (DreamerV2 on Atari, where score units differ).
-    """
+    """Prediction of the reward. Evaluations report rewards in the environment's unit."""
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
+    """Size of the head."""
     scale: float = 1.0
+    """Factor of rewards before they are predicted."""
     squash: Literal["none", "tanh"] = "none"
+    """Function of scaled rewards: their tanh is DreamerV2's choice for Atari, where the units of scores differ."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Reward":
         return Reward(self, feature_size)
 
 
 class Reward(nn.Module):
-    """`-ln N(target(r_t); predict_reward(features_t), 1)`: the reward of the same step as the observation."""
+    """`-ln N(target(r_t); predict_reward(features_t), 1)`, in nats. Reward and observation are of the same step."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
@@ -37,17 +37,44 @@ class Reward(nn.Module):
         self.head = MLP(config.mlp, feature_size, 1)
 
     def predict_reward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """The expected reward, scaled and squashed."""
+        """Return the expected reward, scaled and squashed."""
         return self.head(features)[..., 0]
 
     def to_env_units(self, reward: Tensor) -> Tensor:
-        """Predicted rewards or their sums over `scale`; what was squashed stays squashed."""
+        """Divide predicted rewards, or their sums, by `scale`. Squashed rewards stay squashed."""
         return reward / self.scale
 
     def target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
-        """`scale r`, or its tanh."""
+        """Return `scale r`, or its tanh."""
         scaled = reward * self.scale
         return scaled.tanh() if self.squash == "tanh" else scaled
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         return -normal_log_prob(self.target(trace.batch.reward), self.predict_reward(trace.features))
+
+
+@dataclass(frozen=True)
+class ContinuationConfig(SignalConfig):
+    """Prediction of whether the episode goes on (Hafner 2020, App. A)."""
+
+    mlp: MLPConfig = field(default_factory=MLPConfig)
+    """Size of the head."""
+
+    def build(self, spec: EnvSpec, feature_size: int) -> "Continuation":
+        return Continuation(self, feature_size)
+
+
+class Continuation(nn.Module):
+    """`-ln Bernoulli(1 - is_terminal_t; sigmoid(head(features_t)))`, in nats. A time limit is not terminal."""
+
+    def __init__(self, config: ContinuationConfig, feature_size: int) -> None:
+        super().__init__()
+        self.head = MLP(config.mlp, feature_size, 1)
+
+    def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
+        """Return the probability that the step is not terminal, in (0, 1)."""
+        return self.head(features)[..., 0].sigmoid()
+
+    def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
+        target = (~trace.batch.is_terminal).to(trace.features.dtype)
+        return -bernoulli_log_prob(self.head(trace.features)[..., 0], target)

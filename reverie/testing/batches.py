@@ -9,9 +9,8 @@ from reverie.nn.conv import ConvConfig
 from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.types import Batch
 

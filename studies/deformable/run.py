@@ -18,7 +18,7 @@ import numpy as np
 from reverie.agents import agent as agents
 from reverie.data.dataset import DatasetConfig
 from reverie.dynamics.latents import GaussianConfig
-from reverie.dynamics.ssm import SSMConfig
+from reverie.dynamics.rssm import SSMConfig
 from reverie.envs.base import EnvConfig
 from reverie.evaluation.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
 from reverie.models.world_model import WorldModelConfig

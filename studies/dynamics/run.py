@@ -21,13 +21,10 @@ from reverie.agents import agent as agents
 from reverie.data.interaction import InteractionConfig
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.dynamics import DynamicsConfig
-from reverie.dynamics.deterministic import DeterministicConfig
-from reverie.dynamics.forward_models import MLPForwardConfig
+from reverie.dynamics.deterministic import DeterministicConfig, MLPForwardConfig
 from reverie.dynamics.latents import GaussianConfig
-from reverie.dynamics.rnn import RNNConfig
 from reverie.dynamics.rollout import imagine, observe, prev_action
-from reverie.dynamics.rssm import RSSMConfig
-from reverie.dynamics.ssm import SSMConfig
+from reverie.dynamics.rssm import RNNConfig, RSSMConfig, SSMConfig
 from reverie.envs.base import EnvConfig
 from reverie.evaluation import films, prediction
 from reverie.evaluation.open_loop import predict
@@ -42,10 +39,9 @@ from reverie.planning.cem import ICEMConfig
 from reverie.runs.config import EvaluationConfig, OfflineConfig, OfflineTrainingConfig, OnlineConfig, TrainingConfig
 from reverie.runs.offline import load_model
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 from reverie.types import Batch
 from reverie_worlds import curtain
 from studies.dynamics.baselines import baseline_returns

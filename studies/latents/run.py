@@ -9,7 +9,7 @@ A planner without noise imagines one future: the mean of a Gaussian, the most li
 On Pendulum the study also plans by the mean over sampled futures, and measures how well either ranks plans
 (`ranking.py`).
 
-Reading path: this file, `dynamics/latents.py`, `dynamics/categorical.py`, `studies/dynamics/run.py`, `ranking.py`.
+Reading path: this file, `dynamics/latents.py`, `studies/dynamics/run.py`, `ranking.py`.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from reverie.data.agent_replay import AgentReplayConfig
-from reverie.dynamics.categorical import Categorical, CategoricalConfig
+from reverie.dynamics.latents import Categorical, CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.evaluation import films
 from reverie.models.world_model import WorldModel, WorldModelConfig

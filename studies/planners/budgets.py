@@ -9,10 +9,9 @@ from torch import Tensor
 from reverie.planning import Planner, PlannerConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.planning.refined import CEMThenGradientConfig
 from studies.kit import online_recipe
 
 PLANET = "CEM (PlaNet)"

@@ -9,8 +9,7 @@ from mocks import KnownWorld
 
 from reverie import tree
 from reverie.dynamics import DynamicsConfig
-from reverie.dynamics.deterministic import DeterministicConfig
-from reverie.dynamics.forward_models import ForwardConfig
+from reverie.dynamics.deterministic import DeterministicConfig, ForwardConfig
 from reverie.dynamics.latents import LatentConfig
 from reverie.dynamics.rollout import imagine, observe
 from reverie.dynamics.rssm import RSSMConfig

@@ -11,7 +11,7 @@ from reverie.planning import PlannerConfig
 from reverie.planning.base import shift
 from reverie.planning.objectives import GoalConfig, GoalObjectiveConfig, ObjectiveConfig
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.signals.pixel_prediction import PixelPredictionConfig
+from reverie.signals.reconstruction import PixelPredictionConfig
 from reverie.testing import check_objective, check_planner
 from reverie.types import Plan
 

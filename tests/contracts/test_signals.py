@@ -13,11 +13,9 @@ from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
-from reverie.signals.divergence import DivergenceConfig
-from reverie.signals.overshooting import OvershootingConfig
+from reverie.signals.divergence import DivergenceConfig, OvershootingConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 from reverie.testing import check_signal
 from reverie.types import Trace
 

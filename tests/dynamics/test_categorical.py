@@ -8,7 +8,7 @@ from mocks import random_batch, spec
 from torch.distributions import Independent, OneHotCategorical, kl_divergence
 
 from reverie import tree
-from reverie.dynamics.categorical import CategoricalConfig
+from reverie.dynamics.latents import CategoricalConfig
 from reverie.dynamics.rollout import observe
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
@@ -33,10 +33,10 @@ def independent(output: torch.Tensor) -> Independent:
     return Independent(OneHotCategorical(logits=output.unflatten(-1, (GROUPS, CLASSES))), 1)
 
 
-def test_the_divergence_is_that_of_torch(latent):
+def test_the_divergence_equals_torchs(latent):
     q, p = outputs(0, 5, 2), outputs(1, 5, 2)
-    found = latent.divergence(latent.stats(q), latent.stats(p))
-    torch.testing.assert_close(found, kl_divergence(independent(q), independent(p)))
+    divergence = latent.divergence(latent.stats(q), latent.stats(p))
+    torch.testing.assert_close(divergence, kl_divergence(independent(q), independent(p)))
 
 
 def test_each_group_draws_one_class_with_its_probability(latent):
@@ -48,14 +48,14 @@ def test_each_group_draws_one_class_with_its_probability(latent):
     torch.testing.assert_close(sample.mean(0), independent(output).mean.flatten(), atol=0.015, rtol=0)
 
 
-def test_without_noise_the_likeliest_class_of_each_group(latent):
+def test_without_noise_the_sample_is_the_mode_of_each_group(latent):
     output = outputs(0, 6)
-    found = latent.sample(latent.stats(output), None).unflatten(-1, (GROUPS, CLASSES)).argmax(-1)
-    assert torch.equal(found, output.unflatten(-1, (GROUPS, CLASSES)).argmax(-1))
+    mode = latent.sample(latent.stats(output), None).unflatten(-1, (GROUPS, CLASSES)).argmax(-1)
+    assert torch.equal(mode, output.unflatten(-1, (GROUPS, CLASSES)).argmax(-1))
 
 
 def trace(dynamics) -> Trace:
-    """Sequences that the dynamics has seen."""
+    """Return random sequences, filtered by the dynamics."""
     generator = torch.Generator().manual_seed(0)
     batch = random_batch(SPEC, 3, 5)
     embed, noise = torch.randn(3, 5, 7, generator=generator), dynamics.noise(3, 5, generator=generator)
@@ -72,32 +72,32 @@ def dynamics(request):
     return config.build(7, 2)
 
 
-def test_balance_changes_the_gradient_and_not_the_value(dynamics):
-    seen = trace(dynamics)
-    plain = DivergenceConfig(free=0.0).build(SPEC, 1).loss(seen)
-    balanced = DivergenceConfig(free=0.0, balance=0.8).build(SPEC, 1).loss(seen)
+def test_balance_keeps_the_value(dynamics):
+    example = trace(dynamics)
+    plain = DivergenceConfig(free=0.0).build(SPEC, 1).loss(example)
+    balanced = DivergenceConfig(free=0.0, balance=0.8).build(SPEC, 1).loss(example)
     torch.testing.assert_close(balanced, plain)
 
 
-def test_the_balanced_gradient_is_the_weighted_sum_of_the_two_that_autograd_gives(dynamics):
-    """By the statistics themselves: 0.8 of what the divergence has by the prior's, 0.2 by the posterior's."""
-    seen = trace(dynamics)
+def test_balance_scales_the_gradients_of_prior_and_posterior(dynamics):
+    """Of the gradient by the statistics, the prior gets 0.8 and the posterior 0.2."""
+    example = trace(dynamics)
     stats = {
-        side: tree.map(lambda x: x.detach().requires_grad_(), getattr(seen, side)) for side in ("prior", "posterior")
+        side: tree.map(lambda x: x.detach().requires_grad_(), getattr(example, side)) for side in ("prior", "posterior")
     }
-    kinds = {side: tree.leaves(state.stats) for side, state in stats.items()}
+    leaves = {side: tree.leaves(state.stats) for side, state in stats.items()}
     nats = dynamics.divergence(stats["posterior"], stats["prior"]).mean()
-    expected = {side: torch.autograd.grad(nats, kinds[side], retain_graph=True) for side in kinds}
-    own = replace(seen, **stats)
-    loss = DivergenceConfig(free=0.0, balance=0.8).build(SPEC, 1).loss(own).mean()
+    expected = {side: torch.autograd.grad(nats, leaves[side], retain_graph=True) for side in leaves}
+    detached = replace(example, **stats)
+    loss = DivergenceConfig(free=0.0, balance=0.8).build(SPEC, 1).loss(detached).mean()
     for side, part in (("prior", 0.8), ("posterior", 0.2)):
-        found = torch.autograd.grad(loss, kinds[side], retain_graph=True)
-        torch.testing.assert_close(found, tuple(part * x for x in expected[side]))
+        gradient = torch.autograd.grad(loss, leaves[side], retain_graph=True)
+        torch.testing.assert_close(gradient, tuple(part * x for x in expected[side]))
 
 
-def test_what_is_free_is_free_on_both_sides(dynamics):
-    seen = trace(dynamics)
-    loss = DivergenceConfig(free=1e6, balance=0.8).build(SPEC, 1).loss(seen).mean()
+def test_free_nats_have_no_gradient_with_a_balance(dynamics):
+    example = trace(dynamics)
+    loss = DivergenceConfig(free=1e6, balance=0.8).build(SPEC, 1).loss(example).mean()
     assert loss.item() == pytest.approx(1e6)
     assert not loss.requires_grad or not any(
         g.any()
@@ -105,23 +105,23 @@ def test_what_is_free_is_free_on_both_sides(dynamics):
     )
 
 
-def test_a_balance_is_a_part():
+def test_a_balance_above_one_is_an_error():
     with pytest.raises(UserError, match=r"`balance` of Divergence is 2\.0: it must be between 0 and 1, or none"):
         DivergenceConfig(balance=2.0)
 
 
 @pytest.mark.parametrize(("groups", "classes"), [(0, 4), (4, 1)])
-def test_a_latent_of_nothing_is_one_sentence(groups, classes):
+def test_too_few_groups_or_classes_are_an_error(groups, classes):
     with pytest.raises(UserError, match=r"`(groups|classes)` of Categorical is (0|1): it must be (1|2) or more"):
         CategoricalConfig(groups, classes)
 
 
-def test_a_class_may_rest_and_a_group_may_not():
-    """Classes that a batch does not draw are no sign of collapse; a group that never changes is."""
+def test_a_constant_group_is_a_collapse_and_a_constant_class_is_not():
+    """A batch need not draw every class."""
     dynamics = RSSMConfig(latent=CategoricalConfig(GROUPS, CLASSES)).build(7, 2)
-    moving = torch.eye(CLASSES)[torch.arange(12) % 3]  # of four classes one rests
+    changing = torch.eye(CLASSES)[torch.arange(12) % 3]  # three of four classes
     features = torch.randn(12, dynamics.feature_size, generator=torch.Generator().manual_seed(0))
-    features[:, -GROUPS * CLASSES :] = torch.cat([moving, moving, moving.roll(1, 1)], 1)
+    features[:, -GROUPS * CLASSES :] = torch.cat([changing, changing, changing.roll(1, 1)], 1)
     assert features.std(0).min() == 0
     healthy = scale_metrics(features, dynamics.feature_std(features))
     assert healthy["dead_dimensions"] == 0

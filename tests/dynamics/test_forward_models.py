@@ -1,8 +1,13 @@
 import pytest
 import torch
 
-from reverie.dynamics.deterministic import DeterministicConfig, DeterministicState
-from reverie.dynamics.forward_models import LinearForwardConfig, MatrixForwardConfig, MLPForwardConfig
+from reverie.dynamics.deterministic import (
+    DeterministicConfig,
+    DeterministicState,
+    LinearForwardConfig,
+    MatrixForwardConfig,
+    MLPForwardConfig,
+)
 from reverie.nn.mlp import MLP, MLPConfig
 
 VALUE, ACTION = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5]])
@@ -17,7 +22,7 @@ def test_linear_by_hand():
 
 
 def test_matrix_by_hand():
-    """Whatever the network says in its last bias is the matrix, row by row."""
+    """With zero weights the last bias is the matrix, row by row."""
     model = MatrixForwardConfig().build(2, 1)
     entries = torch.tensor([[0.1, 0.2], [0.3, -0.4]])
     with torch.no_grad():
@@ -27,7 +32,7 @@ def test_matrix_by_hand():
     torch.testing.assert_close(model(VALUE, ACTION)[0], expected)
 
 
-def test_matrix_depends_on_both_and_keeps_the_scale():
+def test_matrix_depends_on_value_and_action_and_is_bounded():
     torch.manual_seed(0)
     model = MatrixForwardConfig().build(8, 4)
     value, action = torch.randn(5, 3, 8), 100 * torch.randn(5, 3, 4)
@@ -36,8 +41,8 @@ def test_matrix_depends_on_both_and_keeps_the_scale():
     assert not torch.allclose(model(2 * value, action), 2 * model(value, action))
 
 
-def test_mlp_keeps_its_weights_names_and_numbers():
-    """Models saved before there was a choice of forward models load and mean the same."""
+def test_mlp_keeps_the_names_of_its_weights():
+    """Models of version 0.1, which had no choice of forward models, load and predict the same."""
     torch.manual_seed(0)
     dynamics = DeterministicConfig(size=2).build(3, 1)
     names = [f"forward_model.net.{layer}.{kind}" for layer in (0, 2, 4) for kind in ("weight", "bias")]
@@ -50,9 +55,9 @@ def test_mlp_keeps_its_weights_names_and_numbers():
 
 @pytest.mark.parametrize("forward", [LinearForwardConfig(), MLPForwardConfig(), MatrixForwardConfig()])
 def test_residual_adds_the_encoding(forward):
-    found = []
+    predictions = []
     for residual in (False, True):
         torch.manual_seed(0)
         dynamics = DeterministicConfig(2, forward, residual).build(3, 1)
-        found.append(dynamics.predict(DeterministicState(VALUE), ACTION, None).value)
-    torch.testing.assert_close(found[1], found[0] + VALUE)
+        predictions.append(dynamics.predict(DeterministicState(VALUE), ACTION, None).value)
+    torch.testing.assert_close(predictions[1], predictions[0] + VALUE)

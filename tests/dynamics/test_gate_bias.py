@@ -1,14 +1,13 @@
 import pytest
 import torch
 
-from reverie.dynamics.rnn import RNNConfig
-from reverie.dynamics.rssm import RSSMConfig
+from reverie.dynamics.rssm import RNNConfig, RSSMConfig
 
 
 @pytest.mark.parametrize("bias", [0.0, 1.0])
 @pytest.mark.parametrize("kind", [RSSMConfig, RNNConfig])
-def test_how_much_memory_is_kept_at_first(kind, bias):
-    """With no other input to the gates, a step keeps sigmoid(bias) of the memory, and the candidate is 0."""
+def test_a_new_cell_keeps_the_sigmoid_of_its_bias(kind, bias):
+    """With zero weights the gate is sigmoid(bias) and the candidate is 0."""
     torch.manual_seed(0)
     model = kind(deter=8, hidden=8, gate_bias=bias).build(3, 2)
     with torch.no_grad():

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from reverie.dynamics.latents import Gaussian, GaussianConfig, GaussianStats
 from reverie.dynamics.rollout import observe
-from reverie.dynamics.ssm import SSMState
+from reverie.dynamics.rssm import SSMState
 from reverie.math.distributions import diagonal_log_prob
 
 A, Q, R, T, PATHS = 0.9, 0.7, 0.5, 6, 20_000
 
 
 class LinearGaussian:
-    """The model itself; the posterior is its prior times a Gaussian message: the embed is its precision and shift."""
+    """The model. Its posterior is its prior times a Gaussian message; the embed is the precision and shift of that."""
 
     latent = Gaussian(GaussianConfig(1))
 
@@ -43,49 +43,49 @@ class LinearGaussian:
 
 def observations() -> Tensor:
     generator = torch.Generator().manual_seed(3)
-    state, seen = torch.zeros(()), []
+    state, observed = torch.zeros(()), []
     for _ in range(T):
         state = A * state + Q * torch.randn((), generator=generator)
-        seen.append(state + R * torch.randn((), generator=generator))
-    return torch.stack(seen)
+        observed.append(state + R * torch.randn((), generator=generator))
+    return torch.stack(observed)
 
 
-def kalman_log_likelihood(seen: Tensor) -> float:
-    """`sum_t ln p(o_t | o_{<t})`, by prediction and correction of mean and variance."""
-    mean, variance, found = 0.0, 0.0, 0.0
-    for value in seen.tolist():
+def kalman_log_likelihood(observed: Tensor) -> float:
+    """Return `sum_t ln p(o_t | o_{<t})`, by prediction and correction of mean and variance."""
+    mean, variance, total = 0.0, 0.0, 0.0
+    for value in observed.tolist():
         mean, variance = A * mean, A**2 * variance + Q**2
         spread = variance + R**2
-        found += float(torch.distributions.Normal(mean, spread**0.5).log_prob(torch.tensor(value)))
+        total += float(torch.distributions.Normal(mean, spread**0.5).log_prob(torch.tensor(value)))
         gain = variance / spread
         mean, variance = mean + gain * (value - mean), (1 - gain) * variance
-    return found
+    return total
 
 
-def smoothing(seen: Tensor) -> Tensor:
-    """Messages from the present *and the future*: with them the posterior is true, `p(s_t | s_{t-1}, o_{t:T})`."""
+def smoothing(observed: Tensor) -> Tensor:
+    """Return messages from the present *and the future*, which give the true posterior `p(s_t | s_{t-1}, o_{t:T})`."""
     precision = shift = 0.0
     messages = []
-    for value in reversed(seen.tolist()):
+    for value in reversed(observed.tolist()):
         through = 1 + Q**2 * precision  # the message from the next step, through the dynamics
         precision, shift = A**2 * precision / through + R**-2, A * shift / through + value / R**2
         messages.append([precision, shift])
     return torch.tensor(messages[::-1])
 
 
-def filtering(seen: Tensor) -> Tensor:
-    """Messages from the present alone, as a filter has them."""
-    return torch.stack([torch.full_like(seen, R**-2), seen / R**2], dim=-1)
+def filtering(observed: Tensor) -> Tensor:
+    """Return messages from the present alone, as in a filter."""
+    return torch.stack([torch.full_like(observed, R**-2), observed / R**2], dim=-1)
 
 
-def bound(messages: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Reconstruction less complexity, and the log-weight, of each sampled path."""
+def bound(messages: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    """Return reconstruction less complexity, and the log-weight, of each sampled path."""
     model = LinearGaussian()
     noise = torch.randn(PATHS, T, 1, generator=torch.Generator().manual_seed(0))
     embed, never = messages.expand(PATHS, -1, -1), torch.zeros(PATHS, T, dtype=torch.bool)
     prior, posterior = observe(model, model.initial(PATHS), torch.zeros(PATHS, T, 1), embed, never, noise)
     wide = torch.full_like(posterior.stoch, R)
-    reconstruction = diagonal_log_prob(seen[:, None].expand(PATHS, T, 1), posterior.stoch, wide)
+    reconstruction = diagonal_log_prob(observed[:, None].expand(PATHS, T, 1), posterior.stoch, wide)
     complexity = model.divergence(posterior, prior)
     sampled = diagonal_log_prob(posterior.stoch, posterior.stats.mean, posterior.stats.std) - diagonal_log_prob(
         posterior.stoch, prior.stats.mean, prior.stats.std
@@ -94,28 +94,28 @@ def bound(messages: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def test_the_kalman_filter_agrees_with_the_joint_density():
-    """`o` is jointly Gaussian: its covariance written out."""
-    seen = observations()
+    """The observations are jointly Gaussian with this covariance."""
+    observed = observations()
     powers = torch.tensor([[A ** (t - k) if k <= t else 0.0 for k in range(T)] for t in range(T)])
     covariance = Q**2 * powers @ powers.T + R**2 * torch.eye(T)
-    joint = torch.distributions.MultivariateNormal(torch.zeros(T), covariance).log_prob(seen)
-    assert kalman_log_likelihood(seen) == pytest.approx(float(joint), abs=1e-4)
+    joint = torch.distributions.MultivariateNormal(torch.zeros(T), covariance).log_prob(observed)
+    assert kalman_log_likelihood(observed) == pytest.approx(float(joint), abs=1e-4)
 
 
 def test_the_bound_is_tight_at_the_true_posterior():
-    seen = observations()
-    elbo, weight = bound(smoothing(seen), seen)
-    exact = kalman_log_likelihood(seen)
-    torch.testing.assert_close(weight, torch.full((PATHS,), exact), atol=1e-4, rtol=0)  # whatever the path
+    observed = observations()
+    elbo, weight = bound(smoothing(observed), observed)
+    exact = kalman_log_likelihood(observed)
+    torch.testing.assert_close(weight, torch.full((PATHS,), exact), atol=1e-4, rtol=0)  # for every path
     error = float(elbo.std()) / PATHS**0.5
     assert float(elbo.mean()) == pytest.approx(exact, abs=4 * error)
 
 
-def test_the_bound_holds_for_a_filter_and_for_worse():
-    """A posterior that does not know the future is below; one that trusts its eyes too much is lower still."""
-    seen = observations()
-    exact = kalman_log_likelihood(seen)
-    filtered = bound(filtering(seen), seen)[0]
+def test_the_bound_is_lower_for_worse_posteriors():
+    """The bound without the future is below the likelihood. Messages three times as strong lower it further."""
+    observed = observations()
+    exact = kalman_log_likelihood(observed)
+    filtered = bound(filtering(observed), observed)[0]
     error = float(filtered.std()) / PATHS**0.5
     assert float(filtered.mean()) < exact - 4 * error
-    assert float(bound(3 * filtering(seen), seen)[0].mean()) < float(filtered.mean()) - 4 * error
+    assert float(bound(3 * filtering(observed), observed)[0].mean()) < float(filtered.mean()) - 4 * error

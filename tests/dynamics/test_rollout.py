@@ -1,4 +1,4 @@
-"""The loops over time, by hand: in the mock world states are sums."""
+"""The loops over time, by hand, in a world whose states are sums."""
 
 import torch
 from mocks import AddAction, Value
@@ -44,14 +44,14 @@ def test_observe_predicts_then_corrects():
     assert posterior.value.flatten().tolist() == [111.0, 313.0, 616.0]
 
 
-def test_noise_samples_the_posterior_and_leaves_the_prior_its_mean():
+def test_noise_samples_the_posterior_but_not_the_prior():
     action, embed, noise = torch.zeros(1, 2, 1), torch.zeros(1, 2, 1), tensor([[[0.5], [0.25]]])
     prior, posterior = observe(AddAction(1), AddAction.at(0.0), action, embed, never(1, 2), noise)
     assert prior.value.flatten().tolist() == [0.0, 0.5]
     assert posterior.value.flatten().tolist() == [0.5, 0.75]
 
 
-def test_is_first_forgets_the_belief_and_the_previous_action():
+def test_is_first_resets_the_belief_and_the_previous_action():
     action = tensor([[[1.0], [2.0], [3.0]], [[1.0], [2.0], [3.0]]])
     is_first = tensor([[False, True, False], [False, False, False]])
     start = AddAction.at(10.0, 10.0)
@@ -59,13 +59,13 @@ def test_is_first_forgets_the_belief_and_the_previous_action():
     assert posterior.value[:, :, 0].tolist() == [[11.0, -5.0, -2.0], [11.0, 13.0, 16.0]]
 
 
-def test_imagine_policy_advances_and_gives_start_first():
+def test_imagine_policy_returns_the_start_first():
     states, action = imagine_policy(AddAction(1), lambda f, _: 2 * f, AddAction.at(1.0), 3, None, None)
     assert states.value.flatten().tolist() == [1.0, 3.0, 9.0, 27.0]
     assert action.flatten().tolist() == [2.0, 6.0, 18.0]
 
 
-def test_imagine_policy_hands_each_step_its_noise():
+def test_imagine_policy_uses_the_noise_of_each_step():
     noise, policy_noise = tensor([[[0.5], [0.25]]]), tensor([[[1.0], [3.0]]])
     states, action = imagine_policy(AddAction(1), lambda f, n: n, AddAction.at(0.0), 2, noise, policy_noise)
     assert action.flatten().tolist() == [1.0, 3.0]
@@ -73,9 +73,9 @@ def test_imagine_policy_hands_each_step_its_noise():
 
 
 def test_the_policy_reads_detached_features():
-    """With action = w * state, s2 = s0 + w s0 + w sg(s1): only the last term's w and the chain of sums count."""
+    """With action = w * state, s2 = s0 + w s0 + w sg(s1). So ds2/dw = s0 + s1 and ds2/ds0 = 1."""
     weight, start = tensor(3.0, requires_grad=True), Value(tensor([[1.0]], requires_grad=True))
     states, _ = imagine_policy(AddAction(1), lambda f, _: weight * f, start, 2, None, None)
     by_weight, by_start = torch.autograd.grad(states.value[0, 2, 0], [weight, start.value])
-    assert by_weight.item() == 1 + 4  # s0 + s1, without the 3 * ds1/dw that undetached features would add
-    assert by_start.item() == 1  # the path of sums alone
+    assert by_weight.item() == 1 + 4  # without detaching, 3 * ds1/dw would be added
+    assert by_start.item() == 1

@@ -22,11 +22,10 @@ from reverie.evaluation import plan_picture
 from reverie.evaluation.returns import Evaluation, Moment, evaluate
 from reverie.planning.actor import PlanningConfig, score_of
 from reverie.planning.cem import CEMConfig, ICEMConfig
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.objectives import RewardAndValueConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.planning.refined import CEMThenGradientConfig
 from reverie.runs import checkpoint
 from reverie.runs.online import load_value
 

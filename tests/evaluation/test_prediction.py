@@ -7,7 +7,7 @@ import torch
 from mocks import AddAction, Value, model_config, random_batch, spec
 from torch import nn
 
-from reverie.dynamics.rnn import RNNConfig
+from reverie.dynamics.rssm import RNNConfig
 from reverie.evaluation import prediction
 from reverie.math.distributions import isotropic_log_prob
 from reverie.models.world_model import WorldModel

@@ -1,4 +1,4 @@
-"""Planners against problems whose solutions are known: linear-quadratic control, and a hill beside a mountain."""
+"""Planners against problems with known solutions: linear-quadratic control, and a hill beside a mountain."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,9 @@ from torch import Tensor
 
 from reverie.dynamics.rollout import imagine
 from reverie.planning.cem import CEMConfig, ICEMConfig, color_noise
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.planning.refined import CEMThenGradientConfig
 from reverie.types import Plan
 
 H = 8
@@ -27,29 +26,29 @@ class Point:
 
 
 class Linear:
-    """`x' = A x + B u`, without noise: only `predict` is needed."""
+    """The dynamics `x' = A x + B u`, without noise."""
 
     def predict(self, state: Point, action: Tensor, noise: Tensor | None) -> Point:
         return Point(state.x @ TRANSITION.T + action @ CONTROL.T)
 
 
 def cost(action: Tensor) -> Tensor:
-    """`sum_t x_t' Q x_t + u_t' R u_t` of candidates (B, N, H, 1), from STARTS."""
+    """Return `sum_t x_t' Q x_t + u_t' R u_t` of candidates (B, N, H, 1), from STARTS."""
     batch, count = action.shape[:2]
     start = Point(STARTS[:, None].expand(batch, count, 2).flatten(0, 1))
     states = imagine(Linear(), start, action.flatten(0, 1), None).x.unflatten(0, (batch, count))
-    by_state = torch.einsum("bnhi,ij,bnhj->bn", states, STATE_COST, states)
-    return by_state + torch.einsum("bnhi,ij,bnhj->bn", action, ACTION_COST, action)
+    state_cost = torch.einsum("bnhi,ij,bnhj->bn", states, STATE_COST, states)
+    return state_cost + torch.einsum("bnhi,ij,bnhj->bn", action, ACTION_COST, action)
 
 
 def riccati() -> tuple[Tensor, Tensor]:
-    """The least cost from each start, and its actions, by the backward recursion; states count from step 1."""
+    """Return the least cost from each start and its actions, by the backward recursion. States count from step 1."""
     value, gains = torch.zeros(2, 2), []
     for _ in range(H):
-        ahead = STATE_COST + value
-        inner = ACTION_COST + CONTROL.T @ ahead @ CONTROL
-        gain = torch.linalg.solve(inner, CONTROL.T @ ahead @ TRANSITION)
-        value = TRANSITION.T @ ahead @ TRANSITION - TRANSITION.T @ ahead @ CONTROL @ gain
+        next_cost = STATE_COST + value
+        inner = ACTION_COST + CONTROL.T @ next_cost @ CONTROL
+        gain = torch.linalg.solve(inner, CONTROL.T @ next_cost @ TRANSITION)
+        value = TRANSITION.T @ next_cost @ TRANSITION - TRANSITION.T @ next_cost @ CONTROL @ gain
         gains.append(gain)
     x, actions = STARTS, []
     for gain in reversed(gains):
@@ -58,9 +57,9 @@ def riccati() -> tuple[Tensor, Tensor]:
     return torch.einsum("bi,ij,bj->b", STARTS, value, STARTS), torch.stack(actions, dim=1)
 
 
-def test_the_oracle_agrees_with_itself():
+def test_the_riccati_cost_is_the_least():
     least, actions = riccati()
-    assert actions.abs().max() < 1  # the bounds play no part
+    assert actions.abs().max() < 1  # the bounds do not matter
     torch.testing.assert_close(cost(actions[:, None])[:, 0], least)
     for _ in range(5):
         assert (cost((actions + 0.05 * torch.randn_like(actions))[:, None])[:, 0] > least).all()
@@ -83,7 +82,7 @@ GAPS = [
 
 @pytest.mark.parametrize(("config", "calls", "gap"), GAPS)
 def test_every_planner_reaches_the_riccati_cost(config, calls, gap):
-    """Within the stated share of the least cost, after so many calls that begin where the last one ended."""
+    """Each call starts from the last plan. `gap` is relative to the least cost."""
     least, _ = riccati()
     planner, generator = config.build(1), torch.Generator().manual_seed(0)
     plan = start = planner.start(len(STARTS), torch.device("cpu"))
@@ -91,27 +90,28 @@ def test_every_planner_reaches_the_riccati_cost(config, calls, gap):
         plan = planner(
             lambda action: -cost(action), Plan(plan.mean, start.std, plan.elites), planner.noise(3, generator)
         )
-    found = cost(plan.elites[:, :1])[:, 0]
-    assert (found >= least - 1e-5).all()
-    assert ((found - least) / least).max() < gap
+    result = cost(plan.elites[:, :1])[:, 0]
+    assert (result >= least - 1e-5).all()
+    assert ((result - least) / least).max() < gap
 
 
 def mountain(action: Tensor) -> Tensor:
-    """A broad hill of height 1 at -0.5 under the start, a mountain of height 3 at 0.7, for the first action."""
+    """Score the first action: a broad hill of height 1 at -0.5, a narrow mountain of height 3 at 0.7."""
     first = action[:, :, 0, 0]
     return torch.exp(-((first + 0.5) ** 2) / 0.1) + 3 * torch.exp(-((first - 0.7) ** 2) / 0.02)
 
 
-def top(config, seed: int = 0) -> Tensor:
+def height(config) -> Tensor:
+    """Return the scores of five plans that start at -0.3, near the hill."""
     planner = config.build(1)
-    noise = planner.noise(5, torch.Generator().manual_seed(seed))
+    noise = planner.noise(5, torch.Generator().manual_seed(0))
     start = planner.start(5, torch.device("cpu"))
     start = Plan(start.mean - 0.3, start.std, start.elites - 0.3)
     return mountain(planner(mountain, start, noise).elites[:, :1])[:, 0]
 
 
-def test_plain_gradient_ascent_stays_on_the_hill_and_the_others_do_not():
-    assert top(GradientConfig(horizon=2, starts=1, steps=100)).max() < 1.01
+def test_only_gradient_ascent_from_one_start_stays_on_the_hill():
+    assert height(GradientConfig(horizon=2, starts=1, steps=100)).max() < 1.01
     for config in (
         GradientConfig(horizon=2, starts=32, steps=100, std=1.0),
         CEMConfig(horizon=2, candidates=500, elites=20, min_std=0.02),
@@ -120,14 +120,14 @@ def test_plain_gradient_ascent_stays_on_the_hill_and_the_others_do_not():
         CEMThenGradientConfig(ICEMConfig(horizon=2, init_std=1.0), GradientConfig(steps=30, lr=0.02)),
         RandomShootingConfig(horizon=2, candidates=1000),
     ):
-        assert top(config).min() > 2.7, config
+        assert height(config).min() > 2.7, config
 
 
-def test_ascent_keeps_the_best_point_that_it_passed():
-    """With steps so large that it jumps to and fro, what is returned is never below where it began."""
+def test_gradient_ascent_keeps_the_best_point():
+    """The steps are so large that the path jumps, but the result is never below its start."""
     config = GradientConfig(horizon=2, starts=1, steps=15, lr=1.5, optimizer="sgd")
-    begin = mountain(torch.full((1, 1, 2, 1), -0.3))
-    assert (top(config) >= begin - 1e-6).all()
+    start = mountain(torch.full((1, 1, 2, 1), -0.3))
+    assert (height(config) >= start - 1e-6).all()
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 4.0])
@@ -144,11 +144,11 @@ def test_colored_noise_has_unit_variance_and_its_spectrum(exponent, length):
         torch.testing.assert_close(noise, white, atol=1e-5, rtol=1e-4)
 
 
-def test_populations_shrink_to_two_elites_each():
+def test_populations_shrink_to_twice_the_elites():
     assert ICEMConfig(candidates=64, elites=10, iterations=8).populations == [64, 51, 41, 33, 26, 21, 20, 20]
 
 
-def test_mppi_with_a_single_candidate_takes_it():
+def test_mppi_executes_a_single_candidate():
     planner = MPPIConfig(horizon=2, candidates=1, iterations=1).build(1)
     noise = planner.noise(3, torch.Generator().manual_seed(0))
     plan = planner(lambda action: action.sum((2, 3)), planner.start(3, torch.device("cpu")), noise)

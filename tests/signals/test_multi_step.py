@@ -1,4 +1,4 @@
-"""What was predicted for which column, and where its loss ends up."""
+"""Multi-step predictions, their targets, and the columns of their losses."""
 
 import pytest
 import torch
@@ -30,59 +30,57 @@ def test_future_values_and_valid_targets_by_hand():
 
 
 def test_predictions_by_hand():
-    """From 1, 2, 4, 8 by the actions 10, 100, 1000, 0: each adds the actions from its own column on."""
+    """Each prediction adds the actions from its own column on."""
     trace = added(torch.tensor([[[1.0], [2], [4], [8]]]), torch.tensor([[[10.0], [100], [1000], [0]]]))
     predictions = predict_multi_step(trace, 2)
-    found = predictions.features[0, :, :, 0]
-    assert found[:2].tolist() == [[11, 111], [102, 1102]]
-    assert found[2, 0] == 1004
+    features = predictions.features[0, :, :, 0]
+    assert features[:2].tolist() == [[11, 111], [102, 1102]]
+    assert features[2, 0] == 1004
     assert predictions.target[0, :, :, 0].tolist() == [[2, 4], [4, 8], [8, 8], [8, 8]]
     assert predictions.valid[0].tolist() == [[True, True], [True, True], [True, False], [False, False]]
     assert predictions.states.value.shape == (1, 4, 2, 1)
 
 
-def test_predictions_are_imagined_with_the_noise_of_their_columns():
+def test_predictions_use_the_noise_of_their_columns():
     generator = torch.Generator().manual_seed(0)
     features, action, noise = (torch.randn(2, 5, 3, generator=generator) for _ in range(3))
     trace = added(features, action, noise=noise)
-    found = predict_multi_step(trace, 3)
+    predictions = predict_multi_step(trace, 3)
     for b, t in [(0, 0), (1, 1)]:
         start = tree.map(lambda x, b=b, t=t: x[b, t][None], trace.posterior)
         path = imagine(AddAction(3), start, action[b, t : t + 3][None], noise[b, t + 1 : t + 4][None])
-        torch.testing.assert_close(found.features[b, t], path.value[0])
+        torch.testing.assert_close(predictions.features[b, t], path.value[0])
 
 
-def test_losses_arrive_at_the_column_they_are_about():
+def test_align_to_target_moves_losses_to_the_predicted_column():
     x = torch.tensor([[[1.0, 10, 100, 1000, 5], [2, 20, 200, 2000, 5], [3, 30, 300, 3000, 5], [4, 40, 400, 4000, 5]]])
     assert align_to_target(x)[0].tolist() == [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 10, 0, 0, 0], [3, 20, 100, 0, 0]]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 6])
 def test_the_mean_is_over_valid_predictions(steps):
-    """A slow loop over pairs of one episode; the others may hold anything, also what is no number."""
+    """A slow loop over pairs of one episode gives the same. The loss of other pairs may be NaN."""
     valid = valid_targets(BORDER, steps)
     loss = torch.randn(2, 4, steps, generator=torch.Generator().manual_seed(0))
-    found = masked_mean_per_step(torch.where(valid, loss, torch.nan), valid)
+    result = masked_mean_per_step(torch.where(valid, loss, torch.nan), valid)
     means, column = [], torch.zeros(2, 4)
     for d in range(steps):
         pairs = [(b, t) for b in range(2) for t in range(4) if valid[b, t, d]]
         means.append(sum(loss[b, t, d] for b, t in pairs) / max(len(pairs), 1))
         for b, t in pairs:
             column[b, t + d + 1] += loss[b, t, d] * 8 / len(pairs) / steps
-    torch.testing.assert_close(found, column)
-    torch.testing.assert_close(found.mean(), torch.as_tensor(sum(means) / steps))
-    assert not found[:, 0].any()
-    assert found[1, 2] == 0  # an episode's first step, which nothing predicted
+    torch.testing.assert_close(result, column)
+    torch.testing.assert_close(result.mean(), torch.as_tensor(sum(means) / steps))
+    assert not result[:, 0].any()
+    assert result[1, 2] == 0  # an episode's first step has no prediction
 
 
-def test_no_valid_prediction_is_no_loss():
+def test_without_valid_predictions_the_loss_is_zero():
     everywhere = torch.ones(3, 4, dtype=torch.bool)
-    assert (
-        masked_mean_per_step(torch.ones(3, 4, 2), valid_targets(everywhere, 2)).tolist() == torch.zeros(3, 4).tolist()
-    )
+    assert not masked_mean_per_step(torch.ones(3, 4, 2), valid_targets(everywhere, 2)).any()
 
 
 @pytest.mark.parametrize("config", [LatentPredictionConfig, ContrastiveConfig])
-def test_a_prediction_goes_somewhere(config):
+def test_zero_steps_are_an_error(config):
     with pytest.raises(UserError, match=r"`steps` of \w+ is 0: it must be 1 or more"):
         config(steps=0)

@@ -1,4 +1,4 @@
-"""What keeps encodings apart, or near: by hand and against slow loops."""
+"""Regularization of the encodings, by hand and against slow loops."""
 
 import pytest
 import torch
@@ -6,70 +6,68 @@ from mocks import added, spec
 
 from reverie.errors import UserError
 from reverie.math.normality import epps_pulley
-from reverie.signals.sigreg import SIGRegConfig
-from reverie.signals.smoothness import SmoothnessConfig
-from reverie.signals.vicreg import VICRegConfig
+from reverie.signals.regularization import SIGRegConfig, SmoothnessConfig, VICRegConfig
 
 
-def still(features: torch.Tensor, is_first: torch.Tensor | None = None):
+def static_trace(features: torch.Tensor, is_first: torch.Tensor | None = None):
     return added(features, torch.zeros_like(features), is_first)
 
 
-def cloud(batch: int, length: int, size: int) -> torch.Tensor:
+def random_features(batch: int, length: int, size: int) -> torch.Tensor:
     return torch.randn(batch, length, size, generator=torch.Generator().manual_seed(0))
 
 
 def test_vicreg_by_hand():
-    """Frames (2, 1), (-2, -1), (0, 0): variances 4 and 1 (of which the hinge at 3 leaves 1 and 2), covariance 2."""
-    trace = still(torch.tensor([[[2.0, 1.0], [-2.0, -1.0], [0.0, 0.0]]]))
+    """Frames (2, 1), (-2, -1), (0, 0): variances 4 and 1, covariance 2. The hinge at 3 gives 1 and 2."""
+    trace = static_trace(torch.tensor([[[2.0, 1.0], [-2.0, -1.0], [0.0, 0.0]]]))
     signal = VICRegConfig(variance=10.0, covariance=1.0, gamma=3.0, eps=0.0).build(spec(), 2)
     assert {name: value.item() for name, value in signal.metrics(trace).items()} == {"variance": 1.5, "covariance": 4}
     assert signal.loss(trace).tolist() == [[19, 19, 19]]
 
 
 def test_vicreg_against_a_slow_loop():
-    features = cloud(4, 5, 3) @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.3, 0.1], [0.0, 0.0, 2.0]])
+    features = random_features(4, 5, 3) @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.3, 0.1], [0.0, 0.0, 2.0]])
     flat, size = features.flatten(0, 1), 3
-    middle, count = flat.mean(0), len(flat)
+    mean, count = flat.mean(0), len(flat)
     variance = covariance = 0.0
     for i in range(size):
         variance += max(0.0, 1 - (flat[:, i].var().item() + 1e-4) ** 0.5) / size
         for j in range(size):
             if i != j:
-                entry = sum((x[i] - middle[i]) * (x[j] - middle[j]) for x in flat).item() / (count - 1)
+                entry = sum((x[i] - mean[i]) * (x[j] - mean[j]) for x in flat).item() / (count - 1)
                 covariance += entry**2 / size
-    found = VICRegConfig().build(spec(), 3).loss(still(features))
-    torch.testing.assert_close(found, torch.full((4, 5), 25 * variance + covariance))
+    loss = VICRegConfig().build(spec(), 3).loss(static_trace(features))
+    torch.testing.assert_close(loss, torch.full((4, 5), 25 * variance + covariance))
 
 
-def test_vicreg_moves_what_has_nearly_collapsed_and_a_point_stays_finite():
+def test_the_gradient_of_vicreg_is_finite_at_a_collapse_and_not_zero_near_it():
     for spread in (1e-3, 0.0):
-        features = (spread * cloud(4, 5, 3)).requires_grad_()
-        VICRegConfig().build(spec(), 3).loss(still(features)).mean().backward()
+        features = (spread * random_features(4, 5, 3)).requires_grad_()
+        VICRegConfig().build(spec(), 3).loss(static_trace(features)).mean().backward()
         assert features.grad.isfinite().all()
         assert features.grad.any() == (spread > 0)
 
 
 def test_sigreg_is_the_mean_statistic_of_projections_on_unit_vectors():
     torch.manual_seed(0)
-    signal, features = SIGRegConfig(slices=4).build(spec(), 3), cloud(6, 5, 3)
+    signal, features = SIGRegConfig(slices=4).build(spec(), 3), random_features(6, 5, 3)
     torch.testing.assert_close(signal.directions.square().sum(0), torch.ones(4))
-    projected = torch.stack([features.flatten(0, 1) @ u for u in signal.directions.T], dim=1)
-    torch.testing.assert_close(signal.loss(still(features)), epps_pulley(projected).mean().expand(6, 5))
+    projection = torch.stack([features.flatten(0, 1) @ u for u in signal.directions.T], dim=1)
+    torch.testing.assert_close(signal.loss(static_trace(features)), epps_pulley(projection).mean().expand(6, 5))
 
 
-def test_sigreg_tells_a_normal_cloud_from_others():
+def test_sigreg_is_least_for_a_standard_normal():
     torch.manual_seed(0)
-    signal, features = SIGRegConfig().build(spec(), 3), cloud(64, 8, 3)
+    signal, features = SIGRegConfig().build(spec(), 3), random_features(64, 8, 3)
     others = [2 * features, 0.3 * features, features + 1, features * torch.tensor([1.0, 1.0, 0.0]), 0 * features]
-    normal = signal.loss(still(features)).mean()
-    assert all(signal.loss(still(other)).mean() > 5 * normal for other in others)
+    normal = signal.loss(static_trace(features)).mean()
+    assert all(signal.loss(static_trace(other)).mean() > 5 * normal for other in others)
 
 
-def test_sigreg_saves_its_directions_and_changes_none():
+def test_sigreg_saves_its_directions():
     torch.manual_seed(0)
     one, two = (SIGRegConfig(slices=8).build(spec(), 3) for _ in range(2))
-    trace = still(cloud(4, 5, 3))
+    trace = static_trace(random_features(4, 5, 3))
     before = one.loss(trace)
     assert torch.equal(one.loss(trace), before)
     assert not torch.equal(two.loss(trace), before)
@@ -78,15 +76,15 @@ def test_sigreg_saves_its_directions_and_changes_none():
 
 
 @pytest.mark.parametrize("wrong", [{"slices": 0}, {"points": 1}, {"reach": 0.0}])
-def test_sigreg_refuses_what_cannot_be_integrated(wrong):
+def test_impossible_settings_of_sigreg_are_errors(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         SIGRegConfig(**wrong)
 
 
 def test_smoothness_by_hand():
-    """Moves of 5 and 1 within episodes; the one of 100 crosses a border."""
+    """The distances are 5 and 1 within episodes; the one of 100 crosses a border."""
     features = torch.tensor([[[0.0, 0.0], [3.0, 4.0], [103.0, 4.0], [103.0, 5.0]]])
     is_first = torch.tensor([[True, False, True, False]])
-    loss = SmoothnessConfig().build(spec(), 2).loss(still(features, is_first))
+    loss = SmoothnessConfig().build(spec(), 2).loss(static_trace(features, is_first))
     assert loss.tolist() == [[0, 50, 0, 2]]
     assert loss.mean() == (25 + 1) / 2

@@ -7,8 +7,7 @@ import pytest
 import torch
 from mocks import model_config, random_batch, spec
 
-from reverie.dynamics.categorical import CategoricalConfig, CategoricalStats
-from reverie.dynamics.latents import GaussianStats
+from reverie.dynamics.latents import CategoricalConfig, CategoricalStats, GaussianStats
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.models.world_model import WorldModel
 from studies.latents import run

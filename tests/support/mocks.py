@@ -15,10 +15,9 @@ from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.signals import SignalConfig
-from reverie.signals.continuation import ContinuationConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch as random_batch
 from reverie.types import Batch, Trace

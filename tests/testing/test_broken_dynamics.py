@@ -8,8 +8,7 @@ from broken import Built, says
 from torch import nn
 
 from reverie import testing
-from reverie.dynamics.deterministic import Deterministic, DeterministicConfig, DeterministicState
-from reverie.dynamics.forward_models import LinearForward
+from reverie.dynamics.deterministic import Deterministic, DeterministicConfig, DeterministicState, LinearForwardConfig
 from reverie.dynamics.latents import Gaussian, GaussianConfig
 
 
@@ -190,7 +189,7 @@ def test_broken_forward_models_are_named(broken, sentence):
     class Model(nn.Module):
         def __init__(self, size, action):
             super().__init__()
-            self.net = LinearForward(size, action)
+            self.net = LinearForwardConfig().build(size, action)
 
         def forward(self, z, a):
             return broken(self.net, z, a)

@@ -10,7 +10,7 @@ from reverie.errors import UserError, nearest
 KINDS = {
     "dynamics": ("reverie.dynamics", "DynamicsConfig", "check_dynamics"),
     "latent": ("reverie.dynamics.latents", "LatentConfig", "check_latent"),
-    "forward": ("reverie.dynamics.forward_models", "ForwardConfig", "check_forward_model"),
+    "forward": ("reverie.dynamics.deterministic", "ForwardConfig", "check_forward_model"),
     "signal": ("reverie.signals", "SignalConfig", "check_signal"),
     "planner": ("reverie.planning", "PlannerConfig", "check_planner"),
     "data": ("reverie.data", "RecordedConfig", "check_data"),
