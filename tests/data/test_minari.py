@@ -123,7 +123,13 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     from reverie.data import minari as ours
 
     collect(EnvConfig("worlds:Slide-v0", ("picture",), image_size=8), tmp_path / "data", 90)
-    monkeypatch.setattr(minari.MinariDataset, "update_dataset_from_buffer", lambda *_: 1 / 0)
+    buffers = ours._buffers
+
+    def broken_buffers(folder, manifest):
+        yield next(buffers(folder, manifest))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ours, "_buffers", broken_buffers)
     with pytest.raises(ZeroDivisionError):
         ours.write(tmp_path / "data", "slide/random-v0")
     assert "slide/random-v0" not in minari.list_local_datasets()
