@@ -81,9 +81,7 @@ def _read(file: str) -> dict[str, np.ndarray]:
         with np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{file} cannot be read as an .npz of plain arrays ({error}): write it by numpy.savez."
-        ) from None
+        raise UserError(f"{file} is no .npz of plain arrays ({error}): write it by numpy.savez.") from None
     if missing := NEEDED.keys() - arrays:
         raise UserError(f"{file} has no array {min(missing)!r}: it needs {', '.join(NEEDED)}.")
     if unknown := arrays.keys() - (NEEDED | OPTIONAL):
@@ -115,9 +113,7 @@ def _episodes(arrays: dict[str, np.ndarray], config: ArraysConfig) -> list[Colum
         if number in seen:
             raise UserError(f"{config.file} goes back to episode {number} in row {start}: sort its rows by episode.")
         if end - start < 2:
-            raise UserError(
-                f"{config.file} has one row of episode {number}: an episode needs two or more, leave it out."
-            )
+            raise UserError(f"{config.file} has one row of episode {number}, which needs two or more: leave it out.")
         seen.add(number)
         obs = {"pixels": np.stack([resize(image, config.image_size) for image in arrays["images"][start:end]])}
         if "state" in arrays:

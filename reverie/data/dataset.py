@@ -70,10 +70,9 @@ class Dataset:
 
     def _count_columns(self, transitions: int) -> int:
         """Count the columns that hold the first `transitions`, including the observation after the last of them."""
-        if transitions > self.manifest.train.transitions:
+        if transitions > (most := self.manifest.train.transitions):
             raise UserError(
-                f"{self.folder} has {self.manifest.train.transitions:,} transitions to learn from: take --data.train"
-                " that many or fewer, or collect more."
+                f"{self.folder} has {most:,} transitions to learn from: take a smaller --data.train, or collect more."
             )
         acted: list[int] = []
         for start, _, path in chunks(self.folder / "train"):

@@ -101,9 +101,7 @@ class Minari:
         for name, space in self.spaces.items():
             values = observation_part(episode.observations, name)
             if len(values) != count + 1:
-                raise UserError(
-                    f"{source} has {len(values)} observations {name!r} and {count} actions: one more is needed."
-                )
+                raise UserError(f"{source} has {len(values)} observations {name!r}: {count} actions need {count + 1}.")
             obs[name] = np.stack([normal_observation(value, space, self.recorded.obs[name]) for value in values])
         return to_columns(obs, actions, np.append(0.0, episode.rewards), bool(episode.terminations[-1]))
 
@@ -168,9 +166,7 @@ def _load(dataset_id: str) -> Any:
         return minari.load_dataset(dataset_id)
     except FileNotFoundError as error:
         hint = nearest(dataset_id, minari.list_local_datasets())
-        raise UserError(
-            f"There is no Minari dataset {dataset_id!r} here.{hint} `minari download {dataset_id}` fetches one."
-        ) from error
+        raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
     except (ValueError, KeyError, OSError) as error:
         raise UserError(f"The Minari dataset {dataset_id!r} cannot be read ({error}): fetch it anew.") from error
 

@@ -4,15 +4,19 @@ folder/
   dataset.json          what it is, and how much of it there is (`Manifest`)
   train/ test/          chunks as the replay writes them; whole trajectories are held out for `test`
 
-A trajectory is a function of the environment, the seed and its number (`random_trajectories.py`). The number alone says
-which part it belongs to. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
+A trajectory is a function of the environment, the seed and its number alone, not of the processes. The number says which
+part it belongs to. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
+import os
 import time
+from collections import Counter
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from reverie import envs
@@ -21,9 +25,10 @@ from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
-from reverie.data.random_trajectories import random_trajectories
+from reverie.data.collector import Collector, random_actions
 from reverie.data.replay import Columns, prune, write_chunk
-from reverie.envs.base import EnvConfig
+from reverie.envs.base import EnvConfig, Obs
+from reverie.envs.vector import MAX_DEATHS
 from reverie.errors import UserError
 from reverie.files import remove_partial
 from reverie.progress import OnProgress, Progress
@@ -31,6 +36,8 @@ from reverie.spaces import EnvSpec
 
 CHUNK = 1_000
 """Columns after which a chunk is written, at the end of a trajectory."""
+STREAM = 3
+"""The stream of the collector's seeds. The stream of the actions' seeds is one more."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,11 @@ class Manifest:
     @property
     def complete(self) -> bool:
         return self.recorded >= self.transitions
+
+
+def available_cores() -> int:
+    """Return how many processes can run at once here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -104,7 +116,7 @@ def collect(
     number, done = manifest.train.trajectories + manifest.test.trajectories, manifest.recorded
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
     began, started_at = time.monotonic(), done
-    with closing(random_trajectories(recorded, seed, number, workers)) as trajectories:
+    with closing(_random_trajectories(recorded, seed, number, workers)) as trajectories:
         while not manifest.complete:
             columns = next(trajectories)
             validation.check(columns, manifest.spec, f"Trajectory {number} of {env.id}")
@@ -118,6 +130,43 @@ def collect(
                 waiting = {"train": [], "test": []}
             on_progress(Progress("transitions", done, transitions, done, 0, time.monotonic() - began, started_at))
     return manifest
+
+
+def _random_trajectories(config: EnvConfig, seed: int, first: int, workers: int) -> Generator[Columns, None, None]:
+    """Play the trajectories `first`, `first + 1`, ... without end, by `workers` processes, and yield them in order.
+
+    A trajectory whose process dies is played again. UserError if that happens `MAX_DEATHS` times to one.
+    """
+    with closing(envs.make_many(replace(config, count=workers, workers=workers > 1))) as environments:
+        collector = Collector(environments, seed, STREAM, alike=True)
+        playing = list(range(first, first + workers))
+        collector.started = list(playing)  # the collector derives an episode's seed from its number
+        generators = [torch.Generator() for _ in playing]
+        finished: dict[int, Columns] = {}
+        deaths: Counter[int] = Counter()
+
+        def act(_: Obs, is_first: np.ndarray) -> np.ndarray:
+            for i in np.flatnonzero(is_first):
+                sequence = np.random.SeedSequence([seed, STREAM + 1, playing[i]])
+                generators[i].manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+            return random_actions(environments, *generators)
+
+        while True:
+            collector.step(act)
+            for i, episode in enumerate(collector.episodes):
+                if episode.finished:
+                    finished[playing[i]] = episode.columns()
+                    playing[i] = collector.started[i] = max(playing) + 1
+                elif not episode.steps:
+                    deaths[playing[i]] += 1
+                    if deaths[playing[i]] == MAX_DEATHS:
+                        raise UserError(
+                            f"The process that played trajectory {playing[i]} died {MAX_DEATHS} times: take --workers 1"
+                            " to see why. The same command goes on from the last written trajectory."
+                        )
+            while first in finished:
+                yield finished.pop(first)
+                first += 1
 
 
 def _continue(folder: Path, requested: Manifest) -> Manifest:
@@ -134,10 +183,8 @@ def _continue(folder: Path, requested: Manifest) -> Manifest:
         if was != now and key != "transitions":
             raise UserError(f"{folder} was begun with {key} {was}, not {now}: take the same, or another --out.")
     if requested.transitions < before.transitions:
-        raise UserError(
-            f"{folder} was begun for {before.transitions:,} transitions: take that many or more here, or another --out,"
-            " and learn from fewer with --data.train."
-        )
+        begun = f"{folder} was begun for {before.transitions:,} transitions"
+        raise UserError(f"{begun}: take that many or more, or another --out, and learn from fewer by --data.train.")
     remove_partial(folder)
     prune(folder / "train", since=manifest.train.columns)
     prune(folder / "test", since=manifest.test.columns)
@@ -152,11 +199,11 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
             write_file(folder / "dataset.json", manifest)  # if killed after the chunks, it is known as a dataset
         for name, trajectories in waiting.items():
             if trajectories:
-                part, count = parts[name], len(trajectories)
+                part, added = parts[name], len(trajectories)
                 stretch = {key: torch.cat([each[key] for each in trajectories]) for key in trajectories[0]}
                 write_chunk(folder / name, part.columns, stretch)
                 length = len(stretch["reward"])
-                parts[name] = Part(part.trajectories + count, part.transitions + length - count, part.columns + length)
+                parts[name] = Part(part.trajectories + added, part.transitions + length - added, part.columns + length)
         manifest = replace(manifest, train=parts["train"], test=parts["test"])
         write_file(folder / "dataset.json", manifest)
     except OSError as error:

@@ -1,7 +1,4 @@
-"""Replay: one ring of tensors that holds each collected frame once.
-
-A column is one decision. Episodes are appended whole, one after another. A sample is B windows of T columns, drawn
-uniformly over all windows in the ring. Windows cross episode borders, which `is_first` marks.
+"""Replay: one ring of tensors that holds each collected frame once. A column is one decision, episodes are whole.
 
 On disk the ring is a row of chunk files. Each holds the columns that were added between two checkpoints and is named by
 their numbers: `000000000000-000000005000.safetensors`. A checkpoint stores a position in this row. Resuming drops the
@@ -111,7 +108,7 @@ class Replay:
         self.total += length
 
     def sample(self, batch: int, length: int) -> Batch:
-        """Draw `batch` windows of `length` columns, uniformly over all windows in the ring."""
+        """Draw `batch` windows of `length` columns, uniformly. They cross episode borders, which `is_first` marks."""
         self._count_windows(length, 1)
         start = torch.randint(self.oldest, self.total - length + 1, (batch, 1), generator=self.generator)
         return self._windows(start, length)
@@ -131,10 +128,8 @@ class Replay:
         """Count the windows that fit end to end, up to `most`. UserError if none fits."""
         count = min(most, len(self) // length)
         if count == 0:
-            raise UserError(
-                f"There are {len(self)} decisions and a sequence has {length}: take a smaller --training.length, or"
-                " record more (an agent by a larger --training.prefill)."
-            )
+            has = f"There are {len(self)} decisions and a sequence has {length}"
+            raise UserError(f"{has}: take a smaller --training.length, or record more (--training.prefill).")
         return count
 
     def _windows(self, start: Tensor, length: int) -> Batch:
@@ -159,9 +154,7 @@ class Replay:
                 stretch = read_chunk(path, list(self.ring))
                 self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
         if self.total != total:
-            raise UserError(
-                f"The replay in {folder} lacks decisions {self.total} to {total}: restore that chunk from a copy."
-            )
+            raise UserError(f"{folder} lacks decisions {self.total} to {total}: restore that chunk from a copy.")
 
 
 def replay_of(stretches: list[Columns], spec: EnvSpec, device: torch.device, generator: torch.Generator) -> Replay:

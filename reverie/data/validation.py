@@ -34,14 +34,10 @@ def check(columns: Columns, spec: EnvSpec, source: str) -> None:
             raise UserError(f"{source} has an action that is not one-hot: give each choice a column of its own.")
     elif (outside := (action.abs() > 1 + TOLERANCE).any(1)).any():
         row = int(outside.nonzero()[0, 0])
-        worst = float(action[row].abs().max())
-        raise UserError(
-            f"{source} has an action of {worst:.3g} in row {row}, outside [-1, 1]: scale by its real bounds."
-        )
+        worst = f"{float(action[row].abs().max()):.3g} in row {row}"
+        raise UserError(f"{source} has an action of {worst}, outside [-1, 1]: scale by its real bounds.")
     if not first[0] or not torch.equal(first[1:], last[:-1]):
-        raise UserError(
-            f"{source} has episodes that do not begin where the one before ends: mark every end by is_last."
-        )
+        raise UserError(f"{source} has an episode that does not begin where one ends: mark each end by is_last.")
 
 
 def check_held_out(trajectories: int, source: str) -> None:

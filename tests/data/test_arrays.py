@@ -126,8 +126,8 @@ def test_a_model_is_trained_from_a_log(tmp_path, capsys):
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys):
     (tmp_path / "notes.npz").write_text("no arrays at all")
     for file, sentence in (
-        ("notes.npz", "cannot be read as an .npz of plain arrays"),
-        ("missing.npz", "cannot be read as an .npz of plain arrays"),
+        ("notes.npz", "is no .npz of plain arrays"),
+        ("missing.npz", "is no .npz of plain arrays"),
     ):
         line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / file}"
         assert main.main(line.split()) == 2
