@@ -1,83 +1,69 @@
 """The collection loop: play environments one decision at a time and return whole episodes.
 
-Training, evaluation and data collection all play through `Collector.step`. Every episode has a seed of its own, derived
-from the run's. So an unfinished episode is saved as its seed and actions, and restored by playing them again.
+Training, evaluation and data collection all play through `Collector.step`. Each episode has a seed of its own, derived
+from the run's seed. An unfinished episode is saved as its seed and actions, and restored by playing it again.
 """
 
 import warnings
 import zlib
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 
 from reverie.data.episodes import Episode, stack_obs
-from reverie.envs.base import Environments, Obs, SampleManyActions, Step, own_samplers
-from reverie.spaces import ActionSpace
+from reverie.envs.base import Environments, Obs, Step, own_samplers
 
 Act = Callable[[Obs, np.ndarray], np.ndarray]
-"""Observations (count, ...) and `is_first` (count,) to actions (count, A)."""
+"""Maps observations (count, ...) and `is_first` (count,) to actions (count, A)."""
 
 
 def fingerprint(step: Step) -> int:
-    """Return a checksum of the reward and everything observed."""
-    crc = zlib.crc32(np.float64(step.reward).tobytes())
-    for _, value in sorted(step.obs.items()):
-        crc = zlib.crc32(value.tobytes(), crc)
-    return crc
+    """Return a checksum of the reward and all observations."""
+    arrays = [np.float64(step.reward), *(value for _, value in sorted(step.obs.items()))]
+    return zlib.crc32(b"".join(array.tobytes() for array in arrays))
 
 
-def random_action(space: ActionSpace, count: int, generator: torch.Generator) -> np.ndarray:
-    """Draw uniform actions in the normal form, (count, A)."""
-    uniform = torch.rand(count, space.size, generator=generator).numpy()
-    if space.discrete:
-        return np.eye(space.size, dtype=np.float32)[uniform.argmax(-1)]
-    return 2 * uniform - 1
+def random_actions(environments: Environments, *generators: torch.Generator) -> np.ndarray:
+    """Draw a random action for each environment, (count, A), by one generator for all or by one for each.
 
-
-def random_actions(environments: Environments, generator: torch.Generator) -> np.ndarray:
-    """Draw a random action for each environment, (count, A): by its own `sample_actions` if it has it, else uniform."""
-    sample = own_samplers(environments)
-    if sample is None:
-        return random_action(environments.spec.action, environments.count, generator)
-    seeds = torch.randint(2**31, (environments.count,), generator=generator).tolist()
-    return sampled_actions(sample, environments, dict(enumerate(seeds)))
-
-
-def sampled_actions(sample: SampleManyActions, environments: Environments, seeds: dict[int, int]) -> np.ndarray:
-    """Draw one action for each environment by its own `sample_actions`, (count, A); zeros where its worker died."""
-    none = np.zeros((1, environments.spec.action.size), np.float32)  # there will be no step either
-    return np.concatenate([none if actions is None else actions for actions in sample(1, seeds).values()])
+    The environment's own `sample_actions` draws it, if there is one. Otherwise it is uniform in the normal form. It is
+    zero if a worker died, because no step follows.
+    """
+    space, each = environments.spec.action, list(zip(range(environments.count), cycle(generators)))
+    if (sample := own_samplers(environments)) is not None:
+        seeds = {i: int(torch.randint(2**31, (1,), generator=generator)) for i, generator in each}
+        dead = np.zeros((1, space.size), np.float32)
+        return np.concatenate([dead if actions is None else actions for actions in sample(1, seeds).values()])
+    uniform = torch.cat([torch.rand(1, space.size, generator=generator) for _, generator in each]).numpy()
+    return np.eye(space.size, dtype=np.float32)[uniform.argmax(-1)] if space.discrete else 2 * uniform - 1
 
 
 class Collector:
     """Plays `environments` in lock step. `stream` keeps the seeds of training and evaluation apart.
 
-    `alike`: the n-th episode has the same seed in every environment, to compare policies.
+    With `alike`, the n-th episode has the same seed in each environment, to compare policies.
     """
 
     def __init__(self, environments: Environments, seed: int, stream: int = 0, alike: bool = False) -> None:
         self.environments, self.seed, self.stream, self.alike = environments, seed, stream, alike
         self.started = [0] * environments.count
-        """Episodes started in each environment."""
-        self.episodes: list[Episode] = [Episode(0) for _ in range(environments.count)]
-
-    def _start(self, indices: list[int]) -> None:
-        seeds = {}
-        for i in indices:
-            player = 0 if self.alike else i
-            sequence = np.random.SeedSequence([self.seed, self.stream, player, self.started[i]])
-            seeds[i] = int(sequence.generate_state(1)[0] >> 1)
-            self.started[i] += 1
-        for i, step in self.environments.reset(seeds).items():
-            self.episodes[i] = Episode(seeds[i], [step])
+        """The number of episodes that were started in each environment."""
+        self.episodes = [Episode(0) for _ in range(environments.count)]
 
     def begin(self) -> None:
-        """Reset every environment in which no episode is running."""
-        waiting = [i for i, episode in enumerate(self.episodes) if not episode.steps or episode.finished]
-        if waiting:
-            self._start(waiting)
+        """Reset each environment without a running episode."""
+        seeds = {}
+        for i, episode in enumerate(self.episodes):
+            if not episode.steps or episode.finished:
+                sequence = np.random.SeedSequence([self.seed, self.stream, 0 if self.alike else i, self.started[i]])
+                seeds[i] = int(sequence.generate_state(1)[0] >> 1)
+                self.started[i] += 1
+        if seeds:
+            for i, step in self.environments.reset(seeds).items():
+                self.episodes[i] = Episode(seeds[i], [step])
 
     def observations(self) -> tuple[Obs, np.ndarray]:
         """Return the newest observation of each environment, and whether it begins an episode."""
@@ -85,53 +71,53 @@ class Collector:
         return stack_obs([step.obs for step in newest]), np.array([step.is_first for step in newest])
 
     def step(self, act: Act) -> list[Episode]:
-        """Play one decision in every environment, and return the episodes that it finished.
+        """Play one decision in each environment, and return the episodes that it finished.
 
-        Where a worker died, its unfinished episode is discarded and a new one begins, of the same seed if `alike`.
+        If a worker died, its unfinished episode is discarded and a new one begins. It has the same seed if `alike`.
         """
         self.begin()
         actions = act(*self.observations())
-        steps = self.environments.step(dict(enumerate(actions)))
         finished = []
-        for i, step in steps.items():
+        for i, step in self.environments.step(dict(enumerate(actions))).items():
+            episode = self.episodes[i]
             if step is None:
                 self.episodes[i] = Episode(0)
                 self.started[i] -= self.alike
                 continue
-            self.episodes[i].actions.append(np.array(actions[i], np.float32))
-            self.episodes[i].steps.append(step)
+            episode.actions.append(np.array(actions[i], np.float32))
+            episode.steps.append(step)
             if step.is_last:
-                finished.append(self.episodes[i])
+                finished.append(episode)
         return finished
 
     def state(self) -> dict[str, Any]:
-        """Return what restores the unfinished episodes: seeds and actions."""
+        """Return what restores the unfinished episodes: seeds, actions and fingerprints."""
         return {
             "started": list(self.started),
             "seeds": [episode.seed for episode in self.episodes],
             "begun": [bool(episode.steps) and not episode.finished for episode in self.episodes],
-            "actions": [[a.tolist() for a in episode.actions] for episode in self.episodes],
+            "actions": [[action.tolist() for action in episode.actions] for episode in self.episodes],
             "fingerprints": [[fingerprint(step) for step in episode.steps] for episode in self.episodes],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Play the unfinished episodes again. One that differs now is discarded, with a warning."""
+        """Play the unfinished episodes again, in a new collector. Discard one that differs now, with a warning."""
         self.started = list(state["started"])
-        for i, begun in enumerate(state["begun"]):
-            if not begun:
-                continue
-            self.episodes[i] = Episode(state["seeds"][i], [self.environments.reset({i: state["seeds"][i]})[i]])
-            for action in state["actions"][i]:
-                array = np.array(action, np.float32)
-                step = self.environments.step({i: array})[i]
+        for i in np.flatnonzero(state["begun"]).tolist():
+            seed = state["seeds"][i]
+            episode = Episode(seed, [self.environments.reset({i: seed})[i]])
+            for numbers in state["actions"][i]:
+                action = np.array(numbers, np.float32)
+                step = self.environments.step({i: action})[i]
                 if step is None or step.is_last:
                     break
-                self.episodes[i].actions.append(array)
-                self.episodes[i].steps.append(step)
-            if [fingerprint(step) for step in self.episodes[i].steps] != state["fingerprints"][i]:
+                episode.actions.append(action)
+                episode.steps.append(step)
+            if [fingerprint(step) for step in episode.steps] == state["fingerprints"][i]:
+                self.episodes[i] = episode
+            else:
                 warnings.warn(
                     f"Environment {i} does not repeat itself from the same seed and actions: its unfinished episode "
                     "is discarded, and the run goes on with a new one.",
                     stacklevel=2,
                 )
-                self.episodes[i] = Episode(0)

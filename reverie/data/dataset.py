@@ -12,29 +12,31 @@ from reverie.data.recording import Manifest, read_manifest
 from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
+from reverie.spaces import EnvSpec
 
 
 @dataclass(frozen=True)
 class DatasetConfig(RecordedConfig):
-    """The dataset in `folder`, all of it or a beginning."""
+    """A dataset that `reverie collect` made, or the beginning of one."""
 
     folder: str = ""
+    """The folder of the dataset."""
     train: int | None = field(default=None, metadata=at_least(1))
-    """Transitions that are learned from, the first ones; None takes all that are not held out."""
+    """Transitions to learn from, the first ones. None takes all that are not held out."""
     privileged: tuple[str, ...] | None = None
-    """Observations that the model does not see; None takes those that were privileged when it was collected."""
+    """Observations that the model does not see. None takes those that were privileged in the collection."""
 
     @property
     def world(self) -> str:
         return Path(self.folder).name
 
     def environment(self) -> EnvConfig:
-        """The environment that was collected from, as a model of these data sees it."""
+        """Return the recorded environment with the observations that a model sees."""
         manifest = self.manifest()
-        return replace(manifest.env, observe=tuple(model_spec(manifest.spec, self.hidden(manifest)).obs))
+        return replace(manifest.env, observe=tuple(self.spec(manifest).obs))
 
     def manifest(self) -> Manifest:
-        """Read the folder's manifest. UserError unless a whole dataset is there."""
+        """Read the folder's manifest. UserError unless the folder holds a complete dataset."""
         if not self.folder:
             raise UserError("No dataset is named: give its folder with --data.folder.")
         manifest = read_manifest(Path(self.folder))
@@ -42,9 +44,9 @@ class DatasetConfig(RecordedConfig):
             raise UserError(f"{self.folder} was not finished: the same `reverie collect` command goes on with it.")
         return manifest
 
-    def hidden(self, manifest: Manifest) -> tuple[str, ...]:
-        """Return the recorded observations that the model does not see."""
-        return manifest.privileged if self.privileged is None else self.privileged
+    def spec(self, manifest: Manifest) -> EnvSpec:
+        """Return what the model sees."""
+        return model_spec(manifest.spec, manifest.privileged if self.privileged is None else self.privileged)
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Dataset":
         return Dataset(self, device, generator)
@@ -55,30 +57,26 @@ class Dataset:
 
     def __init__(self, config: DatasetConfig, device: torch.device, generator: torch.Generator) -> None:
         self.folder, self.manifest = Path(config.folder), config.manifest()
-        self.spec = model_spec(self.manifest.spec, config.hidden(self.manifest))
-        columns = self.manifest.train.columns if config.train is None else self._columns(config.train)
-        self.train, self.test = (
-            Replay(ReplayConfig(length), self.manifest.spec, device, generator, "--data.train")
-            for length in (columns, self.manifest.test.columns)
-        )
+        self.spec, recorded = config.spec(self.manifest), self.manifest.spec
+        columns = self.manifest.train.columns if config.train is None else self._count_columns(config.train)
+        self.train = Replay(ReplayConfig(columns), recorded, device, generator, "--data.train")
+        self.test = Replay(ReplayConfig(self.manifest.test.columns), recorded, device, generator, "--data.train")
 
     def load(self, report: OnMessage) -> None:
         for name, part in (("train", self.train), ("test", self.test)):
             report(f"reading {part.capacity:,} columns of {self.folder / name}")
-            part.read(self.folder / name, part.capacity, only_read=True)
+            part.read(self.folder / name, part.capacity)
             validation.check(part.ring, self.manifest.spec, str(self.folder / name))
 
-    def _columns(self, transitions: int) -> int:
-        """Count the columns that hold the first `transitions`, up to what the last of their actions led to."""
-        if transitions > self.manifest.train.transitions:
+    def _count_columns(self, transitions: int) -> int:
+        """Count the columns that hold the first `transitions`, including the observation after the last of them."""
+        if transitions > (most := self.manifest.train.transitions):
             raise UserError(
-                f"{self.folder} has {self.manifest.train.transitions:,} transitions to learn from: take --data.train"
-                " that many or fewer, or collect more."
+                f"{self.folder} has {most:,} transitions to learn from: take a smaller --data.train, or collect more."
             )
-        left = transitions
+        acted: list[int] = []
         for start, _, path in chunks(self.folder / "train"):
-            acted = (~read_chunk(path, ["is_last"])["is_last"]).nonzero()[:, 0]
-            if left <= len(acted):
-                return start + int(acted[left - 1]) + 2
-            left -= len(acted)
-        raise UserError(f"{self.folder / 'train'} lacks chunks that its dataset.json counts: restore them from a copy.")
+            acted += (start + (~read_chunk(path, ["is_last"])["is_last"]).nonzero()[:, 0]).tolist()
+            if len(acted) >= transitions:
+                return acted[transitions - 1] + 2
+        return self.manifest.train.columns  # `load` reports the missing chunk

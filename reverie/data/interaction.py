@@ -10,17 +10,20 @@ from reverie import envs
 from reverie.config.checks import at_least
 from reverie.data.base import OnMessage, RecordedConfig, model_spec, with_privileged
 from reverie.data.collector import Collector, random_actions
-from reverie.data.replay import Replay, ReplayConfig
+from reverie.data.replay import Replay, ReplayConfig, chunks
 from reverie.envs.base import EnvConfig
 
 
 @dataclass(frozen=True)
 class InteractionConfig(RecordedConfig):
-    """Whole episodes of random actions until there are `train` decisions, then until `test` more."""
+    """Whole episodes of random actions. Only the last one is cut, to the number of decisions."""
 
     env: EnvConfig = field(default_factory=EnvConfig)
+    """The environment that is played."""
     train: int = field(default=4_000, metadata=at_least(1))
+    """Decisions to learn from, 1 or more."""
     test: int = field(default=400, metadata=at_least(1))
+    """Held-out decisions, 1 or more."""
     privileged: tuple[str, ...] = ()
     """Observations beside `env.observe` that are recorded for evaluation. The model does not see them."""
 
@@ -36,24 +39,22 @@ class InteractionConfig(RecordedConfig):
 
 
 class Interaction:
-    """Implements `Recorded`. The last episode is cut where it would be more than was asked for."""
+    """Implements `Recorded`. The seeds of the two parts differ."""
 
     def __init__(
         self, config: InteractionConfig, folder: Path, seed: int, device: torch.device, generator: torch.Generator
     ) -> None:
-        self.config, self.seed = config, seed
-        self.folder = folder / "replay"
+        self.folder, self.seed = folder / "replay", seed
         self.env = with_privileged(config.env, config.privileged)
         with closing(envs.make_many(self.env)) as environments:
             recorded = environments.spec
         self.spec = model_spec(recorded, config.privileged)
-        self.train = Replay(ReplayConfig(config.train), recorded, device, generator)
-        self.test = Replay(ReplayConfig(config.test), recorded, device, generator)
+        self.train = Replay(ReplayConfig(config.train), recorded, device, generator, "--data.train")
+        self.test = Replay(ReplayConfig(config.test), recorded, device, generator, "--data.test")
 
     def load(self, report: OnMessage) -> None:
-        parts = {"train": self.train, "test": self.test}
-        for stream, (name, part) in enumerate(parts.items()):
-            if list((self.folder / name).glob("*.safetensors")):
+        for stream, (name, part) in enumerate({"train": self.train, "test": self.test}.items()):
+            if chunks(self.folder / name):
                 part.read(self.folder / name, part.capacity)
             else:
                 self._record(part, stream, report)

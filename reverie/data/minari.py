@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import torch
 
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
+from reverie.data.episodes import Bounds, split, to_columns
 from reverie.data.recording import Manifest, read_manifest
-from reverie.data.replay import Replay, chunks, columns, read_chunk
-from reverie.data.trajectories import Bounds, Trajectory, split
+from reverie.data.replay import Columns, Replay, chunks, layout, read_chunk
 from reverie.envs.conversions import (
     action_space,
     normal_observation,
@@ -24,25 +25,26 @@ from reverie.envs.conversions import (
     select_observations,
 )
 from reverie.errors import UserError, nearest
-from reverie.spaces import EnvSpec, Space
+from reverie.spaces import EnvSpec
 
 
 @dataclass(frozen=True)
 class MinariConfig(RecordedConfig):
-    """The local dataset `id`. Images are resized, and actions scaled by the bounds of the dataset's action space.
+    """A local Minari dataset. The bounds of its action space become -1 and 1, and images are resized.
 
-    Where that has none, the least and largest recorded action become -1 and 1; the run's `actions.json` keeps both.
+    An infinite bound is replaced by the least or largest recorded action. The run's `actions.json` keeps both.
     """
 
     id: str = ""
+    """The id of the dataset; `minari list local` lists them."""
     held_out: float = field(default=0.1, metadata=validation.SHARE)
-    """The share of the episodes that is held out."""
+    """The share of the episodes that is held out, from 0.001 to 0.5."""
     observe: tuple[str, ...] = ("all",)
     """What the model sees: `state` (an observation that is no dict), a key of a dict observation, or `all`."""
     image_size: int = 64
     """Height and width, in pixels, to which every image is resized by area interpolation."""
     privileged: tuple[str, ...] = ()
-    """Of these, what the model does not see."""
+    """Observations that the model does not see, also if `observe` names them."""
 
     @property
     def world(self) -> str:
@@ -53,83 +55,82 @@ class MinariConfig(RecordedConfig):
 
 
 class Minari:
-    """Implements `Recorded`. An episode that was cut is not terminal; it has one action fewer than observations."""
+    """Implements `Recorded`. A truncated episode is not terminal."""
 
     train: Replay
     test: Replay
 
     def __init__(self, config: MinariConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
         self.config, self.folder, self.device, self.generator = config, folder, device, generator
-        self.stored = _open(config.id)
-        self.spaces = _select(observation_spaces(self.stored.observation_space), config)
+        self.stored = _load(config.id)
+        own = observation_spaces(self.stored.observation_space)
+        names = select_observations((*config.observe, *config.privileged), own, own, config.id, "--data.observe")
+        self.spaces = {name: own[name] for name in names}
+        for name, space in self.spaces.items():
+            if len(space.shape or ()) == 3 and space.dtype != np.uint8:
+                raise UserError(f"{config.id} has images {name!r} of {space.dtype}: they must be uint8, 0 to 255.")
         obs = {name: normal_space(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
         self.recorded = EnvSpec(obs, action_space(self.stored.action_space, config.id), 1)
         self.spec = model_spec(self.recorded, config.privileged)
         validation.check_held_out(int(self.stored.total_episodes), config.id)
 
     def load(self, report: OnMessage) -> None:
-        trajectories = []
-        for episode in self.stored.iterate_episodes():
-            trajectories.append(self._trajectory(episode))
-            report(f"reading episode {len(trajectories)} of {self.stored.total_episodes} of {self.config.id}")
-        bounds = None
+        episodes = []
+        for stored in self.stored.iterate_episodes():
+            episodes.append(self._columns(stored))
+            report(f"reading episode {len(episodes)} of {self.stored.total_episodes} of {self.config.id}")
         if not self.recorded.action.discrete:
             space = self.stored.action_space
-            bounds = Bounds(space.low.ravel().astype(float), space.high.ravel().astype(float)).fill_from(trajectories)
+            bounds = Bounds(space.low.ravel(), space.high.ravel(), episodes)
             bounds.write(self.folder)
+            episodes = [bounds.normalize(episode) for episode in episodes]
         share, source = self.config.held_out, self.config.id
-        self.train, self.test = split(trajectories, self.recorded, bounds, share, source, self.device, self.generator)
+        self.train, self.test = split(episodes, self.recorded, share, source, self.device, self.generator)
 
-    def _trajectory(self, episode: Any) -> Trajectory:
-        length, action = len(episode.rewards) + 1, self.recorded.action
+    def _columns(self, episode: Any) -> Columns:
+        """Return the columns of Minari's `EpisodeData`, with continuous actions in their recorded unit."""
+        count, size, own = len(episode.rewards), self.recorded.action.size, self.stored.action_space
         source = f"Episode {episode.id} of {self.config.id}"
-        obs = {name: self._observed(episode, name, length, source) for name in self.spaces}
-        if action.discrete:
-            actions = np.eye(action.size)[np.asarray(episode.actions).reshape(-1) - self.stored.action_space.start]
+        if self.recorded.action.discrete:
+            actions = np.eye(size, dtype=np.float32)[np.asarray(episode.actions).reshape(-1) - own.start]
         else:
             actions = np.asarray(episode.actions, float).reshape(len(episode.actions), -1)
-        if actions.shape != (length - 1, action.size):
-            raise UserError(f"{source} has actions of {actions.shape}: they must be {(length - 1, action.size)}.")
-        rewards = np.concatenate([[0.0], episode.rewards])
-        return Trajectory(obs, actions, rewards, terminal=bool(episode.terminations[-1]))
-
-    def _observed(self, episode: Any, name: str, length: int, source: str) -> np.ndarray:
-        """Return one observation of a whole episode in the normal form, (T, ...)."""
-        values, own = observation_part(episode.observations, name), self.spaces[name]
-        if len(values) != length:
-            raise UserError(
-                f"{source} has {len(values)} observations {name!r} and {length - 1} actions: one more is needed."
-            )
-        return np.stack([normal_observation(value, own, self.recorded.obs[name]) for value in values])
+        if actions.shape != (count, size):
+            raise UserError(f"{source} has actions of {actions.shape}: they must be {(count, size)}.")
+        obs = {}
+        for name, space in self.spaces.items():
+            values = observation_part(episode.observations, name)
+            if len(values) != count + 1:
+                raise UserError(f"{source} has {len(values)} observations {name!r}: {count} actions need {count + 1}.")
+            obs[name] = np.stack([normal_observation(value, space, self.recorded.obs[name]) for value in values])
+        return to_columns(obs, actions, np.append(0.0, episode.rewards), bool(episode.terminations[-1]))
 
 
 def write(folder: Path, dataset_id: str) -> None:
-    """Write the dataset that `reverie collect` made in `folder` as the Minari dataset `dataset_id`, both parts of it.
+    """Write both parts of the dataset that `reverie collect` made in `folder` as the Minari dataset `dataset_id`.
 
     Actions stay in the normal form. `MinariConfig` with the same `held_out` holds the same trajectories out.
     """
     from gymnasium import spaces
 
-    minari, manifest = _minari(), read_manifest(folder)
     check_new(dataset_id)
-    obs = spaces.Dict({_minari_name(name): _minari_space(space) for name, space in manifest.spec.obs.items()})
-    size = manifest.spec.action.size
-    action = spaces.Discrete(size) if manifest.spec.action.discrete else spaces.Box(-1, 1, (size,), np.float32)
-    buffers = _buffers(folder, manifest)
+    minari, manifest = _import_minari(), read_manifest(folder)
+    size, obs = manifest.spec.action.size, {}
+    for name, space in manifest.spec.obs.items():
+        low, high = (0, 255) if space.is_image else (-np.inf, np.inf)
+        # Slashes would make groups in the file.
+        obs[name.replace("/", ".")] = spaces.Box(low, high, space.shape, np.dtype(space.dtype).type)
     try:
-        with warnings.catch_warnings():  # that there is no author, no link to code
-            warnings.simplefilter("ignore")
-            made = minari.create_dataset_from_buffers(
+        with warnings.catch_warnings(action="ignore"):  # about the missing author and link to code
+            minari.create_dataset_from_buffers(
                 dataset_id,
-                [next(buffers)],
-                action_space=action,
-                observation_space=obs,
+                _buffers(folder, manifest),
+                action_space=spaces.Discrete(size) if manifest.spec.action.discrete else spaces.Box(-1, 1, (size,)),
+                observation_space=spaces.Dict(obs),
                 algorithm_name="random legal actions",
                 description=f"{manifest.env.id}, collected by Reverie with seed {manifest.seed}; actions in [-1, 1]",
                 jpeg_encoding=False,
             )
-            for buffer in buffers:
-                made.update_dataset_from_buffer([buffer])
     except BaseException as error:
         shutil.rmtree(minari.storage.get_dataset_path(dataset_id), ignore_errors=True)
         if isinstance(error, OSError):
@@ -139,7 +140,7 @@ def write(folder: Path, dataset_id: str) -> None:
 
 def check_new(dataset_id: str) -> None:
     """Raise UserError unless Minari is installed and can take a new dataset of that name."""
-    minari = _minari()
+    minari = _import_minari()
     try:
         minari.dataset.minari_dataset.parse_dataset_id(dataset_id)
     except ValueError as error:
@@ -148,7 +149,7 @@ def check_new(dataset_id: str) -> None:
         raise UserError(f"Minari has a dataset {dataset_id} already: take another --minari, or delete that one.")
 
 
-def _minari() -> Any:
+def _import_minari() -> Any:
     try:
         import minari
     except ImportError as error:
@@ -156,66 +157,41 @@ def _minari() -> Any:
     return minari
 
 
-def _open(dataset_id: str) -> Any:
-    minari = _minari()
+def _load(dataset_id: str) -> Any:
+    """Load a local `MinariDataset`. UserError if it is missing or damaged."""
+    minari = _import_minari()
     if not dataset_id:
-        raise UserError(
-            "No Minari dataset is named: give its id with --data.id; `minari list local` tells which there are."
-        )
+        raise UserError("No Minari dataset is named: give its id with --data.id, one of those of `minari list local`.")
     try:
         return minari.load_dataset(dataset_id)
     except FileNotFoundError as error:
         hint = nearest(dataset_id, minari.list_local_datasets())
-        raise UserError(
-            f"There is no Minari dataset {dataset_id!r} here.{hint} `minari download {dataset_id}` fetches one."
-        ) from error
+        raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
     except (ValueError, KeyError, OSError) as error:
         raise UserError(f"The Minari dataset {dataset_id!r} cannot be read ({error}): fetch it anew.") from error
 
 
-def _select(own: dict[str, Any], config: MinariConfig) -> dict[str, Any]:
-    """Return the spaces of what is observed or privileged, each checked."""
-    names = select_observations((*config.observe, *config.privileged), own, own, config.id, "--data.observe")
-    for name in names:
-        if len(getattr(own[name], "shape", None) or ()) == 3 and own[name].dtype != np.uint8:
-            raise UserError(f"{config.id} has images {name!r} of {own[name].dtype}: they must be uint8, 0 to 255.")
-    return {name: own[name] for name in names}
-
-
-def _minari_name(name: str) -> str:
-    """Return a name without slashes, which would make groups in the file."""
-    return name.replace("/", ".")
-
-
-def _minari_space(space: Space) -> Any:
-    from gymnasium import spaces
-
-    low, high = (0, 255) if space.is_image else (-np.inf, np.inf)
-    return spaces.Box(low, high, space.shape, np.dtype(space.dtype).type)
-
-
 def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
-    """Yield every trajectory as Minari takes it, in the order of their numbers."""
+    """Yield each trajectory as Minari's `EpisodeBuffer`, in the order of their numbers."""
     from minari.data_collector import EpisodeBuffer
 
-    parts = {name: _stored(folder / name, manifest.spec) for name in ("train", "test")}
+    parts = {name: _read_episodes(folder / name, manifest.spec) for name in ("train", "test")}
     for number in range(manifest.train.trajectories + manifest.test.trajectories):
-        played = next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
-        acted: Any = played["action"][:-1]
+        episode = next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
+        actions: Any = episode["action"][:-1]
         yield EpisodeBuffer(
-            observations={_minari_name(name): played[f"obs/{name}"] for name in manifest.spec.obs},
-            actions=acted.argmax(1) if manifest.spec.action.discrete else acted,
-            rewards=list(played["reward"][1:]),
-            terminations=list(played["is_terminal"][1:]),
-            truncations=list((played["is_last"] & ~played["is_terminal"])[1:]),
+            observations={name.replace("/", "."): episode[f"obs/{name}"] for name in manifest.spec.obs},
+            actions=actions.argmax(1) if manifest.spec.action.discrete else actions,
+            rewards=list(episode["reward"][1:]),
+            terminations=list(episode["is_terminal"][1:]),
+            truncations=list((episode["is_last"] & ~episode["is_terminal"])[1:]),
         )
 
 
-def _stored(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the trajectories of one part, each of which lies within one chunk."""
+def _read_episodes(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the columns of each trajectory of one part. A trajectory lies within one chunk."""
     for _, _, path in chunks(folder):
-        stretch = {name: x.numpy() for name, x in read_chunk(path, list(columns(spec))).items()}
-        start = 0
-        for end in (np.flatnonzero(stretch["is_last"]) + 1).tolist():
-            yield {name: x[start:end] for name, x in stretch.items()}
-            start = end
+        stretch = {name: column.numpy() for name, column in read_chunk(path, list(layout(spec))).items()}
+        borders = [0, *(np.flatnonzero(stretch["is_last"]) + 1).tolist()]
+        for start, end in pairwise(borders):
+            yield {name: column[start:end] for name, column in stretch.items()}

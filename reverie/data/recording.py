@@ -1,19 +1,22 @@
-"""Collection of a dataset: random interaction in many processes. It can be resumed, always with the same bits.
+"""Collection of a dataset: random interaction in many processes. It can be resumed, with the same bits.
 
 folder/
   dataset.json          what it is, and how much of it there is (`Manifest`)
   train/ test/          chunks as the replay writes them; whole trajectories are held out for `test`
 
-Trajectory number n is a function of environment, seed and n (`random_trajectories.py`), and n alone says where it
-goes. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
+A trajectory is a function of the environment, the seed and its number alone, not of the processes. The number says which
+part it belongs to. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
+import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from reverie import envs
@@ -22,22 +25,24 @@ from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
-from reverie.data.random_trajectories import random_trajectories
-from reverie.data.replay import chunks, write_chunk
-from reverie.data.trajectories import Columns
-from reverie.envs.base import EnvConfig
+from reverie.data.collector import Collector, random_actions
+from reverie.data.replay import Columns, prune, write_chunk
+from reverie.envs.base import EnvConfig, Obs
+from reverie.envs.vector import MAX_DEATHS
 from reverie.errors import UserError
 from reverie.files import remove_partial
-from reverie.progress import Progress
+from reverie.progress import OnProgress, Progress
 from reverie.spaces import EnvSpec
 
 CHUNK = 1_000
 """Columns after which a chunk is written, at the end of a trajectory."""
+STREAM = 3
+"""The stream of the collector's seeds. The stream of the actions' seeds is one more."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The size of a part. A trajectory has one column (an observation) more than transitions."""
+    """The size of a part. A trajectory has one more column (an observation) than transitions."""
 
     trajectories: int = 0
     transitions: int = 0
@@ -53,9 +58,9 @@ class Manifest:
     seed: int
     held_out: float = field(metadata=validation.SHARE)
     transitions: int = field(metadata=at_least(1))
-    """The number that was asked for, both parts together."""
+    """The requested number of transitions, both parts together."""
     spec: EnvSpec
-    """Of everything recorded, privileged observations included."""
+    """The spec of all recorded observations, privileged ones included."""
     train: Part
     test: Part
 
@@ -69,8 +74,13 @@ class Manifest:
         return self.recorded >= self.transitions
 
 
+def available_cores() -> int:
+    """Return how many processes can run at once here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def read_manifest(folder: Path) -> Manifest:
-    """Read the `dataset.json` of a folder. UserError where there is none, or one of a newer format."""
+    """Read the `dataset.json` of a folder. UserError if there is none, or one of a newer format."""
     path = folder / "dataset.json"
     if not path.is_file():
         raise UserError(f"{folder} is no dataset, for it has no dataset.json: make one with `reverie collect`.")
@@ -85,87 +95,100 @@ def collect(
     held_out: float = 0.1,
     privileged: tuple[str, ...] = (),
     workers: int = 1,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress = lambda progress: None,
 ) -> Manifest:
     """Play whole trajectories of random actions until there are `transitions`, and write them to `folder`.
 
-    A folder with a part of the same dataset is continued; a complete one is left as it is. A larger number of
-    transitions makes it longer. `workers` processes play at once.
+    A folder with a part of the same dataset is continued. A complete one stays as it is, unless `transitions` is
+    larger now. `workers` processes play at once.
 
-    Raises UserError for settings other than the folder's, and where the environment gives invalid data.
+    UserError for settings that differ from the folder's, and for invalid data from the environment.
     """
-    manifest = _continue(folder, _new_manifest(env, transitions, seed, held_out, privileged))
-    if manifest.complete:
-        return manifest
-    recorded = with_privileged(env, privileged)
-    done, first = manifest.recorded, manifest.train.trajectories + manifest.test.trajectories
-    began, started_at = time.monotonic(), done
-    waiting: dict[str, list[Columns]] = {"train": [], "test": []}
-    with closing(random_trajectories(recorded, seed, first, workers)) as trajectories:
-        for number, columns in enumerate(trajectories, start=first):
-            validation.check(columns, manifest.spec, f"Trajectory {number} of {env.id}")
-            waiting["test" if validation.held_out(number, held_out) else "train"].append(columns)
-            done += len(columns["reward"]) - 1
-            if done >= transitions:
-                validation.check_held_out(number + 1, f"A dataset of {transitions} transitions of {env.id}")
-            if done >= transitions or sum(len(x["reward"]) for part in waiting.values() for x in part) >= CHUNK:
-                manifest = _write(folder, manifest, waiting)
-                waiting = {"train": [], "test": []}
-            if on_progress is not None:
-                seconds = time.monotonic() - began
-                on_progress(Progress("transitions", done, transitions, done, 0, seconds, started_at))
-            if done >= transitions:
-                return manifest
-    raise AssertionError("there is always another trajectory")
-
-
-def _new_manifest(
-    env: EnvConfig, transitions: int, seed: int, held_out: float, privileged: tuple[str, ...]
-) -> Manifest:
-    """Return the manifest of a dataset of which nothing has been collected. UserError for impossible settings."""
     check_setting(Manifest, "held_out", held_out, "`held_out`")
     check_setting(Manifest, "transitions", transitions, "`transitions`")
     if env.workers or env.count > 1:
         raise UserError("--env.count and --env.workers are for training: say how many play here with --workers.")
-    with closing(envs.make(with_privileged(env, privileged))) as environment:
+    recorded = with_privileged(env, privileged)
+    with closing(envs.make(recorded)) as environment:
         spec = environment.spec
     model_spec(spec, privileged)
-    return Manifest(env, privileged, seed, held_out, transitions, spec, Part(), Part())
-
-
-def _continue(folder: Path, asked: Manifest) -> Manifest:
-    """Return the manifest from which to go on in `folder`. Files that it does not count are deleted."""
-    if not (folder / "dataset.json").exists():
-        if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
-            raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
-        return asked
-    before = read_manifest(folder)
-    for name in ("env", "privileged", "seed", "held_out", "spec"):
-        if (old := getattr(before, name)) != (new := getattr(asked, name)):
-            raise UserError(f"{folder} was begun {_difference(name, old, new)}: take the same, or another --out.")
-    if asked.transitions < before.transitions:
-        raise UserError(
-            f"{folder} was begun for {before.transitions:,} transitions: take that many or more here, or another --out,"
-            " and learn from fewer with --data.train."
-        )
-    manifest = replace(asked, train=before.train, test=before.test)
-    remove_partial(folder)
-    for name in ("train", "test"):
-        for start, _, path in chunks(folder / name):
-            if start >= getattr(manifest, name).columns:
-                path.unlink()
+    manifest = _continue(folder, Manifest(env, privileged, seed, held_out, transitions, spec, Part(), Part()))
+    number, done = manifest.train.trajectories + manifest.test.trajectories, manifest.recorded
+    waiting: dict[str, list[Columns]] = {"train": [], "test": []}
+    began, started_at = time.monotonic(), done
+    with closing(_random_trajectories(recorded, seed, number, workers)) as trajectories:
+        while not manifest.complete:
+            columns = next(trajectories)
+            validation.check(columns, manifest.spec, f"Trajectory {number} of {env.id}")
+            waiting["test" if validation.held_out(number, held_out) else "train"].append(columns)
+            number += 1
+            done += len(columns["reward"]) - 1
+            if done >= transitions:
+                validation.check_held_out(number, f"A dataset of {transitions} transitions of {env.id}")
+            if done >= transitions or sum(len(each["reward"]) for part in waiting.values() for each in part) >= CHUNK:
+                manifest = _write(folder, manifest, waiting)
+                waiting = {"train": [], "test": []}
+            on_progress(Progress("transitions", done, transitions, done, 0, time.monotonic() - began, started_at))
     return manifest
 
 
-def _difference(name: str, old: object, new: object) -> str:
-    """Say where two settings differ."""
-    if isinstance(old, EnvConfig) and isinstance(new, EnvConfig):
-        before, after = leaves(old), leaves(new)
-        key = next(key for key in before if before[key] != after[key])
-        return f"with env.{key} {as_text(before[key])}, not {as_text(after[key])}"
-    if name == "spec":
-        return "with an environment that observed or did other things than this one"
-    return f"with {name} {as_text(old) or 'nothing'}, not {as_text(new) or 'nothing'}"
+def _random_trajectories(config: EnvConfig, seed: int, first: int, workers: int) -> Generator[Columns, None, None]:
+    """Play the trajectories `first`, `first + 1`, ... without end, by `workers` processes, and yield them in order.
+
+    A trajectory whose process dies is played again. UserError if that happens `MAX_DEATHS` times to one.
+    """
+    with closing(envs.make_many(replace(config, count=workers, workers=workers > 1))) as environments:
+        collector = Collector(environments, seed, STREAM, alike=True)
+        playing = list(range(first, first + workers))
+        collector.started = list(playing)  # the collector derives an episode's seed from its number
+        generators = [torch.Generator() for _ in playing]
+        finished: dict[int, Columns] = {}
+        deaths: Counter[int] = Counter()
+
+        def act(_: Obs, is_first: np.ndarray) -> np.ndarray:
+            for i in np.flatnonzero(is_first):
+                sequence = np.random.SeedSequence([seed, STREAM + 1, playing[i]])
+                generators[i].manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+            return random_actions(environments, *generators)
+
+        while True:
+            collector.step(act)
+            for i, episode in enumerate(collector.episodes):
+                if episode.finished:
+                    finished[playing[i]] = episode.columns()
+                    playing[i] = collector.started[i] = max(playing) + 1
+                elif not episode.steps:
+                    deaths[playing[i]] += 1
+                    if deaths[playing[i]] == MAX_DEATHS:
+                        raise UserError(
+                            f"The process that played trajectory {playing[i]} died {MAX_DEATHS} times: take --workers 1"
+                            " to see why. The same command goes on from the last written trajectory."
+                        )
+            while first in finished:
+                yield finished.pop(first)
+                first += 1
+
+
+def _continue(folder: Path, requested: Manifest) -> Manifest:
+    """Return the manifest from which to go on in `folder`. Delete files that it does not count."""
+    if not (folder / "dataset.json").exists():
+        if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
+            raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
+        return requested
+    before = read_manifest(folder)
+    manifest = replace(requested, train=before.train, test=before.test)
+    old, new = ({key: as_text(value) for key, value in leaves(each).items()} for each in (before, manifest))
+    for key in old | new:
+        was, now = old.get(key) or "nothing", new.get(key) or "nothing"
+        if was != now and key != "transitions":
+            raise UserError(f"{folder} was begun with {key} {was}, not {now}: take the same, or another --out.")
+    if requested.transitions < before.transitions:
+        begun = f"{folder} was begun for {before.transitions:,} transitions"
+        raise UserError(f"{begun}: take that many or more, or another --out, and learn from fewer by --data.train.")
+    remove_partial(folder)
+    prune(folder / "train", since=manifest.train.columns)
+    prune(folder / "test", since=manifest.test.columns)
+    return manifest
 
 
 def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) -> Manifest:
@@ -173,17 +196,14 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
     parts = {"train": manifest.train, "test": manifest.test}
     try:
         if not (folder / "dataset.json").exists():
-            write_file(folder / "dataset.json", manifest)  # without it the chunks would be taken for something else
+            write_file(folder / "dataset.json", manifest)  # if killed after the chunks, it is known as a dataset
         for name, trajectories in waiting.items():
             if trajectories:
+                part, added = parts[name], len(trajectories)
                 stretch = {key: torch.cat([each[key] for each in trajectories]) for key in trajectories[0]}
-                write_chunk(folder / name, parts[name].columns, stretch)
+                write_chunk(folder / name, part.columns, stretch)
                 length = len(stretch["reward"])
-                parts[name] = Part(
-                    parts[name].trajectories + len(trajectories),
-                    parts[name].transitions + length - len(trajectories),
-                    parts[name].columns + length,
-                )
+                parts[name] = Part(part.trajectories + added, part.transitions + length - added, part.columns + length)
         manifest = replace(manifest, train=parts["train"], test=parts["test"])
         write_file(folder / "dataset.json", manifest)
     except OSError as error:

@@ -1,13 +1,11 @@
-"""Replay: one ring of tensors that holds everything collected, each frame once.
+"""Replay: one ring of tensors that holds each collected frame once. A column is one decision, episodes are whole.
 
-Episodes are appended whole, one after another. A column is one decision. A sample is B windows of T columns, drawn
-uniformly over all windows that the ring holds. Windows cross episode borders, which `is_first` marks.
-
-On disk the ring is a row of chunk files, one for each stretch that was written between two checkpoints. They are named
-by the numbers of their columns: `000000000000-000000005000.safetensors`. A checkpoint names a position. What was
-written after it is dropped when a run resumes, so model and replay are always of one age.
+On disk the ring is a row of chunk files. Each holds the columns that were added between two checkpoints and is named by
+their numbers: `000000000000-000000005000.safetensors`. A checkpoint stores a position in this row. Resuming drops the
+chunks after it, so the model and the replay have the same age.
 """
 
+import math
 import os
 import re
 import zlib
@@ -17,6 +15,7 @@ from typing import Literal
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from reverie.errors import UserError
@@ -24,48 +23,46 @@ from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
 from reverie.types import Batch
 
-CHUNK = re.compile(r"(\d{12})-(\d{12})\.safetensors")
+Columns = dict[str, Tensor]
+"""Consecutive columns by the names of `layout`, with leading axis T."""
 
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """How many agent decisions are stored, and where."""
+    """How many decisions are stored, and where."""
 
     capacity: int = 500_000
+    """Decisions that are kept, the newest ones."""
     storage: Literal["host", "device"] = "host"
-    """`host`: main memory, pinned if the model is on a GPU. `device`: next to the model."""
+    """`host`: main memory, pinned if the model is on a GPU. `device`: the memory of the model's device."""
 
 
 def available_memory(device: torch.device) -> int:
-    """Return the free bytes on `device`; on the host what the kernel says can be had without swapping."""
+    """Return the free bytes on `device`. Host memory counts as free if it is available without swapping."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+    if meminfo.exists() and (available := re.search(r"MemAvailable:\s*(\d+) kB", meminfo.read_text())):
+        return int(available[1]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def columns(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Return shape and dtype of every stored column, by name."""
-    flags = {name: ((), torch.bool) for name in ("is_first", "is_last", "is_terminal")}
+def layout(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Return the shape and dtype of each stored column by name."""
     return {
         **{f"obs/{key}": (space.shape, getattr(torch, space.dtype)) for key, space in sorted(spec.obs.items())},
         "action": ((spec.action.size,), torch.float32),
         "reward": ((), torch.float32),
-        **flags,
+        **dict.fromkeys(("is_first", "is_last", "is_terminal"), ((), torch.bool)),
     }
 
 
 def bytes_per_decision(spec: EnvSpec) -> int:
-    """Return the bytes of one column of the ring."""
-    return sum(torch.Size(shape).numel() * dtype.itemsize for shape, dtype in columns(spec).values())
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in layout(spec).values())
 
 
 class Replay:
-    """Implements `Source`. Windows are drawn by `generator`, so a restored generator draws the same ones."""
+    """A ring of columns. `generator` draws the windows, so a restored generator draws the same ones."""
 
     def __init__(
         self,
@@ -75,121 +72,113 @@ class Replay:
         generator: torch.Generator,
         setting: str = "--replay.capacity",
     ) -> None:
-        """`setting` names the option that sets the capacity, for the error on too little memory."""
+        """`setting` is the option that sets the capacity. UserError quotes it if there is too little memory."""
         self.capacity, self.device, self.generator = config.capacity, device, generator
         self.storage = device if config.storage == "device" else torch.device("cpu")
-        needed, free = config.capacity * bytes_per_decision(spec), available_memory(self.storage)
-        if needed > 0.9 * free:
-            fitting = int(0.9 * free / bytes_per_decision(spec))
+        size, free = bytes_per_decision(spec), available_memory(self.storage)
+        if config.capacity * size > 0.9 * free:
             raise UserError(
-                f"The replay of {config.capacity:,} decisions needs {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB"
-                f" are free on {self.storage}: take {setting} {fitting} or less, or smaller images."
+                f"The replay of {config.capacity:,} decisions needs {config.capacity * size / 2**30:.2f} GiB and"
+                f" {free / 2**30:.2f} GiB are free on {self.storage}: take {setting} {int(0.9 * free / size)} or less,"
+                " or smaller images."
             )
         pinned = self.storage.type == "cpu" and device.type == "cuda"
         self.ring = {
             name: torch.empty(config.capacity, *shape, dtype=dtype, device=self.storage, pin_memory=pinned)
-            for name, (shape, dtype) in columns(spec).items()
+            for name, (shape, dtype) in layout(spec).items()
         }
         self.total = 0
-        """Columns ever appended; the next one is written at `total % capacity`."""
+        """Columns ever appended. The next one is written at `total % capacity`."""
 
     def __len__(self) -> int:
         return min(self.total, self.capacity)
 
-    def add(self, stretch: dict[str, Tensor]) -> None:
-        """Append columns with leading axis T. The oldest give way."""
-        length = next(iter(stretch.values())).shape[0]
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest column in the ring."""
+        return self.total - len(self)
+
+    def add(self, stretch: Columns) -> None:
+        """Append columns. They replace the oldest ones if the ring is full."""
+        length = len(stretch["reward"])
         where = torch.arange(self.total, self.total + length, device=self.storage) % self.capacity
-        keep = slice(max(0, length - self.capacity), None)
+        kept = slice(max(0, length - self.capacity), None)
         for name, ring in self.ring.items():
-            ring[where[keep]] = stretch[name][keep].to(self.storage)
+            ring[where[kept]] = stretch[name][kept].to(self.storage)
         self.total += length
 
     def sample(self, batch: int, length: int) -> Batch:
-        """Draw `batch` windows of `length` columns, uniformly over all between the oldest and the newest."""
-        if len(self) < length:
-            raise UserError(
-                f"The replay holds {len(self)} decisions and a sequence has {length}: "
-                "take a larger --training.prefill or a smaller --training.length."
-            )
-        oldest = self.total - len(self)
-        start = torch.randint(oldest, self.total - length + 1, (batch, 1), generator=self.generator)
-        return self._window(start, length)
-
-    def _window(self, start: Tensor, length: int) -> Batch:
-        """Return the columns `start` (B, 1) to `start + length` by their numbers, on the model's device."""
-        where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
-        window = {name: ring[where] for name, ring in self.ring.items()}
-        if self.storage != self.device:
-            window = {name: x.to(self.device, non_blocking=True) for name, x in window.items()}
-        obs = {name.removeprefix("obs/"): x for name, x in window.items() if name.startswith("obs/")}
-        return Batch(obs, **{name: x for name, x in window.items() if not name.startswith("obs/")})
+        """Draw `batch` windows of `length` columns, uniformly. They cross episode borders, which `is_first` marks."""
+        self._count_windows(length, 1)
+        start = torch.randint(self.oldest, self.total - length + 1, (batch, 1), generator=self.generator)
+        return self._windows(start, length)
 
     def sequential(self, length: int, most: int) -> Batch:
-        """Return the oldest windows of `length` columns, end to end, `most` at most. Nothing is random."""
-        start = self.total - len(self) + length * torch.arange(self._count_windows(length, most))
-        return self._window(start[:, None], length)
+        """Return the oldest windows of `length` columns, end to end, at most `most` of them."""
+        start = self.oldest + length * torch.arange(self._count_windows(length, most))
+        return self._windows(start[:, None], length)
 
     def evenly_spaced(self, length: int, most: int) -> Batch:
-        """Return windows of `length` columns at even distances from the oldest to the newest, `most` at most."""
-        count, oldest = self._count_windows(length, most), self.total - len(self)
-        start = torch.linspace(oldest, self.total - length, count, dtype=torch.float64).round().long()
-        return self._window(start[:, None], length)
+        """Return windows of `length` columns, evenly spaced from the oldest to the newest, at most `most` of them."""
+        count = self._count_windows(length, most)
+        start = torch.linspace(self.oldest, self.total - length, count, dtype=torch.float64).round().long()
+        return self._windows(start[:, None], length)
 
     def _count_windows(self, length: int, most: int) -> int:
-        """How many windows fit side by side, `most` at most. UserError if none does."""
+        """Count the windows that fit end to end, up to `most`. UserError if none fits."""
         count = min(most, len(self) // length)
         if count == 0:
-            raise UserError(f"There are {len(self)} decisions and a sequence has {length}: record more, or shorten it.")
+            has = f"There are {len(self)} decisions and a sequence has {length}"
+            raise UserError(f"{has}: take a smaller --training.length, or record more (--training.prefill).")
         return count
+
+    def _windows(self, start: Tensor, length: int) -> Batch:
+        """Return the columns from number `start` (B, 1) to `start + length`, on the model's device."""
+        where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
+        windows = {name: ring[where].to(self.device, non_blocking=True) for name, ring in self.ring.items()}
+        obs = {name.removeprefix("obs/"): x for name, x in windows.items() if name.startswith("obs/")}
+        return Batch(obs, **{name: x for name, x in windows.items() if not name.startswith("obs/")})
 
     def write(self, folder: Path, since: int) -> None:
         """Write the columns from number `since` to the newest as one chunk, atomically."""
-        since = max(since, self.total - len(self))
-        if since == self.total:
-            return
-        where = torch.arange(since, self.total, device=self.storage) % self.capacity
-        write_chunk(folder, since, {name: ring[where].cpu() for name, ring in self.ring.items()})
+        since = max(since, self.oldest)
+        if since < self.total:
+            where = torch.arange(since, self.total, device=self.storage) % self.capacity
+            write_chunk(folder, since, {name: ring[where].cpu() for name, ring in self.ring.items()})
 
-    def read(self, folder: Path, total: int, only_read: bool = False) -> None:
-        """Fill the ring as it was when `total` columns had been appended.
-
-        Newer chunks are deleted; with `only_read` they stay, and `total` may lie within a chunk.
-        """
-        oldest = max(0, total - self.capacity)
-        self.total = oldest
+    def read(self, folder: Path, total: int) -> None:
+        """Fill the ring with the columns before number `total`, as many as fit. UserError if one is missing."""
+        self.total = max(0, total - self.capacity)
         for start, end, path in chunks(folder):
-            if start >= total:
-                if not only_read:
-                    path.unlink()
-                continue
-            if end <= oldest:
-                continue
-            if start > self.total or (end > total and not only_read):
-                break
-            stretch = read_chunk(path, list(self.ring))
-            self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
+            if start <= self.total < min(end, total):
+                stretch = read_chunk(path, list(self.ring))
+                self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
         if self.total != total:
-            raise UserError(
-                f"The replay in {folder} lacks decisions {self.total} to {total}: restore that chunk from a copy."
-            )
+            raise UserError(f"{folder} lacks decisions {self.total} to {total}: restore that chunk from a copy.")
 
 
-def write_chunk(folder: Path, since: int, stretch: dict[str, Tensor]) -> None:
-    """Write columns, the first of which has the number `since`, as one chunk, atomically."""
-    from safetensors.torch import save
+def replay_of(stretches: list[Columns], spec: EnvSpec, device: torch.device, generator: torch.Generator) -> Replay:
+    """Return a replay that holds exactly these columns."""
+    length = sum(len(stretch["reward"]) for stretch in stretches)
+    replay = Replay(ReplayConfig(length), spec, device, generator, "recorded decisions:")
+    for stretch in stretches:
+        replay.add(stretch)
+    return replay
 
+
+def write_chunk(folder: Path, since: int, stretch: Columns) -> None:
+    """Write columns as one chunk, atomically. `since` is the number of the first column."""
     end = since + len(stretch["reward"])
-    content = save(stretch, metadata={"crc32": checksum(stretch)})
+    content = save(stretch, metadata={"crc32": _checksum(stretch)})
     atomic_write(folder / f"{since:012d}-{end:012d}.safetensors", content)
 
 
-def read_chunk(path: Path, names: list[str]) -> dict[str, Tensor]:
-    """Read the columns `names` of a chunk; if these are all, check its checksum. UserError where it is damaged."""
+def read_chunk(path: Path, names: list[str]) -> Columns:
+    """Read the columns `names` of a chunk. UserError if it is damaged: the checksum needs all of its columns."""
     try:
         with safe_open(path, framework="pt") as file:
             stretch = {name: file.get_tensor(name) for name in names}
-            if len(names) == len(file.keys()) and checksum(stretch) != (file.metadata() or {}).get("crc32"):
+            if len(names) == len(file.keys()) and _checksum(stretch) != (file.metadata() or {}).get("crc32"):
                 raise ValueError("wrong checksum")
     except Exception as error:
         raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
@@ -198,23 +187,20 @@ def read_chunk(path: Path, names: list[str]) -> dict[str, Tensor]:
 
 def chunks(folder: Path) -> list[tuple[int, int, Path]]:
     """List the chunks in `folder` in order: number of the first column, number after the last, file."""
-    return sorted(
-        (int(match[1]), int(match[2]), path)
-        for path in folder.glob("*.safetensors")
-        if (match := CHUNK.fullmatch(path.name))
-    )
+    names = ((re.fullmatch(r"(\d{12})-(\d{12})\.safetensors", path.name), path) for path in folder.glob("*"))
+    return sorted((int(match[1]), int(match[2]), path) for match, path in names if match)
 
 
-def checksum(stretch: dict[str, Tensor]) -> str:
+def prune(folder: Path, before: int = 0, since: float = math.inf) -> None:
+    """Delete the chunks whose columns all lie before number `before`, or all at number `since` or later."""
+    for start, end, path in chunks(folder):
+        if end <= before or start >= since:
+            path.unlink()
+
+
+def _checksum(stretch: Columns) -> str:
     """Return the CRC-32 of all columns' bytes, in the order of their names."""
     crc = 0
     for _, x in sorted(stretch.items()):
         crc = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy().data, crc)
     return f"{crc:08x}"
-
-
-def prune(folder: Path, oldest: int) -> None:
-    """Delete the chunks whose columns all came before number `oldest`."""
-    for _, end, path in chunks(folder):
-        if end <= oldest:
-            path.unlink()

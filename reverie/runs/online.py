@@ -165,6 +165,7 @@ class OnlineRun(Run[OnlineConfig]):
         super().load_state(state)
         self.learning_since = state["learning_since"]
         self.replay.read(self.folder / "replay", state["replay_total"])
+        replays.prune(self.folder / "replay", since=state["replay_total"])
         self.stored = self.replay.total
         self.collector.restore(state["collector"])
         saved = iter(state["carry"])

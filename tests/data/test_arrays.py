@@ -77,14 +77,17 @@ def spoilt(value, row: int = 8, dtype=float):
     ("changed", "sentence"),
     [
         ({"images": None}, "has no array 'images': it needs images, actions, episode."),
-        ({"speed": np.zeros(18)}, "has an array 'speed', which means nothing here"),
+        ({"speed": np.zeros(18)}, "has an unknown array 'speed': state, rewards, low, high may be there"),
         ({"images": np.zeros((18, 8, 8, 3), np.float32)}, "images of float32 (18, 8, 8, 3): they must be uint8"),
         ({"images": np.zeros((18, 8, 8), np.uint8)}, "images of uint8 (18, 8, 8): they must be uint8 (N, height"),
-        ({"actions": np.zeros(18)}, "actions of (18,): they must be (18, A)."),
-        ({"actions": np.zeros((17, 2))}, "actions of float64 (17, 2): they must be numbers, (18, 2)"),
-        ({"episode": np.zeros((18, 1))}, "episode of float64 (18, 1): they must be numbers, (18,)"),
+        ({"actions": np.zeros(18)}, "actions of float64 (18,): they must be numbers (N, A), with N = 18."),
+        (
+            {"actions": np.zeros((17, 2))},
+            "actions of float64 (17, 2): they must be numbers (N, A), with N = 18, A = 2.",
+        ),
+        ({"episode": np.zeros((18, 1))}, "episode of float64 (18, 1): they must be numbers (N), with N = 18."),
         ({"rewards": np.full(18, "good")}, "rewards of <U4 (18,): they must be numbers"),
-        ({"state": np.zeros(18)}, "state of (18,): it must be (18, n)."),
+        ({"state": np.zeros(18)}, "state of float64 (18,): they must be numbers (N, n), with N = 18."),
         ({"actions": spoilt(np.nan)}, "Episode 1 of log has no finite action in row 2"),
         ({"actions": spoilt(np.inf)}, "Episode 1 of log has no finite action in row 2"),
         ({"state": spoilt(np.nan)}, "Episode 1 of log has no finite observation 'state' in row 2"),
@@ -93,7 +96,7 @@ def spoilt(value, row: int = 8, dtype=float):
             {"low": np.zeros(2), "high": np.full(2, 8)},
             "Episode 1 of log has an action of 2 in row 0, outside [-1, 1]",
         ),
-        ({"low": np.zeros(3)}, "low of float64 (3,): they must be numbers, (2,), for 18 images and actions of 2"),
+        ({"low": np.zeros(3)}, "low of float64 (3,): they must be numbers (A), with A = 2."),
         ({"low": np.ones(2), "high": np.zeros(2)}, "has a bound `low` above `high`"),
         ({"episode": np.arange(18) // 6 % 2}, "goes back to episode 0 in row 12: sort its rows by episode."),
         ({"episode": np.arange(18) // 17}, "has one row of episode 1"),
@@ -123,8 +126,8 @@ def test_a_model_is_trained_from_a_log(tmp_path, capsys):
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys):
     (tmp_path / "notes.npz").write_text("no arrays at all")
     for file, sentence in (
-        ("notes.npz", "cannot be read as an .npz of plain arrays"),
-        ("missing.npz", "cannot be read as an .npz of plain arrays"),
+        ("notes.npz", "is no .npz of plain arrays"),
+        ("missing.npz", "is no .npz of plain arrays"),
     ):
         line = f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays --data.file {tmp_path / file}"
         assert main.main(line.split()) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.data.collector import Collector, random_action, random_actions
+from reverie.data.collector import Collector, random_actions
 from reverie.data.episodes import Episode
 from reverie.envs.base import Step
 from reverie.spaces import ActionSpace, EnvSpec, Space
@@ -152,12 +152,18 @@ def test_restore_discards_an_episode_that_differs_with_a_warning():
 
 
 def test_random_actions_come_from_the_environment_if_it_samples_them():
-    world, free = Sampling(count=3), Counting(count=3)
+    world = Sampling(count=3)
     drawn = [random_actions(world, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
     assert drawn[0].shape == (3, 1)
     assert (drawn[0] >= 0).all()
     assert len(set(drawn[0].flatten())) == 3
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert (drawn[0] != drawn[2]).any()
-    uniform = random_action(free.spec.action, 3, torch.Generator().manual_seed(0))
-    np.testing.assert_array_equal(random_actions(free, torch.Generator().manual_seed(0)), uniform)
+
+
+def test_other_random_actions_are_uniform_by_one_generator_or_by_one_each():
+    world = Counting(count=3)
+    expected = 2 * torch.rand(3, 1, generator=torch.Generator().manual_seed(0)).numpy() - 1
+    np.testing.assert_array_equal(random_actions(world, torch.Generator().manual_seed(0)), expected)
+    each = random_actions(world, *(torch.Generator().manual_seed(0) for _ in range(3)))
+    np.testing.assert_array_equal(each, expected[[0, 0, 0]])

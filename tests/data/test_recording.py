@@ -267,7 +267,7 @@ def test_a_bad_dataset_is_one_sentence(tmp_path, capsys):
     assert "is no dataset, for it has no dataset.json" in run(f"{train} --data.folder {tmp_path}", capsys)[2]
     made(tmp_path / "data")
     line = f"{train} --data.folder {tmp_path / 'data'}"
-    assert "transitions to learn from: take --data.train" in run(f"{line} --data.train 1000", capsys)[2]
+    assert "transitions to learn from: take a smaller --data.train" in run(f"{line} --data.train 1000", capsys)[2]
     manifest = json.loads((tmp_path / "data" / "dataset.json").read_text())
     for key, value, sentence in (
         ("transitions", 9999, "was not finished: the same `reverie collect` command goes on with it"),

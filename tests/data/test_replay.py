@@ -142,10 +142,11 @@ def test_what_was_written_is_read_back(data, capacity, tmp_path_factory):
             replay.write(folder, since=stored)
             stored = replay.total
             saved.append((stored, held(replay)))
-            prune(folder, saved[-2][0] - capacity)
+            prune(folder, before=saved[-2][0] - capacity)
     total, rewards = data.draw(st.sampled_from(saved[-2:]))
     again = make(capacity)
     again.read(folder, total)
+    prune(folder, since=total)
     assert (again.total, held(again)) == (total, rewards)
     again.add(stretch(total, 2))  # and the run goes on, over what was dropped
     again.write(folder, since=total)
@@ -173,6 +174,7 @@ def test_columns_younger_than_the_checkpoint_are_dropped(tmp_path):
     written(tmp_path)
     again = make(50)
     again.read(tmp_path, 10)
+    prune(tmp_path, since=10)
     assert held(again) == [2.0 * n for n in range(10)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "000000000000-000000000005.safetensors",
@@ -182,7 +184,7 @@ def test_columns_younger_than_the_checkpoint_are_dropped(tmp_path):
 
 def test_old_chunks_are_pruned_once_no_column_of_them_is_needed(tmp_path):
     written(tmp_path, capacity=7)
-    prune(tmp_path, oldest=15 - 7)
+    prune(tmp_path, before=15 - 7)
     assert [path.name[:12] for path in sorted(tmp_path.iterdir())] == ["000000000005", "000000000010"]
 
 

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 def collect(arguments: Namespace, settings: Texts) -> int:
     """`reverie collect ID`"""
     from reverie.data import minari
-    from reverie.data.random_trajectories import available_cores
-    from reverie.data.recording import collect
+    from reverie.data.recording import available_cores, collect
     from reverie.runs.display import LiveDisplay
     from reverie.runs.interrupt import Interrupted, asked_to_stop
 
