@@ -1,17 +1,15 @@
 """DeepMind Control (Tassa et al. 2018): the suite's tasks, as published agents see them.
 
-An episode is dm_control's: its substeps, its limit of 1000 frames. A discount of 0 ends it for good
-(`is_terminal`); the time limit only ends it (`is_last`). `reset(seed)` starts the very episode that
-`suite.load(..., task_kwargs={"random": seed})` starts, so published seeds mean the same here.
+An episode is dm_control's: its substeps, its limit of 1000 frames. A discount of 0 is terminal (`is_terminal`), the
+time limit is not. `reset(seed)` starts the very episode that `suite.load(..., task_kwargs={"random": seed})` starts, so
+published seeds mean the same here.
 """
 
 import importlib.util
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,43 +29,38 @@ from reverie.spaces import ActionSpace, EnvSpec, Space
 
 @dataclass(frozen=True)
 class Task:
-    """One task and how it is played. `grid`: rows and columns that `fast` draws for each pixel of thin parts."""
+    """One task, as it was played in Dreamer's tables (Hafner et al. 2020)."""
 
     domain: str
     task: str
-    camera: int = 0
-    repeat: int = 2
     grid: tuple[int, int] = (1, 1)
+    """Rows and columns that `fast` draws for each pixel, where a part is thinner than that."""
+    repeat: ClassVar = 2
 
     @property
     def id(self) -> str:
         return f"dm_control/{self.domain}-{self.task}-v0"
 
+    @property
+    def camera(self) -> int:
+        return 2 if self.domain == "quadruped" else 0
+
 
 RAIL, STRING = (2, 1), (2, 2)
-PUBLISHED_TASKS = {
-    "acrobot_swingup": Task("acrobot", "swingup"),
-    "cartpole_balance": Task("cartpole", "balance", grid=RAIL),
-    "cartpole_balance_sparse": Task("cartpole", "balance_sparse", grid=RAIL),
-    "cartpole_swingup": Task("cartpole", "swingup", grid=RAIL),
-    "cartpole_swingup_sparse": Task("cartpole", "swingup_sparse", grid=RAIL),
-    "cheetah_run": Task("cheetah", "run"),
-    "cup_catch": Task("ball_in_cup", "catch", grid=STRING),
-    "finger_spin": Task("finger", "spin"),
-    "finger_turn_easy": Task("finger", "turn_easy"),
-    "finger_turn_hard": Task("finger", "turn_hard"),
-    "hopper_hop": Task("hopper", "hop"),
-    "hopper_stand": Task("hopper", "stand"),
-    "pendulum_swingup": Task("pendulum", "swingup"),
-    "quadruped_run": Task("quadruped", "run", camera=2),
-    "quadruped_walk": Task("quadruped", "walk", camera=2),
-    "reacher_easy": Task("reacher", "easy"),
-    "reacher_hard": Task("reacher", "hard"),
-    "walker_run": Task("walker", "run"),
-    "walker_stand": Task("walker", "stand"),
-    "walker_walk": Task("walker", "walk"),
-}
-"""The 20 tasks of Dreamer's tables (Hafner et al. 2020), by their names there and as they were played there."""
+_TASKS = (
+    Task("acrobot", "swingup"),
+    *(Task("cartpole", task, RAIL) for task in ("balance", "balance_sparse", "swingup", "swingup_sparse")),
+    Task("cheetah", "run"),
+    Task("ball_in_cup", "catch", STRING),
+    *(Task("finger", task) for task in ("spin", "turn_easy", "turn_hard")),
+    *(Task("hopper", task) for task in ("hop", "stand")),
+    Task("pendulum", "swingup"),
+    *(Task("quadruped", task) for task in ("run", "walk")),
+    *(Task("reacher", task) for task in ("easy", "hard")),
+    *(Task("walker", task) for task in ("run", "stand", "walk")),
+)
+PUBLISHED_TASKS = {f"{task.domain.replace('ball_in_cup', 'cup')}_{task.task}": task for task in _TASKS}
+"""The 20 tasks of Dreamer's tables, by their names there."""
 
 _INSTALLED = all(importlib.util.find_spec(name) for name in ("mujoco", "dm_control"))
 LABEL = "dm_control" if _INSTALLED else "dm_control (not installed: pip install 'reverie[dmc]')"
@@ -78,7 +71,7 @@ def matches(env_id: str) -> bool:
 
 
 def ids() -> list[str]:
-    """Every task of the suite, or the published ones where the extra is missing."""
+    """Return every task of the suite, or the published ones where the extra is missing."""
     if not _INSTALLED:
         return [task.id for task in PUBLISHED_TASKS.values()]
     choose_gl()  # importing the suite fixes the choice
@@ -88,36 +81,33 @@ def ids() -> list[str]:
 class DMCEnvironment:
     """One task of the DeepMind Control suite, `dm_control/<domain>-<task>-v0`.
 
-    Observations by name: `pixels` is the camera's image, `state` all of the task's numbers as one vector
-    in the task's order, and single ones go by dm_control's keys (`position`, `velocity`, ...).
-    `config.time_limit`, in frames, can only shorten an episode.
+    Observations by name: `pixels` is the camera's image, `state` all of the task's numbers as one vector in the task's
+    order. Single ones have dm_control's keys (`position`, `velocity`, ...). `config.time_limit`, in frames, can only
+    shorten an episode.
 
     Raises UserError for a missing extra or OpenGL, an unknown task, observation or camera.
     """
 
     def __init__(self, config: EnvConfig) -> None:
-        self._task = parse_id(config.id)
-        self._config = config
+        self._task, self._config = parse_id(config.id), config
         refuse_settings(config, "kwargs")
-        drawn = "pixels" in config.observe
-        require_gl() if drawn else choose_gl()
+        require_gl() if "pixels" in config.observe else choose_gl()
         self._env = _load(self._task, config.id)
         self._physics = self._env.physics
         self._render_camera: RenderCamera | None = None
         self._running = False
         try:
-            self._camera_number = self._check_camera(self._task.camera if config.camera is None else config.camera)
-            self._limit = self._check_limit()
-            own = list(self._env.observation_spec())
+            self._camera_number = self._choose_camera()
+            self._limit = self._choose_limit()
+            own = {name: int(np.prod(part.shape)) for name, part in self._env.observation_spec().items()}
             self._observed = select_observations(config.observe, own, [*own, "state", "pixels"], config.id)
-            self._camera = self._make_camera() if drawn else None
+            self._camera = self._make_camera() if "pixels" in self._observed else None
         except BaseException:
             self.close()
             raise
-        sizes = {name: int(np.prod(part.shape)) for name, part in self._env.observation_spec().items()}
-        sizes["state"] = sum(sizes.values())
+        sizes = own | {"state": sum(own.values())}
         obs = {name: Space((sizes[name],), "float32") for name in self._observed if name != "pixels"}
-        if drawn:
+        if self._camera is not None:
             obs["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
         action = self._env.action_spec()
         self._low, self._high = (np.broadcast_to(end, action.shape) for end in (action.minimum, action.maximum))
@@ -158,7 +148,7 @@ class DMCEnvironment:
         self._env.close()
 
     def _normal(self, observation: dict[str, Any]) -> Obs:
-        """Return what the agent sees of a task's observation, with the image drawn now."""
+        """Return the observation in the normal form, with the image drawn now."""
         obs = {}
         for name in self._observed:
             if name == "pixels" and self._camera is not None:
@@ -175,13 +165,14 @@ class DMCEnvironment:
             return FastCamera(self._physics, self._camera_number, size, self._task.grid)
         return StockCamera(self._physics, self._camera_number, size, size)
 
-    def _check_camera(self, camera: int) -> int:
-        count = self._physics.model.ncam
+    def _choose_camera(self) -> int:
+        camera, count = self._config.camera, self._physics.model.ncam
+        camera = self._task.camera if camera is None else camera
         if not -1 <= camera < count:
             raise UserError(f"{self._config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera.")
         return camera
 
-    def _check_limit(self) -> float:
+    def _choose_limit(self) -> float:
         """Return the frames of an episode."""
         own = round(self._env._step_limit, 6)  # dm_control has it nowhere else; infinite for a few tasks
         limit = self._config.time_limit
@@ -203,11 +194,9 @@ def parse_id(env_id: str) -> Task:
     match = re.fullmatch(r"(\w+)-(\w+)", name)
     if match is None:
         raise UserError(f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}")
-    domain, name_of_task = match.groups()
-    domain = {"cup": "ball_in_cup"}.get(domain, domain)
-    published = {(task.domain, task.task): task for task in PUBLISHED_TASKS.values()}
-    other = Task(domain, name_of_task, camera=2 if domain == "quadruped" else 0, grid=(2, 2))
-    return published.get((domain, name_of_task), other)
+    domain, task = match.groups()
+    published = f"{domain.replace('ball_in_cup', 'cup')}_{task}"
+    return PUBLISHED_TASKS.get(published, Task(domain, task, grid=(2, 2)))
 
 
 def _suite() -> Any:
@@ -228,20 +217,10 @@ def _load(task: Task, env_id: str) -> Any:
     suite = _suite()
     if (task.domain, task.task) not in suite.ALL_TASKS:
         raise UserError(f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them.")
-    with _without_known_deprecation():
-        return suite.load(task.domain, task.task, task_kwargs={"random": 0})
+    logging.getLogger("absl").addFilter(_is_of_use)  # adding it again changes nothing
+    return suite.load(task.domain, task.task, task_kwargs={"random": 0})
 
 
-@contextmanager
-def _without_known_deprecation() -> Iterator[None]:
-    """Keep MuJoCo from logging that dm_control's cheetah uses `settotalmass`, which no user can change."""
-
-    def is_other(record: logging.LogRecord) -> bool:
-        return "settotalmass" not in record.getMessage()
-
-    log = logging.getLogger("absl")
-    log.addFilter(is_other)
-    try:
-        yield
-    finally:
-        log.removeFilter(is_other)
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Return False for MuJoCo's remark that dm_control's cheetah uses `settotalmass`, which no user can change."""
+    return "settotalmass" not in record.getMessage()

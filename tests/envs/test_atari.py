@@ -114,7 +114,7 @@ def test_minatar_shows_the_games_own_cells():
     assert image.shape == (20, 20, 4)
     cells = image[::2, ::2]
     assert np.array_equal(image, cells.repeat(2, 0).repeat(2, 1))  # twice the size, no cell blurred
-    assert np.array_equal(cells == 255, env._game.state())
+    assert np.array_equal(cells == 255, env.unwrapped.game.state())
     assert set(np.unique(cells)) == {0, 255}
     assert env.render().shape == (320, 320, 3)
 
