@@ -137,23 +137,21 @@ def _make_square(physics: Any, scene: Any) -> None:
         camera.frustum_width = (camera.frustum_top - camera.frustum_bottom) / 2
 
 
-class RenderCamera:
+class RenderCamera(StockCamera):
     """Stock frames of size `FRAME` for `render`, even of a physics whose own OpenGL context is fast."""
 
     def __init__(self, physics: Any, camera: int) -> None:
         from dm_control.mujoco import engine
 
-        self._source = physics
-        self._physics = engine.Physics.from_model(physics.model)
-        self._camera = StockCamera(self._physics, camera, *FRAME)
+        self._source, self._copy = physics, engine.Physics.from_model(physics.model)
+        super().__init__(self._copy, camera, *FRAME)
 
     def draw(self) -> np.ndarray:
         import mujoco
 
-        mujoco.mj_copyData(  # pyrefly: ignore  (a C function)
-            self._physics.data.ptr, self._source.model.ptr, self._source.data.ptr
-        )
-        return self._camera.draw()
+        source, copy = self._source, self._copy.data.ptr
+        mujoco.mj_copyData(copy, source.model.ptr, source.data.ptr)  # pyrefly: ignore
+        return super().draw()
 
     def close(self) -> None:
-        self._physics.free()
+        self._copy.free()

@@ -5,6 +5,7 @@ slow it down several-fold.
 """
 
 import warnings
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,11 @@ class SerialEnvironments:
     def __init__(self, config: EnvConfig, make: Make) -> None:
         self.count = config.count
         self._environments: list[Environment] = []
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(self.close)
             for _ in range(config.count):
                 self._environments.append(make(config))
-        except BaseException:
-            self.close()
-            raise
+            on_error.pop_all()
         self.spec = self._environments[0].spec
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
@@ -65,13 +65,12 @@ class WorkerEnvironments:
         self._lost: set[int] = set()
         """Those that died in `sample_actions`, until their next step or reset."""
         self._workers: list[Worker] = []
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(self.close)
             for index in range(config.count):  # all start before the first is waited for
                 self._workers.append(Worker(index, config, make))
             self._ready, *_ = [self._wait_until_ready(index) for index in range(config.count)]
-        except BaseException:
-            self.close()
-            raise
+            on_error.pop_all()
         self.spec = self._ready.spec
 
     @property
@@ -110,8 +109,9 @@ class WorkerEnvironments:
 
     def _ask(self, method: str, arguments: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
         """Call a method of the environments named, side by side. Those whose worker died give None."""
-        sent = {index: self._workers[index].send(method, *each) for index, each in arguments.items()}
-        replies = {index: self._workers[index].receive() if sent[index] else None for index in arguments}
+        for index, each in arguments.items():
+            self._workers[index].send(method, *each)
+        replies = {index: self._workers[index].receive() for index in arguments}
         for index, reply in replies.items():
             if reply is None:
                 self._replace(index)
@@ -124,13 +124,13 @@ class WorkerEnvironments:
 
     def _wait_until_ready(self, index: int) -> Ready:
         """Wait until a worker has made its environment."""
-        while (reply := self._workers[index].ready()) is None:
-            self._replace(index)
+        reply = self._workers[index].receive()
         if isinstance(reply, Exception):
             raise reply
-        return reply
+        return self._replace(index) if reply is None else reply
 
-    def _replace(self, index: int) -> None:
+    def _replace(self, index: int) -> Ready:
+        """Start a new worker for one that died, and wait until it has made its environment."""
         self._workers[index].end()
         exit_code = self._workers[index].process.exitcode
         self._deaths[index] += 1
@@ -145,3 +145,4 @@ class WorkerEnvironments:
             RuntimeWarning,
             stacklevel=4,
         )
+        return self._wait_until_ready(index)

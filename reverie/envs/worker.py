@@ -33,7 +33,7 @@ class Ready(NamedTuple):
 
 
 class Worker:
-    """The process of environment number `index`, and this end of its pipe.
+    """The process of environment number `index`, and this end of its pipe. Its first reply is `Ready`.
 
     Replies are what a method returns, or the exception to raise here. None means that the worker died.
     """
@@ -42,31 +42,17 @@ class Worker:
         context = get_context("spawn")  # forked copies of torch, OpenGL and their threads hang
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, index, config, make), daemon=True)
-        self._ready: Ready | Exception | None = None
         with _worker_settings():
             self.process.start()
         theirs.close()  # an end that stays open here would hide the worker's death
 
-    def ready(self) -> Ready | Exception | None:
-        """Return the first message."""
-        if self._ready is None:
-            self._ready = self._receive()
-        return self._ready
-
-    def send(self, method: str, *arguments: Any) -> bool:
-        """Ask for a method of the environment. False if that could not be sent; a starting worker reads it later."""
-        try:
+    def send(self, method: str, *arguments: Any) -> None:
+        """Ask for a method of the environment."""
+        with suppress(OSError):  # it died: there will be no reply
             self.pipe.send((method, arguments))
-        except OSError:
-            return False
-        return True
 
     def receive(self) -> Any:
-        """Return the reply to one message."""
-        ready = self.ready()
-        return self._receive() if isinstance(ready, Ready) else ready
-
-    def _receive(self) -> Any:
+        """Return the next reply."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):

@@ -59,8 +59,8 @@ def test_stock_is_dm_control_bit_for_bit(domain, task, camera):
 def test_one_image_is_drawn_per_decision(monkeypatch):
     with closing(make(EnvConfig(CARTPOLE, repeat=5, rendering="fast"))) as environment:
         drawn = []
-        draw = environment._camera.draw
-        monkeypatch.setattr(environment._camera, "draw", lambda: drawn.append(1) or draw())
+        draw = environment.unwrapped.camera.draw
+        monkeypatch.setattr(environment.unwrapped.camera, "draw", lambda: drawn.append(1) or draw())
         environment.reset(0)
         environment.step(np.zeros(1))
         assert len(drawn) == 2
@@ -78,10 +78,10 @@ def test_dm_controls_limit_of_1000_frames_is_not_terminal():
 def test_a_discount_of_zero_is_terminal(monkeypatch, discount, is_terminal):
     with closing(make(NUMBERS)) as environment:
         environment.reset(0)
-        monkeypatch.setattr(environment._env.task, "get_termination", lambda physics: discount)
+        monkeypatch.setattr(environment.unwrapped.env.task, "get_termination", lambda physics: discount)
         step = environment.step(np.zeros(1))
         assert (step.is_last, step.is_terminal) == (True, is_terminal)
-        assert environment._env._step_count == 1, "the repeat stops with the episode"
+        assert environment.unwrapped.frames == 1, "the repeat stops with the episode"
         with pytest.raises(UserError, match="call reset"):
             environment.step(np.zeros(1))
 
@@ -91,7 +91,7 @@ def test_a_time_limit_shortens_the_episode():
         environment.reset(0)
         steps = [environment.step(np.zeros(1)) for _ in range(3)]
         assert [(step.is_last, step.is_terminal) for step in steps] == [(False, False)] * 2 + [(True, False)]
-        assert environment._env._step_count == 5
+        assert environment.unwrapped.frames == 5
 
 
 def test_observations_are_named_by_dm_controls_keys():
@@ -117,7 +117,7 @@ def test_render_is_stock_even_if_rendering_is_fast():
             environment.reset(1)
             environment.step(np.ones(1))
         np.testing.assert_array_equal(fast.render(), stock.render())
-        np.testing.assert_array_equal(stock.render(), stock._physics.render(240, 320, camera_id=0))
+        np.testing.assert_array_equal(stock.render(), stock.unwrapped.physics.render(240, 320, camera_id=0))
 
 
 @pytest.mark.slow

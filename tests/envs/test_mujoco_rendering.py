@@ -118,9 +118,9 @@ def test_a_finer_grid_shows_the_same_scene(grid):
 @needs_dmc()
 def test_fast_leaves_the_model_alone():
     with closing(make(EnvConfig("dm_control/walker-walk-v0", rendering="fast"))) as environment:
-        visual = environment._physics.model.vis
+        visual = environment.unwrapped.physics.model.vis
         assert (visual.global_.offwidth, visual.quality.shadowsize) == (640, 2048)
-        assert environment._physics.model.mat_reflectance.max() > 0
+        assert environment.unwrapped.physics.model.mat_reflectance.max() > 0
 
 
 @needs_dmc()
