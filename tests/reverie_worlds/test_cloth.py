@@ -95,12 +95,12 @@ def test_bending_is_the_square_of_second_differences():
 def test_the_uppermost_particle_is_picked(cloth):
     lay_flat(cloth)
     place = np.array([-GRID[20][1], GRID[20][0]]) / (TABLE / 2)
-    assert cloth.picked(place) == 20
+    assert cloth.pick(place) == 20
     over = cloth.physics.qpos.reshape(PARTICLES, 3)
     over[CORNER] = [*(GRID[20] - GRID[CORNER] + 0.004), THICKNESS]
     cloth.mujoco.mj_forward(cloth.model, cloth.physics)
-    assert cloth.picked(place) == CORNER
-    assert cloth.picked(np.array([-1.0, -1.0])) == 1  # nothing is near: the nearest to the table's corner
+    assert cloth.pick(place) == CORNER
+    assert cloth.pick(np.array([-1.0, -1.0])) == 1  # nothing is near: the nearest to the table's corner
 
 
 def test_a_corner_is_folded_onto_the_cloth_and_shows_its_back(cloth):

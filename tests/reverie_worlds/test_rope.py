@@ -60,7 +60,7 @@ def test_a_pull_moves_the_nearest_segment_by_the_displacement(rope):
     rope.reset(seed=0)
     rope.place("horizontal", rope.np_random)
     column = 0.2 / (TABLE / 2)  # nearest to 0.2 m: the middle of segment 22
-    assert rope.picked(np.array([0.0, column])) == 22
+    assert rope.pick(np.array([0.0, column])) == 22
     _, reward, _, _, info = rope.step(np.array([0.0, column, 0.0, 1.0]))
     assert rope.points[22] == pytest.approx([0.2, 0.075], abs=0.01)
     assert rope.points[0] == pytest.approx([-0.24, 0.0], abs=0.02)
@@ -133,7 +133,7 @@ def test_the_stiffest_corner_of_the_physics_space_does_not_explode():
         if step % 20 == 0:
             rope.place("random", rng)
         action = rope.reverie_sample_actions(1, rng)[0]
-        rope.drag(rope.picked(action[:2]), action[2:] * rope.reach)
+        rope.drag(rope.pick(action[:2]), action[2:] * rope.reach)
         assert np.abs(rope.points).max() < TABLE / 2 + SEGMENT
     assert not any(warning.number for warning in rope.physics.warning)
 
