@@ -286,7 +286,7 @@ def corners(kind: type, actions: int) -> list[dict]:
             if number % 20 == 0:
                 world.place("random", rng)
             action, before = world.reverie_sample_actions(1, rng)[0], warnings_of(world)
-            world.drag(world.picked(action[:2]), action[2:] * world.reach)
+            world.drag(world.pick(action[:2]), action[2:] * world.reach)
             failures += warnings_of(world) > before
             farthest = max(farthest, float(np.abs(world.points[:, :2]).max()))
         rows.append({"factors": factors, "failures": failures, "farthest_from_the_middle_m": round(farthest, 4)})

@@ -9,34 +9,31 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-SIZE, RADIUS = 16, 1.5
+from reverie_worlds.fork import SIZE, BallWorld, draw_ball
+
+RADIUS = 1.5
 START_ROW, FORK_STEP, JUMP = 1, 2, 3
 HIDDEN_ROWS = range(5, 10)
 LANDING_ROW, PADDLE_ROWS = 10, slice(14, 16)
 STEPS = LANDING_ROW - START_ROW
 """Decisions of an episode."""
 SPEED, HALF_WIDTH = 1.1, 1.5
-"""Of the paddle: pixels a decision, and pixels from its middle to its end."""
+"""Pixels that the paddle moves at most in a decision, and pixels from its middle to its end."""
 REACH = 4.0
 """Distance from the ball's column, in pixels, from which on the reward is 0."""
 
 
-class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
+class Curtain(BallWorld):
     """`reverie/Curtain-v0`: a falling ball, a gray curtain and a paddle, uint8 (16, 16, 1).
 
-    The ball falls a row a step from a random column; at the second step it jumps 3 pixels left or right, each with
-    probability 1/2; then the curtain hides it for five steps. The action, one number in [-1, 1], moves the paddle by
+    The ball falls a row a step from a random column. At the second step it jumps 3 pixels left or right, each with
+    probability 1/2. Then the curtain hides it for five steps. The action, one number in [-1, 1], moves the paddle by
     at most 1.1 pixels. When the ball lands the episode ends, with the reward `max(0, 1 - |paddle - ball| / 4)`; all
     other rewards are 0.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 8}  # noqa: RUF012
-
-    def __init__(self, render_mode: str | None = None) -> None:
-        self.render_mode = render_mode
-        self.observation_space = gymnasium.spaces.Box(0, 255, (SIZE, SIZE, 1), np.uint8)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
-        self.row, self.column, self.paddle = START_ROW, SIZE // 2, SIZE / 2 - 0.5
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    row, column, paddle = START_ROW, SIZE // 2, SIZE / 2 - 0.5
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         super().reset(seed=seed)
@@ -55,23 +52,14 @@ class Curtain(gymnasium.Env[np.ndarray, np.ndarray]):
         return self.picture(), reward, landed, False, {}
 
     def picture(self) -> np.ndarray:
-        """Draw the present frame."""
         return picture(self.row, self.column, self.paddle)
-
-    def render(self) -> np.ndarray | None:
-        """Draw the present frame in gray, sixteen times as large."""
-        if self.render_mode != "rgb_array":
-            return None
-        return np.broadcast_to(self.picture(), (SIZE, SIZE, 3)).repeat(16, 0).repeat(16, 1)
 
 
 def picture(row: int, column: int, paddle: float) -> np.ndarray:
     """Draw the curtain, the ball (if it is not hidden) and the paddle, uint8 (16, 16, 1)."""
     canvas = np.zeros((SIZE, SIZE))
     canvas[HIDDEN_ROWS] = 60
-    y, x = np.mgrid[:SIZE, :SIZE]
     if row not in HIDDEN_ROWS:
-        ball = 255 * np.clip(RADIUS + 0.5 - np.hypot(y - row, x - column), 0, 1)
-        canvas = np.maximum(canvas, ball)
+        canvas = np.maximum(canvas, draw_ball(row, column, RADIUS))
     canvas[PADDLE_ROWS] = 255 * np.clip(HALF_WIDTH + 0.5 - np.abs(np.arange(SIZE) - paddle), 0, 1)
     return canvas.astype(np.uint8)[..., None]

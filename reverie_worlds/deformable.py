@@ -1,10 +1,10 @@
 """Deformable objects on a table, picked up, dragged and let go towards a goal image: the base of rope and cloth.
 
 The environment of the contrastive forward model (Yan, Vangipuram, Abbeel, Pinto 2020, Sec. 5). An action picks a pixel
-and drags it by a displacement. An episode has twenty or forty actions in which to reach the shape in the goal image.
+and drags it by a displacement. An episode has twenty or forty actions to reach the shape in the goal image.
 
-Departures: MuJoCo 3 bodies of our own instead of MuJoCo 2's composites; the observation is drawn from above without
-OpenGL (`drawing`).
+Departures: MuJoCo 3 bodies of our own replace MuJoCo 2's composites. The observation is drawn from above without OpenGL
+(`drawing`).
 """
 
 from abc import abstractmethod
@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from reverie.errors import UserError, nearest
 from reverie.evaluation.ground_truth import GroundTruth
-from reverie_worlds.drawing import Look, overlap, with_arrow
+from reverie_worlds.drawing import Look, add_arrow, overlap
 
 IMAGE = 64
 """Pixels of an observation, in height and width."""
@@ -30,28 +30,25 @@ SUCCESS = 4 * TABLE / IMAGE
 """A mean distance to the goal below this, four pixels, counts as success."""
 
 RANDOMIZE = ("none", "trajectory", "step")
+LOOK_SPACE = {
+    "thing": spaces.Box(0.45, 1.0, (3,), np.float64),
+    "table": spaces.Box(0.0, 0.4, (3,), np.float64),
+    "light": spaces.Box(0.7, 1.2, (), np.float64),
+    "slope": spaces.Box(-0.3, 0.3, (), np.float64),
+    "grain": spaces.Box(0.0, 0.08, (), np.float64),
+    "grain_seed": spaces.Discrete(2**16),
+}
+"""Ranges from which randomization draws the `Look` of a scene."""
 Domain = dict[str, Any]
 """A sample of `Deformable.domain_space`: look and physics."""
 
 
-def simulator() -> Any:
+def load_mujoco() -> Any:
     """Import MuJoCo when first needed. UserError where it is not installed."""
     try:
         return import_module("mujoco")
     except ImportError as error:
         raise UserError("Rope and cloth need MuJoCo: pip install 'reverie[rope]'.") from error
-
-
-def look_space() -> dict[str, spaces.Space]:
-    """Return the ranges from which randomization draws a scene's look."""
-    return {
-        "thing": spaces.Box(0.45, 1.0, (3,), np.float64),
-        "table": spaces.Box(0.0, 0.4, (3,), np.float64),
-        "light": spaces.Box(0.7, 1.2, (), np.float64),
-        "slope": spaces.Box(-0.3, 0.3, (), np.float64),
-        "grain": spaces.Box(0.0, 0.08, (), np.float64),
-        "grain_seed": spaces.Discrete(2**16),
-    }
 
 
 class Deformable(gymnasium.Env[Any, np.ndarray]):
@@ -61,21 +58,23 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     is picked and dragged by the displacement that follows, in units of `reach`. The reward is minus the mean distance
     to the goal, in meters.
 
-    `progress` is for evaluation, and an agent should not see it: distance to the goal (summed over points, in meters,
-    the paper's measure), overlap of the masks (0 to 1), success (0 or 1).
+    `progress` is for evaluation, and an agent should not observe it. It has the distance to the goal (summed over
+    points, in meters, the paper's measure), the overlap of the masks (0 to 1), and success (0 or 1).
 
     `goal` is one of `GOALS`. `randomize` draws look and physics from `domain_space` never, at each reset or at each
-    step. A subclass is one object: its physics, its goals, its symmetries, and how it is drawn.
+    step. A subclass is one object: its physics, its goals, its symmetries and its drawing.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
     GOALS: ClassVar[tuple[str, ...]]
     POINTS: ClassVar[int]
     COORDINATES: ClassVar[int]
+    symmetries: ClassVar[np.ndarray]
+    """`(S, n)`: orders of the points that look the same, the identity first."""
     reach: ClassVar[float]
-    """Meters that a displacement of 1 drags."""
+    """Meters of a displacement of 1."""
     physics_space: ClassVar[dict[str, tuple[float, float]]]
-    """Factors that randomization draws between these bounds, log-uniformly."""
+    """Least and greatest factor of each nominal value; randomization draws between them, log-uniformly."""
 
     def __init__(
         self,
@@ -88,22 +87,20 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         if randomize not in RANDOMIZE:
             raise UserError(f"`randomize` is '{randomize}': take none, trajectory or step.")
         self.render_mode, self.goal_name, self.randomize, self.render_size = render_mode, goal, randomize, render_size
-        self.mujoco = simulator()
+        self.mujoco = load_mujoco()
         self.model = self.mujoco.MjModel.from_xml_string(self.xml())
         self.nominal = copy(self.model)
         """The model without randomization."""
         self.physics = self.mujoco.MjData(self.model)
         image = spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8)
         most = 2 * TABLE
-        state = spaces.Box(-most, most, (self.POINTS * self.COORDINATES,), np.float32)
-        progress = spaces.Box(np.float32(0), np.array([self.POINTS * most, 1, 1], np.float32), dtype=np.float32)
+        state = spaces.Box(-most, most, (self.POINTS * self.COORDINATES,))
+        progress = spaces.Box(np.float32(0), np.array([self.POINTS * most, 1, 1], np.float32))
         self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
-        self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,), np.float32)
-        low_high = {
-            name: spaces.Box(float(np.log(low)), float(np.log(high)), (), np.float64)
-            for name, (low, high) in self.physics_space.items()
-        }
-        self.domain_space = spaces.Dict(look_space() | low_high)
+        self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,))
+        logarithms = {name: np.log(bounds) for name, bounds in self.physics_space.items()}
+        factors = {name: spaces.Box(low, high, (), np.float64) for name, (low, high) in logarithms.items()}
+        self.domain_space = spaces.Dict(LOOK_SPACE | factors)
         self.look = Look()
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
         """Where the last action picked and where it let go, in meters, for `render`."""
@@ -112,7 +109,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         self.set_domain(None)
 
     def check_goal(self, name: str) -> str:
-        """Return the name. UserError unless it is one of `GOALS`."""
+        """Return the name of a goal. UserError unless it is one of `GOALS`."""
         if name not in self.GOALS:
             raise UserError(f"There is no goal '{name}' here.{nearest(name, self.GOALS)} Take {', '.join(self.GOALS)}.")
         return name
@@ -121,17 +118,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     @abstractmethod
     def xml(self) -> str:
-        """Return MuJoCo's model of the object."""
-
-    @property
-    @abstractmethod
-    def points(self) -> Float[np.ndarray, "n c"]:
-        """Places of the object's points, in meters. The first two coordinates are those of the table."""
-
-    @property
-    @abstractmethod
-    def symmetries(self) -> np.ndarray:
-        """`(S, n)`: orders of the points that look the same, the identity first."""
+        """Return MuJoCo's model of the object. Its first bodies are the points."""
 
     @abstractmethod
     def place(self, name: str, rng: np.random.Generator) -> None:
@@ -155,6 +142,17 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
 
     # ---- the state of the physics
 
+    @property
+    def points(self) -> Float[np.ndarray, "n c"]:
+        """The object's points, in meters. The first two coordinates are those of the table."""
+        return self.physics.xpos[1 : self.POINTS + 1, : self.COORDINATES].copy()
+
+    def lay(self, positions: np.ndarray) -> None:
+        """Begin anew with these positions of MuJoCo's joints, at rest."""
+        self.mujoco.mj_resetData(self.model, self.physics)
+        self.physics.qpos[:] = positions
+        self.mujoco.mj_forward(self.model, self.physics)
+
     def get_state(self) -> np.ndarray:
         """Return the whole state of the physics as one vector."""
         parts = self.mujoco.mjtState.mjSTATE_INTEGRATION
@@ -170,7 +168,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     # ---- the episode
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
-        """`options` may name another `goal` for this episode."""
+        """Start an episode. `options` may name another `goal` for it."""
         super().reset(seed=seed)
         goal = self.check_goal((options or {}).get("goal", self.goal_name))
         self.set_domain(None if self.randomize == "none" else self.sample_domain())
@@ -187,7 +185,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         if self.randomize == "step":
             self.set_domain(self.sample_domain())
         action = np.clip(np.asarray(action, np.float64), -1, 1)
-        point, displacement = self.picked(action[:2]), action[2:] * self.reach
+        point, displacement = self.pick(action[:2]), action[2:] * self.reach
         begin = self.points[point]
         self.drag(point, displacement)
         self.dragged = (begin[:2], np.clip(begin[:2] + displacement[:2], -TABLE / 2, TABLE / 2))
@@ -209,29 +207,29 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         if self.render_mode != "rgb_array":
             return None
         frame = self.picture(self.points, self.look, self.render_size)
-        return frame if self.dragged is None else with_arrow(frame, *self.dragged, TABLE)
+        return frame if self.dragged is None else add_arrow(frame, *self.dragged, TABLE)
 
     # ---- acting
 
-    def picked(self, pixel: Float[np.ndarray, " 2"]) -> int:
-        """Return the number of the point nearest to (row, column), each in [-1, 1]."""
+    def pick(self, pixel: Float[np.ndarray, " 2"]) -> int:
+        """Return the index of the point nearest to (row, column), each in [-1, 1]."""
         place = np.array([pixel[1], -pixel[0]]) * TABLE / 2
         return int(np.square(self.points[:, :2] - place).sum(-1).argmin())
 
     def reverie_sample_actions(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count a"]:
         """Draw actions that pick the object: a uniform pixel of its mask and a uniform displacement."""
         pixels = np.argwhere(self.mask(self.points))
-        if not len(pixels):  # all of it beyond the picture: the pixels nearest to the points
+        if not len(pixels):  # the object lies outside the picture: take the pixels nearest to its points
             pixels = np.clip(np.floor((self.points[:, [1, 0]] * [-1, 1] / TABLE + 0.5) * IMAGE), 0, IMAGE - 1)
         chosen = pixels[rng.integers(len(pixels), size=count)]
         pick = (chosen + 0.5) / IMAGE * 2 - 1
         return np.concatenate([pick, rng.uniform(-1, 1, (count, self.COORDINATES))], 1).astype(np.float32)
 
     def foresee(self, actions: Float[np.ndarray, "count a"]) -> Float[np.ndarray, " count"]:
-        """Return the distance to the goal that each action would lead to. The state stays as it is."""
+        """Return the distance to the goal after each action, in meters. The state stays as it is."""
         state, distances = self.get_state(), []
         for action in np.asarray(actions, np.float64):
-            self.drag(self.picked(action[:2]), action[2:] * self.reach)
+            self.drag(self.pick(action[:2]), action[2:] * self.reach)
             distances.append(self.distance(self.points, self.goal_points))
             self.set_state(state)
         return np.array(distances)
@@ -250,7 +248,7 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         return {"distance": distance, "iou": iou, "success": distance / self.POINTS < SUCCESS}
 
     def ground_truth(self) -> GroundTruth:
-        """What an image can tell of `state`, for probes and distances."""
+        """Return the part of `state` that an image shows, for probes and distances."""
         return points_ground_truth(self.symmetries, self.POINTS)
 
     # ---- randomization
@@ -264,22 +262,16 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         }
 
     def set_domain(self, domain: Domain | None) -> None:
-        """Set look and physics (logarithms of the factors). None is the nominal one."""
-        looks = look_space().keys()
-        if domain is None:
-            self.look = Look()
-        else:
-            look = {name: domain[name] for name in looks}
-            colors = {name: tuple(map(float, look[name])) for name in ("thing", "table")}
-            rest = {name: float(look[name]) for name in ("light", "slope", "grain")}
-            self.look = Look(**colors, **rest, grain_seed=int(look["grain_seed"]))  # type: ignore[arg-type]
+        """Set look and physics (logarithms of the factors). None is the nominal domain."""
+        looks = {} if domain is None else {name: np.asarray(domain[name]).tolist() for name in LOOK_SPACE}
+        self.look = Look(**{name: tuple(look) if isinstance(look, list) else look for name, look in looks.items()})
         self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
 
 
 def points_ground_truth(symmetries: np.ndarray, points: int) -> GroundTruth:
     """Return the ground truth of `state`, the coordinates of points that look the same in several orders."""
 
-    def by_point(state: Float[np.ndarray, "N n"]) -> np.ndarray:
+    def by_point(state: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N points c"]:
         return state.reshape(len(state), points, -1)
 
     return GroundTruth(
@@ -292,15 +284,15 @@ def points_ground_truth(symmetries: np.ndarray, points: int) -> GroundTruth:
 def symmetric_distance(
     points: Float[np.ndarray, "*b n c"], goal: Float[np.ndarray, "*b n c"], symmetries: np.ndarray
 ) -> Float[np.ndarray, "*b"]:
-    """Return the sum over points of the distance on the table, least over the orders of points that look the same."""
+    """Return the distance on the table, summed over points, the least over the orders that look the same."""
     ways = goal[..., symmetries, :2]
     return np.asarray(np.linalg.norm(points[..., None, :, :2] - ways, axis=-1).sum(-1).min(-1))
 
 
 def invariants(points: Float[np.ndarray, "*b n c"], symmetries: np.ndarray) -> Float[np.ndarray, "*b k"]:
-    """Return what an image, in which the order of points cannot be seen, shows of them: the targets of probes.
+    """Return the targets of probes: what an image shows of points, whose order it cannot show.
 
-    These are their means over the orders that look the same (each once), and the second moments about their center.
+    These are the means over the orders that look the same (each once), and the second moments about the center.
     """
     planar = points[..., :2]
     mean = planar[..., symmetries, :].mean(-3)

@@ -1,7 +1,7 @@
 """Drawings of a table from above, without OpenGL: the same bits on every machine with the same OpenCV.
 
-Everything is drawn four times as fine and area-averaged, so a motion of a tenth of a pixel is visible. Meters become
-pixels by one factor: x to the right, y up, the origin in the middle.
+Everything is drawn four times as fine and area-averaged, so a motion of a tenth of a pixel is visible. Coordinates are
+in meters: x to the right, y up, the origin in the middle.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 FINER = 4
+"""Fine pixels along the side of a pixel."""
 FRACTION_BITS = 6
-"""Of the fixed-point coordinates that OpenCV draws by."""
+"""Bits after the point in OpenCV's coordinates."""
 Color = tuple[float, float, float]
 """Red, green and blue, each 0 to 1."""
 
@@ -22,16 +23,19 @@ class Look:
     """The look of a scene: colors, light and the table's grain."""
 
     thing: Color = (0.93, 0.85, 0.66)
+    """Color of the object."""
     back: Color = (0.86, 0.60, 0.52)
     """Color of the object's other side, as factors of `thing`."""
     table: Color = (0.22, 0.25, 0.30)
+    """Color of the table."""
     light: float = 1.0
-    """Factor of the brightness everywhere."""
+    """Factor of the brightness everywhere, 0 or more."""
     slope: float = 0.0
-    """By how much the right edge of the table is brighter than its middle, and the left one darker."""
+    """Relative gain in brightness from the middle of the table to its right edge; the left edge loses as much."""
     grain: float = 0.0
-    """Standard deviation of the table's texture, in brightness."""
+    """Standard deviation of the table's texture, in brightness from 0 to 1."""
     grain_seed: int = 0
+    """Seed of the texture."""
 
 
 class Canvas:
@@ -47,7 +51,7 @@ class Canvas:
         return np.round(np.stack([column, row], -1) * (1 << FRACTION_BITS)).astype(np.int32)
 
     def line(self, points: Float[np.ndarray, "n 2"], width: float) -> Float[np.ndarray, "fine fine"]:
-        """Return which fine pixels a line of `width` meters with round ends covers, 0 or 1."""
+        """Return 1 in each fine pixel that a line of `width` meters with round ends covers, else 0."""
         fine = np.zeros((self.size, self.size), np.uint8)
         cv2.polylines(fine, [self.pixels(points)], False, 1, max(1, round(width * self.scale)), shift=FRACTION_BITS)
         return fine.astype(np.float32)
@@ -55,24 +59,23 @@ class Canvas:
     def triangles(
         self, corners: Float[np.ndarray, "n 3 2"], colors: Float[np.ndarray, "n 3"], order: np.ndarray
     ) -> UInt8[np.ndarray, "fine fine 3"]:
-        """Draw filled triangles of colors 0 to 255 in that order on black."""
+        """Fill triangles on black, in that order, with colors from 0 to 255."""
         fine = np.zeros((self.size, self.size, 3), np.uint8)
-        places, paints = self.pixels(corners), colors.tolist()
-        for i in order.tolist():
-            cv2.fillConvexPoly(fine, places[i], paints[i], shift=FRACTION_BITS)
+        for place, color in zip(self.pixels(corners)[order], colors[order].tolist()):
+            cv2.fillConvexPoly(fine, place, color, shift=FRACTION_BITS)
         return fine
 
-    def averaged(self, fine: np.ndarray) -> np.ndarray:
-        """Average the fine canvas to the picture's own pixels."""
+    def average(self, fine: np.ndarray) -> np.ndarray:
+        """Average the fine canvas to the picture's pixels."""
         return cv2.resize(fine, None, fx=1 / FINER, fy=1 / FINER, interpolation=cv2.INTER_AREA)
 
 
-def lit(
+def shade(
     coverage: Float[np.ndarray, "h w"], look: Look, thing: Float[np.ndarray, "h w 3"] | None = None
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Draw an object on the table that covers that part of each pixel.
+    """Draw an object that covers a part of each pixel, 0 to 1, on the table.
 
-    `thing` is its color times its coverage. Without it the color is that of the look.
+    `thing` is its color times its coverage, by default the color of the look.
     """
     height, width = coverage.shape
     table = np.broadcast_to(np.asarray(look.table, np.float32), (height, width, 3))
@@ -86,13 +89,13 @@ def lit(
     return np.round(np.clip(scene * light, 0, 1) * 255).astype(np.uint8)
 
 
-def with_arrow(
+def add_arrow(
     picture: UInt8[np.ndarray, "size size 3"],
     begin: Float[np.ndarray, " 2"],
     end: Float[np.ndarray, " 2"],
     width: float,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """Return a picture of a square of `width` meters with a thin arrow, both ends in meters."""
+    """Return a picture of a square of `width` meters with a thin arrow, its ends in meters."""
     size = len(picture)
     places = (np.stack([begin, end]) * [1, -1] / width + 0.5) * size
     first, last = (tuple(int(x) for x in np.round(place)) for place in places)

@@ -10,24 +10,21 @@ from typing import Protocol
 
 from reverie.config import plugins
 from reverie.envs import atari, dm_control, gymnasium, gymnasium_registry, minatar
-from reverie.envs.base import EnvConfig, Environment, Environments, Obs, Step
-from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.envs.base import EnvConfig, Environment, Environments, Obs, Step  # noqa: F401  plug-ins import them here
+from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
+from reverie.spaces import ActionSpace, EnvSpec, Space  # noqa: F401
 
 
 class Family(Protocol):
-    """What a family's module has."""
+    """The module of a family. Its label, for a list, says how to install what is missing."""
 
     @property
-    def LABEL(self) -> str:
-        """Its name for a list; of one that is not installed with the command that adds it."""
-        ...
+    def LABEL(self) -> str: ...
 
-    def matches(self, env_id: str, /) -> bool:
-        """Whether the id is of this family."""
-        ...
+    def matches(self, env_id: str, /) -> bool: ...
 
     def ids(self) -> list[str]:
-        """The ids that can be played here."""
+        """Return the ids that can be played here."""
         ...
 
 
@@ -37,59 +34,39 @@ FAMILIES: dict[Family, Callable[[EnvConfig], Environment]] = {
     minatar: minatar.MinAtarEnvironment,
     gymnasium: gymnasium.GymEnvironment,
 }
-"""Asked in this order; Gymnasium takes what no other family claims."""
+"""The first one that matches an id makes its environment. Gymnasium is the last: it matches every id."""
 
 
 def env_family(family: Family, environment: Callable[[EnvConfig], Environment]) -> None:
-    """Add a family of environments, asked before Gymnasium's: call it in a module that a plug-in imports."""
+    """Add a family of environments before Gymnasium's. Call it in a module that a plug-in imports."""
     last = FAMILIES.pop(gymnasium)
-    FAMILIES[family] = environment
-    FAMILIES[gymnasium] = last
-
-
-__all__ = [
-    "ActionSpace",
-    "EnvConfig",
-    "EnvSpec",
-    "Environment",
-    "Environments",
-    "Family",
-    "Obs",
-    "Space",
-    "Step",
-    "env_family",
-    "list_ids",
-    "make",
-    "make_many",
-]
+    FAMILIES.update({family: environment, gymnasium: last})
 
 
 def make(config: EnvConfig) -> Environment:
-    """The environment that `config.id` names. Close it when done.
+    """Make the environment that `config.id` names. Close it when done.
 
-    Raises UserError for whatever the user can put right: an unknown id, a missing package, a wrong key.
+    Raises UserError for an unknown id, a missing package or a wrong setting.
     """
-    family = _family(config.id)
-    if family is gymnasium and not gymnasium_registry.knows(config.id):
+    family = _find_family(config.id)
+    if family is gymnasium and not gymnasium_registry.has(config.id):
         plugins.load_installed()
-        family = _family(config.id)
+        family = _find_family(config.id)
     return FAMILIES[family](config)
 
 
-def _family(env_id: str) -> Family:
+def _find_family(env_id: str) -> Family:
     return next(family for family in FAMILIES if family.matches(env_id))
 
 
 def make_many(config: EnvConfig) -> Environments:
-    """`config.count` environments, each in a process of its own if `config.workers`. Close them when done."""
-    from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
-
+    """Make `config.count` environments, each in a process of its own if `config.workers`. Close them when done."""
     if config.workers:
-        return WorkerEnvironments(config, partial(_make_with, plugins.used()))
+        return WorkerEnvironments(config, partial(_make_in_worker, plugins.used()))
     return SerialEnvironments(config, make)
 
 
-def _make_with(modules: tuple[str, ...], config: EnvConfig) -> Environment:
+def _make_in_worker(modules: tuple[str, ...], config: EnvConfig) -> Environment:
     """`make` in another process, which first imports the plug-ins that were named in this one."""
     for module in modules:
         plugins.use(module)
@@ -97,6 +74,6 @@ def _make_with(modules: tuple[str, ...], config: EnvConfig) -> Environment:
 
 
 def list_ids() -> dict[str, list[str]]:
-    """Family -> ids that can be played; the label of a family that is not installed says how to get it."""
+    """Return the ids that can be played, by the label of their family."""
     plugins.load_installed()
     return {family.LABEL: family.ids() for family in FAMILIES}

@@ -1,20 +1,16 @@
 """Atari 2600 games by the Arcade Learning Environment, as DreamerV2 and Machado et al. (2018) play them.
 
-Ids are Gymnasium's, `ALE/Boxing-v5`. Published protocol: sticky actions (0.25), all 18 actions, up to 30 no-ops at the
-start, grayscale, no end at a lost life, an end after 108,000 frames. Each decision is held for `repeat` frames (4 in
-every recipe), of which the last two are merged by their maximum. `--env.kwargs` changes it: `sticky=0.0`, `noops=0`,
-`full_actions=false`, `life_loss=true`, `grayscale=false`.
+Ids are Gymnasium's, `ALE/Boxing-v5`. The published protocol is `AtariProtocol`, with an end after 108,000 frames. Each
+decision is held for `repeat` frames (4 in every recipe), of which the last two are merged by their maximum.
 """
 
 import importlib.util
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
 from reverie.config.checks import Checked, at_least, between
 from reverie.config.overrides import as_text, override
-from reverie.envs.base import EnvConfig, Step
+from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import refuse_other_than_pixels, refuse_settings
 from reverie.envs.gymnasium import GymEnvironment
 from reverie.envs.gymnasium_registry import load, parse_kwargs
@@ -28,27 +24,28 @@ LABEL = "Atari" if INSTALLED else f"Atari ({MISSING})"
 
 
 def matches(env_id: str) -> bool:
-    """Ids that begin with `ALE/`."""
     return env_id.startswith(PREFIX)
 
 
 def ids() -> list[str]:
-    """The games of the newest version, if the package is installed."""
-    return sorted(name for name in _gymnasium().registry if name.startswith(PREFIX)) if INSTALLED else []
+    """Return the games of the newest version, if the package is installed."""
+    return sorted(name for name in _load_games().registry if name.startswith(PREFIX)) if INSTALLED else []
 
 
 @dataclass(frozen=True)
 class AtariProtocol(Checked):
-    """What `--env.kwargs` changes."""
+    """How a game is played. `--env.kwargs sticky=0,life_loss=true` changes it."""
 
     sticky: float = field(default=0.25, metadata=between(0, 1))
-    """Probability that the last action is repeated instead."""
+    """Probability, 0 to 1, that the last action is repeated instead."""
     noops: int = field(default=30, metadata=at_least(0))
     """The most frames without an action at the start."""
     full_actions: bool = True
+    """Whether all 18 actions are offered, or only those with an effect in the game."""
     life_loss: bool = False
     """Whether a lost life ends an episode."""
     grayscale: bool = True
+    """Whether the screen is gray, one channel, or in color."""
 
 
 class AtariEnvironment(GymEnvironment):
@@ -57,16 +54,12 @@ class AtariEnvironment(GymEnvironment):
     def __init__(self, config: EnvConfig) -> None:
         refuse_other_than_pixels(config)
         refuse_settings(config, "camera", "rendering")
-        super().__init__(config, _open(config))
-
-    def step(self, action: np.ndarray) -> Step:
-        """One decision; the wrapper below repeats the action and merges the last two frames."""
-        return self._step(action, repeat=1)
+        super().__init__(config, _open(config), steps=1)  # the wrapper repeats the action
 
 
 def _open(config: EnvConfig) -> Any:
-    protocol = _protocol(config)
-    gymnasium = _gymnasium()
+    protocol = _read_protocol(config)
+    gymnasium = _load_games()
     if config.id not in gymnasium.registry:
         raise UserError(f"The Arcade Learning Environment has no {config.id!r}.{nearest(config.id, ids())}")
     env = gymnasium.make(
@@ -91,17 +84,17 @@ def _open(config: EnvConfig) -> Any:
     return gymnasium.wrappers.TransformObservation(screen, lambda image: {"pixels": image}, space)
 
 
-def _protocol(config: EnvConfig) -> AtariProtocol:
-    """Return the protocol with what `config.kwargs` changes. UserError for what it does not have."""
-    given = parse_kwargs(config.kwargs)
-    names = [item.name for item in fields(AtariProtocol)]
+def _read_protocol(config: EnvConfig) -> AtariProtocol:
+    """Return the protocol with the changes in `config.kwargs`. UserError for a name that it does not have."""
+    given, names = parse_kwargs(config.kwargs), [item.name for item in fields(AtariProtocol)]
     for name in given:
         if name not in names:
             raise UserError(f"{config.id} has no setting {name!r}: there is {', '.join(names)}.")
     return override(AtariProtocol(), {name: as_text(value) for name, value in given.items()})
 
 
-def _gymnasium() -> Any:
+def _load_games() -> Any:
+    """Return Gymnasium with Atari's games."""
     if not INSTALLED:
         raise UserError(f"Atari is not installed: {MISSING}.")
     gymnasium = load()

@@ -1,11 +1,11 @@
-"""The environment contract: what an agent may rely on in any world.
+"""The environment contract: what an agent may rely on in any environment.
 
 Every family (Gymnasium, DeepMind Control, ...) is one file with one `Environment`, in one normal form:
 
-- observations are a dict of arrays: images uint8 `(height, width, channels)`, vectors float32 `(n,)`;
-- actions are float32 `(A,)`: in [-1, 1], scaled by the adapter to the real bounds, or one-hot if discrete;
-- one `step` is one *decision* of the agent: `repeat` *frames* of the environment, their rewards summed, drawn once;
-- `is_last` says that the episode is over, `is_terminal` that no return follows (not so at a time limit);
+- Observations are a dict of arrays: images are uint8 `(height, width, channels)`, vectors are float32 `(n,)`.
+- Actions are float32 `(A,)`: in [-1, 1], scaled by the adapter to the real bounds, or one-hot if discrete.
+- One `step` is one *decision* of the agent: `repeat` *frames* of the environment, their rewards summed, drawn once.
+- `is_last` marks the end of an episode. `is_terminal` means that no return follows, unlike at a time limit.
 - `reset(seed)` makes the episode reproducible: same seed and actions, same bits, whatever came before.
 """
 
@@ -28,7 +28,7 @@ class EnvConfig(Checked):
     id: str = "Pendulum-v1"
     """A Gymnasium id, or one of another family, such as `dm_control/cartpole-swingup-v0`; `reverie envs` lists them."""
     observe: tuple[str, ...] = ("pixels",)
-    """What the agent sees: `pixels` (the rendered frame), `state` (a Box observation, image or vector),
+    """Observations of the agent: `pixels` (the rendered frame), `state` (a Box observation, image or vector),
     a key of a dict observation, or `all` (everything the environment itself observes)."""
     image_size: int = field(default=64, metadata=at_least(1))
     """Height and width, in pixels, to which every image is resized by area interpolation."""
@@ -44,14 +44,14 @@ class EnvConfig(Checked):
     kwargs: tuple[str, ...] = ()
     """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomize=step`."""
     count: int = field(default=1, metadata=at_least(1))
-    """Environments that are played at once."""
+    """Number of environments that are played at once."""
     workers: bool = False
-    """Play each in a process of its own, which is restarted when it dies; else in turn in this process."""
+    """Play each environment in a process of its own, restarted when it dies; else in turn in this process."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What arrived together after one decision (or a reset): one column of an episode."""
+    """The outcome of one decision, or of a reset: one column of an episode."""
 
     obs: Obs
     reward: float
@@ -109,8 +109,8 @@ class Environments(Protocol):
 SampleActions = Callable[[int, int], np.ndarray]
 """Optional `sample_actions(count, seed)` of an environment: random actions worth trying in the present state.
 
-Returns float32 (count, A) in the normal form. The same state and seed give the same bits, and asking changes nothing.
-Outside an episode it is an error.
+Returns float32 (count, A) in the normal form. The same state and seed give the same bits, and the state stays as it
+is. Outside an episode it is an error.
 """
 SampleManyActions = Callable[[int, dict[int, int]], dict[int, np.ndarray | None]]
 """Optional `sample_actions(count, seeds)` of `Environments`: (count, A) from each one named, index -> seed.

@@ -58,7 +58,7 @@ def action_space(space: Any, source: str) -> ActionSpace:
     if isinstance(space, spaces.Discrete):
         return ActionSpace(int(space.n), discrete=True)
     if not isinstance(space, spaces.Box):
-        raise UserError(f"{source} has actions of {space}: Reverie knows Box and Discrete actions.")
+        raise UserError(f"{source} has actions of {space}: Reverie takes Box and Discrete actions.")
     return ActionSpace(int(np.prod(space.shape)), discrete=False)
 
 
@@ -89,13 +89,12 @@ def observation_part(observation: Any, name: str) -> Any:
 
 
 def select_observations(
-    observe: Iterable[str], own: Collection[str], available: Iterable[str], source: str, option: str = "--env.observe"
+    observe: Iterable[str], own: Collection[str], available: Collection[str], source: str, option: str = "--env.observe"
 ) -> list[str]:
     """Return the names that `observe` asks for, each once. `all` stands for the names in `own`.
 
     Raises UserError for a name that is not in `available`, and if no name is left.
     """
-    available = list(available)
     names = list(dict.fromkeys(name for word in observe for name in (own if word == "all" else [word])))
     for name in names:
         if name not in available:
@@ -116,7 +115,7 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
         if len(space.shape) > 3:
             raise UserError(
                 f"{source} observes {name!r} as {space.shape}, a stack of images: take the environment"
-                " without frame stacking, for the model remembers by itself."
+                " without frame stacking, because the model has a memory of its own."
             )
         channels = channels_last(np.empty(space.shape, np.uint8)).shape[2]
         return Space((image_size, image_size, channels), "uint8")
@@ -157,7 +156,7 @@ def channels_last(image: np.ndarray) -> np.ndarray:
 
 
 def as_colors(images: UInt8[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H W 3"]:
-    """Return images as RGB. One channel becomes gray; of other numbers each is a hue, added where they overlap."""
+    """Return images as RGB. One channel becomes gray. Other channels get a hue each, added where they overlap."""
     channels = images.shape[-1]
     if channels in (1, 3):
         return np.broadcast_to(images, (*images.shape[:-1], 3))
@@ -166,11 +165,11 @@ def as_colors(images: UInt8[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H 
     return np.rint(mixed.clip(0, 255)).astype(np.uint8)
 
 
-# ---- what adapters refuse
+# ---- refusals
 
 
 def no_episode_error() -> UserError:
-    """Return what a step without a running episode raises."""
+    """Return the error of a step without a running episode."""
     return UserError("No episode is running: call reset(seed) first, and again after a step with is_last.")
 
 
@@ -182,6 +181,6 @@ def refuse_settings(config: EnvConfig, *names: str) -> None:
 
 
 def refuse_other_than_pixels(config: EnvConfig) -> None:
-    """Raise UserError if a game that shows nothing but its screen is asked for another observation."""
+    """Raise UserError if another observation is asked of a game that has nothing but its screen."""
     if config.observe not in (("pixels",), ("all",)):
         raise UserError(f"{config.id} has no observation {config.observe[0]!r}: leave out --env.observe.")

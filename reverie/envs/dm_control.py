@@ -1,73 +1,61 @@
 """DeepMind Control (Tassa et al. 2018): the suite's tasks, as published agents see them.
 
-An episode is dm_control's: its substeps, its limit of 1000 frames. A discount of 0 ends it for good
-(`is_terminal`); the time limit only ends it (`is_last`). `reset(seed)` starts the very episode that
-`suite.load(..., task_kwargs={"random": seed})` starts, so published seeds mean the same here.
+An episode is dm_control's: its substeps, its limit of 1000 frames. A discount of 0 is terminal (`is_terminal`), the
+time limit is not. `reset(seed)` starts the very episode that `suite.load(..., task_kwargs={"random": seed})` starts, so
+published seeds mean the same here.
 """
 
 import importlib.util
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
-from reverie.envs.base import EnvConfig, Obs, Step
-from reverie.envs.conversions import (
-    check_action,
-    no_episode_error,
-    refuse_settings,
-    scale_action,
-    select_observations,
-    to_vector,
-)
+from reverie.envs.base import EnvConfig
+from reverie.envs.conversions import refuse_settings, to_vector
+from reverie.envs.gymnasium import GymEnvironment
+from reverie.envs.gymnasium_registry import load
 from reverie.envs.mujoco_rendering import FastCamera, RenderCamera, StockCamera, choose_gl, require_gl
 from reverie.errors import UserError, nearest
-from reverie.spaces import ActionSpace, EnvSpec, Space
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task and how it is played. `grid`: rows and columns that `fast` draws for each pixel of thin parts."""
+    """One task, as it was played in Dreamer's tables (Hafner et al. 2020)."""
 
     domain: str
     task: str
-    camera: int = 0
-    repeat: int = 2
     grid: tuple[int, int] = (1, 1)
+    """Rows and columns that `fast` draws for each pixel, where a part is thinner than that."""
+    repeat: ClassVar = 2
 
     @property
     def id(self) -> str:
         return f"dm_control/{self.domain}-{self.task}-v0"
 
+    @property
+    def camera(self) -> int:
+        return 2 if self.domain == "quadruped" else 0
+
 
 RAIL, STRING = (2, 1), (2, 2)
-PUBLISHED_TASKS = {
-    "acrobot_swingup": Task("acrobot", "swingup"),
-    "cartpole_balance": Task("cartpole", "balance", grid=RAIL),
-    "cartpole_balance_sparse": Task("cartpole", "balance_sparse", grid=RAIL),
-    "cartpole_swingup": Task("cartpole", "swingup", grid=RAIL),
-    "cartpole_swingup_sparse": Task("cartpole", "swingup_sparse", grid=RAIL),
-    "cheetah_run": Task("cheetah", "run"),
-    "cup_catch": Task("ball_in_cup", "catch", grid=STRING),
-    "finger_spin": Task("finger", "spin"),
-    "finger_turn_easy": Task("finger", "turn_easy"),
-    "finger_turn_hard": Task("finger", "turn_hard"),
-    "hopper_hop": Task("hopper", "hop"),
-    "hopper_stand": Task("hopper", "stand"),
-    "pendulum_swingup": Task("pendulum", "swingup"),
-    "quadruped_run": Task("quadruped", "run", camera=2),
-    "quadruped_walk": Task("quadruped", "walk", camera=2),
-    "reacher_easy": Task("reacher", "easy"),
-    "reacher_hard": Task("reacher", "hard"),
-    "walker_run": Task("walker", "run"),
-    "walker_stand": Task("walker", "stand"),
-    "walker_walk": Task("walker", "walk"),
-}
-"""The 20 tasks of Dreamer's tables (Hafner et al. 2020), by their names there and as they were played there."""
+_TASKS = (
+    Task("acrobot", "swingup"),
+    *(Task("cartpole", task, RAIL) for task in ("balance", "balance_sparse", "swingup", "swingup_sparse")),
+    Task("cheetah", "run"),
+    Task("ball_in_cup", "catch", STRING),
+    *(Task("finger", task) for task in ("spin", "turn_easy", "turn_hard")),
+    *(Task("hopper", task) for task in ("hop", "stand")),
+    Task("pendulum", "swingup"),
+    *(Task("quadruped", task) for task in ("run", "walk")),
+    *(Task("reacher", task) for task in ("easy", "hard")),
+    *(Task("walker", task) for task in ("run", "stand", "walk")),
+)
+PUBLISHED_TASKS = {f"{task.domain.replace('ball_in_cup', 'cup')}_{task.task}": task for task in _TASKS}
+"""The 20 tasks of Dreamer's tables, by their names there."""
 
 _INSTALLED = all(importlib.util.find_spec(name) for name in ("mujoco", "dm_control"))
 LABEL = "dm_control" if _INSTALLED else "dm_control (not installed: pip install 'reverie[dmc]')"
@@ -78,118 +66,99 @@ def matches(env_id: str) -> bool:
 
 
 def ids() -> list[str]:
-    """Every task of the suite, or the published ones where the extra is missing."""
+    """Return every task of the suite, or the published ones where the extra is missing."""
     if not _INSTALLED:
         return [task.id for task in PUBLISHED_TASKS.values()]
     choose_gl()  # importing the suite fixes the choice
     return [f"dm_control/{domain}-{task}-v0" for domain, task in _suite().ALL_TASKS]
 
 
-class DMCEnvironment:
+class DMCEnvironment(GymEnvironment):
     """One task of the DeepMind Control suite, `dm_control/<domain>-<task>-v0`.
 
-    Observations by name: `pixels` is the camera's image, `state` all of the task's numbers as one vector
-    in the task's order, and single ones go by dm_control's keys (`position`, `velocity`, ...).
-    `config.time_limit`, in frames, can only shorten an episode.
+    Observations by name: `pixels` is the camera's image, `state` all of the task's numbers as one vector in the task's
+    order. Single ones have dm_control's keys (`position`, `velocity`, ...). `config.time_limit`, in frames, can only
+    shorten an episode.
 
     Raises UserError for a missing extra or OpenGL, an unknown task, observation or camera.
     """
 
     def __init__(self, config: EnvConfig) -> None:
-        self._task = parse_id(config.id)
-        self._config = config
+        task = parse_id(config.id)
         refuse_settings(config, "kwargs")
-        drawn = "pixels" in config.observe
-        require_gl() if drawn else choose_gl()
-        self._env = _load(self._task, config.id)
-        self._physics = self._env.physics
-        self._render_camera: RenderCamera | None = None
-        self._running = False
-        try:
-            self._camera_number = self._check_camera(self._task.camera if config.camera is None else config.camera)
-            self._limit = self._check_limit()
-            own = list(self._env.observation_spec())
-            self._observed = select_observations(config.observe, own, [*own, "state", "pixels"], config.id)
-            self._camera = self._make_camera() if drawn else None
-        except BaseException:
-            self.close()
-            raise
-        sizes = {name: int(np.prod(part.shape)) for name, part in self._env.observation_spec().items()}
-        sizes["state"] = sum(sizes.values())
-        obs = {name: Space((sizes[name],), "float32") for name in self._observed if name != "pixels"}
-        if drawn:
-            obs["pixels"] = Space((config.image_size, config.image_size, 3), "uint8")
-        action = self._env.action_spec()
-        self._low, self._high = (np.broadcast_to(end, action.shape) for end in (action.minimum, action.maximum))
-        self.spec = EnvSpec(obs, ActionSpace(int(np.prod(action.shape)), discrete=False), config.repeat)
-
-    def reset(self, seed: int) -> Step:
-        self._env.task.random.seed(int(seed))
-        timestep = self._env.reset()
-        self._running, self._frames = True, 0
-        return Step(self._normal(timestep.observation), 0.0, is_first=True, is_last=False, is_terminal=False)
-
-    def step(self, action: np.ndarray) -> Step:
-        if not self._running:
-            raise no_episode_error()
-        own_action = scale_action(check_action(action, self.spec.action), self._low, self._high)
-        reward = 0.0
-        for _ in range(self._config.repeat):
-            timestep = self._env.step(own_action)
-            reward += float(timestep.reward)
-            self._frames += 1
-            if timestep.last() or self._frames >= self._limit:
-                self._running = False
-                break
-        terminal = timestep.last() and timestep.discount == 0
-        return Step(self._normal(timestep.observation), reward, False, not self._running, terminal)
+        require_gl() if "pixels" in config.observe else choose_gl()
+        suite_task = _SuiteTask(task, config)
+        keys = [name for name in suite_task.observation_space if name != "state"]
+        observe = [name for word in config.observe for name in (keys if word == "all" else [word])]
+        super().__init__(replace(config, observe=tuple(observe)), suite_task)
 
     def render(self) -> np.ndarray:
         """Draw the present frame, (240, 320, 3), as dm_control does, whatever `rendering` is."""
-        if self._render_camera is None:
-            require_gl()
-            self._render_camera = RenderCamera(self._physics, self._camera_number)
-        return self._render_camera.draw()
+        return self.unwrapped.frame_camera.draw()
+
+
+class _SuiteTask:
+    """A task of the suite with Gymnasium's methods. `render` draws what the agent observes."""
+
+    render_mode = "rgb_array"
+
+    def __init__(self, task: Task, config: EnvConfig) -> None:
+        self.unwrapped, self.env = self, _load(task, config.id)
+        self.physics, self.frames = self.env.physics, 0
+        self.number = task.camera if config.camera is None else config.camera
+        count = self.physics.model.ncam
+        if not -1 <= self.number < count:
+            raise UserError(f"{config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera.")
+        own = round(self.env._step_limit, 6)  # dm_control has it nowhere else; infinite for a few tasks
+        self.limit = config.time_limit or own
+        if self.limit == float("inf"):
+            raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
+        if self.limit > own:
+            raise UserError(f"{config.id} ends after {own:g} frames: --env.time_limit can only shorten it.")
+        self.camera: StockCamera | FastCamera
+        size = config.image_size
+        if "pixels" in config.observe and config.rendering == "fast":
+            self.camera = FastCamera(self.physics, self.number, size, task.grid)
+        elif "pixels" in config.observe:
+            self.camera = StockCamera(self.physics, self.number, size, size)
+        spaces = load().spaces
+        shapes = {name: part.shape for name, part in self.env.observation_spec().items()}
+        shapes["state"] = (sum(int(np.prod(shape)) for shape in shapes.values()),)
+        self.observation_space = spaces.Dict([(name, spaces.Box(-np.inf, np.inf, shapes[name])) for name in shapes])
+        action = self.env.action_spec()
+        low, high = (np.broadcast_to(end, action.shape).astype(float) for end in (action.minimum, action.maximum))
+        self.action_space = spaces.Box(low, high, dtype=np.float64)
+
+    def reset(self, seed: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        self.env.task.random.seed(seed)
+        self.frames = 0
+        return _add_state(self.env.reset()), {}
+
+    def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        timestep = self.env.step(action)
+        self.frames += 1
+        terminal = timestep.last() and timestep.discount == 0
+        return _add_state(timestep), timestep.reward, terminal, timestep.last() or self.frames >= self.limit, {}
+
+    def render(self) -> np.ndarray:
+        return self.camera.draw()
+
+    @cached_property
+    def frame_camera(self) -> RenderCamera:
+        require_gl()
+        return RenderCamera(self.physics, self.number)
 
     def close(self) -> None:
-        if self._render_camera is not None:
-            self._render_camera.close()
-            self._render_camera = None
-        self._env.close()
+        if "frame_camera" in vars(self):
+            self.frame_camera.close()
+            del self.frame_camera
+        self.env.close()
 
-    def _normal(self, observation: dict[str, Any]) -> Obs:
-        """Return what the agent sees of a task's observation, with the image drawn now."""
-        obs = {}
-        for name in self._observed:
-            if name == "pixels" and self._camera is not None:
-                obs[name] = self._camera.draw()
-            elif name == "state":
-                obs[name] = np.concatenate([to_vector(part) for part in observation.values()])
-            else:
-                obs[name] = to_vector(observation[name])
-        return obs
 
-    def _make_camera(self) -> StockCamera | FastCamera:
-        size = self._config.image_size
-        if self._config.rendering == "fast":
-            return FastCamera(self._physics, self._camera_number, size, self._task.grid)
-        return StockCamera(self._physics, self._camera_number, size, size)
-
-    def _check_camera(self, camera: int) -> int:
-        count = self._physics.model.ncam
-        if not -1 <= camera < count:
-            raise UserError(f"{self._config.id} has cameras 0 to {count - 1}, and -1 moves freely: set --env.camera.")
-        return camera
-
-    def _check_limit(self) -> float:
-        """Return the frames of an episode."""
-        own = round(self._env._step_limit, 6)  # dm_control has it nowhere else; infinite for a few tasks
-        limit = self._config.time_limit
-        if limit is None and own == float("inf"):
-            raise UserError(f"{self._config.id} has no time limit: give one in frames with --env.time_limit 1000.")
-        if limit is not None and limit > own:
-            raise UserError(f"{self._config.id} ends after {own:g} frames: --env.time_limit can only shorten it.")
-        return own if limit is None else limit
+def _add_state(timestep: Any) -> dict[str, np.ndarray]:
+    """Return the observations in the normal form, with all of them in one vector as `state`."""
+    parts = {name: to_vector(part) for name, part in timestep.observation.items()}
+    return {**parts, "state": np.concatenate(list(parts.values()))}
 
 
 def parse_id(env_id: str) -> Task:
@@ -203,11 +172,9 @@ def parse_id(env_id: str) -> Task:
     match = re.fullmatch(r"(\w+)-(\w+)", name)
     if match is None:
         raise UserError(f"{env_id!r} is not of the form dm_control/<domain>-<task>-v0.{nearest(env_id, ids())}")
-    domain, name_of_task = match.groups()
-    domain = {"cup": "ball_in_cup"}.get(domain, domain)
-    published = {(task.domain, task.task): task for task in PUBLISHED_TASKS.values()}
-    other = Task(domain, name_of_task, camera=2 if domain == "quadruped" else 0, grid=(2, 2))
-    return published.get((domain, name_of_task), other)
+    domain, task = match.groups()
+    published = f"{domain.replace('ball_in_cup', 'cup')}_{task}"
+    return PUBLISHED_TASKS.get(published, Task(domain, task, grid=(2, 2)))
 
 
 def _suite() -> Any:
@@ -228,20 +195,10 @@ def _load(task: Task, env_id: str) -> Any:
     suite = _suite()
     if (task.domain, task.task) not in suite.ALL_TASKS:
         raise UserError(f"DeepMind Control has no task {env_id!r}.{nearest(env_id, ids())} `reverie envs` lists them.")
-    with _without_known_deprecation():
-        return suite.load(task.domain, task.task, task_kwargs={"random": 0})
+    logging.getLogger("absl").addFilter(_is_of_use)  # adding it again changes nothing
+    return suite.load(task.domain, task.task, task_kwargs={"random": 0})
 
 
-@contextmanager
-def _without_known_deprecation() -> Iterator[None]:
-    """Keep MuJoCo from logging that dm_control's cheetah uses `settotalmass`, which no user can change."""
-
-    def is_other(record: logging.LogRecord) -> bool:
-        return "settotalmass" not in record.getMessage()
-
-    log = logging.getLogger("absl")
-    log.addFilter(is_other)
-    try:
-        yield
-    finally:
-        log.removeFilter(is_other)
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Return False for MuJoCo's remark that dm_control's cheetah uses `settotalmass`, which no user can change."""
+    return "settotalmass" not in record.getMessage()

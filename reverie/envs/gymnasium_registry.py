@@ -28,19 +28,19 @@ def load() -> Any:
     return gymnasium
 
 
-def knows(env_id: str) -> bool:
-    """Whether Gymnasium has the id without any plug-in. An id with a module in front counts as one that it has."""
+def has(env_id: str) -> bool:
+    """Return whether Gymnasium has the id without any plug-in; an id with a module in front counts as one."""
     return ":" in env_id or env_id in load().registry
 
 
 def open_registered(config: EnvConfig) -> Any:
     """Return the Gymnasium environment that `config` names, with rgb_array rendering where it has any.
 
-    Raises UserError for an unknown id, a module or package that is missing, settings that the environment does not
-    take, and an episode without a time limit.
+    Raises UserError for an unknown id, a missing module or package, refused settings, and an episode without a time
+    limit.
     """
     refuse_settings(config, "camera", "rendering")
-    gymnasium, spec = load(), _spec(config.id)
+    gymnasium, spec = load(), _find_spec(config.id)
     if "mujoco" in str(spec.entry_point):
         choose_gl()
     try:
@@ -55,12 +55,12 @@ def open_registered(config: EnvConfig) -> Any:
         raise UserError(f"{config.id} cannot be made: {error}") from error
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         if "must inherit from the gymnasium.Env" in str(error):
-            raise UserError(
-                f"{config.id} gives no environment: its class or factory must give a gymnasium.Env."
-            ) from error
+            fix = "its class or factory must give a gymnasium.Env"
+            raise UserError(f"{config.id} gives no environment: {fix}.") from error
         if not config.kwargs:
             raise
-        raise _refused_kwargs(config, error) from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"{config.id} does not take --env.kwargs {','.join(config.kwargs)}: {reason}") from error
     if spec.max_episode_steps is None and config.time_limit is None:
         env.close()
         raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
@@ -76,11 +76,11 @@ def parse_kwargs(texts: tuple[str, ...]) -> dict[str, Any]:
             raise UserError(f"{text!r} in --env.kwargs is not of the form name=value.")
         if name in RESERVED:
             raise UserError(f"--env.kwargs cannot set {name}: Reverie chooses it (--env.time_limit, --env.observe).")
-        values[name] = _value(value)
+        values[name] = _parse(value)
     return values
 
 
-def _value(text: str) -> Any:
+def _parse(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):
@@ -91,7 +91,7 @@ def _value(text: str) -> Any:
     return text
 
 
-def _spec(env_id: str) -> Any:
+def _find_spec(env_id: str) -> Any:
     """Return Gymnasium's entry of an id."""
     gymnasium = load()
     module, _, name = env_id.rpartition(":")
@@ -102,21 +102,15 @@ def _spec(env_id: str) -> Any:
     except ImportError as error:
         raise UserError(f"{env_id} needs the module {module!r}, which cannot be imported: {error}") from error
     except gymnasium.error.UnregisteredEnv as error:
-        hint = nearest(name, gymnasium.registry)
         raise UserError(
-            f"Gymnasium knows no environment {name!r}.{hint} `reverie envs` lists the ids;"
+            f"Gymnasium has no environment {name!r}.{nearest(name, gymnasium.registry)} `reverie envs` lists the ids;"
             " one of another package is written module:Env-v0."
         ) from error
 
 
 def _takes_render_mode(entry: Any) -> bool:
-    """Whether a class has the render mode rgb_array, or a function takes a render mode."""
+    """Return whether a class has the render mode rgb_array, or a function takes a render mode."""
     creator = entry if callable(entry) else load().envs.registration.load_env_creator(entry)
     if hasattr(creator, "metadata"):
         return "rgb_array" in creator.metadata.get("render_modes", [])
     return "render_mode" in inspect.signature(creator).parameters
-
-
-def _refused_kwargs(config: EnvConfig, error: Exception) -> UserError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
-    return UserError(f"{config.id} does not take --env.kwargs {','.join(config.kwargs)}: {reason}")

@@ -1,21 +1,21 @@
 """MuJoCo's pixels: the choice of OpenGL, and two cameras, one as dm_control draws and one much faster.
 
 Departures of `fast` from `stock`: no shadows, no reflections, round bodies of 6 x 4 facets, and one sample a pixel
-where stock takes four. Four samples cost as much time again. Where a part is thinner than a pixel, one would lose it:
-the cartpole's rail needs twice as many rows, the cup's string twice as many rows and columns, averaged.
+where stock takes four. Four samples cost as much time again. One sample loses a part that is thinner than a pixel. So
+the cartpole's rail is drawn with twice as many rows, the cup's string with twice as many rows and columns, averaged.
 
-Measured (`bench/envs.py`, 64 x 64, software OpenGL): the mean pixel change against stock is 1.9 / 1.7 / 9.7
-of 255 for cartpole, cheetah and walker, the walker's nearly all in the reflection and shading of its floor;
-observations come 23 to 40 times as fast as from `physics.render`.
+| measured by `bench/envs.py`, 64 x 64, software OpenGL | cartpole | cheetah | walker |
+|---|---|---|---|
+| mean pixel change against stock, of 255 | 1.9 | 1.7 | 9.7 (its floor's reflection and shading) |
+
+Observations come 23 to 40 times as fast as from `physics.render`.
 """
 
 import ctypes
 import ctypes.util
-import importlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import cv2
@@ -23,8 +23,8 @@ import numpy as np
 
 from reverie.errors import UserError
 
-FACETS = (6, 4)
-"""Slices and stacks of a sphere in `fast`. Fewer make limbs angular to the eye; 8 x 6 is a tenth slower."""
+QUALITY = {"shadowsize": 0, "offsamples": 0, "numslices": 6, "numstacks": 4, "numquads": 1}
+"""Settings of `fast`. With fewer slices and stacks of a sphere limbs look angular; 8 x 6 is a tenth slower."""
 FRAME = (240, 320)
 """Height and width of a frame of `render`: dm_control's own default."""
 
@@ -52,19 +52,17 @@ def choose_gl() -> str | None:
     return backend
 
 
-def require_gl() -> str:
+def require_gl() -> None:
     """`choose_gl()`, or a UserError that names the packages to install."""
-    backend = choose_gl()
-    if backend is None:
+    if choose_gl() is None:
         raise UserError(
             "No OpenGL was found to draw with: on Debian or Ubuntu run `apt-get install libegl1"
             " libgl1-mesa-dri libopengl0`, or observe numbers in place of pixels with --env.observe state."
         )
-    return backend
 
 
 def _egl_works() -> bool:
-    """Whether an EGL device can be initialized here. The C library is asked, because importing would be too late."""
+    """Return whether an EGL device can be initialized, by the C library: importing MuJoCo would fix the choice."""
     try:
         ctypes.CDLL("libOpenGL.so.0")
         egl = ctypes.CDLL("libEGL.so.1")
@@ -107,72 +105,53 @@ class StockCamera:
 class FastCamera:
     """The `fast` pixels of a dm_control `physics`: uint8 (size, size, 3). See the module's docstring.
 
-    `grid` is how many rows and columns are drawn for each pixel, which is their mean.
-
-    MuJoCo reads the quality settings once, when a physics' OpenGL context is made, so this must come
-    before anything else draws that physics. The model itself is left as it was.
+    Each pixel is the mean of `grid` rows and columns. Make this camera before any other of its physics: MuJoCo reads
+    the quality settings once, when it makes a physics' OpenGL context. The model itself is left as it was.
     """
 
     def __init__(self, physics: Any, camera: int, size: int, grid: tuple[int, int]) -> None:
         from dm_control.mujoco import engine
 
-        self._size, self._averaged = size, grid != (1, 1)
+        self._size, self._grid = size, grid
         height, width = grid[0] * size, grid[1] * size
-        with _settings(physics.model.vis, height, width):
-            self._camera = engine.Camera(physics, height, width, camera, scene_callback=_square)  # makes the context
-        flags, mujoco = self._camera.scene.ptr.flags, _mujoco()
-        flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
-        flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
+        parts = {"global_": {"offwidth": width, "offheight": height}, "quality": QUALITY}
+        with ExitStack() as after:
+            for part, settings in parts.items():
+                visual = getattr(physics.model.vis, part)
+                for name, value in settings.items():
+                    after.callback(setattr, visual, name, getattr(visual, name))
+                    setattr(visual, name, value)
+            self._camera = engine.Camera(physics, height, width, camera, scene_callback=_make_square)
 
     def draw(self) -> np.ndarray:
         """Draw the physics' present state as a new uint8 (size, size, 3)."""
-        image = self._camera.render()  # one buffer, upside down
-        if not self._averaged:
-            return np.array(image, order="C")
+        image = self._camera.render(render_flag_overrides={"shadow": False, "reflection": False})
+        if self._grid == (1, 1):
+            return np.array(image, order="C")  # the camera draws into one buffer, upside down
         return cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
 
 
-def _square(physics: Any, scene: Any) -> None:
+def _make_square(physics: Any, scene: Any) -> None:
     """Make the scene as wide as high, whatever the shape of the buffer. Its pixels need not be square."""
     for camera in scene.camera:
         camera.frustum_width = (camera.frustum_top - camera.frustum_bottom) / 2
 
 
-class RenderCamera:
+class RenderCamera(StockCamera):
     """Stock frames of size `FRAME` for `render`, even of a physics whose own OpenGL context is fast."""
 
     def __init__(self, physics: Any, camera: int) -> None:
         from dm_control.mujoco import engine
 
-        self._source = physics
-        self._physics = engine.Physics.from_model(physics.model)
-        self._camera = StockCamera(self._physics, camera, *FRAME)
+        self._source, self._copy = physics, engine.Physics.from_model(physics.model)
+        super().__init__(self._copy, camera, *FRAME)
 
     def draw(self) -> np.ndarray:
-        _mujoco().mj_copyData(self._physics.data.ptr, self._source.model.ptr, self._source.data.ptr)
-        return self._camera.draw()
+        import mujoco
+
+        source, copy = self._source, self._copy.data.ptr
+        mujoco.mj_copyData(copy, source.model.ptr, source.data.ptr)  # pyrefly: ignore
+        return super().draw()
 
     def close(self) -> None:
-        self._physics.free()
-
-
-def _mujoco() -> Any:
-    """Import mujoco, untyped: type checkers cannot see the names in its C part."""
-    return importlib.import_module("mujoco")
-
-
-@contextmanager
-def _settings(visual: Any, height: int, width: int) -> Iterator[None]:
-    """Apply the fast quality settings while an OpenGL context is made."""
-    slices, stacks = FACETS
-    quality = {"shadowsize": 0, "offsamples": 0, "numslices": slices, "numstacks": stacks, "numquads": 1}
-    values = [(visual.global_, "offwidth", width), (visual.global_, "offheight", height)]
-    values += [(visual.quality, name, value) for name, value in quality.items()]
-    before = [(part, name, getattr(part, name)) for part, name, _ in values]
-    for part, name, value in values:
-        setattr(part, name, value)
-    try:
-        yield
-    finally:
-        for part, name, value in before:
-            setattr(part, name, value)
+        self._copy.free()

@@ -5,14 +5,14 @@ slow it down several-fold.
 """
 
 import warnings
-from typing import Any, cast
+from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Environment, SampleManyActions, Step, own_sampler
-from reverie.envs.worker import Failure, Make, Ready, Worker
+from reverie.envs.worker import Make, Ready, Worker
 from reverie.errors import UserError
-from reverie.spaces import EnvSpec
 
 MAX_DEATHS = 3
 """Deaths of one worker in a row, without a finished step between them, after which no new one is started."""
@@ -24,13 +24,12 @@ class SerialEnvironments:
     def __init__(self, config: EnvConfig, make: Make) -> None:
         self.count = config.count
         self._environments: list[Environment] = []
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(self.close)
             for _ in range(config.count):
                 self._environments.append(make(config))
-        except BaseException:
-            self.close()
-            raise
-        self.spec: EnvSpec = self._environments[0].spec
+            on_error.pop_all()
+        self.spec = self._environments[0].spec
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
         return {index: self._environments[index].reset(seed) for index, seed in seeds.items()}
@@ -63,17 +62,16 @@ class WorkerEnvironments:
     def __init__(self, config: EnvConfig, make: Make) -> None:
         self._config, self._make, self.count = config, make, config.count
         self._deaths = [0] * config.count
-        self._void: set[int] = set()
+        self._lost: set[int] = set()
         """Those that died in `sample_actions`, until their next step or reset."""
         self._workers: list[Worker] = []
-        try:
-            for _ in range(config.count):  # all start before the first is waited for
-                self._workers.append(Worker(config, make))
+        with ExitStack() as on_error:
+            on_error.callback(self.close)
+            for index in range(config.count):  # all start before the first is waited for
+                self._workers.append(Worker(index, config, make))
             self._ready, *_ = [self._wait_until_ready(index) for index in range(config.count)]
-        except BaseException:
-            self.close()
-            raise
-        self.spec: EnvSpec = self._ready.spec
+            on_error.pop_all()
+        self.spec = self._ready.spec
 
     @property
     def process_ids(self) -> list[int]:
@@ -83,15 +81,15 @@ class WorkerEnvironments:
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
         """Start an episode in each environment named. Where a worker dies, its replacement is asked again."""
         steps: dict[int, Step] = {}
-        self._void -= seeds.keys()
+        self._lost -= seeds.keys()
         while missing := {index: (seed,) for index, seed in seeds.items() if index not in steps}:
             steps |= {index: step for index, step in self._ask("reset", missing).items() if step is not None}
         return {index: steps[index] for index in seeds}
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
-        void = self._void & actions.keys()
-        self._void -= void
-        steps = self._ask("step", {index: (action,) for index, action in actions.items() if index not in void})
+        lost = self._lost & actions.keys()
+        self._lost -= lost
+        steps = self._ask("step", {index: (action,) for index, action in actions.items() if index not in lost})
         return {index: steps.get(index) for index in actions}
 
     @property
@@ -100,50 +98,51 @@ class WorkerEnvironments:
 
     def _sample_actions(self, count: int, seeds: dict[int, int]) -> dict[int, np.ndarray | None]:
         actions = self._ask("sample_actions", {index: (count, seed) for index, seed in seeds.items()})
-        self._void |= {index for index, sampled in actions.items() if sampled is None}
+        self._lost |= {index for index, sampled in actions.items() if sampled is None}
         return actions
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.send("close")
+            worker.pipe.close()  # all end side by side
         for worker in self._workers:
             worker.end()
 
     def _ask(self, method: str, arguments: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
         """Call a method of the environments named, side by side. Those whose worker died give None."""
-        sent = {index: self._workers[index].send(method, *each) for index, each in arguments.items()}
-        replies = {index: self._workers[index].receive() if sent[index] else None for index in arguments}
+        for index, each in arguments.items():
+            self._workers[index].send(method, *each)
+        replies = {index: self._workers[index].receive() for index in arguments}
         for index, reply in replies.items():
             if reply is None:
                 self._replace(index)
             elif isinstance(reply, Step) and method == "step":
                 self._deaths[index] = 0
-        for index, reply in replies.items():  # only now: every pipe must have been read
-            if isinstance(reply, Failure):
-                raise reply.error(index)
+        for reply in replies.values():  # only now: every pipe must have been read
+            if isinstance(reply, Exception):
+                raise reply
         return replies
 
     def _wait_until_ready(self, index: int) -> Ready:
         """Wait until a worker has made its environment."""
-        while (reply := self._workers[index].ready()) is None:
-            self._replace(index)
-        if isinstance(reply, Failure):
-            raise reply.error(index)
-        return cast(Ready, reply)
+        reply = self._workers[index].receive()
+        if isinstance(reply, Exception):
+            raise reply
+        return self._replace(index) if reply is None else reply
 
-    def _replace(self, index: int) -> None:
+    def _replace(self, index: int) -> Ready:
+        """Start a new worker for one that died, and wait until it has made its environment."""
         self._workers[index].end()
         exit_code = self._workers[index].process.exitcode
         self._deaths[index] += 1
         if self._deaths[index] >= MAX_DEATHS:
             raise UserError(
                 f"The worker of environment {index} died {MAX_DEATHS} times in a row without finishing a step"
-                f" (exit code {exit_code}): to see why, play {self._config.id} in this process, without"
-                " --env.workers."
+                f" (exit code {exit_code}): to see why, play {self._config.id} in this process, without --env.workers."
             )
-        self._workers[index] = Worker(self._config, self._make)
+        self._workers[index] = Worker(index, self._config, self._make)
         warnings.warn(
             f"The worker of environment {index} died (exit code {exit_code}) and was started again.",
             RuntimeWarning,
             stacklevel=4,
         )
+        return self._wait_until_ready(index)

@@ -26,7 +26,7 @@ def test_the_published_protocol():
     assert game.ale.getFloat("repeat_action_probability") == 0.25
     assert game.ale.getInt("max_num_frames_per_episode") == 108_000
     begun = {env.reset(seed).obs["pixels"].tobytes() for seed in range(5)}
-    assert len(begun) > 1  # no-ops: episodes begin at different moments
+    assert len(begun) > 1  # episodes begin at different moments, because of no-ops
     before = game.ale.getEpisodeFrameNumber()
     env.step(choice(env, 2))
     assert game.ale.getEpisodeFrameNumber() - before == 4
@@ -114,13 +114,13 @@ def test_minatar_shows_the_games_own_cells():
     assert image.shape == (20, 20, 4)
     cells = image[::2, ::2]
     assert np.array_equal(image, cells.repeat(2, 0).repeat(2, 1))  # twice the size, no cell blurred
-    assert np.array_equal(cells == 255, env._game.state())
+    assert np.array_equal(cells == 255, env.unwrapped.game.state())
     assert set(np.unique(cells)) == {0, 255}
     assert env.render().shape == (320, 320, 3)
 
 
-def test_the_first_action_is_not_the_last_episodes_sticky_one():
-    """MinAtar repeats the last action now and then; the first action of an episode must not be the last one's."""
+def test_an_episode_does_not_begin_with_a_sticky_action_of_the_last_one():
+    """MinAtar repeats the last action with a probability of 0.1, but not across episodes."""
     pytest.importorskip("minatar")
     env = make(EnvConfig("MinAtar/Breakout-v1", image_size=10))
     films = []
@@ -160,9 +160,9 @@ def test_a_run_on_minatar_draws_its_four_channels(tmp_path):
 
 
 def test_the_list_of_environments_opens_no_atari_game(monkeypatch):
-    """Several hundred older names are registered with the games: opening each took minutes."""
+    """Several hundred older names are registered with the games. Opening each took minutes."""
     ale_py = pytest.importorskip("ale_py")
-    monkeypatch.setattr(ale_py, "ALEInterface", None)  # whoever opens one fails
+    monkeypatch.setattr(ale_py, "ALEInterface", None)  # opening one fails
     gymnasium_registry.load().register_envs(ale_py)
     listed = gymnasium.ids()
     assert "CartPole-v1" in listed
@@ -170,7 +170,7 @@ def test_the_list_of_environments_opens_no_atari_game(monkeypatch):
 
 
 def test_the_limit_of_freeway_is_not_terminal():
-    """The game calls its 2,500 frames an end, though nothing on the screen tells of it."""
+    """The game reports its limit of 2,500 frames as an end, but the screen does not show it."""
     pytest.importorskip("minatar")
     for limit in (None, 4_000):
         env = make(EnvConfig("MinAtar/Freeway-v1", image_size=10, repeat=50, time_limit=limit))

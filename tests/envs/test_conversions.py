@@ -1,7 +1,17 @@
+"""Conversions of actions and observations into the normal form, and images in color."""
+
 import numpy as np
 import pytest
 
-from reverie.envs.conversions import check_action, normalize_action, resize, scale_action, to_vector, uniform_actions
+from reverie.envs.conversions import (
+    as_colors,
+    check_action,
+    normalize_action,
+    resize,
+    scale_action,
+    to_vector,
+    uniform_actions,
+)
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace
 
@@ -57,3 +67,23 @@ def test_uniform_actions_cover_the_action_space():
     choices = uniform_actions(ActionSpace(3, discrete=True), 3000, rng)
     assert (choices.sum(1) == 1).all()
     assert (choices.sum(0) > 900).all()
+
+
+def test_one_channel_becomes_gray_and_three_stay():
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert np.array_equal(as_colors(image), image)
+    gray = as_colors(image[:, :, :1])
+    assert gray.shape == (2, 4, 3)
+    assert all(np.array_equal(gray[:, :, channel], image[:, :, 0]) for channel in range(3))
+
+
+def test_each_of_other_channels_has_a_hue_of_its_own():
+    for channels in (2, 4, 10):
+        shown = as_colors(np.eye(channels, dtype=np.uint8)[None, None] * 255)  # one pixel a channel
+        assert shown.shape == (1, 1, channels, 3)
+        assert len({tuple(pixel) for pixel in shown[0, 0].tolist()}) == channels
+        assert (shown.max(-1) >= 254).all()
+    nothing = as_colors(np.zeros((3, 5, 5, 4), np.uint8))
+    assert nothing.shape == (3, 5, 5, 3)
+    assert nothing.max() == 0
+    assert as_colors(np.full((1, 1, 4), 255, np.uint8)).min() == 255  # overlaps add, and stay in range

@@ -1,3 +1,5 @@
+"""DeepMind Control: the suite's own pixels, numbers and rewards, and mistakes in one sentence."""
+
 import json
 import subprocess
 import sys
@@ -19,14 +21,14 @@ CARTPOLE = "dm_control/cartpole-swingup-v0"
 NUMBERS = EnvConfig(CARTPOLE, observe=("state",), repeat=2)
 
 
-def theirs(domain, task, seed):
-    """The suite's own environment, as anybody would load it."""
+def load_stock(domain, task, seed):
+    """Return the suite's own environment."""
     from dm_control import suite
 
     return suite.load(domain, task, task_kwargs={"random": seed})
 
 
-def flat(observation):
+def flatten(observation):
     return np.concatenate([np.ravel(part) for part in observation.values()]).astype(np.float32)
 
 
@@ -36,16 +38,16 @@ def flat(observation):
     [("cartpole", "swingup", 0), ("ball_in_cup", "catch", 0), ("walker", "walk", 0), ("quadruped", "walk", 2)],
 )
 def test_stock_is_dm_control_bit_for_bit(domain, task, camera):
-    """Pixels, numbers and rewards equal those of an environment loaded with the seed, rendered per call."""
+    """Pixels, numbers and rewards equal those of the suite with the same seed."""
     config = EnvConfig(f"dm_control/{domain}-{task}-v0", observe=("pixels", "state"), repeat=2, image_size=48)
-    with closing(make(config)) as ours, closing(theirs(domain, task, seed=7)) as stock:
+    with closing(make(config)) as ours, closing(load_stock(domain, task, seed=7)) as stock:
         ours.reset(3)
         step, timestep = ours.reset(7), stock.reset()
         action_spec = stock.action_spec()
         rng = np.random.default_rng(0)
         for _ in range(3):
             np.testing.assert_array_equal(step.obs["pixels"], stock.physics.render(48, 48, camera_id=camera))
-            np.testing.assert_array_equal(step.obs["state"], flat(timestep.observation))
+            np.testing.assert_array_equal(step.obs["state"], flatten(timestep.observation))
             action = rng.uniform(-1, 1, action_spec.shape).astype(np.float32)
             step = ours.step(action)
             real = action_spec.minimum + (action.astype(float) + 1) / 2 * (action_spec.maximum - action_spec.minimum)
@@ -59,14 +61,14 @@ def test_stock_is_dm_control_bit_for_bit(domain, task, camera):
 def test_one_image_is_drawn_per_decision(monkeypatch):
     with closing(make(EnvConfig(CARTPOLE, repeat=5, rendering="fast"))) as environment:
         drawn = []
-        draw = environment._camera.draw
-        monkeypatch.setattr(environment._camera, "draw", lambda: drawn.append(1) or draw())
+        draw = environment.unwrapped.camera.draw
+        monkeypatch.setattr(environment.unwrapped.camera, "draw", lambda: drawn.append(1) or draw())
         environment.reset(0)
         environment.step(np.zeros(1))
         assert len(drawn) == 2
 
 
-def test_dm_controls_limit_of_1000_frames_is_not_terminal():
+def test_the_limit_of_1000_frames_is_not_terminal():
     with closing(make(NUMBERS)) as environment:
         environment.reset(0)
         steps = [environment.step(np.zeros(1)) for _ in range(500)]
@@ -78,10 +80,10 @@ def test_dm_controls_limit_of_1000_frames_is_not_terminal():
 def test_a_discount_of_zero_is_terminal(monkeypatch, discount, is_terminal):
     with closing(make(NUMBERS)) as environment:
         environment.reset(0)
-        monkeypatch.setattr(environment._env.task, "get_termination", lambda physics: discount)
+        monkeypatch.setattr(environment.unwrapped.env.task, "get_termination", lambda physics: discount)
         step = environment.step(np.zeros(1))
         assert (step.is_last, step.is_terminal) == (True, is_terminal)
-        assert environment._env._step_count == 1, "the repeat stops with the episode"
+        assert environment.unwrapped.frames == 1, "the repeat stops with the episode"
         with pytest.raises(UserError, match="call reset"):
             environment.step(np.zeros(1))
 
@@ -91,7 +93,7 @@ def test_a_time_limit_shortens_the_episode():
         environment.reset(0)
         steps = [environment.step(np.zeros(1)) for _ in range(3)]
         assert [(step.is_last, step.is_terminal) for step in steps] == [(False, False)] * 2 + [(True, False)]
-        assert environment._env._step_count == 5
+        assert environment.unwrapped.frames == 5
 
 
 def test_observations_are_named_by_dm_controls_keys():
@@ -117,7 +119,7 @@ def test_render_is_stock_even_if_rendering_is_fast():
             environment.reset(1)
             environment.step(np.ones(1))
         np.testing.assert_array_equal(fast.render(), stock.render())
-        np.testing.assert_array_equal(stock.render(), stock._physics.render(240, 320, camera_id=0))
+        np.testing.assert_array_equal(stock.render(), stock.unwrapped.physics.render(240, 320, camera_id=0))
 
 
 @pytest.mark.slow
@@ -143,7 +145,7 @@ def test_the_twenty_published_tasks_exist():
 
 
 def test_unpublished_tasks_are_drawn_at_twice_the_size():
-    """Nobody looked at their thin parts, so `fast` averages; the quadruped's fixed camera shows little of it."""
+    """Their thin parts are not known, so `fast` averages. The quadruped's fixed camera shows little of it."""
     assert dm_control.parse_id("dm_control/cartpole-two_poles-v0") == dm_control.Task(
         "cartpole", "two_poles", grid=(2, 2)
     )
@@ -176,7 +178,7 @@ def test_a_missing_extra_is_named(monkeypatch):
 
 @pytest.mark.slow
 def test_nothing_is_printed_and_importing_is_cheap():
-    """A closed environment leaves no word at exit, and the package alone loads no simulator."""
+    """A closed environment prints nothing at exit, and the package alone loads no simulator."""
     script = f"""
 import json, sys
 import reverie.envs

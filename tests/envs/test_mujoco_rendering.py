@@ -1,3 +1,5 @@
+"""The choice of OpenGL, and the pixels of `stock` and `fast`."""
+
 import os
 import sys
 from contextlib import closing
@@ -12,10 +14,10 @@ from reverie.errors import UserError
 
 @pytest.fixture
 def bare_linux(monkeypatch):
-    """A Linux where the user has chosen nothing and there is no screen."""
+    """A Linux without a user's choice and without a screen."""
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.setenv(name, "")  # so that whatever is set below is taken back
+        monkeypatch.setenv(name, "")  # so that a later change is undone
         monkeypatch.delenv(name)
     monkeypatch.setattr(mujoco_rendering, "_egl_works", lambda: False)
     monkeypatch.setattr(mujoco_rendering.ctypes.util, "find_library", lambda name: None)
@@ -49,14 +51,14 @@ def test_no_gl_names_the_packages(bare_linux):
         mujoco_rendering.require_gl()
 
 
-def test_another_system_chooses_by_itself(bare_linux):
+def test_another_system_needs_no_choice(bare_linux):
     bare_linux.setattr(sys, "platform", "darwin")
     assert mujoco_rendering.choose_gl() == "native"
     assert "MUJOCO_GL" not in os.environ
 
 
-def drawn(task, rendering, size=64):
-    """Three frames of one episode, (3, size, size, 3)."""
+def draw(task, rendering, size=64):
+    """Return three frames of one episode, (3, size, size, 3)."""
     config = EnvConfig(f"dm_control/{task}-v0", rendering=rendering, repeat=15, image_size=size)
     with closing(make(config)) as environment:
         rng = np.random.default_rng(0)
@@ -71,17 +73,17 @@ def drawn(task, rendering, size=64):
 @needs_dmc()
 @pytest.mark.parametrize(("task", "bound"), [("cartpole-swingup", 2.5), ("cheetah-run", 2.5), ("walker-walk", 11.0)])
 def test_fast_is_near_stock_and_reproducible(task, bound):
-    stock, fast = drawn(task, "stock"), drawn(task, "fast")
+    stock, fast = draw(task, "stock"), draw(task, "fast")
     assert 0 < np.abs(stock - fast).mean() < bound
-    np.testing.assert_array_equal(fast, drawn(task, "fast"))
+    np.testing.assert_array_equal(fast, draw(task, "fast"))
 
 
 @pytest.mark.slow
 @needs_dmc()
 def test_fast_keeps_the_cartpoles_thin_rail():
-    """The rail is thinner than a pixel: its row must stand out from the rows around it, as it does in stock."""
+    """The rail is thinner than a pixel, but its row must stand out from the rows around it, as in stock."""
     for kind in ("stock", "fast"):
-        rows = drawn("cartpole-swingup", kind)[0, :, :10, 2].mean(1)  # blue, left of the cart
+        rows = draw("cartpole-swingup", kind)[0, :, :10, 2].mean(1)  # blue, left of the cart
         edge = np.abs(2 * rows[1:-1] - rows[:-2] - rows[2:])[20:40]
         assert edge.max() > 4 * np.median(edge), kind
 
@@ -89,9 +91,9 @@ def test_fast_keeps_the_cartpoles_thin_rail():
 @pytest.mark.slow
 @needs_dmc()
 def test_fast_keeps_the_cups_string():
-    """It is thinner than a pixel and hangs from the cup: each of its rows must differ from the wall, as in stock."""
+    """The string is thinner than a pixel, but each of its rows must differ from the wall, as in stock."""
     for kind in ("stock", "fast"):
-        hanging = drawn("ball_in_cup-catch", kind)[1, 31:35].sum(-1)
+        hanging = draw("ball_in_cup-catch", kind)[1, 31:35].sum(-1)
         contrast = np.abs(hanging - np.median(hanging, axis=1, keepdims=True)).max(1)
         assert contrast.min() > 50, kind  # one sample a pixel: 16 to 23
 
@@ -100,7 +102,7 @@ def test_fast_keeps_the_cups_string():
 @needs_dmc()
 @pytest.mark.parametrize("grid", [(2, 1), (1, 2), (2, 2)])
 def test_a_finer_grid_shows_the_same_scene(grid):
-    """Neither shifted nor stretched: the plain drawing is nearer to it than to itself moved by a pixel."""
+    """The fine drawing is nearer to the plain one than to the plain one moved by a pixel."""
     from dm_control import suite
 
     images = []
@@ -118,12 +120,12 @@ def test_a_finer_grid_shows_the_same_scene(grid):
 @needs_dmc()
 def test_fast_leaves_the_model_alone():
     with closing(make(EnvConfig("dm_control/walker-walk-v0", rendering="fast"))) as environment:
-        visual = environment._physics.model.vis
+        visual = environment.unwrapped.physics.model.vis
         assert (visual.global_.offwidth, visual.quality.shadowsize) == (640, 2048)
-        assert environment._physics.model.mat_reflectance.max() > 0
+        assert environment.unwrapped.physics.model.mat_reflectance.max() > 0
 
 
 @needs_dmc()
 @pytest.mark.parametrize("kind", ["stock", "fast"])
 def test_images_may_be_larger_than_the_models_buffer(kind):
-    assert drawn("cartpole-swingup", kind, size=700).shape == (3, 700, 700, 3)
+    assert draw("cartpole-swingup", kind, size=700).shape == (3, 700, 700, 3)

@@ -1,4 +1,4 @@
-"""A world that Reverie has never seen, written as a user would write it, learned through the public functions alone."""
+"""A new environment of a user's own, learned through the public functions alone."""
 
 import sys
 from dataclasses import replace
@@ -24,7 +24,7 @@ from gymnasium import spaces
 
 
 class Corridor(gymnasium.Env):
-    """A column on a 16x16 image is to be moved to the right edge; at the left edge there is an abyss."""
+    """Move a column on a 16x16 image to the right edge. The left edge ends the episode."""
 
     observation_space = spaces.Dict(
         {"camera": spaces.Box(0, 255, (16, 16, 3), np.uint8), "last_move": spaces.Box(-1, 1, (1,), np.float32)}
@@ -61,7 +61,7 @@ def corridor(tmp_path, monkeypatch):
 
 
 def play(world, act, episodes: int = 20) -> float:
-    """The mean return of `act(carry, observation) -> (carry, action)`, played with nothing of Reverie's."""
+    """Return the mean return of `act(carry, observation) -> (carry, action)`, without Reverie's loops."""
     returns = []
     for seed in range(episodes):
         observation, _ = world.reset(seed=1000 + seed)
@@ -77,7 +77,7 @@ def play(world, act, episodes: int = 20) -> float:
 
 
 def config(seed: int) -> reverie.OnlineConfig:
-    """The recipe, with a network for so small a world, and more updates."""
+    """Return the recipe with small networks and more updates."""
     base = reverie.recipe("dreamer_v1", "tiny", "corridor:Corridor-v0")
     conv, mlp = ConvConfig(8, "elu"), MLPConfig(1, 32)
     signals = base.model.signals | {

@@ -1,3 +1,5 @@
+"""Several environments, in this process and in workers that die, fail or are interrupted."""
+
 import os
 import signal
 import subprocess
@@ -50,7 +52,7 @@ def test_a_killed_worker_is_replaced_and_waits_for_reset():
         with pytest.warns(RuntimeWarning, match=r"environment 0 died \(exit code -9\)"):
             steps = workers.step({0: NOTHING, 1: NOTHING})
         assert steps[0] is None
-        assert steps[1].reward == 2, "the others play on"
+        assert steps[1].reward == 2, "the other environment continues"
         assert workers.process_ids[0] != killed
         with pytest.raises(UserError, match="call reset"):
             workers.step({0: NOTHING})
@@ -101,8 +103,8 @@ def test_exceptions_come_through_with_their_message():
         workers.reset({0: 0, 1: 1})
         with pytest.raises(RuntimeError, match="Environment 1 failed: ZeroDivisionError: the world is flat") as caught:
             workers.step({0: NOTHING, 1: FAULTY})
-        assert "in step" in caught.value.__notes__[0], "the worker's traceback comes along"
-        assert workers.step({0: NOTHING})[0].reward == 2, "no pipe is out of step"
+        assert "in step" in caught.value.__notes__[0], "the traceback of the worker is a note"
+        assert workers.step({0: NOTHING})[0].reward == 2, "every pipe was read"
         with pytest.raises(UserError, match=r"shape \(2,\)"):
             workers.step({0: np.zeros(3, np.float32)})
     with pytest.raises(UserError, match="needs a ticket"):
@@ -119,7 +121,7 @@ def test_a_worker_that_dies_three_times_in_a_row_is_given_up():
             with pytest.warns(RuntimeWarning, match="environment 0 died"):
                 assert workers.step({0: DEADLY})[0] is None
             workers.reset({0: 0})
-        assert workers.step({0: NOTHING})[0].reward == 1, "a finished step clears the record"
+        assert workers.step({0: NOTHING})[0].reward == 1, "a finished step resets the count"
         for _ in range(2):
             with pytest.warns(RuntimeWarning, match="environment 0 died"):
                 workers.step({0: DEADLY})
@@ -154,7 +156,7 @@ def test_close_ends_every_process():
 
 
 @pytest.mark.slow
-def test_workers_know_the_parts_of_a_plug_in_that_was_named(tmp_path, monkeypatch):
+def test_workers_import_the_plug_ins_that_were_named(tmp_path, monkeypatch):
     script = tmp_path / "my_worlds.py"
     script.write_text("import counting_worlds, gymnasium\ngymnasium.register('Mine-v0', counting_worlds.Counting)\n")
     monkeypatch.setattr(plugins, "_used", {})

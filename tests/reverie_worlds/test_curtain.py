@@ -1,3 +1,5 @@
+"""The world that needs memory."""
+
 import gymnasium
 import numpy as np
 import pytest
@@ -47,6 +49,6 @@ def test_the_paddle_moves_within_the_picture():
 
 
 def test_memory_is_worth_most_of_the_reward():
-    returns = baseline_returns(episodes=300)
+    returns = baseline_returns(episodes=100)
     assert returns["perfect"] > 0.95
     assert returns["random"] < returns["forgetful"] + 0.05 < 0.5

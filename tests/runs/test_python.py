@@ -85,7 +85,7 @@ def test_callbacks_get_every_event(trained):
 @pytest.mark.slow
 def test_a_run_in_a_class_needs_it_again(trained, monkeypatch):
     folder, _, _ = trained
-    monkeypatch.setattr(from_python, "_GIVEN", {})
+    monkeypatch.setattr(from_python, "_REGISTERED", {})
     for call in (lambda: reverie.resume(folder), lambda: evaluate(folder, 1), lambda: imagine(folder)):
         with pytest.raises(UserError, match=r"python/Slide-v0 was given as Python code: give it again as `env`"):
             call()
@@ -141,7 +141,7 @@ def test_one_object_is_played_and_left_open(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "env", "sentence"),
-    [(2, worlds.Slide, "is played alone"), (1, "Slyde-v0", "Gymnasium knows no environment")],
+    [(2, worlds.Slide, "is played alone"), (1, "Slyde-v0", "Gymnasium has no environment")],
 )
 def test_a_mistake_about_the_environment_is_one_sentence(tmp_path, count, env, sentence):
     made = config()
