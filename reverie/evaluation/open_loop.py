@@ -82,7 +82,7 @@ def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:
     """Write `open_loop.png`, `open_loop.mp4` and `open_loop_error.png`. Return the files by content."""
     real, imagined, context = open_loop.real, open_loop.imagined, open_loop.context
     difference = np.abs(real.astype(np.int16) - imagined).astype(np.uint8)
-    panels = {"real": real, "imagined": imagined, "difference": difference}
+    panels = {"real": real, "model": imagined, "difference": difference}
     steps = [*films.spread(0, context, 5), *films.spread(context, len(real), 11)]
     title = "green: seen by the model     red: imagined from the actions alone"
     strip = films.film_rows(panels, steps, context, title, least_side=100)

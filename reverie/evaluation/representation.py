@@ -139,7 +139,9 @@ def draw(path: Path, measured: Representation) -> Path:
     for label, values in curves.items():
         visible = np.maximum(np.sort(values)[::-1], max(1e-4 * values.max(), 1e-8))
         series[label] = list(enumerate(visible.tolist(), start=1))
-    return figures.plot(path, series, figures.Style("Scale of the features", "rank", "in units of z", log_y=True))
+    return figures.plot(
+        path, series, figures.Style("Scale of the features", "dimension, the largest first", log_y=True)
+    )
 
 
 def sentence(values: dict[str, float]) -> str:
