@@ -1,15 +1,15 @@
-"""Observations a second, ours beside Gymnasium and dm_control as shipped, taken in turns on one core.
+"""Observations a second: our environments, and Gymnasium and dm_control as shipped, in turns on one core.
 
     python bench/envs.py              measure; writes bench/results/envs.json
     python bench/envs.py --picture    draw docs/images/rendering.png and print the mean pixel change
-    python bench/envs.py --deformable draw docs/images/rope.png and cloth.png: a few actions on each, from within
-    python bench/envs.py --endurance  10,000 random actions on each under changing physics, and 1,000 in each corner of
-                                      what randomization may draw; writes bench/results/endurance.json
+    python bench/envs.py --deformable draw docs/images/rope.png and cloth.png: moments of a few actions on each
+    python bench/envs.py --endurance  10,000 random actions on each under changing physics, and 1,000 at each extreme of
+                                      the randomization; writes bench/results/endurance.json
 
-Every contestant plays random actions and sees 64 x 64 pixels; one observation is one decision. The turns
-alternate within one run, so that a machine whose speed changes is fair to all, and figures are medians over
-the rounds. Rates are per second of core time, since others may use the core too (drawing on a GPU would not
-show in it: see the clock's rates there).
+All play random actions and observe 64 x 64 pixels. One observation is one decision. The turns alternate within one
+run, so a machine of varying speed is fair to all. The numbers are medians over the rounds. Rates are per second of
+core time, since other processes may use the core too. Core time does not include drawing on a GPU: for that, see the
+rates of the clock.
 """
 
 import argparse
@@ -20,25 +20,25 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 CORE = max(os.sched_getaffinity(0))
-os.sched_setaffinity(0, {CORE})  # before a library counts the cores and starts as many threads
+os.sched_setaffinity(0, {CORE})  # before a library starts a thread for each core
 
-import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from reverie.envs import EnvConfig, make  # noqa: E402
 from reverie.envs.dm_control import PUBLISHED_TASKS  # noqa: E402
+from reverie.evaluation.films import mosaic, write_image  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SIZE = 64
 TASKS = ("cartpole_swingup", "cheetah_run", "walker_walk")
 DEFORMABLE = {"rope": "reverie/Rope-v0", "cloth": "reverie/Cloth-v0"}
 Turn = Callable[[int], None]
-"""Plays that many decisions."""
+"""Plays so many decisions."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def ours(world: str, config: EnvConfig) -> Contestant:
 
 
 def deformable(name: str) -> Contestant:
-    """Rope or cloth: one action with what is seen after it, and 1/20 or 1/40 of a new episode's start."""
+    """Rope or cloth: one action and its observation, and 1/20 or 1/40 of the start of an episode."""
     return ours(name, EnvConfig(DEFORMABLE[name], observe=("pixels", "goal"), image_size=SIZE))
 
 
 def gymnasium_as_shipped() -> Contestant:
-    """Gymnasium's own wrappers: observe the rendered frame, resize it."""
+    """Gymnasium's own wrappers: render a frame and resize it."""
     import gymnasium
     from gymnasium.wrappers import AddRenderObservation, ResizeObservation
 
@@ -89,7 +89,7 @@ def gymnasium_as_shipped() -> Contestant:
 
 
 def dm_control_as_shipped(name: str, *, every_frame: bool) -> Contestant:
-    """`physics.render` once a decision, or dm_control's pixel wrapper, which renders every repeated frame."""
+    """Render once a decision, or by dm_control's pixel wrapper, which renders every repeated frame."""
     from dm_control import suite
     from dm_control.suite.wrappers import pixels
 
@@ -125,7 +125,7 @@ def contestants() -> list[Contestant]:
 
 
 def measure(rounds: int, decisions: int) -> list[dict]:
-    """A row for each contestant; ratios are to the best of its world as shipped, in core time."""
+    """Return a row for each contestant. Ratios are to the best of its world as shipped, in core time."""
     field = contestants()
     wall: list[list[float]] = [[] for _ in field]
     core: list[list[float]] = [[] for _ in field]
@@ -154,13 +154,10 @@ def measure(rounds: int, decisions: int) -> list[dict]:
             }
         )
     for row in rows:
-        shipped = [
-            other["observations_per_core_second"]
-            for other in rows
-            if other["world"] == row["world"] and not other["how"].startswith("reverie")
-        ]
-        if shipped:
-            row["times_as_shipped"] = round(row["observations_per_core_second"] / max(shipped), 2)
+        others = [other for other in rows if other["world"] == row["world"] and not other["how"].startswith("reverie")]
+        if others:
+            best = max(other["observations_per_core_second"] for other in others)
+            row["times_as_shipped"] = round(row["observations_per_core_second"] / best, 2)
     return rows
 
 
@@ -180,10 +177,10 @@ def machine() -> dict:
 
 
 def gl_renderer() -> str:
-    """What draws: backend and the name the driver gives itself."""
+    """Return the OpenGL backend and the name of its driver."""
     environment = make(EnvConfig(PUBLISHED_TASKS[TASKS[0]].id))
     environment.reset(0)
-    from OpenGL import GL  # after dm_control, which tells PyOpenGL its platform
+    from OpenGL import GL  # after dm_control, which sets PyOpenGL's platform
 
     name = GL.glGetString(GL.GL_RENDERER).decode()
     environment.close()
@@ -191,7 +188,7 @@ def gl_renderer() -> str:
 
 
 def pictures(name: str, rendering: str, decisions: tuple[int, ...] = (0, 10, 20, 30, 40, 50)) -> np.ndarray:
-    """Frames of one random episode, (len(decisions), SIZE, SIZE, 3)."""
+    """Return frames of one random episode, (len(decisions), SIZE, SIZE, 3)."""
     task = PUBLISHED_TASKS[name]
     environment = make(EnvConfig(task.id, rendering=rendering, repeat=task.repeat, image_size=SIZE))
     rng = np.random.default_rng(0)
@@ -203,28 +200,20 @@ def pictures(name: str, rendering: str, decisions: tuple[int, ...] = (0, 10, 20,
     return np.stack([images[index] for index in decisions]).astype(int)
 
 
-def draw_picture(path: Path, enlarged: int = 4) -> None:
-    """A row for each task: stock, fast, and their absolute difference times two."""
-    rows, gap = [], 4
+def draw_picture(path: Path) -> None:
+    """Draw a row for each task: stock, fast, and their absolute difference times two."""
+    rows = []
     for name in TASKS:
         stock, fast = pictures(name, "stock"), pictures(name, "fast")
         difference = np.abs(stock - fast)
         print(f"{name}: mean pixel change {difference.mean():.2f} of 255, over {len(stock)} frames")
-        shown = [stock[-1], fast[-1], (2 * difference[-1]).clip(0, 255)]
-        big = [np.kron(image, np.ones((enlarged, enlarged, 1), int)) for image in shown]
-        rows.append(np.concatenate([np.pad(i, ((gap, gap), (gap, gap), (0, 0)), constant_values=255) for i in big], 1))
-    canvas = np.concatenate(rows).astype(np.uint8)
-    title = np.full((28, canvas.shape[1], 3), 255, np.uint8)
-    for column, word in enumerate(("stock", "fast", "difference x 2")):
-        place = (column * canvas.shape[1] // 3 + 8, 20)
-        cv2.putText(title, word, place, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.concatenate([title, canvas])[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        rows.append([image.astype(np.uint8) for image in (stock[-1], fast[-1], (2 * difference[-1]).clip(0, 255))])
+    write_image(path, mosaic(rows, row_labels=TASKS, column_labels=("stock", "fast", "difference x 2")))
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
 
 def draw_deformables(folder: Path, columns: int = 6, size: int = 160) -> None:
-    """Rows of moments of one action each, as they lie when it is over at the right, with its arrow."""
+    """Draw a row for each action: moments of it, and at the right the end of it with its arrow."""
     from reverie_worlds.cloth import Cloth
     from reverie_worlds.rope import Rope
 
@@ -245,15 +234,18 @@ def draw_deformables(folder: Path, columns: int = 6, size: int = 160) -> None:
             world.watch = None
             moments = np.linspace(0, len(frames) - 1, columns - 1).round().astype(int)
             rows.append(np.concatenate([*(frames[moment] for moment in moments), world.render()], 1))
-        path = folder / f"{name}.png"
-        cv2.imwrite(str(path), np.concatenate(rows)[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        path = write_image(folder / f"{name}.png", np.concatenate(rows))
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
 
 def endure(actions: int = 10_000, in_a_corner: int = 1_000) -> dict:
-    """How far anything got out of shape, and how often MuJoCo warned, in changing physics and in every extreme one."""
+    """Count MuJoCo's warnings and measure deformation, under changing physics and at every extreme of it."""
+    from reverie_worlds.cloth import Cloth
+    from reverie_worlds.rope import Rope
+
     results = {
-        name: changing(kind, actions) | {"corners": corners(kind, in_a_corner)} for name, kind in things().items()
+        name: changing(kind, actions) | {"corners": corners(kind, in_a_corner)}
+        for name, kind in {"rope": Rope, "cloth": Cloth}.items()
     }
     return {
         "command": "python bench/envs.py --endurance",
@@ -262,20 +254,13 @@ def endure(actions: int = 10_000, in_a_corner: int = 1_000) -> dict:
     } | results
 
 
-def things() -> dict[str, type]:
-    from reverie_worlds.cloth import Cloth
-    from reverie_worlds.rope import Rope
-
-    return {"rope": Rope, "cloth": Cloth}
-
-
 def warnings_of(world) -> int:
-    """What MuJoCo has warned of until now; `reset` and `place` begin anew."""
+    """Return the number of MuJoCo's warnings since the last `reset` or `place`."""
     return sum(warning.number for warning in world.physics.warning)
 
 
 def corners(kind: type, actions: int) -> list[dict]:
-    """A row for each corner of `physics_space`: legal actions, twenty a start; failures are MuJoCo's warnings."""
+    """Return a row for each corner of `physics_space`, of legal actions, twenty a start. Failures are warnings."""
     world, rows = kind(), []
     for extremes in itertools.product(*kind.physics_space.values()):
         rng, factors = np.random.default_rng(0), dict(zip(kind.physics_space, extremes))
@@ -297,7 +282,7 @@ def corners(kind: type, actions: int) -> list[dict]:
 
 
 def changing(kind: type, actions: int) -> dict:
-    """Uniform actions, look and physics anew at each."""
+    """Measure uniform actions under a new look and new physics at each."""
     from reverie_worlds.cloth import GRID, TRIANGLES
     from reverie_worlds.rope import SEGMENT, Rope
 
@@ -307,14 +292,14 @@ def changing(kind: type, actions: int) -> dict:
     strays, deviations, failures = [], [], 0
     begin = time.process_time()
     for number in range(actions):
-        if number % 500 == 0:  # long episodes: what goes wrong has the time to build up
+        if number % 500 == 0:  # long episodes: faults have time to build up
             world.reset(seed=number)
         before = warnings_of(world)
         world.step(rng.uniform(-1, 1, world.action_space.shape))
         failures += warnings_of(world) > before
         points = world.points
         strays.append(np.abs(points[:, :2]).max())
-        if kind is Rope:  # the middles of two segments are as far apart as the bend between them says
+        if kind is Rope:  # the bend between two segments gives the distance of their middles
             bends = world.physics.qpos[3:]
             length = np.linalg.norm(np.diff(points, axis=0), axis=1) / (SEGMENT * np.cos(bends / 2))
         else:
@@ -330,15 +315,6 @@ def changing(kind: type, actions: int) -> dict:
         print(f"  deviation of length, {what}: median {half:.2%}, 99 of 100 {most:.2%}, worst {worst:.2%}")
         shape[what] = {"median": round(half, 5), "99 of 100": round(most, 5), "worst": round(worst, 5)}
     return {"failures": failures, "farthest_from_the_middle_m": round(farthest, 4), "deviation_of_length": shape}
-
-
-@dataclass(frozen=True)
-class Result:
-    command: str
-    machine: dict
-    rounds: int
-    decisions_per_round: int
-    rows: list[dict]
 
 
 def main() -> None:
@@ -361,11 +337,14 @@ def main() -> None:
         return
     description = machine()
     rows = measure(arguments.rounds, arguments.decisions)
-    command = f"python bench/envs.py --rounds {arguments.rounds} --decisions {arguments.decisions}"
-    result = Result(command, description, arguments.rounds, arguments.decisions, rows)
-    target = ROOT / "bench" / "results" / "envs.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(asdict(result), indent=1) + "\n")
+    result = {
+        "command": f"python bench/envs.py --rounds {arguments.rounds} --decisions {arguments.decisions}",
+        "machine": description,
+        "rounds": arguments.rounds,
+        "decisions_per_round": arguments.decisions,
+        "rows": rows,
+    }
+    (ROOT / "bench" / "results" / "envs.json").write_text(json.dumps(result, indent=1) + "\n")
     columns = [name for name, value in rows[0].items() if isinstance(value, float)]
     print(f"{'':46}" + "".join(f"{name.replace('_', ' '):>38}" for name in columns))
     for row in rows:

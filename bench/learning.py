@@ -4,11 +4,12 @@
     python bench/learning.py walker_stand --env dm_control/walker-stand-v0 --seeds 0 --minutes 60 --set threads=1
     python bench/learning.py planet --recipe planet --seeds 0 1 2 --beside demo
 
-Writes `bench/results/NAME.json` and `docs/images/NAME_curves.png`. Runs lie under `runs/bench/NAME-SEED` and are
-resumed if the command is given again. With `--minutes` a run stops at that time (all lives of the run counted), and
-is saved, and the agent is evaluated as it is. `--beside` draws earlier results of the same environment
-into the picture. The JSON has the command, all seeds, every training episode's return at
-its environment frame, final evaluation returns, updates and seconds.
+Writes `bench/results/NAME.json` and `docs/images/NAME_curves.png`. The JSON has the command, and for each seed the
+returns of all training episodes, the final evaluation, updates and seconds. Runs lie under `runs/bench/NAME-SEED`. The
+same command resumes them.
+
+`--minutes` limits the time of a run, over all its resumptions. The run then stops, is saved, and its agent is
+evaluated. `--beside` adds earlier results of the same environment to the picture.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def main() -> None:
 
 
 def setting(text: str) -> tuple[str, str]:
-    """`LEAF=VALUE` in its two parts."""
+    """Split `LEAF=VALUE` into its two parts."""
     leaf, sign, value = text.partition("=")
     if not sign:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form LEAF=VALUE, such as threads=1")
@@ -96,12 +97,11 @@ def learn(arguments: argparse.Namespace, config) -> dict:
             shown = time.time()
             clock.write_text(str(spent))
             recent = [round(x) for x in progress.returns[-5:]]
-            print(
-                f"{config.seed} {spent:6.0f} s {progress.done} frames {progress.updates} updates {recent}", flush=True
-            )
+            clocks = f"{spent:6.0f} s {progress.done} frames {progress.updates} updates"
+            print(f"{config.seed} {clocks} {recent}", flush=True)
         if arguments.minutes and spent > 60 * arguments.minutes and not time_is_up:
             time_is_up = True
-            signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, saved
+            signal.raise_signal(signal.SIGTERM)  # stops the run between two steps, and saves it
 
     try:
         options: dict[str, Any] = {"progress": False, "callbacks": [on_progress], "evaluate": False}
@@ -120,33 +120,36 @@ def learn(arguments: argparse.Namespace, config) -> dict:
         "mean": float(np.mean(result.returns)),
         "returns": result.returns,
         "training_seconds": seconds,
-        "frames": last["frames"],
-        "decisions": last["decisions"],
-        "updates": last["updates"],
-        "episodes": [[line["frames"], round(line["return"], 2)] for line in read_metrics(folder, "episode")],
-        "evaluations": [[line["frames"], round(line["return"], 2)] for line in read_metrics(folder, "evaluation")],
+        **{clock: last[clock] for clock in ("frames", "decisions", "updates")},
+        "episodes": read_returns(folder, "episode"),
+        "evaluations": read_returns(folder, "evaluation"),
     }
     print(f"seed {config.seed}: {row['mean']:.1f} after {row['frames']} frames, {seconds:.0f} s", flush=True)
     return row
 
 
-def draw(name: str, measured: dict, beside: list[str]) -> None:
-    """Evaluations, the final one last, before training episodes; other results and published points of the task.
+def read_returns(folder: Path, kind: Literal["episode", "evaluation"]) -> list[tuple[int, float]]:
+    """Return environment frames and returns from a run's log."""
+    return [(line["frames"], round(line["return"], 2)) for line in read_metrics(folder, kind)]
 
-    Where only the final one was made, the mean of the last five training episodes stands for the others. Results are
-    called by their recipes, or by their names where two have the same recipe.
+
+def draw(name: str, measured: dict, beside: list[str]) -> None:
+    """Draw evaluations, with training episodes faintly behind them, and published points of the task.
+
+    A run without evaluations but the final one shows the mean of its last five training episodes. The label of a
+    result is its recipe, or its name if two have the same recipe.
     """
-    by_name = {name: measured} | {other: read(other) for other in beside}
+    by_name = {name: measured} | {other: json.loads(results(other).read_text()) for other in beside}
     recipe = {other: result["config"]["recipe"] for other, result in by_name.items()}
     plain = len(set(recipe.values())) == len(recipe)
-    results = {recipe[other] if plain else other: result for other, result in by_name.items()}
+    labeled = {recipe[other] if plain else other: result for other, result in by_name.items()}
     evaluations, training = {}, {}
-    for label, result in results.items():
+    for label, result in labeled.items():
         for seed in result["seeds"]:
             line, last = f"{label}, seed {seed['seed']}", (seed["frames"], seed["mean"])
             shown = seed["evaluations"] or smooth(seed["episodes"])
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
-            training[line] = [thinned(seed["episodes"])]
+            training[line] = [thin(seed["episodes"])]
     longest, published = max(seed["frames"] for seed in measured["seeds"]), {}
     for method, tasks in json.loads((HERE / "published.json").read_text()).items():
         points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(measured["env"]), {}).items()]
@@ -157,31 +160,26 @@ def draw(name: str, measured: dict, beside: list[str]) -> None:
     plot(path, evaluations, style, faint=training, stars=published)
 
 
-def thinned(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:
-    """Means of so many neighboring episodes that at most `most` points are left."""
+def thin(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:
+    """Average neighboring episodes, so that at most `most` points are left."""
     many = -(-len(episodes) // most)
     groups = [episodes[i : i + many] for i in range(0, len(episodes), many)]
     return [(group[-1][0], float(np.mean([value for _, value in group]))) for group in groups]
 
 
 def smooth(episodes: list[list[float]], count: int = 5) -> list[tuple[float, float]]:
-    """The mean of the `count` newest returns at each episode's frame."""
+    """Return the mean of the `count` newest returns at each episode's frame."""
     means = np.convolve([value for _, value in episodes], np.ones(count) / count, "valid")
     return [(frames, float(mean)) for (frames, _), mean in zip(episodes[count - 1 :], means)]
 
 
-def read(name: str) -> dict:
-    """Earlier results."""
-    return json.loads(results(name).read_text())
-
-
 def results(name: str) -> Path:
-    """Where they are."""
+    """Return the file of a result."""
     return HERE / "results" / f"{name}.json"
 
 
 def task(env_id: str) -> str:
-    """`walker_stand` for `dm_control/walker-stand-v0`, as published.json names it."""
+    """Return the task's name in published.json: `walker_stand` for `dm_control/walker-stand-v0`."""
     return env_id.rpartition("/")[2].rpartition("-v")[0].replace("-", "_")
 
 

@@ -1,13 +1,14 @@
-"""How long one plan takes: PlaNet's against the laptop recipe's and the others, at the published model's size.
+"""Milliseconds of one plan: PlaNet's planner, the laptop recipe's, and the others, at the published model's size.
 
     python bench/planning.py --repeats 7
 
-An action is planned from a belief of an RSSM of 200 / 30 (hidden 200, reward head 2 x 200), horizon 12, for worlds of
-1 and 6 action dimensions; PlaNet's plan is 1000 candidates, 10 iterations. All planners run in turns, on one thread and
-on all; figures are medians, their ratios to PlaNet's, and the share of the float32 matrix-product peak of the same run
-(FLOPs as PyTorch counts them, of the matrix products of inputs, cell, prior and reward head; for one candidate they
-must be those counted by hand). On a GPU the plan is also captured as one CUDA graph, which must agree with eager, for
-1, 8 and 64 environments at once. Writes `bench/results/planning.json`.
+The model is an RSSM of 200 / 30 with a reward head of 2 x 200, for 1 and 6 action dimensions, and the horizon is 12.
+PlaNet's plan has 1000 candidates and 10 iterations. All planners run in turns, on one thread and on all. The numbers
+are medians, their ratios to PlaNet's, and their shares of the measured float32 matrix-product peak. PyTorch counts the
+FLOPs, and a count by hand checks them for one candidate.
+
+On a GPU each plan also runs as one CUDA graph, which must agree with eager, for 1, 8 and 64 environments. Writes
+`bench/results/planning.json`.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from update import matmul_peak, processor, timed
+from update import describe_machine, matmul_peak, timed
 
 from reverie import tree
 from reverie.agents.agent import choose_device
@@ -61,22 +62,16 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     device = choose_device(asked.device)
-    every = len(os.sched_getaffinity(0))
     found = {}
     for actions in (1, 6):
         problems = {name: Problem(config, actions, 1, device) for name, config in PLANNERS.items()}
         check_flops(actions, device)
-        for threads in (1,) if device.type == "cuda" else sorted({1, every}):
-            with using(threads):
+        for threads in (1,) if device.type == "cuda" else sorted({1, len(os.sched_getaffinity(0))}):
+            with limit_threads(threads):
                 found[f"{actions} actions, {threads} threads"] = measure(problems, asked.repeats, device)
     result = {
         "command": "python bench/planning.py " + " ".join(sys.argv[1:]),
-        "machine": {
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
-            "cores": every,
-            "load": os.getloadavg()[0],
-            "torch": torch.__version__,
-        },
+        "machine": describe_machine(device),
         "eager": found,
         "graph": graphs(asked.repeats, device) if device.type == "cuda" else {},
     }
@@ -94,7 +89,7 @@ def main() -> None:
 
 
 class Problem:
-    """`plan()` decides for `batch` beliefs, by noise that was drawn before."""
+    """A planner with `batch` beliefs and its noise."""
 
     def __init__(self, config: PlannerConfig, actions: int, batch: int, device: torch.device) -> None:
         torch.manual_seed(0)
@@ -104,9 +99,9 @@ class Problem:
         self.batch, self.device = batch, device
         self.belief = tree.to(self.model.dynamics.initial(batch), device)
         self.memory = tree.to(self.actor.initial(batch), device)
-        self.noise = self.draw(generator)
+        self.noise = self.draw_noise(generator)
 
-    def draw(self, generator: torch.Generator) -> Any:
+    def draw_noise(self, generator: torch.Generator) -> Any:
         return tree.to(self.actor.noise(self.batch, generator)[0], self.device)
 
     @torch.no_grad()
@@ -115,7 +110,7 @@ class Problem:
 
 
 def published_model(actions: int) -> WorldModel:
-    """Of the published size, as far as a plan touches it."""
+    """Return a model of the published size, with the parts that a plan needs."""
     spec = EnvSpec({"state": Space((3,), "float32")}, ActionSpace(actions, False), 1)
     config = WorldModelConfig(
         dynamics=RSSMConfig(DETER, HIDDEN, GaussianConfig(STOCH)),
@@ -126,14 +121,14 @@ def published_model(actions: int) -> WorldModel:
 
 
 def flops_of_one(actions: int) -> int:
-    """FLOPs of the matrix products that score one candidate sequence."""
+    """Return the FLOPs of the matrix products that score one candidate sequence."""
     inputs, cell = (STOCH + actions) * HIDDEN, (HIDDEN + DETER) * 3 * DETER
     prior, reward = DETER * HIDDEN + HIDDEN * 2 * STOCH, (DETER + STOCH) * UNITS + UNITS * UNITS + UNITS
     return 2 * HORIZON * (inputs + cell + prior + reward)
 
 
 def check_flops(actions: int, device: torch.device) -> None:
-    """The count by hand must be what PyTorch counts."""
+    """Compare the count by hand with PyTorch's."""
     problem = Problem(RandomShootingConfig(HORIZON, 7), actions, 1, device)
     with FlopCounterMode(display=False) as counter:
         problem.plan()
@@ -142,7 +137,7 @@ def check_flops(actions: int, device: torch.device) -> None:
 
 
 def measure(problems: dict[str, Problem], repeats: int, device: torch.device) -> dict[str, Any]:
-    """All in turns, after a first time in which FLOPs are counted."""
+    """Time all planners in turns, after a first plan whose FLOPs are counted."""
     taken: dict[str, list[float]] = {name: [] for name in problems}
     flops = {}
     for name, problem in problems.items():
@@ -169,21 +164,21 @@ def measure(problems: dict[str, Problem], repeats: int, device: torch.device) ->
 
 
 def graphs(repeats: int, device: torch.device) -> dict[str, Any]:
-    """Eager against one captured graph, the same plan from the same noise; also from noise that came later."""
+    """Compare eager plans with one captured graph, from the same noise and from noise that came later."""
     found = {}
     for name in (PLANET, LAPTOP):
         for batch in (1, 8, 64):
             problem = Problem(PLANNERS[name], 6, batch, device)
-            replay, action = captured(problem.plan)
-            apart = []
+            replay, action = capture(problem.plan)
+            differences = []
             for seed in (0, 1):
-                fresh = problem.draw(torch.Generator().manual_seed(seed))
-                for kept, new in zip(tree.leaves(problem.noise), tree.leaves(fresh), strict=True):
-                    kept.copy_(new)
+                noise = problem.draw_noise(torch.Generator().manual_seed(seed))
+                for old, new in zip(tree.leaves(problem.noise), tree.leaves(noise), strict=True):
+                    old.copy_(new)
                 replay()
-                apart.append((problem.plan() - action).abs().max().item())
-            if max(apart) > 1e-3:
-                raise SystemExit(f"{name}, {batch} environments: graph and eager plan differently, by {apart}.")
+                differences.append((problem.plan() - action).abs().max().item())
+            if max(differences) > 1e-3:
+                raise SystemExit(f"{name}, {batch} environments: graph and eager plan differently, by {differences}.")
             eager, graph = (
                 statistics.median(timed(run, device) for _ in range(repeats)) for run in (problem.plan, replay)
             )
@@ -191,16 +186,16 @@ def graphs(repeats: int, device: torch.device) -> dict[str, Any]:
                 "eager_milliseconds": 1e3 * eager,
                 "graph_milliseconds": 1e3 * graph,
                 "ratio": eager / graph,
-                "largest_difference_of_an_action": max(apart),
+                "largest_difference_of_an_action": max(differences),
             }
     return found
 
 
-def captured(plan: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-    """A call that plans again, and where its actions arrive."""
+def capture(plan: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    """Return a function that plans by a CUDA graph, and the tensor of its actions."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # warms libraries up, which may not allocate while they are captured
+    with torch.cuda.stream(side):  # libraries allocate here: they may not during the capture
         for _ in range(3):
             plan()
     torch.cuda.current_stream().wait_stream(side)
@@ -211,8 +206,8 @@ def captured(plan: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
 
 
 @contextmanager
-def using(threads: int) -> Iterator[None]:
-    """So many threads inside."""
+def limit_threads(threads: int) -> Iterator[None]:
+    """Use `threads` threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

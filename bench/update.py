@@ -1,13 +1,14 @@
-"""How long one full update takes: ours against `docs/dreamer_in_one_file.py`, plain PyTorch of the same sizes.
+"""Seconds of one full update: ours and `docs/dreamer_in_one_file.py`, plain PyTorch of the same sizes.
 
     python bench/update.py --size middle --rounds 5
 
-First both get the same weights, batch and noise, and must compute the same losses and nearly the same steps. Then the
-two run in turns in one process; figures are medians over rounds and their ratio, also of the two parts (world model,
-behavior) where that costs no synchronization, on a CPU. Sizes: `demo` (the demo's),
-`middle` (64x64, depth 32, deter 200, batch 16 x 50), `paper` (the published one, 50 x 50). Also prints the share of
-the machine's measured float32 matrix-product peak. On a GPU eager and compiled are timed. Writes
-`bench/results/update-SIZE.json`.
+First both get the same weights, batch and noise. They must compute the same losses and nearly the same steps. Then
+they run in turns in one process. The numbers are medians over rounds and their ratio, and the share of the machine's
+measured float32 matrix-product peak. On a CPU the world model and the behavior are also timed apart. On a GPU eager
+and compiled updates are timed.
+
+Sizes: `demo` (the demo's), `middle` (64x64, depth 32, deter 200, batch 16 x 50), `paper` (the published one,
+50 x 50). Writes `bench/results/update-SIZE.json`.
 """
 
 import argparse
@@ -67,7 +68,7 @@ SIZES = {
     "paper": PAPER,
 }
 LOSSES = {"reconstruction": "image", "reward": "reward", "divergence": "divergence", "actor": "actor", "value": "value"}
-"""The losses, by their names in the library and in the file."""
+"""Names of the losses in the library, to those in the file."""
 
 
 def main() -> None:
@@ -107,13 +108,7 @@ def main() -> None:
     }
     result = {
         "command": "python bench/update.py " + " ".join(sys.argv[1:]),
-        "machine": {
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "load": os.getloadavg()[0],
-            "torch": torch.__version__,
-        },
+        "machine": describe_machine(device),
         "size": vars(sizes),
         "agreement": agreement,
         "seconds": seconds,
@@ -142,12 +137,12 @@ def random_batch(s: Settings, device: torch.device) -> Batch:
 
 
 class Contestant:
-    """`update` is one full update; what its behavior part took is added to `behavior_seconds`."""
+    """One implementation. `update` is one full update, which adds its behavior part to `behavior_seconds`."""
 
     behavior_seconds = 0.0
     update: Callable[[], object]
 
-    def clocked(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def clock(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed_function(*arguments: Any) -> Any:
             started = time.perf_counter()
             result = function(*arguments)
@@ -161,7 +156,7 @@ class Plain(Contestant):
     def __init__(self, s: Settings, batch: Batch, device: torch.device) -> None:
         self.dreamer = dreamer = Dreamer(s, str(device))
         if device.type == "cpu":
-            dreamer.learn_behavior = self.clocked(dreamer.learn_behavior)
+            dreamer.learn_behavior = self.clock(dreamer.learn_behavior)
         self.columns = batch.obs["pixels"], batch.action, batch.reward, batch.is_first
         self.update = lambda: dreamer.update(*self.columns)
 
@@ -172,12 +167,10 @@ class Ours(Contestant):
         spec = EnvSpec({"pixels": Space((s.image_size, s.image_size, 3), "uint8")}, ActionSpace(s.actions, False), 2)
         self.model = WorldModel(model_config, spec).to(device)
         self.learner = behavior.build(spec, self.model.dynamics.feature_size).to(device)
-        optimizers = {
-            "model": Optimizer(model_config.optimizer, self.model.parameters()),
-            **self.learner.optimizers(),
-        }
+        model_optimizer = Optimizer(model_config.optimizer, self.model.parameters())
+        optimizers = {"model": model_optimizer, **self.learner.optimizers()}
         if device.type == "cpu":
-            self.learner.update = self.clocked(self.learner.update)  # pyrefly: ignore
+            self.learner.update = self.clock(self.learner.update)  # pyrefly: ignore
         self.compute = make_update(self.model, self.learner, optimizers, execution)
         generator = torch.Generator(device).manual_seed(0)
         self.batch = batch
@@ -186,31 +179,24 @@ class Ours(Contestant):
 
 
 def check(ours: Ours, plain: Plain) -> dict[str, float]:
-    """One update each from the same weights, batch and noise: losses, and how parallel the steps of the weights are.
+    """Compare losses and steps of one update each, from the same weights, batch and noise.
 
-    Exits with a sentence where the two differ.
+    Exit with a sentence if the two differ.
     """
     pairs = copy_weights(ours.model, ours.learner, plain.dreamer)
     before = [(a.detach().clone(), b.detach().clone()) for a, b in pairs]
     noise = ours.draw()
-    with given_noise(noise):
+    with fixed_noise(noise):
         losses = plain.update()
     metrics = ours.compute(ours.batch, noise)
     agreement: dict[str, float] = {}
-    names = {
-        "reconstruction": "image",
-        "reward": "reward",
-        "divergence": "divergence",
-        "actor": "actor",
-        "value": "value",
-    }
-    for name, plain_name in names.items():
+    for name, plain_name in LOSSES.items():
         value, reference = metrics[f"loss/{name}"].item(), losses[plain_name].item()
         agreement[f"loss/{name}/reverie"], agreement[f"loss/{name}/plain"] = value, reference
         if abs(value - reference) > 1e-3 * max(1.0, abs(reference)):
             raise SystemExit(f"The two do not compute the same: {agreement}")
     steps = [(a.detach() - a0, b.detach() - b0) for (a, b), (a0, b0) in zip(pairs, before)]
-    steps = [(a, b) for a, b in steps if a.any() or b.any()]  # within free nats the prior stays where it is
+    steps = [(a, b) for a, b in steps if a.any() or b.any()]  # within free nats the prior has no gradient
     cosines = [torch.cosine_similarity(a.flatten(), b.flatten(), dim=0).item() for a, b in steps]
     agreement["least_cosine_of_a_parameters_steps"] = min(cosines)
     if min(cosines) < 0.99:
@@ -221,7 +207,7 @@ def check(ours: Ours, plain: Plain) -> dict[str, float]:
 
 
 def copy_weights(model: WorldModel, learner: Any, dreamer: Dreamer) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Copy the library's parameters and normalization into `dreamer`; all pairs of parameters, the library's first."""
+    """Copy the library's parameters and normalization into `dreamer`. Return all pairs of parameters, ours first."""
     head, images, dynamics = model.signals["reconstruction"].heads["pixels"], dreamer.model.images, model.dynamics
     modules = [
         (model.encoder, images.encoder),
@@ -246,8 +232,8 @@ def copy_weights(model: WorldModel, learner: Any, dreamer: Dreamer) -> list[tupl
 
 
 @contextmanager
-def given_noise(noise: UpdateNoise) -> Iterator[None]:
-    """Within it, `torch.distributions` takes the noise of one update in the order in which `dreamer` samples."""
+def fixed_noise(noise: UpdateNoise) -> Iterator[None]:
+    """Let `torch.distributions` take the noise of one update, in the order in which `dreamer` samples."""
     samples = list(noise.model.unbind(1))
     for action, state in zip(noise.behavior.policy.unbind(1), noise.behavior.dynamics.unbind(1)):
         samples += [action, state]
@@ -260,7 +246,7 @@ def given_noise(noise: UpdateNoise) -> Iterator[None]:
 
 
 def timed(update: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call, the device's work included."""
+    """Return the seconds of one call, with the device's work."""
     started = time.perf_counter()
     update()
     if device.type == "cuda":
@@ -268,17 +254,23 @@ def timed(update: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def processor() -> str:
-    """The CPU's name, as Linux gives it."""
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return the device, its cores and load, and the version of PyTorch. The CPU's name is Linux's."""
+    cpu = platform.processor() or platform.machine()
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "torch": torch.__version__,
+    }
 
 
 def matmul_peak(device: torch.device) -> float:
-    """FLOP/s of the best of ten float32 products of 2048 x 2048."""
+    """Return the FLOP/s of the best of ten float32 products of 2048 x 2048."""
     a = torch.rand(2048, 2048, device=device)
     best = min(timed(lambda: a @ a, device) for _ in range(10))
     return 2 * 2048**3 / best

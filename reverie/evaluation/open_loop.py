@@ -1,7 +1,7 @@
 """Open-loop prediction: show the model a few frames, then let it imagine the rest from the actions alone.
 
-The picture that tells most about a world model, and a number beside it: the error of each imagined frame against
-that of the *copy baseline*, which repeats the last frame that was shown.
+No picture tells more about a world model. The error of each imagined frame stands beside that of the *copy baseline*,
+which repeats the last frame shown.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from reverie import tree
@@ -22,37 +23,26 @@ from reverie.types import Batch
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """T frames, the first `context` of them reconstructed from what was seen, the others imagined.
+    """T frames of the first sequence, and errors of the T - context imagined frames, means over all sequences.
 
-    Errors are root-mean-square differences of pixels, of 255, one for each of the T - context imagined frames,
-    averaged over the sequences; `reward_error` is in the environment's unit.
+    Image errors are root-mean-square differences of pixels, of 255. `reward_error` is in the environment's unit.
     """
 
     context: int
-    real: np.ndarray
-    """(T, height, width, channels) uint8, the first sequence."""
-    imagined: np.ndarray
-    """The same shape."""
-    model_error: np.ndarray
-    copy_error: np.ndarray
-    reward_error: np.ndarray
-
-
-def context_and_horizon(length: int, context: int, horizon: int) -> tuple[int, int]:
-    """How many of an episode's `length` steps to show and to imagine: at most `context` and `horizon`.
-
-    At most half of a short episode is shown, so that several frames are left to imagine.
-    """
-    context = max(1, min(context, length // 2))
-    return context, min(horizon, length - context)
+    real: UInt8[np.ndarray, "T h w c"]
+    imagined: UInt8[np.ndarray, "T h w c"]
+    """The first `context` frames are reconstructions, the others are imagined."""
+    model_error: Float[np.ndarray, " H"]
+    copy_error: Float[np.ndarray, " H"]
+    reward_error: Float[np.ndarray, " H"]
+    """0 if the model predicts no reward."""
 
 
 @torch.no_grad()
 def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     """Observe `context` steps of each sequence, imagine the others by their recorded actions with mean states.
 
-    The batch's first sequence is the one shown. UserError where the model has no decoder or sees no image, or
-    the sequences are too short.
+    UserError if the model has no decoder or sees no image, or the sequences are too short.
     """
     length, images = batch.action.shape[1], model.normalize.images
     if not model.has(ReconstructionHead) or not images:
@@ -89,15 +79,18 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
 
 
 def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:
-    """`open_loop.png`, `open_loop.mp4` and `open_loop_error.png`; returns the files by what they are."""
-    parts = (open_loop.real, open_loop.imagined, open_loop.context)
+    """Write `open_loop.png`, `open_loop.mp4` and `open_loop_error.png`. Return the files by content."""
+    real, imagined, context = open_loop.real, open_loop.imagined, open_loop.context
+    difference = np.abs(real.astype(np.int16) - imagined).astype(np.uint8)
+    panels = {"real": real, "model": imagined, "difference": difference}
+    steps = [*films.spread(0, context, 5), *films.spread(context, len(real), 11)]
+    title = "green: seen by the model     red: imagined from the actions alone"
+    strip = films.film_rows(panels, steps, context, title, least_side=100)
     errors = {"imagined": open_loop.model_error, "last seen frame, repeated": open_loop.copy_error}
-    style = figures.Style(
-        "Open-loop prediction", "steps into the imagination", "root-mean-square error (of 255)", from_zero=True
-    )
     series = {label: list(enumerate(error.tolist(), start=1)) for label, error in errors.items()}
+    words = ("Open-loop prediction", "steps into the imagination", "root-mean-square error (of 255)")
     return {
-        "open loop": films.open_loop_strip(folder / "open_loop.png", *parts),
-        "as a film": films.open_loop_video(folder / "open_loop.mp4", *parts),
-        "its error": figures.plot(folder / "open_loop_error.png", series, style),
+        "open loop": films.write_image(folder / "open_loop.png", strip),
+        "as a film": films.film_panels(folder / "open_loop.mp4", panels, context),
+        "its error": figures.plot(folder / "open_loop_error.png", series, figures.Style(*words, from_zero=True)),
     }

@@ -1,13 +1,12 @@
 """Measure a world model on held-out data: its variational bound, and its prediction errors by horizon.
 
-`surprise` and `ahead` measure every dynamics in one unit, whether it has chance in it or not: nats by which what came
-was less likely than if the picture had been predicted exactly,
+`surprise` and `ahead` measure every dynamics in one unit, with or without noise: the excess negative log-likelihood
+of an image in nats, over that of an exact prediction,
 
-    ln p(o | o) - ln (1/K) sum_k p(o | s_k),      s_k drawn from what the model expects.
+    ln p(o | o) - ln (1/K) sum_k p(o | s_k),      s_k drawn from the model's prediction.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,54 +24,50 @@ from reverie.signals.base import ReconstructionHead, RewardHead
 from reverie.types import Batch
 
 MOST_SEQUENCES, SAMPLES, SHOWN = 128, 50, 6
-"""Held-out sequences that are looked at, samples of the latent, and sequences in a picture."""
+"""Held-out sequences to measure, samples of the latent, and sequences in a picture."""
 SEEN = 5
 """Decisions that the model sees before it predicts; half of a sequence that is shorter than ten."""
 
 
-@dataclass(frozen=True)
-class Ahead:
+class Ahead(NamedTuple):
     """Open-loop prediction by horizon: `surprise` in nats an image, `reward_error` of the expected reward (rms)."""
 
     surprise: Float[np.ndarray, " H"]
     reward_error: Float[np.ndarray, " H"]
 
 
+@torch.no_grad()
 def bound(model: WorldModel, batch: Batch, seed: int = 0) -> dict[str, float]:
-    """Nats a step on `batch`: `reconstruction` (ln p of the images) and `reward`, `divergence` before free nats.
+    """Return nats a step: `reconstruction` (ln p of the images), `reward`, and `divergence` before free nats.
 
-    `bound` = reconstruction - divergence, where the divergence is in nats: not if the dynamics has no chance in it.
+    `bound` = reconstruction - divergence, only for a dynamics with noise: the divergence of others is not in nats.
     """
     generator = torch.Generator(batch.action.device).manual_seed(seed)
-    with torch.no_grad():
-        trace = model.trace(batch, model.noise(batch.action.shape[0], batch.action.shape[1], generator))
-        losses = {name: float(loss.mean()) for name, loss in model.losses(trace).items()}
-        divergence = float(model.dynamics.divergence(trace.posterior, trace.prior).mean())
+    trace = model.trace(batch, model.noise(batch.action.shape[0], batch.action.shape[1], generator))
+    losses = model.losses(trace)
     heads = {"reconstruction": model.head_name(ReconstructionHead), "reward": model.head_name(RewardHead)}
-    values = {name: -losses[signal] for name, signal in heads.items() if signal is not None}
-    values["divergence"] = divergence
+    values = {name: -float(losses[signal].mean()) for name, signal in heads.items() if signal is not None}
+    values["divergence"] = float(model.dynamics.divergence(trace.posterior, trace.prior).mean())
     if model.dynamics.noise_size and "reconstruction" in values:
-        values["bound"] = values["reconstruction"] - divergence
+        values["bound"] = values["reconstruction"] - values["divergence"]
     return values
 
 
 @torch.no_grad()
 def surprise(model: WorldModel, batch: Batch, samples: int = SAMPLES, seed: int = 0) -> Float[np.ndarray, " U"]:
-    """One step ahead, in nats an image, for each column but the first: from K samples of what was seen before it."""
-    filtered, noise = _filtered(model, batch, samples, seed)
-    begin = tree.map(lambda x: x[:, :-1], filtered)
-    actions = _repeated(batch.action[:, :-1], samples)
-    states = model.dynamics.predict(begin, actions, noise[:, 1:])
-    return _nats(model, batch, states, slice(1, None), samples).mean(0).cpu().numpy()
+    """Return nats an image one step ahead, for each column but the first, from K samples of the belief before it."""
+    filtered, noise = _filter(model, batch, samples, seed)
+    before = tree.map(lambda x: x[:, :-1], filtered)
+    states = model.dynamics.predict(before, _repeat(batch.action[:, :-1], samples), noise[:, 1:])
+    return _nats(model, batch, states, samples)
 
 
 @torch.no_grad()
 def ahead(model: WorldModel, batch: Batch, context: int, samples: int = SAMPLES, seed: int = 0) -> Ahead:
-    """What follows the first `context` columns, predicted from the recorded actions alone."""
-    seen = tree.map(lambda x: x[:, :context], batch)
-    filtered, _ = _filtered(model, seen, samples, seed)
+    """Predict the columns after the first `context` from the recorded actions alone."""
+    filtered, _ = _filter(model, tree.map(lambda x: x[:, :context], batch), samples, seed)
     last = tree.map(lambda x: x[:, -1], filtered)
-    actions = _repeated(batch.action[:, context - 1 : -1], samples)
+    actions = _repeat(batch.action[:, context - 1 : -1], samples)
     generator = torch.Generator(batch.action.device).manual_seed(seed + 1)
     noise = model.dynamics.noise(*actions.shape[:2], generator=generator)
     states = imagine(model.dynamics, last, actions, noise)
@@ -80,14 +75,13 @@ def ahead(model: WorldModel, batch: Batch, context: int, samples: int = SAMPLES,
     if model.has(RewardHead):
         each = model.reward(model.dynamics.features(states), in_env_units=True).unflatten(0, (samples, -1))
         reward_error = (each.mean(0) - batch.reward[:, context:]).square().mean(0).sqrt()
-    nats = _nats(model, batch, states, slice(context, None), samples)
-    return Ahead(nats.mean(0).cpu().numpy(), reward_error.cpu().numpy())
+    return Ahead(_nats(model, batch, states, samples), reward_error.cpu().numpy())
 
 
 def examine(model: WorldModel, recorded: Recorded, length: int) -> tuple[dict[str, float], UInt8[np.ndarray, "H W C"]]:
-    """The held-out bound and open-loop errors (rms, of 255; rewards in their unit), and a picture of predictions."""
+    """Return the held-out bound and open-loop errors (rms: images of 255, rewards in their unit), and a picture."""
     batch = recorded.test.sequential(length, MOST_SEQUENCES)
-    whole = ~batch.is_first[:, 1:].any(1)  # what comes after an episode's end is not to be predicted
+    whole = ~batch.is_first[:, 1:].any(1)  # no model can predict the next episode
     if whole.any():
         batch = tree.map(lambda x: x[whole], batch)
     context = min(SEEN, length // 2)
@@ -98,20 +92,18 @@ def examine(model: WorldModel, recorded: Recorded, length: int) -> tuple[dict[st
 
 
 def picture(model: WorldModel, batch: Batch, context: int, columns: int = 12) -> UInt8[np.ndarray, "H W C"]:
-    """Pairs of rows: the recorded images, and what the model reconstructs (before the gap) and then imagines."""
-    rows, labels, seen = [], [], min(context, 3)
-    after = films.spread(context, batch.action.shape[1], columns - seen)
-    steps = [*range(context - seen, context), *after]
+    """Draw a pair of rows for each sequence: recorded images, and the model's (reconstructed, then imagined)."""
+    seen = min(context, 3)
+    steps = [*range(context - seen, context), *films.spread(context, batch.action.shape[1], columns - seen)]
+    rows = {}
     for number in range(min(SHOWN, batch.action.shape[0])):
         loop = predict(model, tree.map(lambda x, n=number: x[n : n + 1], batch), context)
-        rows += [[film[step] for step in steps] for film in (loop.real, loop.imagined)]
-        labels += [f"sequence {number + 1}\nreal", "model"]
-    times = [f"t = {step}\n{'seen' if step < context else 'imagined'}" for step in steps]
-    return films.mosaic(rows, gap_after=seen, row_labels=labels, column_labels=times)
+        rows |= {f"sequence {number + 1}\nreal": loop.real, f"sequence {number + 1}\nmodel": loop.imagined}
+    return films.film_rows(rows, steps, context)
 
 
 def sentence(values: dict[str, float]) -> str:
-    """The figures for people."""
+    """Return the numbers as text."""
     nats = f"bound {values['bound']:.2f} nats a step = " if "bound" in values else ""
     unit = "complexity" if "bound" in values else "latent distance"
     return (
@@ -122,36 +114,33 @@ def sentence(values: dict[str, float]) -> str:
 
 
 def warning(values: dict[str, float]) -> str | None:
-    """A sentence if nothing was learned that repeating the last frame does not know."""
+    """Return a sentence if the model predicts no better than the copy baseline."""
     if values["image_error"] < values["copy_error"]:
         return None
     return "Repeating the last frame predicts better than this model: train longer, or look at its reconstructions."
 
 
-def _filtered(model: WorldModel, batch: Batch, samples: int, seed: int) -> tuple[Any, Tensor]:
-    """Posteriors (K * B, T) of K filters, and the noise that is left to predict by."""
+def _filter(model: WorldModel, batch: Batch, samples: int, seed: int) -> tuple[Any, Tensor]:
+    """Return the sampled posteriors (K * B, T) of K filters, and noise of the same size for predictions."""
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     size = (samples * batch.action.shape[0], batch.action.shape[1])
     noise, other = (model.dynamics.noise(*size, generator=generator) for _ in range(2))
-    embed = _repeated(model.encoder(model.normalize(batch.obs)), samples)
-    action, first = _repeated(prev_action(batch.action), samples), _repeated(batch.is_first, samples)
+    columns = (prev_action(batch.action), model.encoder(model.normalize(batch.obs)), batch.is_first)
+    action, embed, first = (_repeat(column, samples) for column in columns)
     return observe(model.dynamics, model.dynamics.initial(size[0]), action, embed, first, noise)[1], other
 
 
-def _nats(model: WorldModel, batch: Batch, states: Any, columns: slice, samples: int) -> Float[Tensor, "B U"]:
-    """How much less likely the images of `columns` are by K states than by themselves."""
+def _nats(model: WorldModel, batch: Batch, states: Any, samples: int) -> Float[np.ndarray, " U"]:
+    """Return the surprise by the last U columns of `batch`, given K samples of their states (K * B, U)."""
     head = model.head(ReconstructionHead)
-    decoded = head.reconstruct(model.dynamics.features(states))
-    obs = model.normalize(batch.obs)
-    nats = []
-    for name, image in decoded.items():
-        truth = obs[name][:, columns].flatten(2)
-        each = head.log_prob(_repeated(truth, samples), image.flatten(2))
-        exact = head.log_prob(truth, truth)
-        nats.append(exact - importance_weighted_bound(each.unflatten(0, (samples, -1))))
-    return torch.stack(nats).sum(0)
+    obs, nats = model.normalize(batch.obs), []
+    for name, image in head.reconstruct(model.dynamics.features(states)).items():
+        truth = obs[name][:, -image.shape[1] :].flatten(2)
+        each = head.log_prob(_repeat(truth, samples), image.flatten(2)).unflatten(0, (samples, -1))
+        nats.append(head.log_prob(truth, truth) - importance_weighted_bound(each))
+    return torch.stack(nats).sum(0).mean(0).cpu().numpy()
 
 
-def _repeated(x: Tensor, samples: int) -> Tensor:
-    """`(B, ...)` to `(K * B, ...)`, the samples of one sequence B apart."""
+def _repeat(x: Tensor, samples: int) -> Tensor:
+    """Repeat `(B, ...)` to `(K * B, ...)`. The samples of one sequence are B apart."""
     return x.repeat(samples, *[1] * (x.ndim - 1))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from reverie.agents.agent import Agent
 from reverie.data.collector import Collector
@@ -17,26 +18,27 @@ EVALUATION_STREAM = 1
 
 @dataclass(frozen=True)
 class Moment:
-    """What the agent decided from, `decision` decisions into the first episode, as a batch of one."""
+    """The input of one decision of the first episode, as a batch of one."""
 
     decision: int
+    """The number of decisions before it."""
     belief: Any
-    """With the newest observation in it."""
+    """The belief, corrected by the newest observation."""
     memory: Any
-    """The actor's own, before it decided."""
+    """The actor's own state before the decision."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Undiscounted returns in the environment's unit, lengths in environment frames, the film of the first episode."""
+    """Undiscounted returns in the environment's unit, lengths in environment frames, and the episodes."""
 
     returns: list[float]
     lengths_frames: list[int]
-    frames: np.ndarray | None
-    """(T, height, width, 3) uint8, one a decision, at the environment's own size."""
+    frames: UInt8[np.ndarray, "T h w 3"] | None
+    """The film of the first episode, one frame a decision, at the environment's own size."""
     episodes: list[Episode]
     moment: Moment | None
-    """The one asked for; None where none was, or the first episode ended before it."""
+    """None if the first episode ended before it."""
 
 
 def evaluate(
@@ -48,14 +50,14 @@ def evaluate(
     moment: int | None = None,
     on_decision: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """`episodes` episodes in an environment of their own; the same seed gives the same episodes.
+    """Play `episodes` episodes in an environment of their own. The same seed gives the same episodes.
 
-    `moment`: record what the agent decided from, that many decisions into the first episode. `on_decision` is called
-    with the number of finished episodes before every decision.
+    - `moment`: record the input of this decision (from 0) of the first episode.
+    - `on_decision`: called before every decision with the number of finished episodes.
     """
     config = replace(config, count=1, workers=False)
     environment = make(config)
-    environments = SerialEnvironments(config, lambda _: environment)
+    collector = Collector(SerialEnvironments(config, lambda _: environment), seed, EVALUATION_STREAM)
     finished: list[Episode] = []
     frames: list[np.ndarray] = []
     carry = recorded = None
@@ -71,17 +73,15 @@ def evaluate(
         return action
 
     try:
-        collector = Collector(environments, seed, EVALUATION_STREAM)
         while len(finished) < episodes:
             if on_decision is not None:
                 on_decision(len(finished))
             finished += collector.step(act)
-        repeat = environments.spec.repeat
     finally:
-        environments.close()
+        environment.close()
     return Evaluation(
         returns=[episode.undiscounted_return for episode in finished],
-        lengths_frames=[len(episode.actions) * repeat for episode in finished],
+        lengths_frames=[len(episode.actions) * environment.spec.repeat for episode in finished],
         frames=np.stack(frames) if film else None,
         episodes=finished,
         moment=recorded,

@@ -102,9 +102,25 @@ def draw(out: Path, numbers: Numbers) -> None:
         if world["random"]:
             control = {method: result["control"] for method, result in results.items()}
             control["random actions"] = world["random"]
-            bars = {m: {goal: one["distance"] for goal, one in goals.items()} for m, goals in control.items()}
+            distances = {m: {goal: one["distance"] for goal, one in goals.items()} for m, goals in control.items()}
             title, label = f"{name.capitalize()}: where agents arrive", "distance to the goal after the last action (m)"
-            figures.bars(out / f"{name}_control.png", bars, title, label)
+            bars(out / f"{name}_control.png", distances, title, label)
+
+
+def bars(path: Path, groups: Mapping[str, Mapping[str, float]], title: str, xlabel: str) -> Path:
+    """Write a PNG of horizontal bars: a row for each group, a color for each of its entries. Return `path`."""
+    entries = list(dict.fromkeys(entry for group in groups.values() for entry in group))
+    figure = figures.new_figure(7, 1.2 + 0.42 * len(groups))
+    axes = figure.add_subplot()
+    height = 0.8 / len(entries)
+    for index, entry in enumerate(entries):
+        centers = np.arange(len(groups)) + (index - (len(entries) - 1) / 2) * height
+        axes.barh(centers, [group.get(entry, 0.0) for group in groups.values()], height, label=entry)
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=xlabel)
+    figures.finish(axes)
+    return figures.save(figure, path)
 
 
 def history(result: Result, measure: str, log: bool) -> list[tuple[float, float]]:

@@ -28,7 +28,7 @@ from reverie.dynamics.rssm import RNNConfig, RSSMConfig, SSMConfig
 from reverie.envs.base import EnvConfig
 from reverie.evaluation import films, prediction
 from reverie.evaluation.open_loop import predict
-from reverie.evaluation.probes import linear_probe
+from reverie.evaluation.probes import linear_probes
 from reverie.evaluation.returns import evaluate
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.encoder import EncoderConfig
@@ -219,7 +219,8 @@ def position_probe(model: WorldModel, train: Batch, test: Batch) -> list[float]:
         return model.trace(batch, noise).features, (row * torch.arange(curtain.SIZE)).sum(1) / row.sum(1)
 
     (features, column), (test_features, test_column) = beliefs(train), beliefs(test)
-    return [linear_probe(features[:, t], column, test_features[:, t], test_column) for t in range(COLUMNS)]
+    targets, test_targets = column[:, None], test_column[:, None]
+    return [linear_probes(features[:, t], targets, test_features[:, t], test_targets).item() for t in range(COLUMNS)]
 
 
 @torch.no_grad()

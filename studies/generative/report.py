@@ -50,4 +50,10 @@ def ring(path: Path, points: int = 2_000) -> Path:
     """A Gaussian before and after `f(z) = z / 10 + z / |z|`, each point in the color of its angle."""
     z = np.random.default_rng(0).normal(size=(points, 2))
     shaped = z / 10 + z / np.linalg.norm(z, axis=1, keepdims=True)
-    return figures.scatter(path, {"z ~ N(0, I)": z, "f(z) = z / 10 + z / |z|": shaped}, np.arctan2(z[:, 1], z[:, 0]))
+    figure, color = figures.new_figure(8.4, 4.4), np.arctan2(z[:, 1], z[:, 0])
+    for panel, cloud in enumerate((z, shaped)):
+        axes = figure.add_subplot(1, 2, panel + 1)
+        axes.scatter(cloud[:, 0], cloud[:, 1], c=color, cmap="hsv", s=4)
+        axes.set(title=("z ~ N(0, I)", "f(z) = z / 10 + z / |z|")[panel], aspect="equal")
+        figures.finish(axes)
+    return figures.save(figure, path)

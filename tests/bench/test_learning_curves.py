@@ -1,4 +1,4 @@
-"""The benchmark that draws learning curves, on the smallest recipe: it is run seldom, and must work when it is."""
+"""The benchmark of learning curves, on the smallest recipe."""
 
 import importlib.util
 import json
@@ -25,7 +25,7 @@ def learning(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
+def test_learning_curves_of_two_recipes(learning, tmp_path, monkeypatch, capsys):
     few = ["--size", "tiny", "--set", "training.frames=500", "env.time_limit=50"]
     for line in (["first", "--seeds", "0", "1", *few], ["second", "--recipe", "planet", *few, "--beside", "first"]):
         monkeypatch.setattr(sys, "argv", ["learning.py", *line])
@@ -37,18 +37,18 @@ def test_a_curve_beside_another(learning, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "docs" / "images" / "second_curves.png").stat().st_size > 1000
 
 
-def test_curves_of_one_recipe_get_names_of_their_own(learning, tmp_path, monkeypatch):
+def test_two_results_of_one_recipe_have_their_names_as_labels(learning, tmp_path, monkeypatch):
     seed = {"seed": 0, "frames": 10, "mean": 1.0, "episodes": [[10, 1.0]], "evaluations": [[5, 0.5]]}
     result = {"config": {"recipe": "dreamer_v2"}, "env": "Some-v0", "seeds": [seed]}
-    drawn = []
-    monkeypatch.setattr(learning, "plot", lambda path, lines, *_, **__: drawn.append(list(lines)))
+    labels = []
+    monkeypatch.setattr(learning, "plot", lambda path, lines, *_, **__: labels.append(list(lines)))
     for other, recipe in (("wide", "dreamer_v2"), ("old", "dreamer_v1")):
         beside = result | {"config": {"recipe": recipe}}
         (tmp_path / "bench" / "results" / f"{other}.json").write_text(json.dumps(beside))
     learning.draw("narrow", result, ["old"])
     learning.draw("narrow", result, ["wide", "old"])
-    assert drawn[0] == ["dreamer_v2, seed 0", "dreamer_v1, seed 0"]
-    assert drawn[1] == ["narrow, seed 0", "wide, seed 0", "old, seed 0"]
+    assert labels[0] == ["dreamer_v2, seed 0", "dreamer_v1, seed 0"]
+    assert labels[1] == ["narrow, seed 0", "wide, seed 0", "old, seed 0"]
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ def test_curves_of_one_recipe_get_names_of_their_own(learning, tmp_path, monkeyp
         ("--env NoSuch-v0", "NoSuch-v0"),
     ],
 )
-def test_mistakes_get_one_sentence_before_anything_is_trained(learning, monkeypatch, capsys, line, sentence):
+def test_mistakes_are_one_sentence_before_training(learning, monkeypatch, capsys, line, sentence):
     monkeypatch.setattr(sys, "argv", ["learning.py", "first", "--size", "tiny", *line.split()])
     with pytest.raises(SystemExit, match="2"):
         learning.main()
     assert sentence in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_tasks_and_means(learning):
+def test_task_thin_and_smooth(learning):
     assert learning.task("dm_control/walker-stand-v0") == "walker_stand"
-    assert learning.thinned([[i, float(i)] for i in range(1, 8)], most=3) == [(3, 2.0), (6, 5.0), (7, 7.0)]
-    assert learning.thinned([[4, 1.0], [9, 2.0]]) == [(4, 1.0), (9, 2.0)]
+    assert learning.thin([[i, float(i)] for i in range(1, 8)], most=3) == [(3, 2.0), (6, 5.0), (7, 7.0)]
+    assert learning.thin([[4, 1.0], [9, 2.0]]) == [(4, 1.0), (9, 2.0)]
     assert learning.smooth([[10, 1.0], [20, 3.0], [30, 5.0]], count=2) == [(20, 2.0), (30, 4.0)]

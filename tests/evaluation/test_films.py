@@ -3,17 +3,16 @@ import cv2
 import numpy as np
 import pytest
 
-from reverie.evaluation import films
-from reverie.evaluation.open_loop import context_and_horizon
+from reverie.evaluation import films, open_loop
 
 WHITE = np.full((16, 16, 3), 255, np.uint8)
 
 
-def film(length, height, width, channels, seed=0):
+def random_film(length, height, width, channels, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (length, height, width, channels), dtype=np.uint8)
 
 
-def decoded(path):
+def decode(path):
     with av.open(str(path)) as container:
         rate = container.streams.video[0].average_rate
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)], rate
@@ -23,7 +22,7 @@ def decoded(path):
 def test_a_video_keeps_its_frames_and_its_rate(tmp_path, channels):
     frames = np.repeat(np.array([20, 120, 220], np.uint8), 64 * 64 * channels).reshape(3, 64, 64, channels)
     path = films.write_video(tmp_path / "film.mp4", frames, fps=12.5)
-    pictures, rate = decoded(path)
+    pictures, rate = decode(path)
     assert [picture.shape for picture in pictures] == [(256, 256, 3)] * 3
     assert [round(picture.mean() / 20) for picture in pictures] == [1, 6, 11]
     assert float(rate) == 12.5
@@ -31,38 +30,42 @@ def test_a_video_keeps_its_frames_and_its_rate(tmp_path, channels):
 
 @pytest.mark.parametrize(("size", "shown"), [((63, 65), (314, 324)), ((300, 401), (300, 400)), ((1, 3), (256, 768))])
 def test_a_video_is_large_enough_and_even(tmp_path, size, shown):
-    pictures, _ = decoded(films.write_video(tmp_path / "film.mp4", film(2, *size, 3), fps=10))
+    pictures, _ = decode(films.write_video(tmp_path / "film.mp4", random_film(2, *size, 3), fps=10))
     assert pictures[0].shape[:2] == shown
 
 
-def test_a_failed_film_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_a_failed_film_leaves_the_older_one(tmp_path, monkeypatch):
     (tmp_path / "film.mp4").write_text("the older film")
     with pytest.raises(ValueError, match="no frame"):
-        films.write_video(tmp_path / "film.mp4", film(0, 8, 8, 3), fps=10)
-    monkeypatch.setattr(films, "_enlarge", lambda frame, factor: frame.astype(float))  # no film is made of those
+        films.write_video(tmp_path / "film.mp4", random_film(0, 8, 8, 3), fps=10)
+    monkeypatch.setattr(films, "_enlarge", lambda frame, factor: frame.astype(float))  # the encoder refuses these
     with pytest.raises(ValueError, match="dtype"):
-        films.write_video(tmp_path / "film.mp4", film(2, 8, 8, 3), fps=10)
+        films.write_video(tmp_path / "film.mp4", random_film(2, 8, 8, 3), fps=10)
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     assert (tmp_path / "film.mp4").read_text() == "the older film"
 
 
-@pytest.mark.parametrize(("length", "context", "channels"), [(50, 5, 3), (3, 1, 1), (4, 4, 3), (30, 12, 1), (9, 5, 4)])
-def test_open_loop_strip_is_a_picture(tmp_path, length, context, channels):
-    real, imagined = film(length, 16, 16, channels), film(length, 16, 16, channels, seed=1)
-    picture = cv2.imread(str(films.open_loop_strip(tmp_path / "strip.png", real, imagined, context)))
-    assert picture.shape[1] >= 100 * min(length, 5)
-    assert picture.std() > 0
+@pytest.mark.parametrize(("length", "context", "channels"), [(8, 6, 1), (3, 1, 3), (4, 2, 4)])
+def test_an_open_loop_of_any_length_and_channels_is_drawn(tmp_path, length, context, channels):
+    real, imagined = random_film(length, 16, 16, channels), random_film(length, 16, 16, channels, seed=1)
+    errors = np.ones(length - context)
+    files = open_loop.draw(tmp_path, open_loop.OpenLoop(context, real, imagined, errors, errors, errors))
+    assert {path.name for path in files.values()} == {"open_loop.png", "open_loop.mp4", "open_loop_error.png"}
+    strip = cv2.imread(str(files["open loop"]))
+    assert strip.shape[1] >= 100 * min(length, 5)
+    assert strip.std() > 0
+    assert len(decode(files["as a film"])[0]) == length
 
 
-def test_open_loop_video_has_three_panels_under_a_title(tmp_path):
-    real = np.full((4, 64, 64, 3), 200, np.uint8)
-    imagined = np.full((4, 64, 64, 3), 80, np.uint8)
-    pictures, _ = decoded(films.open_loop_video(tmp_path / "film.mp4", real, imagined, context=2))
+def test_open_loop_frames_have_the_color_of_their_part(tmp_path):
+    panels = {name: np.full((4, 64, 64, 3), level, np.uint8) for name, level in (("real", 200), ("imagined", 80))}
+    pictures, _ = decode(films.film_panels(tmp_path / "film.mp4", panels, context=2))
     assert len(pictures) == 4
-    panels = pictures[0][60:, 128::256].mean((0, 2))
-    np.testing.assert_allclose(panels, [200, 80, 120], atol=4)
-    red_minus_green = [float(picture[36:38, :, 0].mean() - picture[36:38, :, 1].mean()) for picture in pictures]
-    assert [value > 0 for value in red_minus_green] == [False, False, True, True]
+    for column, level in ((128, 200), (400, 80)):
+        assert pictures[0][150:250, column].mean() == pytest.approx(level, abs=4)
+    for step, picture in enumerate(pictures):
+        red, green = ((picture[..., a].astype(int) - picture[..., b] > 100).sum() for a, b in ((0, 1), (1, 0)))
+        assert (red > 1000, green > 1000) == ((False, True) if step < 2 else (True, False))
 
 
 def test_spread_includes_both_ends():
@@ -71,12 +74,7 @@ def test_spread_includes_both_ends():
     assert films.spread(4, 4, 5) == []
 
 
-@pytest.mark.parametrize(("length", "parts"), [(100, (5, 45)), (50, (5, 45)), (10, (5, 5)), (6, (3, 3)), (2, (1, 1))])
-def test_at_most_half_of_a_short_episode_is_shown(length, parts):
-    assert context_and_horizon(length, 5, 45) == parts
-
-
-def test_white_images_are_framed_and_large_enough():
+def test_white_images_have_frames_and_are_large_enough():
     picture = films.mosaic([[WHITE, WHITE]])
     assert picture.shape[1] >= 480
     assert (picture < 200).any(axis=2).sum() >= 4 * 2 * 64

@@ -1,4 +1,4 @@
-"""Acting towards goal images, in a world in which a square is moved along one axis at a time."""
+"""Acting towards goal images, in a world where an action moves a square along one axis."""
 
 from dataclasses import replace
 
@@ -25,8 +25,8 @@ WORLD = EnvConfig("worlds:Square-v0", image_size=16, time_limit=50)
 EPISODES = 12
 
 
-class Centre(nn.Module):
-    """Encodes an image as the middle of what is white, in pixels."""
+class Center(nn.Module):
+    """Encodes an image as the center of its white pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Centre(nn.Module):
 
 
 class Mover(nn.Module):
-    """Knows how the square moves: by two pixels times the action, within the image."""
+    """Moves the square by two pixels times the action, within the image."""
 
     feature_size, noise_size = 2, 0
 
@@ -60,19 +60,19 @@ class Mover(nn.Module):
         return torch.zeros(*shape, 0)
 
 
-class Seeing(KnownWorld):
-    """A world model that is given: it sees the square and knows how it moves."""
+class ExactModel(KnownWorld):
+    """The exact world model: the place of the square, and its movement."""
 
     def __init__(self) -> None:
         super().__init__(Mover())
-        self.encoder, self.action_size = Centre(), 2
+        self.encoder, self.action_size = Center(), 2
 
     def normalize(self, obs):
         return obs
 
 
 class Drawing(nn.Module):
-    """Decodes features to a soft square there."""
+    """Decodes features to a soft square at this place."""
 
     def decode(self, features):
         axis = torch.arange(16.0)
@@ -80,29 +80,29 @@ class Drawing(nn.Module):
         return {"pixels": (255 * rows[..., :, None] * columns[..., None, :])[..., None].expand(*[-1] * 4, 3)}
 
 
-def knowing(objective=None, planner=None) -> Agent:
+def exact_agent(objective=None, planner=None) -> Agent:
     planning = PlanningConfig(
         planner or RandomShootingConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0
     )
     seen = spec(image=16, action=2)
     config = AgentConfig(seen, WorldModelConfig(), planning, WORLD)
-    model = Seeing()
+    model = ExactModel()
     return Agent(config, model, PlanningActor(planning, model, seen.action))
 
 
-def test_who_knows_the_world_reaches_the_goal_as_the_oracle_does_and_chance_does_not():
+def test_an_exact_model_reaches_the_goal_like_the_oracle_and_chance_does_not():
     oracle, agent, chance = (
-        pursue(WORLD, "anywhere", player, EPISODES, 3) for player in (by_oracle, by_agent(knowing()), at_random)
+        pursue(WORLD, "anywhere", player, EPISODES, 3) for player in (by_oracle, by_agent(exact_agent()), at_random)
     )
     for one in (oracle, agent, chance):
         assert one.progress.shape == (EPISODES, 5, 3)
-    np.testing.assert_array_equal(oracle.progress[:, 0], chance.progress[:, 0])  # the same beginnings for all
+    np.testing.assert_array_equal(oracle.progress[:, 0], chance.progress[:, 0])  # all players have the same starts
     np.testing.assert_array_equal(oracle.progress[:, 0], agent.progress[:, 0])
     ends = [one.measures()["distance"] for one in (oracle, agent, chance)]
     assert ends[0] < 0.6 * ends[2]
     assert ends[1] < ends[0] + 1.5  # images show whole pixels
     assert ends[1] < 0.7 * ends[2]
-    # Every action is one of the legal ones: along one axis.
+    # Every action is legal: along one axis.
     assert all((np.array(episode.actions) == 0).any(1).all() for episode in agent.episodes)
 
 
@@ -119,7 +119,7 @@ def test_measures_are_means_over_episodes():
     assert measures["success"] == pytest.approx((distance[:, 4] < 1).mean())
 
 
-def test_the_goal_that_is_named_is_pursued_in_episodes_of_the_worlds_own_length():
+def test_the_environment_has_the_named_goal_and_its_own_length():
     config = goal_environment(replace(WORLD, kwargs=("goal=anywhere",)), "corner", 5)
     assert config.kwargs == ("goal=corner",)
     assert (config.count, config.time_limit, config.observe) == (5, None, ("pixels", "goal", "progress"))
@@ -129,14 +129,14 @@ def test_the_goal_that_is_named_is_pursued_in_episodes_of_the_worlds_own_length(
     assert not goal[4:].any()
 
 
-def test_an_agent_is_not_changed_by_being_sent_somewhere_and_refuses_to_act_before():
-    agent = knowing()
+def test_with_goal_leaves_the_agent_without_a_goal():
+    agent = exact_agent()
     obs = {"pixels": np.zeros((2, 16, 16, 3), np.uint8)}
     obs["pixels"][0, :4, :4], obs["pixels"][1, 8:12, 8:12] = 255, 255
     goal = {"pixels": obs["pixels"][::-1].copy()}
-    sent = reverie.with_goal(agent, goal)
-    assert sent.model is agent.model
-    _, action = sent.act(None, obs)
+    goal_agent = reverie.with_goal(agent, goal)
+    assert goal_agent.model is agent.model
+    _, action = goal_agent.act(None, obs)
     assert (action[0] > 0.5).all()
     assert (action[1] < -0.5).all()
     _, alone = reverie.with_goal(agent, {"pixels": goal["pixels"][0]}).act(None, {"pixels": obs["pixels"][0]})
@@ -145,16 +145,15 @@ def test_an_agent_is_not_changed_by_being_sent_somewhere_and_refuses_to_act_befo
         agent.act(None, obs)
 
 
-def test_pictures_may_be_compared_instead_of_features():
-    """With a decoder that draws a soft square where the features say."""
-    agent = knowing(PixelGoalConfig("draw"))
+def test_pixels_can_be_compared_instead_of_features():
+    agent = exact_agent(PixelGoalConfig("draw"))
     agent.model.signals = nn.ModuleDict({"draw": Drawing()})
     ends = [pursue(WORLD, "", player, EPISODES, 3).measures()["distance"] for player in (by_agent(agent), at_random)]
     assert ends[0] < 0.7 * ends[1]
 
 
-def test_files_and_sentences(tmp_path):
-    results = pursue_goals(tmp_path, knowing(), WORLD, ("corner",), 4, 0)
+def test_pursue_goals_writes_files_and_sentences(tmp_path):
+    results = pursue_goals(tmp_path, exact_agent(), WORLD, ("corner",), 4, 0)
     found, paths = results.values["goals"], results.files
     assert set(found["corner"]) >= {"start", "distance", "deviation", "best", "iou", "success", "random"}
     assert all(path.exists() for path in paths.values())
@@ -170,7 +169,7 @@ def test_a_film_strip_shows_start_and_goal(tmp_path):
     assert picture.shape[0] >= 2 * 16
 
 
-def test_what_cannot_be_judged_by_goals_is_one_sentence():
+def test_agents_and_worlds_without_goals_are_errors():
     torch.manual_seed(0)
     seen = AgentConfig(spec(image=16, vector=2), WorldModelConfig(), behavior_config().actor, WORLD)
     with pytest.raises(UserError, match="pixels alone"):
@@ -178,8 +177,8 @@ def test_what_cannot_be_judged_by_goals_is_one_sentence():
     with pytest.raises(UserError, match="acts towards no goal"):
         reverie.with_goal(agents.build(replace(seen, spec=spec(image=16))), {"pixels": np.zeros((16, 16, 3), np.uint8)})
     with pytest.raises(UserError, match="was trained on 'pixels' of shape"):
-        reverie.with_goal(knowing(), {"pixels": np.zeros((32, 32, 3), np.uint8)})
+        reverie.with_goal(exact_agent(), {"pixels": np.zeros((32, 32, 3), np.uint8)})
     with pytest.raises(UserError, match="goal"):
         pursue(EnvConfig("worlds:Slide-v0", observe=("picture",)), "", at_random, 2, 0)
     with pytest.raises(UserError, match="contrastive"):
-        reverie.with_goal(knowing(GoalConfig("learned")), {"pixels": np.zeros((16, 16, 3), np.uint8)})
+        reverie.with_goal(exact_agent(GoalConfig("learned")), {"pixels": np.zeros((16, 16, 3), np.uint8)})

@@ -1,4 +1,4 @@
-"""What planners weigh in the world model of a tiny run; figures are worked out a second time, by other means."""
+"""Plans in the world model of a tiny run. Each number is computed a second time, by other means."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -39,7 +39,7 @@ COUNTS = {
     RandomShootingConfig(horizon=4, candidates=16): 17,
     CEMThenGradientConfig(ICEM, GradientConfig(steps=2)): (16 + 1 + 13 + 1 + 10 + 2) + 3,
 }
-"""How many candidates each scores."""
+"""The number of candidates that each planner scores."""
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +57,18 @@ def agent():
     return agents.build(AgentConfig(seen, run.model, run.behavior.actor, run.env))
 
 
-def played(agent: Agent, moment: int = MOMENT) -> Evaluation:
+def play(agent: Agent, moment: int = MOMENT) -> Evaluation:
     return evaluate(agent, agent.config.env, episodes=1, seed=0, moment=moment)
 
 
-@pytest.mark.parametrize("planner", COUNTS, ids=lambda planner: type(planner).__name__)
-@pytest.mark.parametrize("num_samples", [0, 2])
-def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, num_samples):
+@pytest.mark.parametrize(
+    ("planner", "num_samples"),
+    [*((planner, 0) for planner in COUNTS), (ICEM, 2)],
+    ids=lambda value: type(value).__name__ if value in COUNTS else f"{value} samples",
+)
+def test_the_record_is_the_executed_search(agent, planner, num_samples):
     planning = reverie.with_planner(agent, PlanningConfig(planner, num_samples=num_samples))
-    result = played(planning)
+    result = play(planning)
     plans = plan_picture.record(planning, result, MOMENT)
     assert plans.action.shape == (COUNTS[planner], 4, 1)
     np.testing.assert_array_equal(plans.executed_action[0], result.episodes[0].actions[MOMENT])
@@ -79,14 +82,13 @@ def test_what_is_recorded_is_the_search_that_was_executed(agent, planner, num_sa
     expected = score(torch.from_numpy(plans.executed_action)[None, None]).item() / scale
     assert plans.executed_score == pytest.approx(expected, rel=1e-4)
 
-    if not isinstance(planner, CEMConfig | MPPIConfig):  # they execute a mean, which they do not score
+    if not isinstance(planner, CEMConfig | MPPIConfig):  # these execute a mean, which they do not score
         assert (plans.action == plans.executed_action).all((1, 2)).any()
 
 
-def test_the_future_begins_after_the_moment(agent):
-    """Step h of the picture is the environment's h decisions later, seen and predicted."""
+def test_step_h_is_the_environment_h_decisions_later(agent):
     planning = reverie.with_planner(agent, PlanningConfig(ICEM))
-    result = played(planning)
+    result = play(planning)
     steps = result.episodes[0].steps
     plans = plan_picture.record(planning, result, MOMENT)
     assert plans.real_reward.tolist() == pytest.approx([step.reward for step in steps[MOMENT + 1 : MOMENT + 5]])
@@ -103,22 +105,22 @@ def test_the_future_begins_after_the_moment(agent):
         np.testing.assert_allclose(plans.executed_frames[h], frame.detach().numpy(), atol=0.51)
 
 
-def test_near_the_end_less_comes_than_was_imagined(agent, tmp_path):
+def test_near_the_end_the_real_frames_are_fewer(agent, tmp_path):
     planning = reverie.with_planner(agent, PlanningConfig(ICEM))
-    last = len(played(planning).episodes[0].actions) - 1
-    plans = plan_picture.record(planning, played(planning, last), last)
+    last = len(play(planning).episodes[0].actions) - 1
+    plans = plan_picture.record(planning, play(planning, last), last)
     assert (len(plans.real_reward), len(plans.real_frames), len(plans.executed_reward)) == (1, 2, 4)
-    assert "came in 1" in plan_picture.sentence(plans)
+    assert "the real return over 1 is" in plan_picture.sentence(plans)
     assert cv2.imread(str(plan_picture.draw(tmp_path / "plans.png", plans, "title"))).std() > 0
     with pytest.raises(UserError, match=f"there is no moment {last + 1}, take 0 to {last}"):
-        plan_picture.record(planning, played(planning, last + 1), last + 1)
+        plan_picture.record(planning, play(planning, last + 1), last + 1)
 
 
-def test_another_planner_shares_the_model_and_leaves_the_agent_as_it_was(agent):
+def test_another_planner_shares_the_model_and_does_not_change_the_agent(agent):
     before = {name: x.clone() for name, x in agent.state_dict().items()}
     actor, config = agent.actor, agent.config
     planning = reverie.with_planner(agent, PlanningConfig(ICEM))
-    result = played(planning)
+    result = play(planning)
     plan_picture.record(planning, result, MOMENT)
     assert (agent.actor, agent.config) == (actor, config)
     assert planning.model is agent.model
@@ -126,13 +128,13 @@ def test_another_planner_shares_the_model_and_leaves_the_agent_as_it_was(agent):
     after = agent.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], x) for name, x in before.items())
-    again = played(planning)
+    again = play(planning)
     for one, other in zip(result.episodes[0].actions, again.episodes[0].actions):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
-def test_the_value_is_the_learners(folder, agent):
+def test_load_value_reads_the_weights_of_the_learner(folder, agent):
     value = load_value(folder, agent)
     saved = checkpoint.newest(folder / "checkpoints")["learner"]
     weights = value.state_dict()
@@ -144,7 +146,7 @@ def test_the_value_is_the_learners(folder, agent):
 def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     value = load_value(folder, agent)
     planning = reverie.with_planner(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
-    result = played(planning)
+    result = play(planning)
     plans = plan_picture.record(planning, result, MOMENT)
     state, alive, total = result.moment.belief, 1.0, 0.0
     heads = agent.model.signals
@@ -158,7 +160,7 @@ def test_planning_by_reward_and_value_adds_the_value(folder, agent):
 
 
 @pytest.mark.slow
-def test_a_run_without_checkpoints_says_so(folder, agent, tmp_path):
+def test_a_run_without_checkpoints_is_an_error(folder, agent, tmp_path):
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(UserError, match=r"has no checkpoint.*take --objective RewardSum"):
         load_value(tmp_path, agent)
@@ -172,13 +174,13 @@ def test_discrete_actions_cannot_be_planned():
         reverie.with_planner(discrete, PlanningConfig(ICEM))
 
 
-def test_a_policy_weighs_nothing(agent):
+def test_a_policy_has_no_plans(agent):
     with pytest.raises(UserError, match="name a planner"):
-        plan_picture.record(agent, played(agent), MOMENT)
+        plan_picture.record(agent, play(agent), MOMENT)
 
 
 @pytest.mark.parametrize("blind", ["sees no image", "decodes none"])
-def test_without_images_the_rewards_are_drawn(blind, tmp_path):
+def test_without_images_only_rewards_are_drawn(blind, tmp_path):
     torch.manual_seed(0)
     seen, config = (spec(0, vector=2), model_config()) if blind == "sees no image" else (spec(16), model_config())
     if blind == "decodes none":

@@ -1,4 +1,4 @@
-"""Predictions judged in worlds where the right number is known."""
+"""Measures of predictions in worlds where the right number is known."""
 
 import math
 
@@ -17,7 +17,7 @@ STD = 0.1
 
 
 class Coin(AddAction):
-    """Each step goes one up or down by the toss of a coin, as the noise's sign says; what is seen is believed."""
+    """Each step goes up or down by one, as the sign of the noise. The posterior is the observation."""
 
     def __init__(self, fair: bool) -> None:
         super().__init__(1)
@@ -55,34 +55,34 @@ class Known(WorldModel):
         self.encoder = lambda obs: obs["state"]
 
 
-def tossed(steps: int = 6) -> Batch:
-    """One walk: up, up, down, ...; the reward is where it is."""
+def walk(steps: int = 6) -> Batch:
+    """One walk: up, up, down, ... The reward is the place."""
     path = torch.tensor([0.0, 1, 2, 1, 2, 3])[:steps, None]
     flags = torch.zeros(1, steps, dtype=torch.bool)
     return Batch({"state": path[None]}, torch.zeros(1, steps, 1), path[None, :, 0], flags, flags, flags)
 
 
-def test_who_holds_both_futures_is_surprised_by_one_bit():
-    found = prediction.surprise(Known(True), tossed(), samples=2_000)
+def test_two_equally_likely_futures_give_one_bit_of_surprise():
+    found = prediction.surprise(Known(True), walk(), samples=2_000)
     assert found == pytest.approx([math.log(2)] * 5, abs=0.1)
 
 
-def test_the_mean_of_two_futures_is_never_right():
-    found = prediction.surprise(Known(False), tossed(), samples=3)
+def test_the_mean_of_two_futures_gives_the_error_of_a_full_step():
+    found = prediction.surprise(Known(False), walk(), samples=3)
     assert found == pytest.approx([1 / (2 * STD**2)] * 5, rel=1e-5)
 
 
-def test_open_loop_the_futures_multiply():
-    """After two steps the walk is at 0 with chance 1/2, at 2 and -2 with 1/4 each; expected is where it began."""
-    found = prediction.ahead(Known(True), tossed(), context=1, samples=4_000)
+def test_surprise_grows_with_the_number_of_futures():
+    """After two steps the walk is at 0 with probability 1/2, at 2 and -2 with 1/4 each. The mean is the start."""
+    found = prediction.ahead(Known(True), walk(), context=1, samples=4_000)
     assert found.surprise[:2] == pytest.approx([math.log(2), math.log(4)], abs=0.1)
     assert found.reward_error == pytest.approx([1, 2, 1, 2, 3], abs=0.15)
-    sure = prediction.ahead(Known(False), tossed(), context=3, samples=1)
-    assert sure.reward_error == pytest.approx([1, 0, 1])  # it stays at 2, the third that was seen
+    sure = prediction.ahead(Known(False), walk(), context=3, samples=1)
+    assert sure.reward_error == pytest.approx([1, 0, 1])  # the prediction stays at 2, the third frame
     assert sure.surprise == pytest.approx([50, 0, 50], rel=1e-4, abs=1e-4)
 
 
-def test_a_bound_is_there_where_there_are_nats():
+def test_only_a_dynamics_with_noise_has_a_bound():
     seen = spec(image=16)
     batch = random_batch(seen)
     torch.manual_seed(0)
@@ -97,7 +97,7 @@ def test_a_bound_is_there_where_there_are_nats():
     assert "bound" not in prediction.bound(point.build(seen), batch)
 
 
-def test_the_figures_in_words():
+def test_sentence_and_warning():
     values = {"reconstruction": -1.0, "divergence": 2.0, "image_error": 3.0, "copy_error": 2.0, "reward_error": 0.5}
     assert "latent distance 2.00" in prediction.sentence(values)
     assert "bound -3.00 nats a step" in prediction.sentence(values | {"bound": -3.0})

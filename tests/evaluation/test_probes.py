@@ -1,27 +1,33 @@
 import pytest
 import torch
 
-from reverie.evaluation.probes import linear_probe
+from reverie.evaluation.probes import linear_probes
 
 
-def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def random_data(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features, one of which never varies, and noise."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(count, 5, generator=generator)
-    features[:, 4] = 3  # never varies
+    features[:, 4] = 3
     return features, torch.randn(count, generator=generator)
 
 
-def test_what_is_there_is_found():
-    """All of a linear function; half of the variance where the other half is noise; nothing of what is unrelated."""
-    (train, noise), (test, other) = drawn(4_000, 0), drawn(4_000, 1)
+def test_known_shares_of_variance():
+    """A linear function, one with as much noise as signal, pure noise, and an offset that only the test data have."""
     weight = torch.tensor([1.0, -2.0, 0.0, 0.5, 0.0])
-    assert linear_probe(train, train @ weight + 7, test, test @ weight + 7) == pytest.approx(1, abs=1e-4)
-    half = weight.norm()
-    found = linear_probe(train, train @ weight + half * noise, test, test @ weight + half * other)
-    assert found == pytest.approx(0.5, abs=0.05)
-    assert linear_probe(train, noise, test, other) == pytest.approx(0, abs=0.02)
+
+    def targets(features, noise, offset):
+        signal = features @ weight
+        return torch.stack([signal + 7, signal + weight.norm() * noise, noise, features[:, 0] + offset], 1)
+
+    (train, noise), (test, other) = random_data(4_000, 0), random_data(4_000, 1)
+    found = linear_probes(train, targets(train, noise, 0), test, targets(test, other, 5)).tolist()
+    assert found[0] == pytest.approx(1, abs=1e-4)
+    assert found[1] == pytest.approx(0.5, abs=0.05)
+    assert found[2] == pytest.approx(0, abs=0.02)
+    assert found[3] < -10
 
 
-def test_an_offset_between_the_parts_counts_as_error():
-    (train, _), (test, _) = drawn(1_000, 0), drawn(1_000, 1)
-    assert linear_probe(train, train[:, 0], test, test[:, 0] + 5) < -10
+def test_a_constant_test_target_has_no_share():
+    (train, noise), (test, _) = random_data(100, 0), random_data(50, 1)
+    assert linear_probes(train, noise[:, None], test, torch.ones(50, 1)).isnan().all()

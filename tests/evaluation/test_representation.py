@@ -1,4 +1,4 @@
-"""Features whose worth is known: of a world whose latent state is the truth, of half of it, and of nothing."""
+"""Features with known measures: the true state, half of it, and a constant."""
 
 import json
 
@@ -14,7 +14,7 @@ from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
 from reverie.evaluation import representation
 from reverie.evaluation.ground_truth import GroundTruth, ground_truth, link_directions
-from reverie.evaluation.probes import linear_probe, linear_probes, rank_correlation
+from reverie.evaluation.probes import rank_correlation
 from reverie.models.world_model import WorldModel
 from reverie.spaces import EnvSpec, Space
 from reverie.types import Trace
@@ -24,7 +24,7 @@ TRUE = GroundTruth("true")
 
 
 class Walk(WorldModel):
-    """What is seen is `see` of the place; it is predicted `error` beside where the action leads."""
+    """The features are `see` of the place. Predictions are off by `error`."""
 
     def __init__(self, see, error: float = 0.0) -> None:
         nn.Module.__init__(self)
@@ -42,7 +42,7 @@ class Walk(WorldModel):
 
 
 class Walked:
-    """Two numbers that go where the action says, in episodes of ten columns."""
+    """A place of two numbers, moved by the action, in episodes of ten columns."""
 
     def __init__(self) -> None:
         self.spec = spec(vector=0)
@@ -76,11 +76,11 @@ def measure(see, error: float = 0.0) -> representation.Representation:
     return representation.measure(Walk(see, error), Walked(), 7, TRUE)  # windows that cross the episodes' ends
 
 
-def test_the_truth_itself():
+def test_features_that_are_the_true_state():
     found = measure(lambda x: x)
     assert found.values["probe"] == pytest.approx(1, abs=1e-3)
     assert found.values["inverse"] == pytest.approx(1, abs=1e-2)
-    assert found.values["rank_correlation"] < 1  # true distances are in units of each number's spread
+    assert found.values["rank_correlation"] < 1  # true distances are in units of each number's standard deviation
     assert found.values["error_to_copy"] == pytest.approx(0, abs=1e-6)
     assert found.values["error_to_variance"] == pytest.approx(0, abs=1e-6)
     assert found.probes == pytest.approx([1, 1], abs=1e-3)
@@ -88,15 +88,15 @@ def test_the_truth_itself():
     assert found.values["dimensions"] == 2
 
 
-def test_scaled_to_equal_spread_it_keeps_the_order_of_distances():
+def test_features_of_equal_spread_keep_the_order_of_distances():
     spread = torch.from_numpy(measure(lambda x: x).std)
     found = measure(lambda x: 100 * x / spread)
     assert found.values["rank_correlation"] == pytest.approx(1, abs=1e-3)
     assert found.values["rankme"] == pytest.approx(2, abs=1e-2)
 
 
-def test_half_of_the_truth():
-    """One number twice: one direction, which tells of one number and one part of the action."""
+def test_features_that_are_half_of_the_true_state():
+    """One number twice: one direction, which predicts one number and one part of the action."""
     found = measure(lambda x: x[..., :1].expand(*x.shape[:-1], 2))
     assert found.values["rankme"] == pytest.approx(1, abs=1e-3)
     assert found.values["participation_ratio"] == pytest.approx(1, abs=1e-3)
@@ -105,8 +105,8 @@ def test_half_of_the_truth():
     assert found.values["inverse"] == pytest.approx(0.5, abs=0.05)
 
 
-def test_errors_of_the_prediction():
-    """Off by one in each of two numbers, where a step is `E a^2 = 1/3` in each: 3^1/2 times the error of a copy."""
+def test_prediction_errors():
+    """Off by one in each of two numbers. A step is `E a^2 = 1/3` in each: 3^1/2 times the error of a copy."""
     found = measure(lambda x: x, error=1.0)
     assert found.values["error_to_copy"] == pytest.approx(3**0.5, rel=0.05)
     assert found.values["error_to_variance"] == pytest.approx(2 / np.square(found.std).sum(), rel=1e-2)
@@ -120,21 +120,10 @@ def test_constant_features_have_no_ratios():
     assert found.values["probe"] < 0.05
 
 
-def test_without_a_truth_there_is_no_probe():
+def test_without_ground_truth_there_is_no_probe():
     found = representation.measure(Walk(lambda x: x), Walked(), 5)
     assert "probe" not in found.values
     assert len(found.probes) == 0
-
-
-def test_probes_of_several_numbers_are_those_of_each():
-    generator = torch.Generator().manual_seed(0)
-    features, test = torch.randn(100, 3, generator=generator), torch.randn(50, 3, generator=generator)
-    targets, test_targets = features @ torch.randn(3, 2, generator=generator), test.square()[:, :2]
-    both = linear_probes(features, targets, test, test_targets)
-    for number in range(2):
-        one = linear_probe(features, targets[:, number], test, test_targets[:, number])
-        assert both[number].item() == pytest.approx(one)
-    assert linear_probes(features, targets, test, torch.ones(50, 2)).isnan().all()
 
 
 def test_rank_correlation_against_scipy():
@@ -148,7 +137,7 @@ def test_rank_correlation_against_scipy():
     assert np.isnan(rank_correlation(x, np.ones(60)))
 
 
-def test_a_thing_without_a_head_is_judged_in_its_best_order():
+def test_symmetric_points_are_compared_in_their_best_order():
     order = np.arange(4)
     judge = points_ground_truth(np.stack([order, order[::-1]]), 4)
     points = np.random.default_rng(0).normal(size=(3, 4, 2))
@@ -172,21 +161,21 @@ def test_an_environment_offers_its_own_ground_truth():
     assert ground_truth(EnvConfig("reverie/Rope-v0", kwargs=("goal=knot",)), ["state"]) == GroundTruth("state")
 
 
-def test_which_truth_there_is():
+def test_the_first_privileged_observation_is_the_ground_truth():
     assert ground_truth(EnvConfig("Pendulum-v1"), ["state"]) == GroundTruth("state")
     assert ground_truth(None, ["b", "a"]) == GroundTruth("b")
     assert ground_truth(EnvConfig("Pendulum-v1"), []) is None
 
 
 @pytest.mark.slow
-def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
+def test_a_run_writes_the_measures_of_its_features(tmp_path, capsys):
     folder = tmp_path / "run"
     line = f"train state_space --size tiny --run {folder} --data.privileged state --data.train 100 --data.test 30"
     line += " --training.updates 4"
     assert main.main(line.split()) == 0
-    said = capsys.readouterr().out
-    assert "open loop, image error" in said
-    assert "linear probe of the true state" in said
+    output = capsys.readouterr().out
+    assert "open loop, image error" in output
+    assert "linear probe of the true state" in output
     written = json.loads((folder / "evaluation.json").read_text())
     assert 0 < written["scale"] < 100
     assert len(written["by_dimension"]["std"]) == written["dimensions"]
@@ -195,8 +184,8 @@ def test_a_run_writes_what_its_features_are_worth(tmp_path, capsys):
     assert (folder / "representation.png").stat().st_size > 1000
 
 
-def test_of_an_arm_the_links_directions_are_asked_for():
-    """Angles that look the same are the same; the second link's direction counts from the table, not the first link."""
+def test_the_ground_truth_of_an_arm_is_the_directions_of_its_links():
+    """Angles that look the same give the same targets. Both links' directions are relative to the table."""
     known = ground_truth(EnvConfig("dm_control/reacher-easy-v0"), ["position"])
     angles = np.array([[0.3, 0.5], [0.3 + 2 * np.pi, 0.5], [np.pi / 2, -np.pi / 2]], np.float32)
     found = known.targets(angles)
