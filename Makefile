@@ -1,6 +1,7 @@
 # make demo    set up .venv here, then train the demo, evaluate it and draw what it learned
 # make test    set up with everything that the tests need, then run them all
 # make quick   only the quick tests, which end within two minutes on two cores
+# make docs    build the documentation in build/site, without the network
 # make check   the same checks as before a commit: format, lint, types, file sizes, tests
 #
 # Choose another Python with `make PYTHON=/path/to/python3.12 demo`.
@@ -11,9 +12,9 @@ PYTHON := $(shell for name in python3.12 python3.11 python3 python3.13; do \
 	$$name -c '$(USABLE)' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 # dm_control needs labmaze, which has no wheel for Python 3.13.
-DEV_EXTRAS = $(shell $(BIN)/python -c 'import sys; print("atari,data,dmc,minatar,dev" if sys.version_info < (3, 13) else "atari,data,minatar,dev")')
+DEV_EXTRAS = $(shell $(BIN)/python -c 'import sys; print("atari,data,dmc,docs,minatar,dev" if sys.version_info < (3, 13) else "atari,data,docs,minatar,dev")')
 
-.PHONY: demo test quick check clean
+.PHONY: demo test quick docs check clean
 
 demo: .venv/.installed
 	$(BIN)/reverie train dreamer_v1 --size laptop
@@ -23,6 +24,9 @@ test: .venv/.installed-dev
 
 quick: .venv/.installed-dev
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
+docs: .venv/.installed-dev
+	$(BIN)/python docs/build.py
 
 check: .venv/.installed-dev
 	./check

@@ -1,4 +1,4 @@
-"""Every command and every code block of README and docs is executed at size tiny, commands first."""
+"""Execute every command and code block of README and docs at size tiny, the commands of a page first."""
 
 import importlib.util
 import os
@@ -14,7 +14,7 @@ import pytest
 from reverie.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```" in path.read_text()]
+DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "```" in path.read_text()]
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SHELLS = ("sh", "bash", "shell", "console")
 SMALL = {
@@ -39,6 +39,7 @@ UNTRIED = (
     "pytest",
     "source",
     "sudo",
+    "tensorboard",
     ".",
     "./check",
 )
@@ -107,7 +108,7 @@ def run(words: list[str], extras: set[str], targets: set[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_what_is_documented_works(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
@@ -141,3 +142,27 @@ def test_commands_are_read():
 def test_what_does_not_exist_fails(line):
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         run(shlex.split(line), {"dmc"}, {"demo"})
+
+
+LINK = re.compile(r"\]\(([^)#\s]+)")
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(path for folder in ("docs", "studies", "examples") for path in (ROOT / folder).rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(page):
+    targets = [target for target in LINK.findall(page.read_text()) if not re.match(r"\w+:", target)]
+    assert [target for target in targets if not (page.parent / target).is_file()] == []
+
+
+def test_tables_of_the_pages_are_those_of_the_numbers():
+    command = [sys.executable, "bench/tables.py", "--check"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout == ""
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    done = subprocess.run([sys.executable, "docs/build.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,1 @@
+"""Agents: actors and the policy networks; acting, saving and loading."""

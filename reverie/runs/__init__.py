@@ -1,0 +1,1 @@
+"""Training runs: the loop, checkpoints, logs, results and evaluations."""
