@@ -40,12 +40,12 @@ def write(folder: Path, number: int, state: dict[str, Any]) -> Path:
     return written
 
 
-def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Return the state in one file, by its present keys. Any exception means that the file is damaged."""
+def read(path: Path) -> dict[str, Any]:
+    """Return the state in one file, on the CPU, by its present keys. Any exception means that the file is damaged."""
     with zipfile.ZipFile(path) as archive:  # torch.load does not check the checksums
         if damaged := archive.testzip():
             raise ValueError(f"wrong checksum of {damaged}")
-    state = torch.load(path, map_location=device, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     state = {OLD_KEYS.get(key, key): part for key, part in state.items()}
     return state | {name: renamed_parameters(state[name]) for name in MODULES if name in state}
 

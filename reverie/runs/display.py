@@ -103,7 +103,7 @@ def line(progress: Progress) -> str:
         f"{_duration(progress.seconds_left)} left",
         f"return {progress.returns[-1]:.1f}" if progress.returns else "",
         f"evaluation {progress.evaluation:.1f}" if progress.evaluation is not None else "",
-        *_values(progress, _MOST_IN_A_LINE),
+        *map(" ".join, _values(progress, _MOST_IN_A_LINE)),
         progress.message,
     ]
     return ", ".join(part for part in parts if part)
@@ -134,19 +134,19 @@ def table(title: str, progress: Progress) -> "RenderableType":
     body = Table.grid(padding=(0, 2))
     for style, justify in (("cyan", "left"), ("", "right")) * 2:
         body.add_column(style=style, justify=justify)
-    cells = [cell for text in _values(progress, _MOST_IN_A_TABLE) for cell in text.rsplit(" ", 1)]
-    for first in range(0, len(cells), 4):
-        body.add_row(*cells[first : first + 4])
+    values = _values(progress, _MOST_IN_A_TABLE)
+    for left, right in zip(values[::2], [*values[1::2], ("", "")]):
+        body.add_row(*left, *right)
     parts = [head, Text("   ".join(counts), style="dim")]
     parts += [Text("   ".join(returns))] if returns else []
     parts += [body, *([Text(progress.message, style="yellow")] if progress.message else [])]
     return Panel(Group(*parts), title=title, title_align="left")
 
 
-def _values(progress: Progress, most: int) -> list[str]:
-    """Return at most `most` scalars with their names, losses first."""
+def _values(progress: Progress, most: int) -> list[tuple[str, str]]:
+    """Return names and values of at most `most` scalars, losses first."""
     ordered = sorted(progress.values.items(), key=lambda item: not item[0].startswith("loss"))
-    return [f"{name} {value:.4g}" for name, value in ordered[:most]]
+    return [(name, f"{value:.4g}") for name, value in ordered[:most]]
 
 
 def _percent(progress: Progress) -> float:
