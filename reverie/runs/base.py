@@ -1,23 +1,26 @@
-"""A run: everything that training changes, the folder it is kept in, and how it is saved and restored.
+"""A run: everything that training changes, the folder that holds it, and how it is saved, restored and reported.
 
-run/
-  config.json versions.json     the settings, and the software that ran them
-  metrics.jsonl tensorboard/    the log
-  checkpoints/ replay/          all that resuming needs
-  agent.json agent.safetensors  the agent alone, for `reverie.load` (`model.*` where a model alone was learned)
+    run/
+      config.json versions.json     the settings, and the software that ran them
+      metrics.jsonl tensorboard/    the log
+      checkpoints/ replay/          all that resuming needs
+      agent.json agent.safetensors  the agent alone, for `reverie.load` (`model.*` for a model that does not act)
 
 `OnlineRun` (online.py) plays environments, `OfflineRun` (offline.py) fits a model to recorded data. The training loop
-(loop.py) knows neither.
+(loop.py) depends on neither.
 """
 
 import json
 import platform
 import subprocess
+import time
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -27,64 +30,17 @@ from reverie.config.files import check_readable, write_file
 from reverie.errors import UserError
 from reverie.files import atomic_write, remove_partial
 from reverie.nn.optimizer import Optimizer
+from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs import checkpoint
+from reverie.runs.clocks import Clock, Pace, RunningMean
 from reverie.runs.collapse import CollapseDetector
 from reverie.runs.config import RunConfig
-from reverie.runs.logger import Axis, Logger, Moment
+from reverie.runs.logger import Axis, Logger
 from reverie.runs.update import Update, UpdateNoise
-from reverie.types import Batch, Metrics
+from reverie.types import Batch
 
-
-class Report(Protocol):
-    """Where a run reports what happens in it (`runs.reporter`)."""
-
-    def episode(self, undiscounted_return: float, decisions: int) -> None:
-        """A training episode has ended."""
-
-    def evaluation(self, values: dict[str, float]) -> None:
-        """An evaluation has ended."""
-
-    def features(self, values: dict[str, float], size: int | None = None) -> None:
-        """Measures of the features, of `size` dimensions, in which a collapse would show."""
-
-    def progress(self, message: str | None = None) -> None:
-        """Something goes on, as `message` says."""
-
-
-@dataclass
-class Clock:
-    """How far a run is, in the three units that must not be confused."""
-
-    frames: int = 0
-    decisions: int = 0
-    updates: int = 0
-    reported: int = 0
-    """The `progress_count` of the latest reports: the log, evaluations and checkpoints."""
-
-    @property
-    def moment(self) -> Moment:
-        """The present, for a line of the log."""
-        return {"frames": self.frames, "decisions": self.decisions, "updates": self.updates}
-
-
-class RunningMean:
-    """The mean of metrics since the last line was logged; sums stay on the device until then."""
-
-    def __init__(self) -> None:
-        self.sums: Metrics = {}
-        self.count = 0
-
-    def add(self, metrics: Metrics) -> None:
-        self.sums = {name: self.sums[name] + x for name, x in metrics.items()} if self.count else dict(metrics)
-        self.count += 1
-
-    def means(self) -> dict[str, float]:
-        """The means so far; the next mean starts anew."""
-        means = {name: float(x) / self.count for name, x in self.sums.items()}
-        self.sums, self.count = {}, 0
-        return means
-
-
+RECENT_RETURNS, SECONDS_BETWEEN = 10, 0.25
+"""Training returns in a `Progress`, and the least time between two that no event causes."""
 C = TypeVar("C", bound=RunConfig)
 
 
@@ -92,15 +48,19 @@ class Run(ABC, Generic[C]):
     """What every run has. A subclass builds `modules`, `optimizers` and `update`, and implements the schedule."""
 
     unit: ClassVar[Axis]
-    """The unit of its length, for the display and as the axis of its curves."""
-
+    """The unit of the budget, also for the display and as the axis of the curves."""
+    interval_unit: ClassVar[Literal["decisions", "updates"]]
+    """The unit of the intervals between reports."""
+    evaluation_interval: int
+    """The interval between evaluations, in `interval_unit`; 0 for none."""
     modules: dict[str, nn.Module]
-    """Everything with weights, by the name that it has in a checkpoint."""
+    """Everything with weights, by its name in a checkpoint."""
     optimizers: dict[str, Optimizer]
     update: Update
+    logger: Logger
 
     def __init__(self, config: C, folder: Path) -> None:
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.resources = config, folder, ExitStack()
         self.device = choose_device(config.device)
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -109,11 +69,10 @@ class Run(ABC, Generic[C]):
             "device": torch.Generator(self.device).manual_seed(config.seed + 1),
         }
         self.clock, self.running_mean, self.collapse_detector = Clock(), RunningMean(), CollapseDetector()
-        self.logger: Logger
 
     @classmethod
     def create(cls, config: C, folder: Path) -> "Run[C]":
-        """A new run in an empty or new folder."""
+        """Make a run in an empty or new folder."""
         if folder.exists() and any(folder.iterdir()):
             raise UserError(
                 f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run."
@@ -123,43 +82,32 @@ class Run(ABC, Generic[C]):
         folder.mkdir(parents=True, exist_ok=True)
         write_file(folder / "config.json", config)
         atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
-        run.logger = Logger(folder, run.unit)
+        run.logger = run.resources.enter_context(Logger(folder, run.unit))
         return run
 
     @classmethod
     def restore(cls, config: C, folder: Path) -> "Run[C]":
-        """The run of `folder`, whose config this is, as its newest readable checkpoint left it."""
+        """Restore the run of `folder`, which has this config, from its newest readable checkpoint."""
         if not checkpoint.paths(folder / "checkpoints"):
             raise UserError(f"{folder} was stopped before its first checkpoint: delete it and start it anew.")
         remove_partial(folder)
         state = checkpoint.newest(folder / "checkpoints")
         run = cls(config, folder)
-        try:
+        with ExitStack() as failed:
+            failed.callback(run.close)
             run.load_state(state)
-        except BaseException:
-            run.close()
-            raise
+            failed.pop_all()
         return run
 
     @property
-    @abstractmethod
     def progress_count(self) -> int:
-        """The count that intervals between reports refer to: agent steps or updates."""
+        """The count that intervals between reports refer to."""
+        return getattr(self.clock, self.interval_unit)
 
     @property
-    @abstractmethod
     def progress(self) -> tuple[int, int]:
-        """How much is done, and of how much in all, in `unit`."""
-
-    @property
-    @abstractmethod
-    def remaining(self) -> tuple[int, int]:
-        """Calls of `step` and updates until the budget is spent, for the estimate of the time left."""
-
-    @property
-    @abstractmethod
-    def evaluation_interval(self) -> int:
-        """The interval between evaluations, in units of `progress_count`; 0 for none."""
+        """How much is done, and the budget, in `unit`."""
+        return getattr(self.clock, self.unit), getattr(self.config.training, self.unit)
 
     @property
     def finished(self) -> bool:
@@ -167,28 +115,33 @@ class Run(ABC, Generic[C]):
         done, total = self.progress
         return done >= total
 
+    @property
+    @abstractmethod
+    def remaining(self) -> tuple[int, int]:
+        """Calls of `step` and updates until the budget is spent, for the estimate of the time left."""
+
     @abstractmethod
     def updates_due(self) -> int:
-        """How many updates come before the next `step`: a function of the clocks, so nothing is lost on resuming."""
+        """Return how many updates come before the next `step`, from the clocks alone: resuming loses nothing."""
 
     @abstractmethod
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
-        """The batch and the noise of the next update."""
+        """Return the batch and the noise of the next update."""
 
     @abstractmethod
-    def step(self, report: Report) -> None:
-        """What happens between two rounds of updates, such as one decision in every environment."""
+    def step(self, report: "Reporter") -> None:
+        """Do what comes between two rounds of updates, such as one decision in every environment."""
 
     @abstractmethod
-    def evaluate(self, report: Report) -> None:
-        """Measure the present model or agent and report it; training does not depend on it."""
+    def evaluate(self, report: "Reporter") -> None:
+        """Measure the present model or agent and report it. Training does not depend on the outcome."""
 
     @abstractmethod
     def save_result(self) -> None:
-        """Write the trained model or agent alone, for those who use it."""
+        """Write the trained model or agent alone, without what resuming needs."""
 
     def message(self) -> str | None:
-        """What the display shows besides the numbers."""
+        """Return what the display shows besides the numbers."""
         return None
 
     def save(self) -> Path:
@@ -198,19 +151,19 @@ class Run(ABC, Generic[C]):
         return path
 
     def state(self) -> dict[str, Any]:
-        """Everything, as tensors, numbers, strings, lists and dicts."""
+        """Return everything that a checkpoint holds, as tensors, numbers, strings, lists and dicts."""
         return {
             "clock": asdict(self.clock),
             **{name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.adam.state_dict() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
-            "running_mean": {"sums": self.running_mean.sums, "count": self.running_mean.count},
+            "running_mean": dict(vars(self.running_mean)),
             "collapse_detector": self.collapse_detector.state(),
             "log_position": self.logger.position(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Become what `state` describes; the inverse of `state` and `save`."""
+        """Restore what `state` returned."""
         self.clock = Clock(**state["clock"])
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
@@ -219,31 +172,110 @@ class Run(ABC, Generic[C]):
         for name, generator in self.generators.items():
             generator.set_state(state["generators"][name].cpu())
         mean = state["running_mean"]
-        self.running_mean.sums = {name: x.to(self.device) for name, x in mean["sums"].items()}
-        self.running_mean.count = mean["count"]
+        self.running_mean = RunningMean({name: x.to(self.device) for name, x in mean["sums"].items()}, mean["count"])
         if "collapse_detector" in state:  # the first checkpoints of version 0.1 have none
             self.collapse_detector.load_state(state["collapse_detector"])
-        self.logger = Logger(self.folder, self.unit, resume_at=state["log_position"], purge_step=self.progress[0])
+        logger = Logger(self.folder, self.unit, resume_at=state["log_position"], purge_step=self.progress[0] + 1)
+        self.logger = self.resources.enter_context(logger)
 
     def close(self) -> None:
-        """End the log."""
-        if hasattr(self, "logger"):
-            self.logger.close()
+        """Close the log and what else is open."""
+        self.resources.close()
 
 
-def versions(device: torch.device) -> dict[str, Any]:
-    """Software, hardware and commit, to be reported beside every figure."""
+class Reporter:
+    """Write the log, call the callbacks and warn of collapse, in one process of a run.
+
+    Nothing here changes what the run computes.
+    """
+
+    def __init__(self, run: Run, callbacks: Sequence[Callbacks]) -> None:
+        self.run, self.callbacks, self.pace = run, callbacks, Pace()
+        self.started, self.started_at = time.monotonic(), run.progress[0]
+        self.values: dict[str, float] = {}
+        self.returns: list[float] = []
+        self.latest_evaluation: float | None = None
+        self.shown = 0.0
+
+    def episode(self, undiscounted_return: float, decisions: int) -> None:
+        """Log a training episode."""
+        self.returns.append(undiscounted_return)
+        values = {"return": undiscounted_return, "decisions_long": decisions}
+        self.run.logger.write("episode", self.run.clock.moment, values)
+        self._show(lambda callback, progress: callback.on_episode(progress, undiscounted_return, decisions))
+
+    def training(self) -> None:
+        """Log the means of the training metrics since the last line, and the speed."""
+        if self.run.running_mean.count == 0:
+            return
+        self.values = values = self.run.running_mean.means()
+        seconds = time.monotonic() - self.started
+        speed = (self.run.progress[0] - self.started_at) / max(seconds, 1e-9)
+        timing = {"seconds": seconds, f"{self.run.unit}_per_second": speed}
+        self.run.logger.write("train", self.run.clock.moment, values, timing)
+        self.features({name.removeprefix("features/"): x for name, x in values.items() if name.startswith("features/")})
+        self._show(lambda callback, progress: callback.on_train(progress, values))
+
+    def evaluation(self, values: dict[str, float]) -> None:
+        """Log an evaluation."""
+        self.run.logger.write("evaluation", self.run.clock.moment, values)
+        self.latest_evaluation = values.get("return", self.latest_evaluation)
+        self._show(lambda callback, progress: callback.on_evaluation(progress, values))
+
+    def checkpoint(self, path: Path) -> None:
+        """Report a new checkpoint to the callbacks."""
+        self._show(lambda callback, progress: callback.on_checkpoint(progress, path))
+
+    def features(self, values: dict[str, float], size: int | None = None) -> None:
+        """Log a warning if measures of the features, of `size` dimensions, show a new collapse."""
+        clock = self.run.clock
+        warnings = self.run.collapse_detector.read(clock.updates, values, size)
+        for kind, text in warnings.items():
+            self.run.logger.alarm(clock.moment, kind, text)
+        if warnings:
+            self._show()
+
+    def progress(self, message: str | None = None) -> None:
+        """Show how far the run is, a few times a second at most."""
+        if self.callbacks and time.monotonic() - self.shown > SECONDS_BETWEEN:
+            self._show(message=message)
+
+    def _show(self, event: Callable[[Callback, Progress], None] | None = None, message: str | None = None) -> None:
+        """Give every callback the progress, then the event."""
+        run, self.shown = self.run, time.monotonic()
+        done, total = run.progress
+        progress = Progress(
+            unit=run.unit,
+            done=done,
+            total=total,
+            decisions=run.clock.decisions,
+            updates=run.clock.updates,
+            seconds=self.shown - self.started,
+            started_at=self.started_at,
+            values=self.values,
+            returns=self.returns[-RECENT_RETURNS:],
+            message=message or run.message() or run.collapse_detector.message,
+            evaluation=self.latest_evaluation,
+            remaining=self.pace.remaining(*run.remaining),
+        )
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                callback(progress)
+                continue
+            callback.on_progress(progress)
+            if event is not None:
+                event(callback, progress)
+
+
+def versions(device: torch.device) -> dict[str, str]:
+    """Return software, hardware and commit, which belong beside every figure."""
     names = {"python": platform.python_version(), "platform": platform.platform(), "device": str(device)}
     if device.type == "cuda":
         names["device"] = torch.cuda.get_device_name(device)
     for package in ("reverie", "torch", "numpy", "gymnasium", "mujoco", "dm_control", "scikit-learn"):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             names[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-        names["commit"] = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        names["commit"] = "none: installed from a package"
-    return names
+    command, commit = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], "none: installed from a package"
+    with suppress(OSError, subprocess.SubprocessError):
+        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    return names | {"commit": commit}

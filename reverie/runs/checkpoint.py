@@ -1,6 +1,6 @@
 """Checkpoint files: written atomically, only the last two remain, read back with `weights_only=True`.
 
-A file is `checkpoint-N.pt`, N counted in agent steps or in updates. `decision-N.pt` of version 0.1 is read too.
+A file is `checkpoint-N.pt`, where N counts agent steps or updates. `decision-N.pt` of version 0.1 is read too.
 """
 
 import io
@@ -21,13 +21,12 @@ KEEP = 2
 MODULES = ("agent", "learner", "model")
 """Keys of a state that hold weights."""
 OLD_KEYS = {"optimisers": "optimizers", "alarm": "collapse_detector", "window": "running_mean"}
-"""Keys of a state in version 0.1, and what they are called now."""
+"""Keys of a state in version 0.1, and their present names."""
 
 
 def paths(folder: Path) -> list[Path]:
-    """Checkpoints in `folder`, oldest first."""
-    numbered = ((match, path) for path in folder.glob("*.pt") if (match := NAME.fullmatch(path.name)))
-    return [path for _, path in sorted((match[1], path) for match, path in numbered)]
+    """Return the checkpoints in `folder`, oldest first."""
+    return sorted((path for path in folder.glob("*.pt") if NAME.fullmatch(path.name)), key=lambda path: path.name[-15:])
 
 
 def write(folder: Path, number: int, state: dict[str, Any]) -> Path:
@@ -41,24 +40,23 @@ def write(folder: Path, number: int, state: dict[str, Any]) -> Path:
     return written
 
 
-def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The state in one file, by today's keys; any exception means that it is damaged."""
-    with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums
+def read(path: Path) -> dict[str, Any]:
+    """Return the state in one file, on the CPU, by its present keys. Any exception means that the file is damaged."""
+    with zipfile.ZipFile(path) as archive:  # torch.load does not check the checksums
         if damaged := archive.testzip():
             raise ValueError(f"wrong checksum of {damaged}")
-    state = torch.load(path, map_location=device, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     state = {OLD_KEYS.get(key, key): part for key, part in state.items()}
     return state | {name: renamed_parameters(state[name]) for name in MODULES if name in state}
 
 
 def newest(folder: Path) -> dict[str, Any]:
-    """The newest state that can be read. A damaged file is set aside with a warning, and the one before it used."""
+    """Return the newest state that can be read. A damaged file is renamed, with a warning."""
     for path in reversed(paths(folder)):
         try:
             return read(path)
         except Exception as error:
-            aside = path.with_suffix(".damaged")
-            path.rename(aside)
+            path.rename(path.with_suffix(".damaged"))
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             warnings.warn(f"Checkpoint {path.name} is damaged ({reason}); using the one before it.", stacklevel=2)
     raise UserError(

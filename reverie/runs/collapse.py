@@ -5,10 +5,11 @@
     rank_lost       RankMe (centered, held out) is below a quarter of the dimensions
     scale_grown     the mean standard deviation has grown tenfold within 1000 updates
 
-Growth counts from update 100 on: before that healthy features leave their initialization, tenfold and more (a standard
-deviation of 0.1 that becomes 1.2 with CFM on the rope), and what is as good as lost has no scale to grow from.
-The detector reads logged and evaluated values and takes no part in an update. Its state is saved in the checkpoint, so
-a resumed run gives the same warnings.
+Growth counts from update 100 on. Before that, healthy features leave their initialization, tenfold and more: a standard
+deviation of 0.1 becomes 1.2 with CFM on the rope.
+
+The detector reads logged and evaluated values and takes no part in an update. A checkpoint holds its state, so a
+resumed run gives the same warnings.
 """
 
 from collections.abc import Mapping
@@ -27,10 +28,11 @@ class CollapseDetector:
 
     def __init__(self) -> None:
         self.first: Metrics = {}
-        """Metrics of the first update, taken before its step: the untrained features. They wait on their device."""
+        """`features/std` of the first update, before its step, until a value may be read from the device."""
         self.start: float | None = None
+        """The mean standard deviation of the untrained features."""
         self.scales: list[tuple[int, float]] = []
-        """Updates and scale, of the last `WITHIN` updates, from which growth counts."""
+        """Updates and scale from which growth counts, of the last `WITHIN` updates."""
         self.raised: dict[Kind, str] = {}
 
     @property
@@ -43,21 +45,14 @@ class CollapseDetector:
         if self.start is None and not self.first:
             self.first = {name: x for name, x in metrics.items() if name == "features/std"}
 
-    def _begin(self) -> None:
-        if self.start is None and self.first:
-            self.start = float(self.first["features/std"])
-        self.first = {}
-
     def read(self, updates: int, values: Mapping[str, float], size: int | None = None) -> dict[Kind, str]:
-        """New warnings by kind, from `std`, `std_median`, `std_min` and `rankme`, as far as they are given.
+        """Return new warnings by kind, from those of `std`, `std_median`, `std_min` and `rankme` that are given.
 
-        `size` is the number of dimensions that the rank is compared with. The first scale read counts as the start's,
+        `size` is the number of dimensions that the rank is compared with. The first `std` is that of the start,
         unless `observe_metrics` has an earlier one.
         """
-        self._begin()
-        warnings: dict[Kind, str] = {}
-        if "std" in values:
-            warnings |= self._scale(updates, values["std"])
+        self._read_first()
+        warnings = self._check_scale(updates, values["std"]) if "std" in values else {}
         if "std_min" in values and values["std_min"] < LOST_DIMENSION * values["std_median"]:
             warnings["dimension_lost"] = (
                 f"A dimension of the features has died: its standard deviation is {values['std_min']:.2g}, that of "
@@ -69,32 +64,29 @@ class CollapseDetector:
         self.raised |= new
         return new
 
-    def _scale(self, updates: int, std: float) -> dict[Kind, str]:
-        if self.start is None:
-            self.start = std
-        warnings: dict[Kind, str] = {}
-        if std < LOST_SCALE * self.start:
-            warnings["scale_lost"] = (
-                f"The features have collapsed: their standard deviation is {std:.2g}, {std / self.start:.1e} of what "
-                "it was at the start."
-            )
-            return warnings
-        if updates >= SETTLED:
-            self.scales = [(at, scale) for at, scale in self.scales if at >= updates - WITHIN] + [(updates, std)]
-        at, least = min(self.scales, key=lambda pair: pair[1], default=(updates, std))
-        if std > GROWTH * least:
-            warnings["scale_grown"] = (
-                f"The features grow tenfold: their standard deviation went from {least:.2g} to {std:.2g} between "
-                f"updates {at} and {updates}."
-            )
-        return warnings
-
     def state(self) -> dict[str, Any]:
-        """Numbers and strings alone."""
-        self._begin()
+        """Return numbers and strings for a checkpoint."""
+        self._read_first()
         return {"start": self.start, "scales": [list(pair) for pair in self.scales], "raised": dict(self.raised)}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Become what `state` describes."""
         self.start, self.raised = state["start"], dict(state["raised"])
         self.scales = [(at, scale) for at, scale in state["scales"]]
+
+    def _read_first(self) -> None:
+        if self.start is None and self.first:
+            self.start = float(self.first["features/std"])
+        self.first = {}
+
+    def _check_scale(self, updates: int, std: float) -> dict[Kind, str]:
+        self.start = std if self.start is None else self.start
+        if std < LOST_SCALE * self.start:
+            share = f"{std / self.start:.1e} of what it was at the start"
+            return {"scale_lost": f"The features have collapsed: their standard deviation is {std:.2g}, {share}."}
+        if updates >= SETTLED:
+            self.scales = [(at, scale) for at, scale in self.scales if at >= updates - WITHIN] + [(updates, std)]
+        at, least = min(self.scales, key=lambda pair: pair[1], default=(updates, std))
+        if std <= GROWTH * least:
+            return {}
+        change = f"from {least:.2g} to {std:.2g} between updates {at} and {updates}"
+        return {"scale_grown": f"The features grow tenfold: their standard deviation went {change}."}

@@ -51,32 +51,9 @@ class EvaluationConfig:
     every: int = 0
     """Frames between two evaluations while training; 0 leaves only the final one."""
     episodes: int = 3
-    """Episodes of each of these."""
+    """Episodes of each evaluation while training."""
     final_episodes: int = 10
-    """Episodes of the final one."""
-
-
-@dataclass(frozen=True)
-class OnlineConfig:
-    """Everything that determines what the run of an agent computes."""
-
-    recipe: str
-    size: str
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-    """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
-    env: EnvConfig = field(default_factory=EnvConfig)
-    replay: ReplayConfig = field(default_factory=ReplayConfig)
-    model: WorldModelConfig = field(default_factory=WorldModelConfig)
-    behavior: LearnerConfig | PlanningConfig = field(default_factory=ActorCriticConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-
-    @property
-    def world(self) -> str:
-        """The environment, for titles and folders."""
-        return self.env.id
+    """Episodes of the final evaluation."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +61,7 @@ class OfflineTrainingConfig:
     """The budget of a model that is fitted to recorded data, in updates."""
 
     updates: int = 10_000
+    """Updates in all."""
     batch: int = 100
     """B, sequences in a batch."""
     length: int = 1
@@ -99,26 +77,60 @@ class OfflineTrainingConfig:
 
 
 @dataclass(frozen=True)
-class OfflineConfig:
-    """Everything that determines what a run computes that fits a model to recorded data, without acting."""
-
+class _CommonConfig:
     recipe: str
+    """The recipe that made this config, for titles and folders."""
     size: str
+    """The size that the recipe was asked for, such as `tiny`."""
     seed: int = 0
+    """The seed of all random numbers of the run: weights, actions, batches and noise."""
     device: str = "auto"
+    """`cpu`, `cuda`, or `auto` for a GPU if there is one."""
     threads: int = 0
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
+
+
+@dataclass(frozen=True)
+class OnlineConfig(_CommonConfig):
+    """Everything that determines what the run of an agent computes."""
+
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """The environment of training and evaluation."""
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    """The replay buffer."""
+    model: WorldModelConfig = field(default_factory=WorldModelConfig)
+    """The world model."""
+    behavior: LearnerConfig | PlanningConfig = field(default_factory=ActorCriticConfig)
+    """What chooses actions: a learner that trains a policy, or a planner."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """The budget and the rhythm of collecting and learning."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """Episodes that measure the agent."""
+
+    @property
+    def world(self) -> str:
+        """The environment, for titles and folders."""
+        return self.env.id
+
+
+@dataclass(frozen=True)
+class OfflineConfig(_CommonConfig):
+    """Everything that determines what a run computes that fits a model to recorded data, without acting."""
+
     start: str | None = None
     """A finished run's folder: its encoder and dynamics, of the same sizes, are what this world model begins with."""
     data: RecordedConfig = field(default_factory=DigitsConfig)
+    """The recorded data."""
     model: GenerativeConfig | WorldModelConfig = field(default_factory=VAEConfig)
+    """The model that is fitted."""
     training: OfflineTrainingConfig = field(default_factory=OfflineTrainingConfig)
+    """The budget in updates."""
     actor: PlanningConfig | None = None
     """How to act with the fitted model; with one, the run saves an agent too, if actions are continuous."""
     goals: tuple[str, ...] = ()
-    """Goals of the environment that the finished agent is sent to."""
+    """Names of the environment's goals that the finished agent is sent to."""
     goal_episodes: int = 100
-    """Episodes towards each."""
+    """Episodes towards each goal."""
 
     @property
     def world(self) -> str:
@@ -127,7 +139,7 @@ class OfflineConfig:
 
     @property
     def env(self) -> EnvConfig | None:
-        """The environment that the data are from; None where the recordings name none."""
+        """The environment that the data are from; None if the recordings name none."""
         return self.data.environment()
 
 
@@ -135,7 +147,7 @@ RunConfig = OnlineConfig | OfflineConfig
 
 
 def read_config(folder: Path) -> RunConfig:
-    """The config of the run of `folder`. UserError where there is none or it does not fit this version."""
+    """Read the config of the run of `folder`. UserError if there is none or it does not fit this version."""
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
     return read_file(RunConfig, folder / "config.json")

@@ -18,24 +18,24 @@ _RECENT_RETURNS = 5
 
 
 def open_display(title: str, show: bool | Literal["auto"]) -> "AbstractContextManager[LiveDisplay | None]":
-    """A display, or None where `show` is False, or `auto` outside of terminals and notebooks."""
-    if show is False or (show == "auto" and not (sys.stdout.isatty() or _in_notebook())):
+    """Return a display, or None if `show` is False, or `auto` outside of terminals and notebooks."""
+    if show is False or (show == "auto" and not (sys.stdout.isatty() or _is_notebook())):
         return nullcontext()
     return LiveDisplay(title)
 
 
-def _in_notebook() -> bool:
-    """Whether this process is a Jupyter kernel."""
+def _is_notebook() -> bool:
+    """Return whether this process is a Jupyter kernel."""
     shell = sys.modules.get("IPython")
     return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
 class LiveDisplay:
-    """Shows each `Progress` it is called with. A context manager, which leaves the terminal as it was.
+    """Show each `Progress` that it is called with. A context manager, which leaves the terminal as it was.
 
-    In a terminal or notebook: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): the title and one
-    line for the first progress, then one every `seconds_between_lines`, and one for the last. A new `message` is shown
-    at once, unless it differs only behind its first comma or colon. `clock` gives seconds.
+    In a terminal or notebook: a table with a progress bar, redrawn in place. Elsewhere (a pipe, CI): the title, then
+    lines: the first progress, one every `seconds_between_lines`, and the last. A new `message` is shown at once, unless
+    it differs only behind its first comma or colon. `clock` gives seconds.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class LiveDisplay:
         from rich.console import Console
         from rich.live import Live
 
-        self._title = title
-        self._stream = cast(IO[str], stream or sys.stdout)
+        self._title, self._stream = title, cast(IO[str], stream or sys.stdout)
         self._interval, self._clock = seconds_between_lines, clock
         self._shown: Progress | None = None
         self._latest: Progress | None = None
         self._next_line = -float("inf")
-        # Not rich's own guess, which environment variables bend even for a pipe.
-        console = Console(file=self._stream, force_terminal=True) if self._stream.isatty() else None
-        if stream is None and _in_notebook():
+        console = None
+        if stream is None and _is_notebook():
             console = Console()
+        elif self._stream.isatty():  # rich's own guess depends on environment variables even for a pipe
+            console = Console(file=self._stream, force_terminal=True)
         self._live = Live(console=console, refresh_per_second=4) if console else None
 
     def __enter__(self) -> "LiveDisplay":
@@ -88,32 +88,29 @@ class LiveDisplay:
 
 
 def _topic(progress: Progress | None) -> str:
-    """The message up to its counts; a warning whole."""
+    """Return the message up to its counts; a warning whole."""
     message = (progress.message if progress else None) or ""
     return message if message.startswith("warning") else re.split("[,:]", message)[0]
 
 
 def line(progress: Progress) -> str:
-    """The progress on one line of plain text."""
+    """Return the progress on one line of plain text."""
     parts = [
         f"{_percent(progress):.0f} %",
         f"{progress.done} of {progress.total} {progress.unit}",
-        *([f"{progress.updates} updates"] if progress.unit == "frames" else []),
+        f"{progress.updates} updates" if progress.unit == "frames" else "",
         f"{progress.per_second:.1f} {progress.unit}/s",
         f"{_duration(progress.seconds_left)} left",
+        f"return {progress.returns[-1]:.1f}" if progress.returns else "",
+        f"evaluation {progress.evaluation:.1f}" if progress.evaluation is not None else "",
+        *map(" ".join, _values(progress, _MOST_IN_A_LINE)),
+        progress.message,
     ]
-    if progress.returns:
-        parts.append(f"return {progress.returns[-1]:.1f}")
-    if progress.evaluation is not None:
-        parts.append(f"evaluation {progress.evaluation:.1f}")
-    parts += [f"{name} {value:.4g}" for name, value in _values(progress, _MOST_IN_A_LINE)]
-    if progress.message:
-        parts.append(progress.message)
-    return ", ".join(parts)
+    return ", ".join(part for part in parts if part)
 
 
 def table(title: str, progress: Progress) -> "RenderableType":
-    """The progress as a panel for a terminal: a bar, the counts, then returns and losses in two columns."""
+    """Return the progress as a panel for a terminal: a bar, the counts, then returns and losses in two columns."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
@@ -122,39 +119,34 @@ def table(title: str, progress: Progress) -> "RenderableType":
 
     head = Table.grid(padding=(0, 2), expand=True)
     head.add_column(ratio=1)
-    head.add_column(justify="right")
     head.add_row(
         ProgressBar(total=max(1, progress.total), completed=progress.done),
         f"{_percent(progress):.0f} %   {_duration(progress.seconds_left)} left",
     )
-    clocks = f"{progress.decisions:,} decisions   {progress.updates:,} updates   "
-    counts = Text(
-        f"{progress.done:,} of {progress.total:,} {progress.unit}   {clocks if progress.unit == 'frames' else ''}"
-        f"{progress.per_second:.1f} {progress.unit}/s   "
-        f"{_duration(progress.seconds)} so far",
-        style="dim",
-    )
+    counts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
+    returns = []
+    if progress.unit == "frames":
+        counts += [f"{progress.decisions:,} decisions", f"{progress.updates:,} updates"]
+        recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
+        returns = ["latest returns", recent or "no episode has ended yet"]
+        returns += [] if progress.evaluation is None else ["evaluation", f"{progress.evaluation:.1f}"]
+    counts += [f"{progress.per_second:.1f} {progress.unit}/s", f"{_duration(progress.seconds)} so far"]
     body = Table.grid(padding=(0, 2))
-    for _ in range(2):
-        body.add_column(style="cyan")
-        body.add_column(justify="right")
-    values = [(name, f"{value:.4g}") for name, value in _values(progress, _MOST_IN_A_TABLE)]
+    for style, justify in (("cyan", "left"), ("", "right")) * 2:
+        body.add_column(style=style, justify=justify)
+    values = _values(progress, _MOST_IN_A_TABLE)
     for left, right in zip(values[::2], [*values[1::2], ("", "")]):
         body.add_row(*left, *right)
-    recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
-    parts = [head, counts]
-    if progress.unit == "frames":
-        evaluated = "" if progress.evaluation is None else f"   evaluation   {progress.evaluation:.1f}"
-        parts.append(Text(f"latest returns   {recent or 'no episode has ended yet'}{evaluated}"))
-    parts.append(body)
-    if progress.message:
-        parts.append(Text(progress.message, style="yellow"))
+    parts = [head, Text("   ".join(counts), style="dim")]
+    parts += [Text("   ".join(returns))] if returns else []
+    parts += [body, *([Text(progress.message, style="yellow")] if progress.message else [])]
     return Panel(Group(*parts), title=title, title_align="left")
 
 
-def _values(progress: Progress, most: int) -> list[tuple[str, float]]:
-    """At most `most` scalars, losses first."""
-    return sorted(progress.values.items(), key=lambda item: not item[0].startswith("loss"))[:most]
+def _values(progress: Progress, most: int) -> list[tuple[str, str]]:
+    """Return names and values of at most `most` scalars, losses first."""
+    ordered = sorted(progress.values.items(), key=lambda item: not item[0].startswith("loss"))
+    return [(name, f"{value:.4g}") for name, value in ordered[:most]]
 
 
 def _percent(progress: Progress) -> float:
@@ -162,7 +154,7 @@ def _percent(progress: Progress) -> float:
 
 
 def _duration(seconds: float | None) -> str:
-    """`1 h 05 min`, `3 min 20 s` or `12 s`; `?` for None."""
+    """Return `1 h 05 min`, `3 min 20 s` or `12 s`; `?` for None."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The environment that `train`, `resume` and `evaluate` are given: an id, a config, settings of one, or Python code."""
+"""The argument `env` of `train`, `resume` and `evaluate`: an id, a config, settings of one, or Python code."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,9 +10,10 @@ from reverie.envs import from_python
 from reverie.envs.base import EnvConfig, Environment
 from reverie.envs.from_python import GymnasiumObject
 from reverie.errors import UserError
+from reverie.runs.config import OnlineConfig, RunConfig
 
 EnvArgument = str | EnvConfig | Mapping[str, Any] | GymnasiumObject | Callable[..., Any]
-"""An id, a config, settings of a config by name, an object, or what makes one: a class or a factory."""
+"""An id, a config, settings of a config by name, an object, a class or a factory."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,20 @@ class _Settings:
 
 
 def make_env(env: EnvArgument, **settings: Any) -> Environment:
-    """Make one environment in the library's form; close it when done.
+    """Make one environment in the library's form. Close it after use.
 
     `env` is an id, a config, a class, a factory or an object. `settings` are fields of `EnvConfig`, such as
-    `image_size=32`. UserError for an unknown id or setting, and for whatever else the user can put right.
+    `image_size=32`. UserError for an unknown id or setting, and for other mistakes that the user can correct.
     """
     config = choose_environment(EnvConfig(), env)
     return envs.make(choose_environment(config, settings) if settings else config)
 
 
 def choose_environment(base: EnvConfig, env: EnvArgument | None) -> EnvConfig:
-    """The config of `env`, which takes from `base` what `env` does not say.
+    """Return the config of `env`; what `env` leaves open comes from `base`.
 
     An id replaces that of `base`, a mapping its settings (`{"kwargs": "g=5"}`); an `EnvConfig` is taken as it is.
-    UserError for an environment from Python code where `base` plays several or in workers.
+    UserError for an environment from Python code if `base` has several copies or workers.
     """
     if env is None:
         return base
@@ -53,3 +54,20 @@ def choose_environment(base: EnvConfig, env: EnvArgument | None) -> EnvConfig:
     if base.count != 1 or base.workers:
         raise UserError("An environment from Python code is played alone: set env.count to 1 and env.workers to false.")
     return replace(base, id=from_python.register(env))
+
+
+def with_environment(config: RunConfig, env: EnvArgument | None) -> RunConfig:
+    """Return the config of a run with another environment to play, or to record."""
+    if env is None:
+        return config
+    if config.env is None:
+        raise UserError(f"{config.world} is recorded data, so there is no environment that `env` could replace.")
+    chosen = choose_environment(config.env, env)
+    if not isinstance(config, OnlineConfig):
+        return replace(config, data=replace(config.data, env=chosen))  # pyrefly: ignore
+    if from_python.is_object(chosen) and config.evaluation.every > 0:
+        raise UserError(
+            "One environment object cannot be evaluated while it is trained in: set evaluation.every to 0, or give "
+            "its class or a factory."
+        )
+    return replace(config, env=chosen)

@@ -4,7 +4,7 @@ Results go to `evaluations/001/`, `002/`, ... in the run's folder: `evaluation.j
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -29,7 +29,7 @@ from reverie.planning.objectives import RewardAndValueConfig
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.online import load_value
-from reverie.runs.results import Results, play, pursue_goals, write_json
+from reverie.runs.results import Results, play, pursue_goals
 from reverie.spaces import EnvSpec
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -51,40 +51,59 @@ def evaluate(
 ) -> Results:
     """Play episodes with the agent of a run's folder, or with an `Agent`. Earlier results are not overwritten.
 
-    Args:
-        run: a run's folder, or an agent.
-        episodes: how many to play; the same `seed` gives the same ones.
-        env: another environment, or settings of the agent's own: an id, an `EnvConfig`, a class, a factory, an object,
-            or a mapping such as `{"kwargs": "g=5"}`. An agent from recordings needs one.
-        planner: act by planning: a `PlanningConfig`, or settings such as `{"planner": "CEM", "planner.horizon": 5}`.
-        goal: an image to act towards (a file or (H, W, C) uint8), or the name of a goal of the environment. By default
-            the run's goals, one by one.
-        video: mp4 file for a film of the first episode.
-        moment: draw the candidates of a planner, so many decisions into the first episode.
-        out: PNG file for the moment, or folder for named goals; by default with the other results.
-        device: `auto`, `cpu` or `cuda`; an agent stays where it is.
+    - `episodes`: how many to play. The same `seed` gives the same ones.
+    - `env`: another environment, or settings of the agent's own, such as `{"kwargs": "g=5"}`. An agent from recordings
+      needs one. `reverie.train` lists the forms that it may have.
+    - `planner`: act by planning: a `PlanningConfig`, or settings such as `{"planner": "CEM", "planner.horizon": 5}`.
+    - `goal`: an image to act towards (a file or (H, W, C) uint8), or the name of a goal of the environment. The default
+      is every goal of the run's config.
+    - `video`: an mp4 file for a film of the first episode.
+    - `moment`: draw the candidates of a planner, so many decisions into the first episode.
+    - `out`: a PNG file for the moment, or a folder for named goals. The default is the folder of the other results.
+    - `device`: `auto`, `cpu` or `cuda`. An `Agent` stays on its device.
 
     Raises `UserError` for mistakes.
     """
-    agent, folder = (run, None) if isinstance(run, Agent) else (load(run, device), Path(run))
+    agent, folder = _load(run, device)
     agent = agent if planner is None else plan_with(agent, folder, planner)
     config = environment_of(agent, env)
-    if not needs_goal(agent):
-        if goal is not None:
-            raise UserError("`--goal` is for agents that act towards goal images, such as a run of cfm.")
-        if out is not None and moment is None:
-            raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
-        return _play(agent, config, folder, episodes, video, moment, out, seed)
-    if moment is not None or (video is not None and not _is_picture(goal)):
+    towards_goal, picture_given = needs_goal(agent), _is_picture(goal)
+    if not towards_goal and goal is not None:
+        raise UserError("`--goal` is for agents that act towards goal images, such as a run of cfm.")
+    if not towards_goal and out is not None and moment is None:
+        raise UserError("`--out` is where the picture of a moment goes: say which by --moment N.")
+    if towards_goal and (moment is not None or (video is not None and not picture_given)):
         raise UserError("Episodes towards goals are shown as film strips: leave --video and --moment out.")
-    if goal is not None and _is_picture(goal):
-        image = goal_image(agent, goal)
-        return _play(with_goal(agent, image), config, folder, episodes, video, None, None, seed, image)
-    names = (str(goal),) if goal is not None else _own_goals(folder)
-    _check_named_goals(config, names)
-    place = Path(out) if out is not None else Path(".") if folder is None else new_folder(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    return pursue_goals(place, agent, config, names, episodes, seed)
+    if towards_goal and not picture_given:
+        names = (str(goal),) if goal is not None else _read_goals(folder)
+        _check_named_goals(config, names)
+        place = Path(out) if out is not None else Path(".") if folder is None else new_folder(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        return pursue_goals(place, agent, config, names, episodes, seed)
+
+    image = goal_image(agent, goal) if goal is not None else {}
+    agent = with_goal(agent, image) if image else agent
+    if moment is not None:
+        plan_picture.planning_actor(agent)
+    results, played = play(agent, config, episodes, seed, None if video is None else Path(video), moment)
+    lines = enumerate(zip(played.returns, played.lengths_frames))
+    results.sentences[:0] = [f"episode {number}: return {x:.1f} in {frames} frames" for number, (x, frames) in lines]
+    for name, pixels in image.items():
+        results.values["goal_image"] = distances = image_distances(played.episodes, name, pixels)
+        results.sentences.append(
+            f"distance to the goal image (rms of 255): {distances['start']:.1f} at the start, {distances['end']:.1f} "
+            f"at the end, {distances['best']:.1f} at best"
+        )
+    plans = None if moment is None else plan_picture.record(agent, played, moment)
+    place = None if folder is None else new_folder(folder)
+    if plans is not None:
+        path = Path(out) if out is not None else (place or Path(".")) / "plans.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        results.sentences.append(plan_picture.sentence(plans))
+        results.files["plans"] = plan_picture.draw(path, plans, plan_picture.title(agent, plans))
+    if place is not None:
+        results.write(place / "evaluation.json", results.values)
+    return results
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ def imagine(
 
     The pictures go to the folder `out`, by default the run's; an `Agent` without `out` draws none.
     """
-    agent, folder = (run, None) if isinstance(run, Agent) else (load(run, device), Path(run))
+    agent, folder = _load(run, device)
     episode = returns.evaluate(agent, environment_of(agent, env), 1, seed).episodes[0]
     loop = imagine_episode(agent, episode, context, horizon)
     place = Path(out) if out is not None else folder
@@ -120,9 +139,9 @@ def imagine(
 
 
 def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mapping[str, Any]) -> Agent:
-    """The agent, acting by its own planner or the default one with these settings.
+    """Return the agent with a planner: `planner` itself, or the agent's own or the default one with these settings.
 
-    Beside a learned value rewards are discounted as the value was learned, unless `planner` says otherwise.
+    An objective with a learned value takes its discount from the training of the value, unless `planner` sets another.
     """
     if isinstance(planner, PlanningConfig):
         planning, keep_discount = planner, True
@@ -140,15 +159,17 @@ def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mappi
 
 
 def environment_of(agent: Agent, env: EnvArgument | None) -> EnvConfig:
-    """The environment to play in. UserError without one, or where it does not fit the agent."""
+    """Return the environment to play in. UserError if there is none, or it does not fit the agent."""
     if env is None:
         from_python.require(agent.config.env)
         return agent.config.world
-    spec = agent.config.spec
-    config = choose_environment(agent.config.env or _as_seen(spec), env)
-    environment = envs.make(replace(config, count=1, workers=False))
-    actual = environment.spec
-    environment.close()
+    spec, base = agent.config.spec, agent.config.env
+    if base is None:  # what the recordings imply
+        sizes = [space.shape[0] for space in spec.obs.values() if space.is_image]
+        base = EnvConfig(observe=tuple(spec.obs), image_size=sizes[0] if sizes else 64, repeat=spec.repeat)
+    config = choose_environment(base, env)
+    with closing(envs.make(replace(config, count=1, workers=False))) as environment:
+        actual = environment.spec
     if actual.action != spec.action or not spec.obs.items() <= actual.obs.items():
         raise UserError(
             f"{config.id} does not fit this agent, which sees {_in_words(spec)}: it gives {_in_words(actual)}."
@@ -157,7 +178,7 @@ def environment_of(agent: Agent, env: EnvArgument | None) -> EnvConfig:
 
 
 def new_folder(folder: Path) -> Path:
-    """The next of `evaluations/001`, `002`, ... of a run, made."""
+    """Make the next of `evaluations/001`, `002`, ... of a run."""
     for number in count(1):
         path = folder / "evaluations" / f"{number:03d}"
         with suppress(FileExistsError):
@@ -167,73 +188,43 @@ def new_folder(folder: Path) -> Path:
 
 
 def goal_image(agent: Agent, goal: str | Path | Image) -> dict[str, Image]:
-    """An image as an observation of the agent, resized and in its colors. UserError where it sees more than that."""
+    """Return an image as the agent's observation, resized, in its colors. UserError if it sees more than an image."""
     spec = agent.config.spec.obs
     name, space = next(iter(spec.items()))
     if len(spec) > 1 or not space.is_image:
         raise UserError(f"A goal image says nothing of the rest that this agent sees: {', '.join(spec)}.")
     height, _, channels = space.shape
-    if isinstance(goal, np.ndarray):
-        if goal.ndim != 3 or goal.shape[2] != channels or goal.dtype != np.uint8:
-            raise UserError(
-                f"The goal is an array {goal.shape} of {goal.dtype}: give one (height, width, {channels}) of uint8."
-            )
-        return {name: resize(goal, height)}
+    if not isinstance(goal, np.ndarray):
+        return {name: resize(_read_picture(goal, channels), height)}
+    if goal.ndim != 3 or goal.shape[2] != channels or goal.dtype != np.uint8:
+        raise UserError(
+            f"The goal is an array {goal.shape} of {goal.dtype}: give one (height, width, {channels}) of uint8."
+        )
+    return {name: resize(goal, height)}
+
+
+def _read_picture(path: str | Path, channels: int) -> Image:
     from PIL import Image as Pictures
 
-    try:
-        with Pictures.open(goal) as picture:
-            pixels = np.asarray(picture.convert("RGBA").convert("L" if channels == 1 else "RGB"))
-    except OSError as error:
-        raise UserError(f"{goal} is not an image that can be read: give a PNG or JPEG file.") from error
     if channels not in (1, 3):
         raise UserError(f"This agent sees images of {channels} channels: give the goal from Python, as an array.")
-    return {name: resize(pixels.reshape(*pixels.shape[:2], channels), height)}
+    try:
+        with Pictures.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGBA").convert("L" if channels == 1 else "RGB"))
+    except OSError as error:
+        raise UserError(f"{path} is not an image that can be read: give a PNG or JPEG file.") from error
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _play(
-    agent: Agent,
-    config: EnvConfig,
-    folder: Path | None,
-    episodes: int,
-    video: str | Path | None,
-    moment: int | None,
-    out: str | Path | None,
-    seed: int,
-    goal: dict[str, Image] | None = None,
-) -> Results:
-    if moment is not None:
-        plan_picture.planning_actor(agent)
-    played = play(agent, config, episodes, seed, None if video is None else Path(video), moment)
-    evaluation, values, files = played.evaluation, dict(played.values), dict(played.files)
-    assert evaluation is not None
-    lines = enumerate(zip(evaluation.returns, evaluation.lengths_frames))
-    sentences = [f"episode {number}: return {value:.1f} in {length} frames" for number, (value, length) in lines]
-    sentences += played.sentences
-    if goal is not None:
-        ((name, image),) = goal.items()
-        values["goal_image"] = distances = image_distances(evaluation.episodes, name, image)
-        sentences.append(
-            f"distance to the goal image (rms of 255): {distances['start']:.1f} at the start, {distances['end']:.1f} "
-            f"at the end, {distances['best']:.1f} at best"
-        )
-    picture = None if moment is None else plan_picture.record(agent, evaluation, moment)
-    place = None if folder is None else new_folder(folder)
-    if picture is not None:
-        path = Path(out) if out is not None else (place or Path(".")) / "plans.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sentences.append(plan_picture.sentence(picture))
-        files["plans"] = plan_picture.draw(path, picture, plan_picture.title(agent, picture))
-    if place is not None:
-        files["evaluation"] = write_json(place / "evaluation.json", values)
-    return Results(values, files, sentences, evaluation)
+def _load(run: str | Path | Agent, device: str) -> tuple[Agent, Path | None]:
+    return (run, None) if isinstance(run, Agent) else (load(run, device), Path(run))
 
 
 def _is_picture(goal: str | Path | Image | None) -> bool:
     return isinstance(goal, np.ndarray | Path) or (goal is not None and goal.lower().endswith(_PICTURES))
 
 
-def _own_goals(folder: Path | None) -> tuple[str, ...]:
+def _read_goals(folder: Path | None) -> tuple[str, ...]:
     config = None if folder is None else read_config(folder)
     names = config.goals if isinstance(config, OfflineConfig) else ()
     if not names:
@@ -250,12 +241,6 @@ def _check_named_goals(config: EnvConfig, names: tuple[str, ...]) -> None:
         raise UserError(
             f"{config.id} has no goal named {names[0]!r}: give an image file, such as --goal up.png."
         ) from error
-
-
-def _as_seen(spec: EnvSpec) -> EnvConfig:
-    """The environment settings that the recordings of `spec` imply: observations, image size and action repeat."""
-    sizes = [space.shape[0] for space in spec.obs.values() if space.is_image]
-    return EnvConfig(observe=tuple(spec.obs), image_size=sizes[0] if sizes else 64, repeat=spec.repeat)
 
 
 def _in_words(spec: EnvSpec) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, asked for between two steps and never within one."""
+"""Ctrl-C and SIGTERM stop a run between two steps, never within one."""
 
 import signal
 import threading
@@ -16,9 +16,9 @@ class Interrupted(UserError):
 
 @contextmanager
 def asked_to_stop() -> Iterator[list[int]]:
-    """A list that is no longer empty once Ctrl-C was pressed, so that the loop stops between two steps, not in one.
+    """Yield a list that is empty until Ctrl-C is pressed. A second Ctrl-C stops at once.
 
-    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, the list stays empty.
+    Outside the main thread, where signals cannot be caught, the list stays empty.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():

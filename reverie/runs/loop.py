@@ -1,12 +1,11 @@
 """Training: update, log, evaluate, checkpoint, step, until the budget is spent.
 
-A run can be killed at any moment. Its next life begins at the last checkpoint and computes, on a CPU, bit for bit what
-the uninterrupted run would have.
+A run can be killed at any moment. It resumes from the last checkpoint and computes, on a CPU, bit for bit what the
+uninterrupted run would have.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -18,51 +17,46 @@ from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.errors import UserError
 from reverie.progress import Callbacks
-from reverie.runs.base import Run
+from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, RunConfig, read_config
 from reverie.runs.display import open_display
-from reverie.runs.environment import EnvArgument, choose_environment
+from reverie.runs.environment import EnvArgument, with_environment
 from reverie.runs.interrupt import Interrupted, asked_to_stop
 from reverie.runs.offline import OfflineRun
 from reverie.runs.online import OnlineRun
-from reverie.runs.reporter import Reporter
 from reverie.runs.results import summarize
 from reverie.runs.update import UpdateNoise
 from reverie.types import Batch, Metrics
 
-EXTENDABLE = (
-    *("training.frames", "training.updates", "training.log_every", "training.checkpoint_every"),
-    *("training.evaluate_every", "evaluation", "goals", "goal_episodes"),
-)
-"""Settings that may change when a run is resumed: budget, evaluation and log. `training.updates` only offline."""
+EXTENDABLE = ("log_every", "checkpoint_every", "evaluate_every")
+"""Settings of `training` that may change when a run is resumed, besides the budget."""
+Show = bool | Literal["auto"]
 
 
 def train(
     config: RunConfig,
     folder: str | Path | None = None,
     *,
-    progress: bool | Literal["auto"] = "auto",
+    progress: Show = "auto",
     callbacks: Sequence[Callbacks] = (),
     env: EnvArgument | None = None,
     evaluate: bool = True,
 ) -> Path:
     """Train in a new `folder` until the budget is spent, evaluate and draw the results. Returns the folder.
 
-    Args:
-        config: what a recipe returns (`reverie.recipe`), or one of your own.
-        folder: new or empty; by default `runs/RECIPE-ENV-SEED`, with a number where that exists.
-        progress: show a progress bar and the results; `auto` does so in a terminal or notebook, True elsewhere too.
-        callbacks: functions of each `Progress`, or objects of `reverie.progress.Callback` for episodes, evaluations and
-            checkpoints too.
-        env: an environment instead of the config's: an id, an `EnvConfig`, or a class, factory or object of
-            Gymnasium's API. To resume or evaluate a run of the last three, `env` must be given again.
-        evaluate: end with the final evaluation (`evaluation.json`, curve, films), as the command does.
+    - `config`: what a recipe returns (`reverie.recipe`), or one of your own.
+    - `folder`: new or empty. The default is `runs/RECIPE-ENV-SEED`, with a number if that exists.
+    - `progress`: show a progress bar and the results. `auto` does so in a terminal or notebook only.
+    - `callbacks`: functions of each `Progress`, or objects of `reverie.progress.Callback` for other events too.
+    - `env`: an environment instead of the config's: an id, an `EnvConfig`, or a class, factory or object of
+      Gymnasium's API. Give one of the last three again to resume or evaluate the run.
+    - `evaluate`: end with the final evaluation (`evaluation.json`, curve, films), as the command does.
 
     Raises `UserError` for mistakes, and `Interrupted`, after saving, at Ctrl-C.
     """
     config = with_environment(config, env)
-    run = _kind(config).create(config, Path(folder) if folder is not None else free_folder(config))
-    with Session(run, progress, callbacks) as session:
+    run = run_type(config).create(config, Path(folder) if folder is not None else free_folder(config))
+    with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
     if evaluate:
@@ -76,7 +70,7 @@ def resume(
     frames: int | None = None,
     updates: int | None = None,
     overrides: Mapping[str, Any] | None = None,
-    progress: bool | Literal["auto"] = "auto",
+    progress: Show = "auto",
     callbacks: Sequence[Callbacks] = (),
     env: EnvArgument | None = None,
     evaluate: bool = True,
@@ -89,13 +83,13 @@ def resume(
     folder = Path(folder)
     before = read_config(folder)
     config = extended(before, frames, updates, overrides or {})
-    if env is not None and with_environment(config, env) != config:
+    if with_environment(config, env) != config:
         raise UserError("A run is resumed in the environment that it began in: `env` gives the same one again.")
     from_python.require(config.env)
-    run = _kind(config).restore(config, folder)
+    run = run_type(config).restore(config, folder)
     if config != before:
         write_file(folder / "config.json", config)
-    with Session(run, progress, callbacks) as session:
+    with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
     if evaluate:
@@ -103,147 +97,86 @@ def resume(
     return folder
 
 
-def with_environment(config: RunConfig, env: EnvArgument | None) -> RunConfig:
-    """The config with another environment to play, or to record."""
-    if env is None:
-        return config
-    if config.env is None:
-        raise UserError(f"{config.world} is recorded data, so there is no environment that `env` could replace.")
-    chosen = choose_environment(config.env, env)
-    if isinstance(config, OnlineConfig):
-        if from_python.is_object(chosen) and config.evaluation.every > 0:
-            raise UserError(
-                "One environment object cannot be evaluated while it is trained in: set evaluation.every to 0, or give "
-                "its class or a factory."
-            )
-        return replace(config, env=chosen)
-    return replace(config, data=replace(config.data, env=chosen))  # pyrefly: ignore
-
-
 def extended(config: RunConfig, frames: int | None, updates: int | None, overrides: Mapping[str, Any]) -> RunConfig:
-    """The config of a run with a new budget. UserError for a setting that would change what was computed so far."""
-    texts = {path: as_text(value) for path, value in overrides.items()}
-    texts |= {"training.frames": str(frames)} if frames is not None else {}
-    texts |= {"training.updates": str(updates)} if updates is not None else {}
-    budget = "training.frames" if isinstance(config, OnlineConfig) else "training.updates"
-    for path in texts:
-        of_a_round = path == "training.updates" and budget == "training.frames"
-        if of_a_round or not (path in EXTENDABLE or path.startswith("evaluation.")):
+    """Return the config with a new budget. UserError for a setting that would change what was computed so far."""
+    budgets = {"training.frames": frames, "training.updates": updates}
+    settings = {**overrides, **{path: number for path, number in budgets.items() if number is not None}}
+    unit = run_type(config).unit
+    allowed = [f"training.{name}" for name in (unit, *EXTENDABLE)] + ["goals", "goal_episodes"]
+    for path in settings:
+        if path not in allowed and path.split(".")[0] != "evaluation":
             raise UserError(
-                f"`{path}` cannot change in a run that has begun: only the budget (--{budget}), evaluation and log"
-                " intervals can; train anew in another folder."
+                f"`{path}` cannot change in a run that has begun: only the budget (--training.{unit}), evaluation and"
+                " log intervals can; train anew in another folder."
             )
-    return override(config, texts)
+    return override(config, {path: as_text(value) for path, value in settings.items()})
 
 
 def free_folder(config: RunConfig) -> Path:
-    """`runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new."""
+    """Return `runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new."""
     name = f"{config.recipe}-{config.world.replace('/', '-')}-{config.seed}"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(Path("runs") / name for name in names if not (Path("runs") / name).exists())
 
 
-def _kind(config: RunConfig) -> type[Run]:
+def run_type(config: RunConfig) -> type[Run]:
+    """Return the class of runs with such a config."""
     return OnlineRun if isinstance(config, OnlineConfig) else OfflineRun
 
 
+@contextmanager
+def open_session(run: Run, progress: Show, callbacks: Sequence[Callbacks]) -> "Iterator[Session]":
+    """Open the display, catch Ctrl-C, and close the run at the end."""
+    title = f"{run.config.recipe} on {run.config.world}, seed {run.config.seed}, in {run.folder}"
+    with closing(run), open_display(title, progress) as display, asked_to_stop() as stop:
+        report = Reporter(run, [*callbacks, *([display] if display else [])])
+        yield Session(run, report, stop, shown=display is not None)
+
+
 class Session:
-    """One life of a run, from its start or last checkpoint to its end or Ctrl-C: a context manager that closes it."""
+    """Train a run in one process, until its budget is spent or Ctrl-C is pressed: `stop` is then no longer empty."""
 
-    def __init__(self, run: Run, progress: bool | Literal["auto"], callbacks: Sequence[Callbacks]) -> None:
-        self.run, self.check = run, FiniteCheck(run)
-        self._show, self._callbacks, self._open = progress, callbacks, ExitStack()
-
-    def __enter__(self) -> "Session":
-        config, stack = self.run.config, self._open
-        stack.callback(self.run.close)
-        title = f"{config.recipe} on {config.world}, seed {config.seed}, in {self.run.folder}"
-        display = stack.enter_context(open_display(title, self._show))
-        self.shown = display is not None
-        self.report = Reporter(self.run, [*self._callbacks, *([display] if display else [])])
-        self.stop = stack.enter_context(asked_to_stop())
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._open.close()
+    def __init__(self, run: Run, report: Reporter, stop: list[int], shown: bool) -> None:
+        self.run, self.report, self.stop, self.shown = run, report, stop, shown
+        self.unchecked: tuple[Batch, Metrics] | None = None
+        """The latest update. It is checked after the launch of the next, because a check makes a GPU wait."""
 
     def batches(self) -> Iterator[tuple[Batch, UpdateNoise]]:
-        """The batch and noise of every update until the budget is spent; steps, reports and saves between them."""
+        """Yield the batch and noise of every update until the budget is spent. Step, report and save between them."""
         run, report = self.run, self.report
         while True:
             while run.updates_due() > 0 and not self.stop:
                 yield run.next_batch()
-            self.check.check_pending()  # before anything acts by these weights
+            self.check_finite()  # before the environment is played with these weights
             if self.stop:
                 report.checkpoint(run.save())
                 raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")
             finished = run.finished
-            report_if_due(run, report, finished)
+            self.report_if_due(finished)
             if finished:
-                run.save_result()  # killed after its last checkpoint, a run may lack it
+                run.save_result()  # a run that was killed after its last checkpoint may lack it
                 return
             report.pace.restart()
             run.step(report)
             report.pace.record("step")
 
     def record(self, batch: Batch, metrics: Metrics) -> None:
-        """Count one update, whose metrics these are."""
-        run = self.run
-        run.running_mean.add(metrics)
-        run.collapse_detector.observe_metrics(metrics)
-        run.clock.updates += 1
-        self.check.check(batch, metrics)
+        """Count one update, which had this batch and these metrics, and check the update before it."""
+        self.run.running_mean.add(metrics)
+        self.run.collapse_detector.observe_metrics(metrics)
+        self.run.clock.updates += 1
+        self.check_finite()
+        self.unchecked = batch, metrics
         self.report.pace.record("update")
         self.report.progress()
 
-    def summarize(self) -> None:
-        """Measure and draw the finished run, and print its results where progress was shown."""
-        if self.shown:
-            print("evaluating ...", flush=True)
-        results = summarize(self.run.folder)
-        if self.shown:
-            print("\n".join(results.sentences), flush=True)
-
-
-def report_if_due(run: Run, report: Reporter, finished: bool) -> None:
-    """Log, evaluate and save where a multiple of the interval lies between the last reports and now."""
-    config, clock, now = run.config.training, run.clock, run.progress_count
-    before, clock.reported = clock.reported, now
-
-    def is_due(interval: int) -> bool:
-        return interval > 0 and now // interval > before // interval
-
-    if is_due(config.log_every) or finished:
-        report.training()
-    if is_due(run.evaluation_interval):
-        run.evaluate(report)
-    if before < now and (is_due(config.checkpoint_every) or finished):
-        report.checkpoint(run.save())
-
-
-class FiniteCheck:
-    """Stops a run whose losses or gradients are no longer finite, one update later.
-
-    An immediate check would make a GPU wait for the host. So the batch and metrics of an update wait until the next
-    update has been launched.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.pending: tuple[Batch, Metrics] | None = None
-
-    def check(self, batch: Batch, metrics: Metrics) -> None:
-        """Check the update before, and let this one wait."""
-        self.check_pending()
-        self.pending = batch, metrics
-
-    def check_pending(self) -> None:
-        """Check the update that waits. Raises UserError and saves its batch where it is not finite."""
-        if self.pending is None:
+    def check_finite(self) -> None:
+        """Raise UserError and save the batch if the unchecked update has a loss or gradient that is not finite."""
+        if self.unchecked is None:
             return
-        (batch, metrics), self.pending = self.pending, None
+        (batch, metrics), self.unchecked = self.unchecked, None
         checked = {name: x for name, x in metrics.items() if name.startswith(("loss/", "grad_norm/"))}
-        if bool(torch.isfinite(torch.stack(list(checked.values()))).all()):
+        if torch.isfinite(torch.stack(list(checked.values()))).all():
             return
         names = sorted(name for name, x in checked.items() if not torch.isfinite(x))
         path = self.run.folder / "nonfinite.pt"
@@ -252,3 +185,26 @@ class FiniteCheck:
             f"Update {self.run.clock.updates} gave {', '.join(names)} that are not finite: the batch is in {path}, and "
             f"the last good checkpoint remains; look at the batch, or start anew with a smaller learning rate."
         )
+
+    def report_if_due(self, finished: bool) -> None:
+        """Log, evaluate and save if a multiple of the interval lies between the latest reports and now."""
+        run, config, now = self.run, self.run.config.training, self.run.progress_count
+        before, run.clock.reported = run.clock.reported, now
+
+        def is_due(interval: int) -> bool:
+            return interval > 0 and now // interval > before // interval
+
+        if is_due(config.log_every) or finished:
+            self.report.training()
+        if is_due(run.evaluation_interval):
+            run.evaluate(self.report)
+        if before < now and (is_due(config.checkpoint_every) or finished):
+            self.report.checkpoint(run.save())
+
+    def summarize(self) -> None:
+        """Measure and draw the finished run, and print its results if progress was shown."""
+        if self.shown:
+            print("evaluating ...", flush=True)
+        results = summarize(self.run.folder)
+        if self.shown:
+            print("\n".join(results.sentences), flush=True)

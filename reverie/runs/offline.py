@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, AgentConfig, choose_device
@@ -15,7 +14,7 @@ from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.optimizer import Optimizer
 from reverie.nn.weights import read_parts, read_weights, write_weights
 from reverie.planning.actor import PlanningActor
-from reverie.runs.base import Report, Run
+from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.signals.base import ReconstructionHead
@@ -24,12 +23,13 @@ from reverie.types import Batch
 
 
 class OfflineRun(Run[OfflineConfig]):
-    """All state of a model that trains on recorded data. Intervals are counted in updates."""
+    """The state of a model that trains on recorded data."""
 
-    unit = "updates"
+    unit = interval_unit = "updates"
 
     def __init__(self, config: OfflineConfig, folder: Path) -> None:
         super().__init__(config, folder)
+        self.evaluation_interval = config.training.evaluate_every
         self.recorded = config.data.build(folder, config.seed, self.device, self.generators["host"])
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
@@ -38,47 +38,33 @@ class OfflineRun(Run[OfflineConfig]):
             parts = ("normalize", "encoder", "dynamics")
             read_parts(Path(config.start) / "model.safetensors", self.model, parts)
         self.modules = {"model": self.model}
-        self.agent = self._agent()
+        self.agent = self._build_agent()
         self.optimizers = {"model": Optimizer(config.model.optimizer, self.model.parameters())}
         self.update = make_update(self.model, None, self.optimizers, config.training.execution)
         self.ready = False
         """Whether the data are loaded and the model is calibrated by them."""
 
-    def _agent(self) -> Agent | None:
-        """The model with the config's actor; None without one, and for discrete actions, which no planner takes."""
-        actor, model = self.config.actor, self.config.model
+    def _build_agent(self) -> Agent | None:
+        """Return the model with the config's actor. None without an actor or for discrete actions."""
+        actor, model, spec = self.config.actor, self.config.model, self.recorded.spec
         if actor is None:
             return None
         if not isinstance(self.model, WorldModel) or not isinstance(model, WorldModelConfig):
             raise UserError("Only a world model can act: set --actor none.")
-        spec = self.recorded.spec
         if spec.action.discrete:
             return None
         config = AgentConfig(spec, model, actor, self.config.env)
         return Agent(config, self.model, PlanningActor(actor, self.model, spec.action))
 
     @property
-    def progress_count(self) -> int:
-        return self.clock.updates
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        return self.clock.updates, self.config.training.updates
-
-    @property
     def remaining(self) -> tuple[int, int]:
         return 0, max(0, self.config.training.updates - self.clock.updates)
 
-    @property
-    def evaluation_interval(self) -> int:
-        return self.config.training.evaluate_every
-
     def updates_due(self) -> int:
-        config = self.config.training
         if not self.ready:
             return 0
+        config, reported = self.config.training, self.clock.reported
         intervals = [config.log_every, config.checkpoint_every, config.evaluate_every]
-        reported = self.clock.reported
         upcoming = [(reported // every + 1) * every for every in intervals if every > 0]
         return min(config.updates, *upcoming) - self.clock.updates
 
@@ -87,8 +73,8 @@ class OfflineRun(Run[OfflineConfig]):
         noise = draw_noise(self.model, None, config.batch, config.length, self.generators["device"])
         return self.recorded.train.sample(config.batch, config.length), noise
 
-    def step(self, report: Report) -> None:
-        """Load the data, once; after that there is nothing between updates."""
+    def step(self, report: Reporter) -> None:
+        """Load the data, once. After that, nothing comes between updates."""
         if self.ready:
             return
         self.recorded.load(report.progress)
@@ -97,24 +83,24 @@ class OfflineRun(Run[OfflineConfig]):
         if self.config.start is None:
             self.model.calibrate(self.recorded.train.sample(max(1, 1024 // length), length))
         if isinstance(self.model, WorldModel):  # the features before training, to compare with
-            report.evaluation(self.measure_features(self.model, report))
+            report.evaluation(self._measure_features(self.model, report))
 
-    def evaluate(self, report: Report) -> None:
+    def evaluate(self, report: Reporter) -> None:
         report.progress("evaluating on held-out data")
-        length, values = self.config.training.length, dict[str, float]()
-        picture: np.ndarray | None = None
-        if not isinstance(self.model, WorldModel):
-            values, picture = generation.examine(self.model, self.recorded, length)
-        elif self.model.has(ReconstructionHead):
-            values, picture = prediction.examine(self.model, self.recorded, length)
-        if isinstance(self.model, WorldModel):
-            values |= self.measure_features(self.model, report)
+        model, length = self.model, self.config.training.length
+        values, picture = {}, None
+        if not isinstance(model, WorldModel):
+            values, picture = generation.examine(model, self.recorded, length)
+        elif model.has(ReconstructionHead):
+            values, picture = prediction.examine(model, self.recorded, length)
+        if isinstance(model, WorldModel):
+            values |= self._measure_features(model, report)
         report.evaluation(values)
         if picture is not None:
             self.logger.image("evaluation", picture, self.clock.updates)
 
-    def measure_features(self, model: WorldModel, report: Report) -> dict[str, float]:
-        """Measures of the features on held-out data; warns where they have collapsed."""
+    def _measure_features(self, model: WorldModel, report: Reporter) -> dict[str, float]:
+        """Measure the features on held-out data, and warn if they have collapsed."""
         truth = representation.judge(self.config.env, self.recorded)
         measures = representation.measure(model, self.recorded, self.config.training.length, truth).values
         report.features(measures, model.dynamics.feature_size)
@@ -122,7 +108,7 @@ class OfflineRun(Run[OfflineConfig]):
         return measures | ({"scale": measures["std"] / start} if start else {})
 
     def save_result(self) -> None:
-        """Write `model.json` and `model.safetensors`, which `load_model` reads; an agent's files too, if it acts."""
+        """Write `model.json` and `model.safetensors` for `load_model`, and an agent's files if it acts."""
         write_file(self.folder / "model.json", self.recorded.spec)
         write_weights(self.folder / "model.safetensors", self.model)
         if self.agent is not None:
@@ -133,13 +119,13 @@ class OfflineRun(Run[OfflineConfig]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
-        if state["ready"]:
+        self.ready = state["ready"]
+        if self.ready:
             self.recorded.load(lambda text: None)
-            self.ready = True
 
 
 def load_model(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldModel:
-    """The model that a run has fitted to recorded data, in evaluation mode. UserError where there is none."""
+    """Return the model that a run has fitted to recorded data, in evaluation mode. UserError if there is none."""
     folder = Path(folder)
     config = read_config(folder)
     if not isinstance(config, OfflineConfig) or not (folder / "model.safetensors").exists():

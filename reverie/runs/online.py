@@ -1,5 +1,6 @@
-"""The run of an agent: play environments and learn from the replay, in turns."""
+"""The run of an agent: play environments and learn from the replay in turns."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +21,41 @@ from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate
 from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
-from reverie.runs.base import Report, Run
+from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
-from reverie.types import ActNoise, Batch
+from reverie.types import Batch
 
 
 class OnlineRun(Run[OnlineConfig]):
-    """All state of an agent that trains. Intervals are counted in decisions; `close` it."""
+    """The state of an agent that trains. `close` it."""
 
-    unit = "frames"
+    unit, interval_unit = "frames", "decisions"
 
     def __init__(self, config: OnlineConfig, folder: Path) -> None:
         super().__init__(config, folder)
         self.environments = envs.make_many(config.env)
-        try:
+        self.resources.callback(self.environments.close)
+        with ExitStack() as failed, torch.random.fork_rng():
+            failed.callback(self.close)
             self.spec = self.environments.spec
             self.replay = Replay(config.replay, self.spec, self.device, self.generators["host"])
-            with torch.random.fork_rng():
-                torch.manual_seed(config.seed)
-                self._build()
-        except BaseException:
-            self.environments.close()
-            raise
+            torch.manual_seed(config.seed)
+            self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
+            self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
+            failed.pop_all()
         self.modules = {"agent": self.agent}
+        optimizers: dict[str, Optimizer] = {}
         if self.learner is not None:
-            self.modules["learner"] = self.learner
-        self.optimizers = {
-            "model": Optimizer(config.model.optimizer, self.agent.model.parameters()),
-            **(self.learner.optimizers() if self.learner else {}),
-        }
-        self.update = make_update(self.agent.model, self.learner, self.optimizers, config.training.execution)
+            if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
+                self.agent.actor.policy = self.learner.policy
+            self.modules["learner"] = self.learner = self.learner.to(self.device)
+            optimizers = self.learner.optimizers()
+        self.agent = self.agent.to(self.device)
+        model = self.agent.model
+        self.optimizers = {"model": Optimizer(config.model.optimizer, model.parameters()), **optimizers}
+        self.update = make_update(model, self.learner, self.optimizers, config.training.execution)
+        self.evaluation_interval = config.evaluation.every // self.spec.repeat
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
         self.stored = 0
@@ -58,59 +63,38 @@ class OnlineRun(Run[OnlineConfig]):
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
 
-    def _build(self) -> None:
-        config = self.config
-        self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
-        self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
-        if self.learner is not None:
-            if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
-                self.agent.actor.policy = self.learner.policy
-            self.learner = self.learner.to(self.device)
-        self.agent = self.agent.to(self.device)
-
-    @property
-    def progress_count(self) -> int:
-        return self.clock.decisions
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        return self.clock.frames, self.config.training.frames
-
     @property
     def remaining(self) -> tuple[int, int]:
         config, frames_per_step = self.config.training, self.environments.count * self.spec.repeat
         steps = max(0, -(-(config.frames - self.clock.frames) // frames_per_step))
         since = self.learning_since if self.learning_since >= 0 else config.prefill // self.spec.repeat
         decisions = self.clock.decisions + steps * self.environments.count
-        rounds = max(0, decisions - since) // config.round
-        return steps, max(0, config.pretrain + rounds * config.updates - self.clock.updates)
-
-    @property
-    def evaluation_interval(self) -> int:
-        return self.config.evaluation.every // self.spec.repeat
+        return steps, max(0, self._updates_after(max(0, decisions - since)) - self.clock.updates)
 
     def updates_due(self) -> int:
-        config = self.config.training
         if self.learning_since < 0:
             return 0
-        rounds = (self.clock.decisions - self.learning_since) // config.round
-        return config.pretrain + rounds * config.updates - self.clock.updates
+        return self._updates_after(self.clock.decisions - self.learning_since) - self.clock.updates
+
+    def _updates_after(self, decisions: int) -> int:
+        """Return the updates in all, so many decisions after the prefill."""
+        config = self.config.training
+        return config.pretrain + decisions // config.round * config.updates
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
         noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
         return self.replay.sample(config.batch, config.length), noise
 
-    def step(self, report: Report) -> None:
-        """One decision in every environment: random during the prefill, then the exploring policy."""
+    def step(self, report: Reporter) -> None:
+        """Make one decision in every environment: random during the prefill, then by the exploring policy."""
         config, generator = self.config.training, self.generators["device"]
         random = self.clock.frames < config.prefill
 
         def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
-            count = is_first.shape[0]
             if random:
                 return random_actions(self.environments, self.generators["host"])
-            noise: ActNoise = self.agent.noise(count, generator)
+            noise = self.agent.noise(is_first.shape[0], generator)
             self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
             return action
 
@@ -123,16 +107,13 @@ class OnlineRun(Run[OnlineConfig]):
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
 
-    def evaluate(self, report: Report) -> None:
-        config = self.config
-        count = config.evaluation.episodes
-        result = evaluate(
-            self.agent,
-            config.env,
-            count,
-            self.clock.frames,
-            on_decision=lambda ended: report.progress(f"evaluating, episode {ended + 1} of {count}"),
-        )
+    def evaluate(self, report: Reporter) -> None:
+        count = self.config.evaluation.episodes
+
+        def show(ended: int) -> None:
+            report.progress(f"evaluating, episode {ended + 1} of {count}")
+
+        result = evaluate(self.agent, self.config.env, count, self.clock.frames, on_decision=show)
         report.evaluation({"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
         for name, film in films(self.agent, result.episodes[0]).items():
             self.logger.video(name, film, self.clock.frames, FPS)
@@ -144,7 +125,7 @@ class OnlineRun(Run[OnlineConfig]):
         self.agent.save(self.folder)
 
     def save(self) -> Path:
-        """Write the replay's new columns, then the checkpoint that refers to them; remove those without one."""
+        """Write the new columns of the replay, then the checkpoint that refers to them; delete columns without one."""
         self.replay.write(self.folder / "replay", since=self.stored)
         # The older of the two checkpoints needs the ring as it was then.
         no_longer_needed = self.stored - self.replay.capacity
@@ -171,17 +152,12 @@ class OnlineRun(Run[OnlineConfig]):
         saved = iter(state["carry"])
         self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)
 
-    def close(self) -> None:
-        """Close the environments and the log."""
-        self.environments.close()
-        super().close()
-
 
 def load_value(folder: Path, agent: Agent) -> nn.Module | None:
-    """The value function that the run of `folder` has trained with its `agent`, from its newest checkpoint.
+    """Load the value function that the run of `folder` has trained with its `agent`, from its newest checkpoint.
 
-    It maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward. None where the run
-    trains no value. UserError where the folder has no checkpoint.
+    It maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward. None if the run
+    trains no value. UserError if the folder has no checkpoint.
     """
     config = read_config(folder)
     if not isinstance(config, OnlineConfig):

@@ -1,6 +1,6 @@
-"""One update: model, then behavior if there is any, from one batch and its noise to new weights and metrics.
+"""One update: the model, then the learner if there is one, from a batch and its noise to new weights and metrics.
 
-It never touches the host: shapes are static, nothing branches on a tensor's value, metrics stay tensors. So the same
+It never touches the host: shapes are static, no branch depends on a tensor's value, metrics stay tensors. So the same
 function runs eagerly or compiled.
 """
 
@@ -16,34 +16,30 @@ from reverie.models.base import Model
 from reverie.nn.optimizer import Optimizer
 from reverie.types import Batch, Metrics
 
+M = TypeVar("M", bound=Model)
+
 
 @dataclass(frozen=True)
 class UpdateNoise:
-    """All standard noise of one update: `model` for its trace, `behavior` what the learner asked for."""
+    """All standard noise of one update: `model` for the model's trace, `behavior` for the learner."""
 
     model: object
     behavior: object
 
 
-M = TypeVar("M", bound=Model)
 Update = Callable[[Batch, UpdateNoise], Metrics]
 
 
 def draw_noise(
     model: M, learner: Learner[M, Any] | None, batch: int, length: int, generator: torch.Generator
 ) -> UpdateNoise:
-    """The noise of one update from `batch` sequences of `length`; `learner` may be None."""
-    return UpdateNoise(
-        model.noise(batch, length, generator),
-        None if learner is None else learner.noise(model, batch * length, generator),
-    )
+    """Draw the noise of one update from `batch` sequences of `length`."""
+    of_model = model.noise(batch, length, generator)
+    return UpdateNoise(of_model, None if learner is None else learner.noise(model, batch * length, generator))
 
 
 def make_update(model: M, learner: Learner[M, Any] | None, optimizers: dict[str, Optimizer], execution: str) -> Update:
-    """The update of this model and learner, run as `execution` says: `eager` or `compiled`.
-
-    With `learner` None only the model learns.
-    """
+    """Return the update of the model, and of the learner if there is one. `execution`: `eager` or `compiled`."""
 
     def update(batch: Batch, noise: UpdateNoise) -> Metrics:
         trace = model.trace(batch, noise.model)

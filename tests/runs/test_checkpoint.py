@@ -13,14 +13,14 @@ def state(value: float) -> dict:
     return {"weights": {"w": torch.full((100, 10), value)}, "count": 3, "names": ["a", "b"], "none": None, "x": value}
 
 
-def test_a_state_comes_back(tmp_path):
+def test_a_state_is_read_back(tmp_path):
     checkpoint.write(tmp_path, 7, state(1.5))
     restored = checkpoint.newest(tmp_path)
     torch.testing.assert_close(restored.pop("weights"), state(1.5)["weights"], rtol=0, atol=0)
     assert restored == {"count": 3, "names": ["a", "b"], "none": None, "x": 1.5}
 
 
-def test_only_the_last_two_remain_in_order(tmp_path):
+def test_the_two_with_the_largest_numbers_remain(tmp_path):
     for decision in (5, 50, 500, 9):  # by number, not by age
         checkpoint.write(tmp_path, decision, state(decision))
     assert [path.name for path in checkpoint.paths(tmp_path)] == [
@@ -51,7 +51,7 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(tmp_path, damage):
     assert newest.with_suffix(".damaged").exists()
 
 
-def test_without_a_readable_one_is_a_user_error(tmp_path):
+def test_no_readable_checkpoint_is_a_user_error(tmp_path):
     checkpoint.write(tmp_path / "checkpoints", 1, state(1.0))
     checkpoint.paths(tmp_path / "checkpoints")[0].write_bytes(b"")
     with (
@@ -61,7 +61,7 @@ def test_without_a_readable_one_is_a_user_error(tmp_path):
         checkpoint.newest(tmp_path / "checkpoints")
 
 
-def test_nothing_but_tensors_and_plain_values_is_ever_unpickled(tmp_path):
+def test_only_tensors_and_plain_values_are_unpickled(tmp_path):
     torch.save({"x": pytest.Item}, tmp_path / "checkpoint-000000000001.pt")
     with pytest.raises(Exception, match=r"(?i)weights_only|unsupported"):
         checkpoint.read(tmp_path / "checkpoint-000000000001.pt")
@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, code, where):
 
 
 class Full:
-    """A file that takes nothing."""
+    """A file that accepts no byte."""
 
     def __init__(self, path, write) -> None:
         path.touch()

@@ -20,7 +20,7 @@ def progress(done=500, **changed):
     return Progress(done=done, **(settings | changed))
 
 
-def drawn(renderable, width=100):
+def render(renderable, width=100):
     from rich.console import Console
 
     stream = io.StringIO()
@@ -28,7 +28,7 @@ def drawn(renderable, width=100):
     return stream.getvalue()
 
 
-def test_the_rate_is_of_this_process():
+def test_the_rate_is_that_of_this_process():
     resumed = progress(done=1500, started_at=1000)
     assert resumed.per_second == 50
     assert resumed.seconds_left == 10
@@ -36,7 +36,7 @@ def test_the_rate_is_of_this_process():
     assert progress(done=3000).seconds_left == 0
 
 
-def test_a_line_says_it_all():
+def test_a_line_has_all_parts_in_order():
     assert line(progress(message="evaluating")) == (
         "25 %, 500 of 2000 frames, 50 updates, 50.0 frames/s, 30 s left, return -7.2, loss 3.142, evaluating"
     )
@@ -45,13 +45,13 @@ def test_a_line_says_it_all():
 def test_a_run_without_frames_is_counted_in_updates():
     fitted = progress(unit="updates", updates=500, returns=[])
     assert line(fitted) == "25 %, 500 of 2000 updates, 50.0 updates/s, 30 s left, loss 3.142"
-    shown = drawn(table("run", fitted))
+    shown = render(table("run", fitted))
     assert "500 of 2,000 updates" in shown
     assert "returns" not in shown
     assert "decisions" not in shown
 
 
-def test_losses_come_first_where_there_is_no_room_for_all():
+def test_losses_come_first_if_values_are_left_out():
     values = {f"norm/{index}": 0.0 for index in range(20)} | {"loss/value": 1.0}
     assert "loss/value 1, norm/0 0, " in line(progress(values=values))
     assert "norm/9" not in line(progress(values=values))
@@ -94,10 +94,10 @@ def test_without_any_progress_nothing_is_printed():
 
 
 def test_the_table_shows_counts_returns_and_values():
-    text = drawn(table("dreamer_v1", progress(values={"a": 1.0, "b": 2.0, "c": 3.0}, message="evaluating")))
+    text = render(table("dreamer_v1", progress(values={"a": 1.0, "b": 2.0, "c": 3.0}, message="evaluating")))
     for words in ("dreamer_v1", "500 of 2,000 frames", "50 updates", "25 %", "-7.2", "c", "evaluating"):
         assert words in text
-    assert "no episode has ended yet" in drawn(table("run", progress(values={}, returns=[])))
+    assert "no episode has ended yet" in render(table("run", progress(values={}, returns=[])))
 
 
 def test_a_terminal_gets_the_live_table(monkeypatch):

@@ -1,4 +1,4 @@
-"""How deep a gradient lies below the command line: frames of Reverie's own from `main` to the optimizer's step."""
+"""Count the Python frames of Reverie from the command line's `main` to the optimizer's step."""
 
 import inspect
 from pathlib import Path
@@ -18,7 +18,7 @@ LINE = (
 
 @pytest.mark.slow
 def test_frames_from_the_command_line_to_the_gradients(tmp_path, monkeypatch):
-    """5 to the model's: main, command, train, update, step. 6 to the actor's, with the learner's update."""
+    """5 to the model's step: main, command, train, update, step. 6 to the actor's, with the learner's update."""
     stacks: list[list[str]] = []
     real = Optimizer.step
 

@@ -1,7 +1,7 @@
-"""A run can be killed at any moment; what it computes in its next life is what it would have computed, bit for bit.
+"""A run that is killed at any moment and resumed computes the same as an uninterrupted one, bit for bit.
 
-All of these resume one small run and compare its log (but for timing) and its agent with those of one that was never
-interrupted. `small_run.py` is that run.
+The tests resume one small run (`small_run.py`). They compare its log, timings excluded, and its agent with those of an
+uninterrupted run.
 """
 
 import errno
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 
 def result(folder: Path) -> tuple[list[str], bytes]:
-    """The lines of the log that must not differ, and the agent."""
+    """Return the lines of the log that must not differ, and the agent."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     lines = [line for line in lines if json.loads(line)["kind"] != "timing"]
     return lines, (folder / "agent.safetensors").read_bytes()
@@ -75,8 +75,8 @@ def wait_for_checkpoint(process: subprocess.Popen, folder: Path, decision: int) 
         time.sleep(0.002)
 
 
-def test_killed_again_and_again(folder, uninterrupted):
-    """SIGKILL soon after the second, third and fourth checkpoint, wherever it may be then."""
+def test_a_run_killed_three_times_ends_as_the_uninterrupted_one(folder, uninterrupted):
+    """SIGKILL soon after the second, third and fourth checkpoint, at an arbitrary moment."""
     for number, (decision, delay) in enumerate([(40, 0.03), (60, 0.0), (80, 0.01)]):
         process = start("resume" if number else "train", folder)
         wait_for_checkpoint(process, folder, decision)
@@ -105,12 +105,12 @@ def test_ctrl_c_saves_and_names_the_command_to_resume(folder, uninterrupted):
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it, and what was being written stays as it is."""
+    """Stands for SIGKILL: nothing catches it, and a file that is being written stays unfinished."""
 
 
 @contextmanager
-def dying_at_rename(number: int, after: bool) -> Iterator[None]:
-    """Die just before or just after the n-th file is moved into its place, counted from now."""
+def kill_at_rename(number: int, after: bool) -> Iterator[None]:
+    """Raise `Killed` just before or just after the n-th rename of a file, counted from now."""
     real, count = os.replace, 0
 
     def replace(source, target):
@@ -127,13 +127,13 @@ def dying_at_rename(number: int, after: bool) -> Iterator[None]:
         yield
 
 
-def test_killed_at_every_moment_of_a_save(folder, uninterrupted):
-    """A save moves four files: replay, checkpoint, agent.json, agent.safetensors; a new run two before its first."""
-    with dying_at_rename(2 + 4 + 1, after=False), pytest.raises(Killed):
+def test_a_kill_at_any_rename_of_a_save_loses_nothing(folder, uninterrupted):
+    """A save renames four files: replay, checkpoint, agent.json, agent.safetensors. A new run renames two before."""
+    with kill_at_rename(2 + 4 + 1, after=False), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
     moments = [(1, False), (1, True), (2, False), (4 + 2, True), (3, True), (4, False), (4, True), (1, True)]
     for number, after in moments:
-        with dying_at_rename(number, after), pytest.raises(Killed):
+        with kill_at_rename(number, after), pytest.raises(Killed):
             reverie.resume(folder, evaluate=False)
     (folder / "replay" / ".chunk.safetensors.1.partial").write_bytes(b"half")  # as another process would leave it
     reverie.resume(folder, evaluate=False)
@@ -141,9 +141,9 @@ def test_killed_at_every_moment_of_a_save(folder, uninterrupted):
     assert not list(folder.rglob(".*.partial"))
 
 
-def test_killed_between_its_last_checkpoint_and_the_agent(folder, uninterrupted):
+def test_a_kill_between_the_last_checkpoint_and_the_agent_loses_nothing(folder, uninterrupted):
     saves = small_run.DECISIONS // small_run.CHECKPOINT
-    with dying_at_rename(2 + 4 * (saves - 1) + 2, after=True), pytest.raises(Killed):
+    with kill_at_rename(2 + 4 * (saves - 1) + 2, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
     reverie.resume(folder, evaluate=False)
     assert_same(folder, uninterrupted)
@@ -162,14 +162,14 @@ def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, u
 @pytest.fixture(scope="module")
 def _half(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("half") / "run"
-    with dying_at_rename(2 + 4 * 4, after=True), pytest.raises(Killed):
+    with kill_at_rename(2 + 4 * 4, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
     return folder
 
 
 @pytest.fixture
 def half(_half, folder) -> Path:
-    """A copy of a run that died after its fourth save."""
+    """A copy of a run that was killed after its fourth save."""
     shutil.copytree(_half, folder)
     return folder
 
@@ -182,7 +182,7 @@ def test_only_the_newest_two_checkpoints_remain(half):
 
 
 def learners() -> dict[str, OnlineConfig]:
-    """The small run with other learners: one with a slow value, one with a population."""
+    """Return the small run with other learners: one with a slow value, one with a population."""
     base, second = small_run.config(), reverie.recipe("dreamer_v2", "tiny")
     evolution = EvolutionConfig(base.behavior.policy, population=4, starts=4, horizon=3)
     return {
@@ -220,7 +220,7 @@ def test_resume_refuses_a_damaged_replay_chunk(half):
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
 def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, uninterrupted, monkeypatch, number):
-    """Full at any of the flushes of a save: the log's, the replay's, the checkpoint's, the agent's."""
+    """The disk is full at one flush of a save: of the log, the replay, the checkpoint or the agent."""
     before = {path.name: path.read_bytes() for path in checkpoint.paths(half / "checkpoints")}
     real, count = os.fsync, 0
 
@@ -247,7 +247,7 @@ def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, uninterrupt
 
 
 def test_a_run_without_a_checkpoint_is_not_resumed_or_overwritten(folder):
-    with dying_at_rename(3, after=True), pytest.raises(Killed):
+    with kill_at_rename(3, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
     with pytest.raises(UserError, match="before its first checkpoint"):
         reverie.resume(folder, evaluate=False)
@@ -255,12 +255,12 @@ def test_a_run_without_a_checkpoint_is_not_resumed_or_overwritten(folder):
         reverie.train(small_run.config(), folder, evaluate=False)
 
 
-def test_a_folder_that_is_no_run(tmp_path):
+def test_a_folder_without_a_config_is_not_resumed(tmp_path):
     with pytest.raises(UserError, match=r"no config\.json"):
         reverie.resume(tmp_path, evaluate=False)
 
 
-# What a run computes
+# Counts, seeds and bad batches
 
 
 def test_frames_decisions_and_updates_are_counted_apart(uninterrupted):
@@ -278,7 +278,7 @@ def test_frames_decisions_and_updates_are_counted_apart(uninterrupted):
     assert [line["frames"] for line in read_metrics(uninterrupted, "evaluation")] == [100, 200]
 
 
-def test_environments_count_each(folder):
+def test_every_environment_counts_its_frames_and_decisions(folder):
     reverie.train(small_run.config(count=3, frames=2 * 90), folder, evaluate=False)
     clock = checkpoint.newest(folder / "checkpoints")["clock"]
     assert (clock["frames"], clock["decisions"]) == (180, 90)
@@ -286,7 +286,7 @@ def test_environments_count_each(folder):
     assert clock["updates"] == small_run.UPDATES * (learning // small_run.ROUND)
 
 
-def test_the_seed_decides_what_a_run_computes(folder, uninterrupted):
+def test_a_run_depends_on_its_seed_alone(folder, uninterrupted):
     config = small_run.config()
     reverie.train(config, folder, evaluate=False)
     assert_same(folder, uninterrupted)
@@ -311,7 +311,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_acts(folder, updates,
 
 
 def test_a_dead_worker_loses_its_episode_only(folder, monkeypatch):
-    """Steps of None, as `WorkerEnvironments` gives them."""
+    """`WorkerEnvironments` returns None for the step of a dead worker."""
     real, count = vector.SerialEnvironments.step, 0
 
     def step(self, actions):

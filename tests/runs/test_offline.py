@@ -1,4 +1,4 @@
-"""Models fitted to recorded data: learned, saved, killed and resumed like everything else."""
+"""Models that are fitted to recorded data: training, results, kill and resume."""
 
 import json
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module", params=[digits, fork, state_space])
 def uninterrupted(request, tmp_path_factory) -> tuple[Callable[[], OfflineConfig], Path]:
-    """What makes a config, and the folder of its run."""
+    """A function that returns a config, and the folder of its run."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     return request.param, reverie.train(request.param(), folder, evaluate=False)
 
@@ -90,8 +90,8 @@ def test_reports_come_at_their_intervals(tmp_path):
 
 
 @pytest.mark.slow
-def test_it_learns(tmp_path):
-    """The held-out bound rises; the pictures of the model that was saved are those of the one that learned."""
+def test_a_vae_learns_the_digits(tmp_path):
+    """The held-out bound rises, and the saved model has the bound of the trained one."""
     folder = reverie.train(digits(updates=300, evaluate_every=10), tmp_path / "run", evaluate=False)
     bounds = [line["bound"] for line in read_metrics(folder, "evaluation")]
     assert bounds[-1] > bounds[0] + 5
@@ -119,9 +119,9 @@ def test_the_data_are_recorded_once(tmp_path):
 
 @pytest.mark.parametrize("recipe", ["state_space", "vae"])
 def test_a_model_does_not_see_privileged_observations(recipe, tmp_path):
-    """Beside an image that the model sees, one and a vector that it does not."""
+    """The model sees one image. Another image and a vector are privileged."""
     env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16)
-    data = InteractionConfig(env, train=60, test=30, privileged=("place", "pixels"))
+    data = InteractionConfig(env, train=24, test=24, privileged=("place", "pixels"))
     config = replace(reverie.recipe(recipe, "tiny"), threads=1, data=data)
     config = replace(config, training=replace(config.training, updates=2, batch=2, length=4))
     folder = reverie.train(config, tmp_path / "run", evaluate=False)
@@ -151,6 +151,7 @@ def test_a_mistake_about_what_is_privileged_is_one_sentence(observe, privileged,
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.slow  # the first import of scikit-learn takes seconds
 def test_the_digits_are_real():
     data = Digits(torch.device("cpu"), torch.Generator())
     data.load(lambda text: None)
@@ -193,7 +194,7 @@ def test_samples_and_the_manifold(tmp_path, capsys):
 
 
 def test_a_generative_run_is_no_agent(tmp_path, capsys):
-    folder = reverie.train(digits(updates=2), tmp_path / "run", evaluate=False)
+    folder = reverie.train(fork(updates=1, batch=2), tmp_path / "run", evaluate=False)
     for command in ("evaluate", "imagine"):
         assert main.main([command, str(folder)]) == 2
         assert "holds no trained agent" in capsys.readouterr().err
@@ -211,7 +212,7 @@ def test_too_little_data_for_a_sequence(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_agents_replay_is_read_and_not_changed(tmp_path, capsys):
+def test_a_model_of_an_agents_replay_leaves_the_replay_unchanged(tmp_path, capsys):
     agent = tmp_path / "agent"
     line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
     assert main.main([*line.split(), "--training.frames", "420"]) == 0
@@ -251,7 +252,7 @@ def test_a_world_model_is_fitted_and_measured(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_run_starts_from_another_runs_weights(tmp_path):
-    """The lecture's two stages: an encoder alone, then encoder and forward model; what is not shared is new."""
+    """Two stages: an encoder alone, then encoder and forward model. Parts that are not shared are new."""
     tiny = reverie.recipe("contrastive", "tiny", "worlds:Slide-v0")
     data = InteractionConfig(EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=16), 200, 40)
     training = replace(tiny.training, updates=10, evaluate_every=0)
@@ -278,7 +279,7 @@ def test_a_run_starts_from_another_runs_weights(tmp_path):
 
 @pytest.mark.slow
 def test_recordings_give_an_agent_that_acts_towards_an_image(tmp_path, capsys):
-    """Arrays in, a trained model out: it acts, and is evaluated in an environment that is named."""
+    """A model of arrays acts, and is evaluated in an environment that the user names."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (120, 16, 16, 3), dtype=np.uint8)
     actions, episode = rng.uniform(-3, 3, (120, 2)).astype(np.float32), np.arange(120) // 12

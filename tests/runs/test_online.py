@@ -3,7 +3,7 @@
 import pytest
 import small_run
 
-from reverie.runs.base import Clock
+from reverie.runs.clocks import Clock
 from reverie.runs.online import OnlineRun
 
 

@@ -1,8 +1,9 @@
-"""Training and evaluating from Python: the same files as the command, environments from code, callbacks."""
+"""Training and evaluation from Python: files, environments from code, callbacks."""
 
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ import reverie
 from reverie.envs import from_python
 from reverie.errors import UserError
 from reverie.progress import Callback
-from reverie.runs import reporter
+from reverie.runs import base
+from reverie.runs.clocks import Pace
 from reverie.runs.config import EvaluationConfig, read_config
 from reverie.runs.evaluation import evaluate, imagine
 
@@ -26,7 +28,7 @@ def config(**training):
 
 
 class Recorder(Callback):
-    """Keeps the names of all events."""
+    """Record the names of all events."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
@@ -58,7 +60,7 @@ def trained(tmp_path_factory):
     made = replace(config(), evaluation=EvaluationConfig(every=100, episodes=1, final_episodes=2))
     folder = str(tmp_path_factory.mktemp("python") / "run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reporter, "_SECONDS_BETWEEN", -1)  # show every progress
+        patch.setattr(base, "SECONDS_BETWEEN", -1)  # show every progress
         assert str(reverie.train(made, folder, env=worlds.Slide, callbacks=[recorder, shown.append])) == folder
     return folder, recorder, shown
 
@@ -66,8 +68,6 @@ def trained(tmp_path_factory):
 @pytest.mark.slow
 def test_the_same_files_as_the_command(trained):
     folder, _, _ = trained
-    from pathlib import Path
-
     names = {path.name for path in Path(folder).iterdir()}
     assert names >= {"evaluation.json", "evaluation.mp4", "curve.png", "open_loop.png", "agent.json", "config.json"}
     assert len(json.loads((Path(folder) / "evaluation.json").read_text())["returns"]) == 2
@@ -160,7 +160,7 @@ def test_the_public_names_are_listed():
 
 
 def test_the_time_left_counts_steps_and_updates_apart():
-    pace = reporter.Pace()
+    pace = Pace()
     pace.times["step"].extend([0.01] * 10)
     assert pace.remaining(100, 10) is None  # no update yet: its time is unknown
     pace.times["update"].extend([0.5] * 3)
@@ -169,7 +169,7 @@ def test_the_time_left_counts_steps_and_updates_apart():
 
 @pytest.mark.slow
 def test_a_model_towards_an_image(tmp_path, capsys):
-    """CFM on an environment without goals of its own ends with an agent, which a file sends to an image."""
+    """CFM on an environment without goals gives an agent, and a file gives it its goal image."""
     from PIL import Image
 
     from reverie.cli import main

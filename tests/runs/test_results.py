@@ -1,4 +1,4 @@
-"""One tiny run, trained once, seen through the command line as a user would."""
+"""One tiny run, trained once, and the commands that a user gives for it."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def test_training_leaves_every_file(run):
     assert {line["kind"] for line in read_metrics(run)} >= {"train", "episode", "timing"}
 
 
-def test_evaluate_repeats_itself_and_films(run, tmp_path, capsys):
+def test_evaluate_gives_the_same_episodes_again_and_writes_a_film(run, tmp_path, capsys):
     film = tmp_path / "new" / "film.mp4"
     assert main.main(["evaluate", str(run), "--episodes", "1", "--video", str(film)]) == 0
     first = capsys.readouterr().out
