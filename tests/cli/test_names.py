@@ -6,7 +6,7 @@ import pytest
 
 from reverie import recipes
 from reverie.cli import names
-from reverie.config.overrides import leaves
+from reverie.config.overrides import as_text, leaves
 from reverie.errors import UserError
 
 ENVS = ["Pendulum-v1", "dm_control/walker-walk-v0", "ALE/Pong-v5", "MinAtar/breakout-v1"]
@@ -51,18 +51,18 @@ def test_no_setting_that_exists_is_refused(recipe, env_id, cached_names):
             config = recipes.build(recipe, size, env_id)
         except UserError:
             continue
-        for path in leaves(config):
-            names.refuse_unknown(recipe, {path: "1"})
-    names.refuse_unknown(recipe, {"model": "1", "model.anything": "2", "env.time_limit": "3", "data.env": "x"})
+        for path, value in leaves(config).items():
+            names.refuse_wrong(recipe, {path: as_text(value)})
+    names.refuse_wrong(recipe, {"model": "1", "model.anything": "2", "env.time_limit": "3", "data.env": "x"})
 
 
 def test_a_setting_that_no_recipe_has_is_refused_with_a_hint(cached_names):
-    with pytest.raises(UserError, match=r"There is no setting `training.framse`. Did you mean training.frames\?"):
-        names.refuse_unknown("dreamer_v1", {"training.framse": "1"})
+    with pytest.raises(UserError, match=r"There is no setting `--training.framse`. Did you mean --training.frames\?"):
+        names.refuse_wrong("dreamer_v1", {"training.framse": "1"})
 
 
 def test_names_of_version_0_1_are_not_refused(cached_names):
-    names.refuse_unknown("dreamer_v1", {"behavior.actor_optimiser.lr": "1", "env.settings": "a=1"})
+    names.refuse_wrong("dreamer_v1", {"behavior.actor_optimiser.lr": "1", "env.settings": "a=1"})
 
 
 @pytest.mark.parametrize("reason", ["edited", "plugin", "missing", "damaged"])
@@ -75,7 +75,7 @@ def test_in_doubt_the_config_decides(reason, cached_names, monkeypatch):
         names.path().unlink()
     else:
         names.path().write_text("{")
-    names.refuse_unknown("dreamer_v1", {"training.framse": "1"})
+    names.refuse_wrong("dreamer_v1", {"training.framse": "1"})
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
