@@ -3,10 +3,9 @@
 import ast
 import functools
 import inspect
-import itertools
-import textwrap
-from collections.abc import Iterator
+import sys
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from typing import Any
 
 
@@ -16,10 +15,9 @@ def describe(config: Any) -> dict[str, str]:
     It is the string under the field. A part without one has the first line of its class, and any other item of a dict
     the description of the dict. Settings without any are left out.
     """
-    return {path: text for path, text in _describe(config, "", "") if text}
+    return _describe(config, "", "")
 
 
-@functools.cache
 def field_descriptions(cls: type) -> dict[str, str]:
     """Return the descriptions of a dataclass's fields by name, also those of base classes.
 
@@ -27,30 +25,41 @@ def field_descriptions(cls: type) -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-        except (OSError, TypeError, SyntaxError):
-            continue
-        for statement, below in itertools.pairwise(tree.body[0].body):  # pyrefly: ignore
+        node = _classes(base.__module__).get(base.__name__)
+        for statement, below in pairwise(node.body if node else ()):
             match statement, below:
                 case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
                     texts[name] = " ".join(text.split())
     return texts
 
 
-def _describe(config: Any, path: str, inherited: str) -> Iterator[tuple[str, str]]:
-    """Yield path and description of everything in a config. `inherited` describes the items of a dict."""
-    parts: list[tuple[str, Any, str, str]] = []
+@functools.cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """Return the classes in the source of a module that is loaded."""
+    try:
+        nodes = ast.walk(ast.parse(inspect.getsource(sys.modules[module])))
+    except (KeyError, OSError, TypeError, SyntaxError):
+        return {}
+    return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+def _describe(config: Any, path: str, inherited: str) -> dict[str, str]:
+    """Return the descriptions of everything in a config at `path`. `inherited` describes items of a dict."""
     if isinstance(config, dict):
-        parts = [(key, item, "", inherited) for key, item in config.items()]
+        values, texts = config, {}
     elif is_dataclass(config):
-        texts = field_descriptions(type(config))
-        parts = [(field.name, getattr(config, field.name), texts.get(field.name, ""), "") for field in fields(config)]
-    for name, value, own, fallback in parts:
-        yield f"{path}{name}", own or (_first_line(type(value)) if is_dataclass(value) else "") or fallback
-        yield from _describe(value, f"{path}{name}.", own)
+        values = {item.name: getattr(config, item.name) for item in fields(config)}
+        texts, inherited = field_descriptions(type(config)), ""
+    else:
+        return {}
+    described: dict[str, str] = {}
+    for name, value in values.items():
+        text = texts.get(name) or _first_line(value) or inherited
+        described |= ({f"{path}{name}": text} if text else {}) | _describe(value, f"{path}{name}.", text)
+    return described
 
 
-def _first_line(cls: type) -> str:
-    line = (cls.__doc__ or "").strip().partition("\n")[0]
-    return "" if line.startswith(f"{cls.__name__}(") else line  # `dataclass` writes the signature where it is empty
+def _first_line(value: Any) -> str:
+    """Return the first line of the docstring of a config's class; empty for any other value."""
+    line = (type(value).__doc__ or "").strip().partition("\n")[0] if is_dataclass(value) else ""
+    return "" if line.startswith(f"{type(value).__name__}(") else line  # what `dataclass` writes for an empty one
