@@ -52,12 +52,13 @@ def refresh() -> None:
 
     families = [ids for ids in list_ids().values() if ids]
     examples = [None, *(ids[0] for ids in families)]  # a recipe's settings may differ by family
-    settings: dict[str, dict[str, str]] = {}
-    for recipe, env_id, size in product(recipes.names(), examples, recipes.SIZES):
-        words = settings.setdefault(recipe, {})
+    types: dict[str, dict[str, Any]] = {recipe: {} for recipe in recipes.names()}
+    for recipe, env_id, size in product(types, examples, recipes.SIZES):
         with suppress(UserError):  # the recipe does not have this size or environment
-            for path_, declared in leaf_types(recipes.build(recipe, size, env_id)).items():
-                words[path_] = in_words(declared) if words.get(path_) in (None, in_words(declared)) else ""
+            for setting, declared in leaf_types(recipes.build(recipe, size, env_id)).items():
+                same = types[recipe].setdefault(setting, declared) == declared
+                types[recipe][setting] = declared if same else object
+    settings = {recipe: {name: in_words(kind) for name, kind in kinds.items()} for recipe, kinds in types.items()}
     ids = [id for ids in families for id in ids]
     names = {"stamp": _stamp(), "settings": settings, "sizes": list(recipes.SIZES), "envs": ids}
     with suppress(OSError, UserError):

@@ -82,7 +82,7 @@ def overview(commands: Mapping[str, Command]) -> str:
     """Return the help of `reverie` itself: one line for each command."""
     width = max(map(len, commands))
     summaries = {name: (command.run.__doc__ or "").partition(".")[0] for name, command in commands.items()}
-    lines = "\n".join(f"  {name:<{width}}  {summary[:1].lower()}{summary[1:]}" for name, summary in summaries.items())
+    lines = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in summaries.items())
     return (
         "usage: reverie COMMAND ...\n\n"
         "Learn from pixels how a world moves, and act by planning or practicing inside the learned model.\n\n"

@@ -114,8 +114,6 @@ def from_defaults(cls: type, path: str) -> Any:
     init = [field for field in fields(cls) if field.init]
     needed = [field.name for field in init if field.default is MISSING and field.default_factory is MISSING]
     if needed:
-        raise UserError(
-            f"`{path}` cannot become {short_name(cls)} here, because that has no default for {', '.join(needed)}; "
-            "choose it in Python with `dataclasses.replace`."
-        )
+        lack = f"`{path}` cannot become {short_name(cls)} here, because that has no default for {', '.join(needed)}"
+        raise UserError(f"{lack}; choose it in Python with `dataclasses.replace`.")
     return cls()

@@ -18,6 +18,7 @@ def describe(config: Any) -> dict[str, str]:
     return _describe(config, "", "")
 
 
+@functools.cache
 def field_descriptions(cls: type) -> dict[str, str]:
     """Return the descriptions of a dataclass's fields by name, also those of base classes.
 

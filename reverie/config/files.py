@@ -1,7 +1,4 @@
-"""Configs as JSON: a tree of frozen dataclasses, written and read strictly.
-
-A field holds a scalar, a `Literal`, `X | None`, a tuple, a config, one config of a family or union, or a dict of these
-by name. The declared types alone decide what `decode` accepts.
+"""Configs as JSON: a tree of frozen dataclasses, written and read strictly by the declared types of fields.
 
 Each config has its class under the key `type`, and a part of a plug-in the plug-in's name under the key `plugin`.
 A file begins with `format`, the version of its names, and `plugins`, the plug-ins that it needs.
@@ -137,10 +134,8 @@ def _decode_config(declared: Any, configs: list[type], source: dict[str, Any], p
         choices = " or ".join(cls.__name__ for cls in configs)
         raise UserError(f"The config lacks the key `{join(path, 'type')}`, which says {choices}.")
     fields = declared_types(cls)
-    for key in source:
-        if key not in fields:
-            raise UserError(f"The config has an unknown key `{join(path, key)}`.{nearest(key, fields)}")
-    for key in fields:
-        if key not in source:
-            raise UserError(f"The config lacks the key `{join(path, key)}`, which {cls.__name__} needs.")
+    for key in sorted(source.keys() - fields.keys()):
+        raise UserError(f"The config has an unknown key `{join(path, key)}`.{nearest(key, fields)}")
+    for key in sorted(fields.keys() - source.keys()):
+        raise UserError(f"The config lacks the key `{join(path, key)}`, which {cls.__name__} needs.")
     return cls(**{key: _decode(kind, source[key], join(path, key)) for key, kind in fields.items()})

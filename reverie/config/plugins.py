@@ -1,12 +1,10 @@
-"""Parts of other packages: found by entry points, or named by the user.
-
-A package names the module with its parts in its pyproject.toml:
+"""Parts of other packages. A package names the module with its parts in its pyproject.toml:
 
     [project.entry-points."reverie"]
     my_lab = "my_lab.parts"
 
-A name that Reverie lacks loads the entry points. `use` (`--use` at the terminal) imports a module that is no installed
-plug-in. A file that names a module never imports it.
+A name that Reverie lacks loads these entry points. `use` (`--use` at the terminal) imports any other module. A file
+that names a module never imports it.
 """
 
 import functools

@@ -6,10 +6,16 @@ from dataclasses import replace
 import pytest
 
 from reverie import recipes
-from reverie.cli import main
+from reverie.cli import main, names
 from reverie.cli.commands import info
 from reverie.config.overrides import as_text, leaves, override
 from reverie.runs.loop import free_folder
+
+
+@pytest.fixture(autouse=True)
+def no_refresh(monkeypatch):
+    """Leave the names in the user's cache folder alone: writing them takes seconds."""
+    monkeypatch.setattr(names, "refresh", lambda: None)
 
 
 def run(line, capsys):

@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,22 +48,15 @@ class Finding(NamedTuple):
 @command("reverie doctor")
 def doctor(_arguments: Namespace, _: Texts) -> int:
     """Report what this machine has and lacks."""
-    sections = {
-        "versions": _versions(),
-        "devices": _devices(),
-        "rendering": _rendering(),
-        "room": _room(Path.cwd()),
-        "extras": _extras(),
-        "plug-ins": _plugins(),
-    }
-    for section, findings in sections.items():
-        print(f"{'' if section == 'versions' else chr(10)}{section}")
-        for name, text, good in findings:
+    for examine in (versions, devices, rendering, room, extras, plug_ins):
+        print(examine.__name__.replace("_", "-"))
+        for name, text, good in examine():
             print(f"  {'  ' if good is None else 'ok' if good else '--'} {name:<24} {text}", flush=True)
+        print()
     return 0
 
 
-def _versions() -> Iterator[Finding]:
+def versions() -> Iterator[Finding]:
     yield Finding("reverie", _version("reverie") or "not installed: run `pip install -e .`")
     yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
     for name in _PACKAGES:
@@ -70,11 +64,12 @@ def _versions() -> Iterator[Finding]:
         yield Finding(name, version or "not installed", bool(version))
 
 
-def _devices() -> Iterator[Finding]:
+def devices() -> Iterator[Finding]:
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("cpu", f"{cores} cores, torch uses {torch.get_num_threads()} threads", True)
+    from reverie.data.random_trajectories import available_cores
+
+    yield Finding("cpu", f"{available_cores()} cores, torch uses {torch.get_num_threads()} threads", True)
     if not torch.cuda.is_available():
         yield Finding("cuda", "no GPU that torch can use; recipes of `--size laptop` do without")
     for index in range(torch.cuda.device_count()):
@@ -82,7 +77,7 @@ def _devices() -> Iterator[Finding]:
         yield Finding(f"cuda:{index}", f"{gpu.name}, {gpu.total_memory / _GIB:.0f} GiB", True)
 
 
-def _rendering(probe: str = _GL_PROBE, seconds: float = 60.0) -> Iterator[Finding]:
+def rendering(probe: str = _GL_PROBE, seconds: float = 60.0) -> Iterator[Finding]:
     """Draw with each GL backend in its own process, because a broken driver may crash or hang."""
     if not _version("mujoco"):
         yield Finding("mujoco", "not installed, so there is nothing to draw with; see extras below")
@@ -109,28 +104,24 @@ def _rendering(probe: str = _GL_PROBE, seconds: float = 60.0) -> Iterator[Findin
         yield Finding("fix", f"no backend draws; {fix}", False)
 
 
-def _room(folder: Path) -> Iterator[Finding]:
-    memory, disk = _free_memory(), shutil.disk_usage(folder).free
+def room() -> Iterator[Finding]:
+    memory, disk = _free_memory(), shutil.disk_usage(".").free
     if memory is not None:
         yield Finding("memory", f"{memory / _GIB:.1f} GiB free", memory > 2 * _GIB)
-    yield Finding("disk", f"{disk / _GIB:.1f} GiB free in {folder}", disk > 5 * _GIB)
+    yield Finding("disk", f"{disk / _GIB:.1f} GiB free in {Path.cwd()}", disk > 5 * _GIB)
 
 
 def _free_memory() -> int | None:
     """Return the bytes that a new process can have; None where the system does not report them."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    group = Path("/sys/fs/cgroup")  # a container has its own limit
-    try:
-        return min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        return free
+    free, group = None, Path("/sys/fs/cgroup")  # a container has its own limit
+    with suppress(OSError, ValueError):
+        words = Path("/proc/meminfo").read_text().split()
+        free = int(words[words.index("MemAvailable:") + 1]) * 1024
+        free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return free
 
 
-def _extras() -> Iterator[Finding]:
+def extras() -> Iterator[Finding]:
     """Yield each extra of the installed package, with its missing packages and those of a wrong version."""
     from packaging.requirements import Requirement
 
@@ -140,10 +131,9 @@ def _extras() -> Iterator[Finding]:
         return
     requirements = [Requirement(text) for text in package.get_all("Requires-Dist") or []]
     for extra in package.get_all("Provides-Extra") or []:
+        needed = [one for one in requirements if one.marker is not None and one.marker.evaluate({"extra": extra})]
         problems = []
-        for requirement in requirements:
-            if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
-                continue
+        for requirement in needed:
             version = _version(requirement.name)
             if version is None:
                 problems.append(f"{requirement.name} is missing")
@@ -153,7 +143,7 @@ def _extras() -> Iterator[Finding]:
         yield Finding(extra, f"{_EXTRAS.get(extra, 'more')}: {state} (`pip install 'reverie[{extra}]'`)", not problems)
 
 
-def _plugins() -> Iterator[Finding]:
+def plug_ins() -> Iterator[Finding]:
     """Import each package that adds parts."""
     for name, point in plugins.installed().items():
         try:
