@@ -1,30 +1,38 @@
 """`reverie`: parse what was typed, and call the command.
 
-Nothing here imports torch, so that help and a typing mistake are answered at once.
+Nothing here imports torch, so that help and typing mistakes are answered at once.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 
-from reverie.cli.candidates import candidates
+from reverie.cli.commands import check, completion, compute, doctor, info
 from reverie.cli.parsing import parse
-from reverie.cli.table import COMMANDS
 from reverie.config import plugins
 from reverie.errors import UserError
 
+_COMMANDS = (
+    *(compute.train, compute.resume, compute.evaluate, compute.imagine, compute.sample, compute.collect),
+    *(info.show, info.recipes, info.envs, check.check_env, check.check),
+    *(doctor.doctor, completion.completion, info.version),
+)
+COMMANDS = {command.name: command for command in _COMMANDS}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 2 for a mistake of the user, 130 when interrupted."""
+    """Run one command. Return the exit code: 0, 2 for a mistake of the user, 130 after Ctrl-C."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words[:1] == ["_complete"]:
-            print("\n".join(candidates(COMMANDS, words[1:])))
+            print("\n".join(completion.candidates(COMMANDS, words[1:])))
             return 0
-        run, arguments, settings = parse(COMMANDS, words)
-        for module in arguments.use or ():
-            plugins.use(module)
-        code = run(arguments, settings)
+        code, parsed = 0, parse(COMMANDS, words)
+        if parsed is not None:
+            run, arguments, settings = parsed
+            for module in arguments.use or ():
+                plugins.use(module)
+            code = run(arguments, settings)
         sys.stdout.flush()
         return code
     except UserError as error:
@@ -34,6 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("reverie: Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (`| head`) has gone; without this Python complains once more when it flushes at exit.
+        # The reader (`| head`) has gone. Without this, Python complains once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -1,14 +1,13 @@
-"""Names that are known without importing torch: recipes, sizes, environments and the settings of each recipe.
+"""Names that are known without importing torch: recipes with their settings, sizes and environments.
 
-They lie in a file of the user's cache folder, written by commands that have imported torch anyway. With them an
-unknown setting is refused at once, and the tab key completes settings. Without the file both work less well; no
-result depends on it. Setting `REVERIE_CACHE` to a folder moves it.
+Commands that import torch anyway write them into the user's cache folder, which `REVERIE_CACHE` moves. They make typing
+mistakes fail at once and let the tab key complete settings. No result depends on them.
 """
 
 import functools
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -16,20 +15,27 @@ from typing import Any
 
 import reverie
 from reverie.config import plugins
-from reverie.config.overrides import leaves, unknown_setting
+from reverie.config.declared import in_words
+from reverie.config.overrides import leaf_types, parse, unknown_setting, wrong_value
 from reverie.config.renamed import OLD_KEYS
 from reverie.errors import UserError
 from reverie.files import atomic_write
 
+_TYPES: dict[str, Any] = {in_words(kind): kind for kind in (int, float, bool, int | None, float | None)}
+"""Declared types by the words in the file. Texts for settings of other types are not checked here."""
+
 
 def path() -> Path:
-    """The file with the names."""
+    """Return the file with the names."""
     folder = os.environ.get("REVERIE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "reverie"
     return Path(folder).expanduser() / "names.json"
 
 
 def read() -> dict[str, Any]:
-    """The names by kind, possibly of an earlier version; empty where there are none."""
+    """Return the names by kind, possibly of an earlier version; empty where there is no file.
+
+    `settings` holds for each recipe its settings and their declared types in words.
+    """
     try:
         names = json.loads(path().read_text())
     except (OSError, ValueError):
@@ -38,7 +44,7 @@ def read() -> dict[str, Any]:
 
 
 def refresh() -> None:
-    """Write the names, unless they are of this version. Imports torch. A folder that cannot be written is no error."""
+    """Write the names, unless they are of this version. This imports torch. An unwritable folder is no error."""
     if read().get("stamp") == _stamp():
         return
     from reverie import recipes
@@ -46,52 +52,50 @@ def refresh() -> None:
 
     families = [ids for ids in list_ids().values() if ids]
     examples = [None, *(ids[0] for ids in families)]  # a recipe's settings may differ by family
-    settings = {name: _settings(name, examples) for name in recipes.names()}
+    types: dict[str, dict[str, Any]] = {recipe: {} for recipe in recipes.names()}
+    for recipe, env_id, size in product(types, examples, recipes.SIZES):
+        with suppress(UserError):  # the recipe does not have this size or environment
+            for setting, declared in leaf_types(recipes.build(recipe, size, env_id)).items():
+                same = types[recipe].setdefault(setting, declared) == declared
+                types[recipe][setting] = declared if same else object
+    settings = {recipe: {name: in_words(kind) for name, kind in kinds.items()} for recipe, kinds in types.items()}
     ids = [id for ids in families for id in ids]
     names = {"stamp": _stamp(), "settings": settings, "sizes": list(recipes.SIZES), "envs": ids}
-    try:
-        path().parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError, UserError):
         atomic_write(path(), json.dumps(names).encode())
-    except (OSError, UserError):
-        return
 
 
-def refuse_unknown(recipe: str, texts: Mapping[str, str]) -> None:
-    """Raise `UserError` for a setting that no recipe has, if that is certain without importing torch.
+def refuse_wrong(recipe: str, texts: Mapping[str, str]) -> None:
+    """Raise `UserError` for a wrong setting or value, if that is certain without importing torch.
 
-    It is not certain where the names are of another version, a plug-in is installed, or the part that the setting
-    belongs to is chosen on the same command line. Then nothing is raised, and the config itself decides.
+    It is uncertain with names of another version, with a plug-in, and for a part that the same command line chooses.
+    The config itself decides then.
     """
     names = read()
     others = set(plugins.installed()) - set(plugins.OWN)
     if others or recipe not in names.get("settings", ()) or names["stamp"] != _stamp():
         return
-    every = {path for paths in names["settings"].values() for path in paths}
-    for text in texts:
-        words = text.split(".")
-        if OLD_KEYS & set(words):
-            continue
+    own = names["settings"][recipe]
+    every = {path for settings in names["settings"].values() for path in settings}
+    for typed, text in texts.items():
+        words = typed.split(".")
         beginnings = {".".join(words[:length]) for length in range(1, len(words))}
-        meant = {text, f"data.{text}"}
+        if OLD_KEYS & set(words) or beginnings & set(texts):
+            continue
+        meant = {typed, f"data.{typed}"}
         is_group = any(path.startswith(f"{name}.") for path in every for name in meant)
-        if not meant & every and not is_group and not beginnings & set(texts):
-            raise unknown_setting(text, names["settings"][recipe])
-
-
-def _settings(recipe: str, env_ids: Iterable[str | None]) -> list[str]:
-    """The settings of a recipe at any size, in any of these environments."""
-    from reverie.recipes import SIZES, build
-
-    settings: dict[str, None] = {}
-    for env_id, size in product(env_ids, SIZES):
-        with suppress(UserError):  # a size or an environment that the recipe does not have
-            settings |= dict.fromkeys(leaves(build(recipe, size, env_id)))
-    return list(settings)
+        if not meant & every and not is_group:
+            raise unknown_setting(typed, list(own), prefix="--")
+        declared = own.get(typed, "")
+        if declared in _TYPES:
+            parse(_TYPES[declared], None, text, f"--{typed}")
+        elif declared.startswith("one of ") and " or " not in declared and text not in declared[7:].split(", "):
+            raise wrong_value(f"--{typed}", declared, text)
 
 
 @functools.cache
 def _stamp() -> str:
-    """The package's place, the number and newest time of its files, and the plug-ins: it changes with each edit."""
+    """Return the package's place, the number and newest time of its files, and the plug-ins: each edit changes it."""
     root = Path(reverie.__file__).parent
     times = [entry.stat().st_mtime_ns for entry in root.rglob("*.py")]
     return f"{root} {len(times)} {max(times)} {','.join(plugins.installed())}"

@@ -1,6 +1,6 @@
 """Parsing: from the words of a command line to a command, its arguments and its settings.
 
-Options that a command does not declare are settings of a config by dotted path, if the command takes any:
+An option that a command does not declare is a setting of a config by dotted path, if the command takes settings:
 `--model.dynamics.deter 400`.
 """
 
@@ -12,76 +12,77 @@ from typing import Any, NoReturn
 from reverie.config.hints import SYNONYMS, hint
 from reverie.errors import UserError, nearest
 
+Texts = dict[str, str]
+"""Settings as typed: text by dotted path."""
+Run = Callable[[argparse.Namespace, Texts], int]
+"""A command: from its arguments and settings to the exit code."""
 
-@dataclass(frozen=True)
+
 class Argument:
-    """One argument: `RECIPE` is positional, `[FILTER]` an optional positional, `--size` an option.
+    """One argument: `RECIPE` is positional, `--size` an option. `options` go to `add_argument` of `argparse`."""
 
-    A `flag` takes no value. A `repeated` option collects its values in a list.
-    """
-
-    name: str
-    help: str
-    metavar: str | None = None
-    type: Callable[[str], Any] = str
-    default: Any = None
-    flag: bool = False
-    repeated: bool = False
+    def __init__(self, name: str, help: str, metavar: str | None = None, **options: Any) -> None:
+        self.name, self.flag = name, options.get("action") == "store_true"
+        self.options: dict[str, Any] = {"help": help} | ({} if self.flag else {"metavar": metavar or name}) | options
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Options that are settings of a config. `first_words` limits how their paths begin; None allows any path."""
+    """Options that are settings of a config. Their paths begin with one of `first_words`, if there are any."""
 
     help: str
-    first_words: tuple[str, ...] | None = None
+    first_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Command:
-    """`run` takes the parsed arguments and the texts of the settings by dotted path; it returns the exit code."""
+    """One command. Its help begins with the docstring of `run`."""
 
-    run: Callable[[argparse.Namespace, dict[str, str]], int]
-    summary: str
+    run: Run
     example: str
     arguments: tuple[Argument, ...] = ()
     settings: Settings | None = None
 
-
-Parsed = tuple[Callable[[argparse.Namespace, dict[str, str]], int], argparse.Namespace, dict[str, str]]
-"""What to call, and the two values to call it with."""
-
-USE = Argument(
-    "--use", "import a module with parts of your own first: my_lab.parts (repeatable)", "MODULE", repeated=True
-)
-_HELP = ("-h", "--help")
+    @property
+    def name(self) -> str:
+        return self.example.split()[1]
 
 
-def parse(commands: Mapping[str, Command], words: Sequence[str]) -> Parsed:
-    """Find the command that `words` name and parse the rest by its declaration.
+def command(example: str, *arguments: Argument, settings: Settings | None = None) -> Callable[[Run], Command]:
+    """Return a decorator that makes a function a command."""
+    return lambda run: Command(run, example, arguments, settings)
 
-    A request for help becomes a function that prints it. Raises `UserError` for anything not declared.
+
+USE = Argument("--use", "module with parts of your own, such as my_lab.parts (repeatable)", "MODULE", action="append")
+
+
+def parse(commands: Mapping[str, Command], words: Sequence[str]) -> tuple[Run, argparse.Namespace, Texts] | None:
+    """Return the command that `words` name with its arguments and settings; None where they ask for help.
+
+    Print the help. Raise `UserError` for anything that is not declared.
     """
-    if not words or words[0] in (*_HELP, "help"):
-        return _print_text, argparse.Namespace(text=overview(commands), use=()), {}
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview(commands))
+        return None
     name, *rest = ["version"] if words[0] == "--version" else words
     if name == "study":
         study = " ".join(rest[:1]) or "NAME"
         raise UserError(f"Studies belong to the repository, not to the package: run `python -m studies {study}` there.")
     if name not in commands:
         raise UserError(f"There is no command `{name}`.{nearest(name, commands)} `reverie --help` lists them.")
-    command = commands[name]
-    if set(_HELP) & set(rest):
-        text = _parser(name, command).format_help().rstrip()
-        return _print_text, argparse.Namespace(text=text, use=()), {}
-    own, settings = _split(name, command, rest)
-    return command.run, _parser(name, command).parse_intermixed_args(own), settings
+    parser = _parser(name, commands[name])
+    if "-h" in rest or "--help" in rest:
+        parser.print_help()
+        return None
+    own, settings = _split(name, commands[name], rest)
+    return commands[name].run, parser.parse_intermixed_args(own), settings
 
 
 def overview(commands: Mapping[str, Command]) -> str:
-    """The help of `reverie` itself: one line for each command."""
+    """Return the help of `reverie` itself: one line for each command."""
     width = max(map(len, commands))
-    lines = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in commands.items())
+    summaries = {name: (command.run.__doc__ or "").partition(".")[0] for name, command in commands.items()}
+    lines = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in summaries.items())
     return (
         "usage: reverie COMMAND ...\n\n"
         "Learn from pixels how a world moves, and act by planning or practicing inside the learned model.\n\n"
@@ -92,31 +93,26 @@ def overview(commands: Mapping[str, Command]) -> str:
 
 
 def options(command: Command) -> tuple[Argument, ...]:
-    """The options that the command declares, with those that every command has."""
+    """Return the options that the command declares, and those of every command."""
     return (*(argument for argument in command.arguments if argument.name.startswith("--")), USE)
 
 
-def _print_text(arguments: argparse.Namespace, _: dict[str, str]) -> int:
-    print(arguments.text)
-    return 0
-
-
-def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Separate the words of the command's own arguments from its settings as {path: text}."""
+def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str], Texts]:
+    """Separate the words of the command's own arguments from its settings."""
     declared = {option.name: option for option in options(command)}
     own: list[str] = []
-    settings: dict[str, str] = {}
+    settings: Texts = {}
     remaining = iter(words)
     for word in remaining:
         option, equals, text = word.partition("=")
+        path = option.removeprefix("--").replace("-", "_")
         if not option.startswith("--"):
             own.append(word)
             continue
-        path = option.removeprefix("--").replace("-", "_")
-        if option not in declared and (_is_synonym(path, declared) or not _is_setting(path, command)):
-            first_words = (command.settings.first_words if command.settings else None) or ()
-            names = [*(option.removeprefix("--") for option in declared), *first_words]
-            suggestion = f"{hint(path, names, prefix='--')} `reverie {name} --help` lists them."
+        if option not in declared and not _is_setting(path, command, declared):
+            first_words = command.settings.first_words if command.settings else ()
+            known = [*(option.removeprefix("--") for option in declared), *first_words]
+            suggestion = f"{hint(path, known, prefix='--')} `reverie {name} --help` lists them."
             raise UserError(f"`reverie {name}` has no option `{option}`.{suggestion}")
         if option in declared and declared[option].flag:
             if equals:
@@ -133,16 +129,11 @@ def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str]
     return own, settings
 
 
-def _is_setting(path: str, command: Command) -> bool:
-    if command.settings is None:
+def _is_setting(path: str, command: Command, declared: Mapping[str, Argument]) -> bool:
+    """Return whether the command takes this setting. A synonym of a declared option (`env` for `env.id`) is none."""
+    if command.settings is None or any(f"--{name}" in declared for name in SYNONYMS.get(path, ())):
         return False
-    first_words = command.settings.first_words
-    return first_words is None or path.split(".")[0] in first_words
-
-
-def _is_synonym(path: str, declared: Mapping[str, Argument]) -> bool:
-    """Whether `path` is another word for a declared option, as `env` is for `--env.id`."""
-    return any(f"--{name}" in declared for name in SYNONYMS.get(path, ()))
+    return not command.settings.first_words or path.split(".")[0] in command.settings.first_words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -154,24 +145,12 @@ def _parser(name: str, command: Command) -> _Parser:
     settings = f"\n\n{command.settings.help}" if command.settings else ""
     parser = _Parser(
         prog=f"reverie {name}",
-        description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+        description=command.run.__doc__,
         epilog=f"example:\n  {command.example}{settings}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     for argument in (*command.arguments, USE):
-        _add(parser, argument)
+        is_option = argument.name.startswith("--")
+        parser.add_argument(argument.name if is_option else argument.name.lower(), **argument.options)
     return parser
-
-
-def _add(parser: argparse.ArgumentParser, argument: Argument) -> None:
-    if argument.flag:
-        parser.add_argument(argument.name, help=argument.help, action="store_true")
-        return
-    values: dict[str, Any] = {"help": argument.help, "type": argument.type, "default": argument.default}
-    if argument.name.startswith("--"):
-        action = "append" if argument.repeated else "store"
-        parser.add_argument(argument.name, metavar=argument.metavar, action=action, **values)
-    else:
-        word = argument.name.strip("[]")
-        parser.add_argument(word.lower(), metavar=word, nargs="?" if word != argument.name else None, **values)

@@ -1,49 +1,38 @@
-"""Limits of settings: declared beside a field, checked whenever a config is made, worded once.
+"""Limits of settings: declared beside a field, checked whenever a config is made.
 
     size: int = field(default=30, metadata=at_least(1))
 
-A base class `Checked` (every `Choice` is one) checks them after `__init__`, in Python as in files and options.
+A dataclass below `Checked` (every `Choice` is) checks them after `__init__`, in Python as in files and options.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import NoneType
 from typing import Any, get_args
 
 from reverie.errors import UserError
 
-
-@dataclass(frozen=True)
-class Limit:
-    """What a value must satisfy, and the words for it. `None` is always legal: the declared type excludes it."""
-
-    holds: Callable[[Any], bool]
-    words: str
+Metadata = dict[str, tuple[Callable[[Any], bool], str]]
+"""Metadata of a field: whether a value is legal, and the words for it. `None` is legal where its type allows it."""
 
 
-_KEY = "limit"
+def at_least(low: float) -> Metadata:
+    """Limit a field to `low` or more."""
+    return {"limit": (lambda value: value >= low, f"it must be {low} or more")}
 
 
-def at_least(low: float) -> dict[str, Limit]:
-    """Metadata of a field: `low` or more."""
-    return {_KEY: Limit(lambda value: value >= low, f"it must be {low} or more")}
+def positive() -> Metadata:
+    """Limit a field to values above 0 and below infinity."""
+    return {"limit": (lambda value: 0 < value < float("inf"), "it must be positive and finite")}
 
 
-def positive() -> dict[str, Limit]:
-    """Metadata of a field: above 0 and finite."""
-    return {_KEY: Limit(lambda value: 0 < value < float("inf"), "it must be positive and finite")}
-
-
-def between(low: float, high: float) -> dict[str, Limit]:
-    """Metadata of a field: from `low` to `high`, both included."""
-    return {_KEY: Limit(lambda value: low <= value <= high, f"it must be between {low} and {high}")}
+def between(low: float, high: float) -> Metadata:
+    """Limit a field to values from `low` to `high`, both included."""
+    return {"limit": (lambda value: low <= value <= high, f"it must be between {low} and {high}")}
 
 
 class Checked:
-    """Base of a config dataclass whose fields have limits.
-
-    A subclass with more to check calls `super().__post_init__()` in its own.
-    """
+    """Base of a config dataclass with limits. A subclass with more checks calls `super().__post_init__()` first."""
 
     def __post_init__(self) -> None:
         owner = type(self).__name__.removesuffix("Config")
@@ -52,9 +41,9 @@ class Checked:
 
 
 def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
-    """Raise `UserError` where `value` breaks the limit of a field; the error calls it `shown`."""
+    """Raise `UserError` where `value` breaks the limit of a field. The message calls the field `shown`."""
     item = next(item for item in fields(cls) if item.name == name)
-    limit = item.metadata.get(_KEY)
-    if limit is not None and value is not None and not limit.holds(value):
+    holds, words = item.metadata.get("limit", (None, ""))
+    if holds is not None and value is not None and not holds(value):
         none = ", or none" if NoneType in get_args(item.type) else ""
-        raise UserError(f"{shown} is {value}: {limit.words}{none}.")
+        raise UserError(f"{shown} is {value}: {words}{none}.")

@@ -1,68 +1,66 @@
-"""Descriptions of settings: the strings that stand under the fields of config dataclasses."""
+"""Descriptions of settings: the strings under the fields of config dataclasses, of Reverie's and of a user's."""
 
 import ast
 import functools
 import inspect
-import itertools
 import sys
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from typing import Any
 
 
 def describe(config: Any) -> dict[str, str]:
-    """Each setting's description by its dotted path, on one line; settings without one are left out.
+    """Return the description of each setting by its dotted path, on one line.
 
-    A part that was chosen (`model.dynamics`) is described by its field, else by its class.
+    It is the string under the field. A part without one has the first line of its class, and any other item of a dict
+    the description of the dict. Settings without any are left out.
     """
-    return dict(_describe(config, ""))
+    return _describe(config, "", "")
 
 
 @functools.cache
 def field_descriptions(cls: type) -> dict[str, str]:
-    """The descriptions of a dataclass's fields by name, those of its bases included.
+    """Return the descriptions of a dataclass's fields by name, also those of base classes.
 
-    A description is the string literal right under a field. Empty where the source cannot be read.
+    A description is the string right under a field. Without the source of a class there are none.
     """
-    described: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        described |= _class_strings(base.__module__).get(base.__qualname__, {})
-    return described
-
-
-def _describe(config: Any, path: str) -> list[tuple[str, str]]:
-    parts = [(key, item, "") for key, item in config.items()] if isinstance(config, dict) else []
-    if is_dataclass(config):
-        texts = field_descriptions(type(config))
-        parts = [(field.name, getattr(config, field.name), texts.get(field.name, "")) for field in fields(config)]
-    described = []
-    for name, value, text in parts:
-        text = text or (_first_line(type(value)) if is_dataclass(value) else "")
-        if text:
-            described.append((f"{path}{name}", text))
-        described += _describe(value, f"{path}{name}.")
-    return described
-
-
-def _first_line(cls: type) -> str:
-    line = (cls.__doc__ or "").strip().partition("\n")[0]
-    return "" if line.startswith(f"{cls.__name__}(") else line  # what `dataclass` writes where nothing stands
+        node = _classes(base.__module__).get(base.__name__)
+        for statement, below in pairwise(node.body if node else ()):
+            match statement, below:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                    texts[name] = " ".join(text.split())
+    return texts
 
 
 @functools.cache
-def _class_strings(module: str) -> dict[str, dict[str, str]]:
-    """Class -> field -> description, of a module that is loaded."""
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """Return the classes in the source of a module that is loaded."""
     try:
-        body = ast.parse(inspect.getsource(sys.modules[module])).body
+        nodes = ast.walk(ast.parse(inspect.getsource(sys.modules[module])))
     except (KeyError, OSError, TypeError, SyntaxError):
         return {}
-    return {node.name: _strings(node.body) for node in body if isinstance(node, ast.ClassDef)}
+    return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
 
 
-def _strings(body: list[ast.stmt]) -> dict[str, str]:
-    strings = {}
-    for statement, below in itertools.pairwise(body):
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            match below:
-                case ast.Expr(ast.Constant(str(text))):
-                    strings[statement.target.id] = " ".join(text.split())
-    return strings
+def _describe(config: Any, path: str, inherited: str) -> dict[str, str]:
+    """Return the descriptions of everything in a config at `path`. `inherited` describes items of a dict."""
+    if isinstance(config, dict):
+        values, texts = config, {}
+    elif is_dataclass(config):
+        values = {item.name: getattr(config, item.name) for item in fields(config)}
+        texts, inherited = field_descriptions(type(config)), ""
+    else:
+        return {}
+    described: dict[str, str] = {}
+    for name, value in values.items():
+        text = texts.get(name) or _first_line(value) or inherited
+        described |= ({f"{path}{name}": text} if text else {}) | _describe(value, f"{path}{name}.", text)
+    return described
+
+
+def _first_line(value: Any) -> str:
+    """Return the first line of the docstring of a config's class; empty for any other value."""
+    line = (type(value).__doc__ or "").strip().partition("\n")[0] if is_dataclass(value) else ""
+    return "" if line.startswith(f"{type(value).__name__}(") else line  # what `dataclass` writes for an empty one

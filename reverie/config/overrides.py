@@ -1,25 +1,23 @@
-"""A tree of frozen config dataclasses as dotted leaves, and leaves set by what a user typed.
+"""Configs as dotted paths: list every setting, and set some from text.
 
-Where a union declares several configs, the one chosen is part of the tree: a leaf of its own at the config's path,
-before its fields:
+A config that is one of several is a setting itself, before its fields. So `--model.dynamics.latent Categorical`
+exchanges the part, and further options set its fields:
 
     model.dynamics.latent         Gaussian
     model.dynamics.latent.size    30
-
-so that `--model.dynamics.latent Categorical` swaps the part and later leaves set its fields.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
+from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from reverie.config.choices import short_name
 from reverie.config.declared import (
-    NOTHING,
     alternatives,
-    chosen,
     configs_of,
     declared_types,
+    find_config,
     from_defaults,
     in_words,
     is_choice,
@@ -27,102 +25,115 @@ from reverie.config.declared import (
     join,
     value_type,
 )
-from reverie.config.hints import group_hint, hint
+from reverie.config.hints import hint
 from reverie.config.renamed import current_key
-from reverie.errors import UserError
+from reverie.errors import UserError, did_you_mean
 
 C = TypeVar("C")
 
 
 def leaves(config: Any) -> dict[str, Any]:
-    """Every setting by its dotted path, in the order of declaration; a chosen config by its short name."""
-    return dict(_leaves(type(config), config, ""))
+    """Return every setting by its dotted path, in the order of declaration. A chosen config is its short name."""
+    return {path: value for path, value, _ in _leaves(type(config), config, "")}
+
+
+def leaf_types(config: Any) -> dict[str, Any]:
+    """Return the declared type of every setting by its dotted path."""
+    return {path: declared for path, _, declared in _leaves(type(config), config, "")}
 
 
 def as_text(value: Any) -> str:
-    """A leaf's value as `override` reads it back."""
+    """Return a setting's value as it is typed at the terminal."""
     if isinstance(value, tuple):
         return ",".join(map(as_text, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def override(config: C, texts: Mapping[str, str]) -> C:
-    """The config with leaves replaced by what the user typed, parsed by their declared types.
+def override(config: C, texts: Mapping[str, str], prefix: str = "") -> C:
+    """Return the config with some settings replaced, parsed from text by their declared types.
 
-    `true` and `false` are bools, `a,b,c` is a tuple, `none` is None where that is legal, `1e6` is a legal
-    int. A config is chosen by its class name with or without the ending `Config`; one chosen anew starts
-    from its defaults. Choices are made before their fields are set, whatever the order in `texts`.
+    `true` and `false` are bools, `a,b,c` is a tuple, `none` is None, and `1e6` is also an int. A config is chosen by
+    its class name, with or without the ending `Config`, and starts from its defaults. Parts are chosen before their
+    fields are set. Messages write `prefix` before a path: `--` at the terminal.
 
-    Raises `UserError` for an unknown path or a text that does not fit.
+    Raise `UserError` for an unknown path or a text that does not fit.
     """
     for path in sorted(texts, key=lambda path: path.count(".")):
         try:
-            config = _with(type(config), config, path.split("."), texts[path], path)
+            config = _replace_leaf(type(config), config, path.split("."), texts[path], prefix + path)
         except _UnknownPath:
-            raise unknown_setting(path, list(leaves(config))) from None
+            raise unknown_setting(path, list(leaves(config)), prefix) from None
     return config
 
 
-def unknown_setting(path: str, settings: Sequence[str]) -> UserError:
-    """The error for a `path` that is none of `settings`, with a hint at what was meant."""
-    suggestion = hint(path, settings) or " `reverie show RECIPE` lists them all."
-    return UserError(f"There is no setting `{path}`.{suggestion}")
+def unknown_setting(path: str, settings: Sequence[str], prefix: str = "") -> UserError:
+    """Return the error for a path that is none of `settings`, with a hint at what was meant."""
+    suggestion = hint(path, settings, prefix) or " `reverie show RECIPE` lists them all."
+    return UserError(f"There is no setting `{prefix}{path}`.{suggestion}")
+
+
+def wrong_value(path: str, words: str, text: str) -> UserError:
+    """Return the error for a text that is not of the declared type, in `words`."""
+    return UserError(f"`{path}` should be {words}, but `{text}` was given.")
 
 
 class _UnknownPath(Exception):
     """No setting has this path."""
 
 
-def _leaves(declared: Any, value: Any, path: str) -> Iterable[tuple[str, Any]]:
+def _leaves(declared: Any, value: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, value and declared type of each setting."""
     if is_dataclass(value):
         if is_choice(declared):
-            yield path, short_name(type(value))
+            yield path, short_name(type(value)), declared
         for name, field_type in declared_types(type(value)).items():
             yield from _leaves(field_type, getattr(value, name), join(path, name))
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(value_type(declared), item, join(path, key))
     else:
-        yield path, value
+        yield path, value, declared
 
 
-def _with(declared: Any, value: Any, keys: list[str], text: str, path: str) -> Any:
-    """`value` with the leaf that `keys` lead to replaced; `path` is the whole path, for the error."""
+def _replace_leaf(declared: Any, value: Any, keys: list[str], text: str, path: str) -> Any:
+    """Return `value` with the setting at `keys` replaced. Messages call it `path`."""
     if not keys:
-        return _parsed(declared, value, text, path)
+        return parse(declared, value, text, path)
     key, *rest = keys
     if is_dataclass(value):
         key = current_key(type(value), key)
         if key in declared_types(type(value)):
-            part = _with(declared_types(type(value))[key], getattr(value, key), rest, text, path)
+            part = _replace_leaf(declared_types(type(value))[key], getattr(value, key), rest, text, path)
             return replace(value, **{key: part})
     if isinstance(value, dict) and key in value:
-        return {**value, key: _with(value_type(declared), value[key], rest, text, path)}
+        return {**value, key: _replace_leaf(value_type(declared), value[key], rest, text, path)}
     raise _UnknownPath
 
 
-def _parsed(declared: Any, value: Any, text: str, path: str) -> Any:
+def parse(declared: Any, value: Any, text: str, path: str) -> Any:
+    """Return what `text` means for a setting of this declared type, which is `value` now. Messages call it `path`."""
     members = alternatives(declared)
-    if NOTHING in members and text.lower() == "none":
+    if NoneType in members and text.lower() == "none":
         return None
     configs = configs_of(declared)
     if configs and is_choice(declared):
-        cls = chosen(declared, text, path)
+        cls = find_config(declared, text, path)
         return value if type(value) is cls else from_defaults(cls, path)
     for member in members:
         try:
-            return _scalar(member, text)
+            return _parse_scalar(member, text)
         except ValueError:
             continue
     if configs or isinstance(value, dict):
-        inside = [leaf for leaf, _ in _leaves(declared, value, path)]
-        suggestion = group_hint(path, inside) or f"; it holds {', '.join(inside) or 'nothing'}."
+        inside = [leaf for leaf, _, _ in _leaves(declared, value, path)]
+        subject = [leaf for leaf in inside if leaf in (f"{path}.id", f"{path}.folder")]
+        suggestion = f".{did_you_mean(subject)}" if subject else f"; it holds {', '.join(inside) or 'nothing'}."
         raise UserError(f"`{path}` is a group of settings and takes no value itself{suggestion}")
-    raise UserError(f"`{path}` should be {in_words(declared)}, but `{text}` was given.")
+    raise wrong_value(path, in_words(declared), text)
 
 
-def _scalar(declared: Any, text: str) -> Any:
-    """The value that `text` means as a `declared`; ValueError where it means none."""
+def _parse_scalar(declared: Any, text: str) -> Any:
+    """Return the value that `text` means as a `declared`. Raise ValueError where it means none."""
     if declared is str:
         return text
     if declared is bool and text.lower() in ("true", "false"):
@@ -130,14 +141,12 @@ def _scalar(declared: Any, text: str) -> Any:
     if declared is float:
         return float(text)
     if declared is int:
-        if "e" in text.lower() and float(text).is_integer():
-            return int(float(text))
-        return int(text)
+        return int(float(text)) if "e" in text.lower() and float(text).is_integer() else int(text)
     if get_origin(declared) is Literal:
         return get_args(declared)[[str(choice) for choice in get_args(declared)].index(text)]
     if get_origin(declared) is tuple:
         parts = [part.strip() for part in text.split(",")] if text.strip() else []
         items = item_types(declared, len(parts))
         if len(items) == len(parts):
-            return tuple(_scalar(item, part) for item, part in zip(items, parts))
+            return tuple(_parse_scalar(item, part) for item, part in zip(items, parts))
     raise ValueError(text)

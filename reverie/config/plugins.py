@@ -1,18 +1,18 @@
-"""Parts from other packages: found by entry points, or named by the user. A file can name code, never bring it.
-
-A package says in its pyproject.toml which module defines its parts:
+"""Parts of other packages. A package names the module with its parts in its pyproject.toml:
 
     [project.entry-points."reverie"]
     my_lab = "my_lab.parts"
 
-Entry points are imported when a name is asked for that Reverie itself does not know. `use` (`--use` on the command
-line) imports a module that is no installed plug-in. Nothing else is ever imported because a file names it.
+A name that Reverie lacks loads these entry points. `use` (`--use` at the terminal) imports any other module. A file
+that names a module never imports it.
 """
 
 import functools
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -24,62 +24,70 @@ OWN = ("reverie", WORLDS)
 """Packages of this distribution: their parts need no plug-in."""
 
 _used: dict[str, str] = {}
-"""Top package, or script, of each module that was named by `use`: what to name it by in a file."""
+"""Modules that `use` has imported: the top package or the script -> the name as given, which a file records."""
 
 
-def use(module: str) -> None:
-    """Import `module` (`my_lab.parts`, or a file `parts.py`), which defines parts. UserError where that fails."""
+@contextmanager
+def explain_errors(what: str, fix: str) -> Iterator[None]:
+    """Turn an error of a user's code into a `UserError`: what failed, the first line of the error, and the fix."""
     try:
-        if module.endswith(".py"):
-            name = _run_script(Path(module))
-        else:
-            if "" not in sys.path and str(Path.cwd()) not in sys.path:
-                sys.path.append(str(Path.cwd()))  # a module that lies where the command runs
-            importlib.import_module(module)
-            name = module
+        yield
     except UserError:
         raise
     except Exception as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name in (module, module.split(".")[0])
-        raise _broken(
-            module, error, "install its package, or run where it lies" if missing else "mend it, or leave it out"
-        ) from error
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise UserError(f"{what} ({reason}): {fix}.") from error
+
+
+def use(module: str) -> None:
+    """Import a module with parts (`my_lab.parts`, or a file `parts.py`). Raise `UserError` where that fails."""
+    name, fix = module, "mend it, or leave it out"
+    if script := module.endswith(".py"):
+        name = Path(module).stem
+        if not Path(module).is_file():
+            raise UserError(f"There is no file {module} that could be used: name a module, or a file that exists.")
+    else:
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))  # so that a module in the current folder is found
+        if importlib.util.find_spec(name.split(".")[0]) is None:
+            fix = "install its package, or run where it lies"
+    with explain_errors(f"The plug-in {module} cannot be imported", fix):
+        if script:
+            _import_script(name, module)
+        else:
+            importlib.import_module(module)
     _used[name.split(".")[0]] = module
 
 
 def used() -> tuple[str, ...]:
-    """The modules that were named by `use`, for processes that must know the same parts."""
+    """Return the modules that `use` has imported, for processes that need the same parts."""
     return tuple(_used.values())
 
 
-def _run_script(path: Path) -> str:
+def _import_script(name: str, file: str) -> None:
     """Import a file under its own name, once."""
-    if not path.is_file():
-        raise UserError(f"There is no file {path} that could be used: name a module, or a file that exists.")
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
+    if getattr(sys.modules.get(name), "__file__", None) == file:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
-    if name not in sys.modules or getattr(sys.modules[name], "__file__", None) != str(path):
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return name
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
 
 
 def installed() -> dict[str, metadata.EntryPoint]:
-    """The plug-ins that are installed, by name. UserError where two packages claim one name."""
+    """Return the installed plug-ins by name. Raise `UserError` where two packages claim one name."""
     named: dict[str, metadata.EntryPoint] = {}
     for point in metadata.entry_points(group=GROUP):
-        other = named.get(point.name)
-        if other is not None and other.value != point.value:
+        other = named.setdefault(point.name, point)
+        if other.value != point.value:
             raise UserError(
                 f"Two packages claim the plug-in name {point.name}: {other.value} and {point.value}; uninstall one."
             )
-        named[point.name] = point
     if WORLDS not in named and importlib.util.find_spec(WORLDS):  # a checkout that was not installed
         named[WORLDS] = metadata.EntryPoint(WORLDS, WORLDS, GROUP)
     return named
@@ -87,14 +95,10 @@ def installed() -> dict[str, metadata.EntryPoint]:
 
 @functools.cache
 def load(name: str) -> None:
-    """Import an installed plug-in. UserError where it fails."""
+    """Import an installed plug-in. Raise `UserError` where that fails."""
     point = installed()[name]
-    try:
+    with explain_errors(f"The plug-in {name} ({point.value}) cannot be imported", "mend it, or uninstall it"):
         importlib.import_module(point.module)
-    except UserError:
-        raise
-    except Exception as error:
-        raise _broken(f"{name} ({point.value})", error, "mend it, or uninstall it") from error
 
 
 def load_installed() -> None:
@@ -104,8 +108,8 @@ def load_installed() -> None:
 
 
 def require(name: str, part: str) -> None:
-    """Load the plug-in that a file names for `part`, if it is installed or was named by `use`; else UserError."""
-    if name in ("__main__", _script()) or Path(name).name in (Path(module).name for module in _used.values()):
+    """Load the plug-in that a file names for `part`. Raise `UserError` where it is neither installed nor in use."""
+    if name in ("__main__", _script()) or Path(name).name in (Path(module).name for module in used()):
         return
     points = installed()
     if name not in points:
@@ -117,24 +121,16 @@ def require(name: str, part: str) -> None:
 
 
 def plugin_of(part: type) -> str | None:
-    """The name by which a file refers to the package of a part; None for Reverie's own parts."""
+    """Return the name that a file records for the package of a part; None for Reverie's own parts."""
     package = part.__module__.split(".")[0]
     if package in OWN:
         return None
     if package in _used:
         return _used[package]
-    for name, point in installed().items():
-        if point.module.split(".")[0] == package:
-            return name
-    return _script() if package == "__main__" else part.__module__
+    names = (name for name, point in installed().items() if point.module.split(".")[0] == package)
+    return next(names, _script() if package == "__main__" else part.__module__)
 
 
 def _script() -> str:
-    """The name of the running script, which may define parts itself; `__main__` in a notebook."""
+    """Return the name of the running script, which may define parts itself; `__main__` in a notebook."""
     return Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").name
-
-
-def _broken(plugin: str, error: Exception, fix: str) -> UserError:
-    """What a plug-in that raised `error` while it was imported means to the user: its first line, and the fix."""
-    reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-    return UserError(f"The plug-in {plugin} cannot be imported ({reason}): {fix}.")

@@ -1,4 +1,4 @@
-"""Names of earlier versions, so that what 0.1 has saved is still read: configs, weights and checkpoints."""
+"""Names of version 0.1, to read its configs, weights and checkpoints."""
 
 from typing import Any
 
@@ -32,42 +32,36 @@ KEYS_OF = {
 }
 """Keys of one config, by its type's new name."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
-PARAMETERS = {"guess.": "prior_net.", "standardise.": "normalize."}
-"""Parts of parameters' names in saved weights."""
+PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
+"""Modules in the names of saved weights."""
 
 
 def current_key(cls: type, key: str) -> str:
-    """The name of today for a key of the config `cls`, which may be one of 0.1."""
-    return key if key in getattr(cls, "__dataclass_fields__", ()) else _keys_of(cls.__name__).get(key, key)
+    """Return the present name of a key of the config `cls`, which may be a name of 0.1."""
+    return key if key in getattr(cls, "__dataclass_fields__", ()) else _new_keys(cls.__name__).get(key, key)
 
 
-def _keys_of(kind: str) -> dict[str, str]:
+def _new_keys(kind: str) -> dict[str, str]:
     return KEYS | KEYS_OF.get(kind, {})
 
 
 def renamed(tree: Any) -> Any:
-    """An encoded config of 0.1 with the names of today."""
+    """Return an encoded config of 0.1 with the present names."""
     if isinstance(tree, list):
         return [renamed(part) for part in tree]
     if not isinstance(tree, dict):
         return tree
     kind = tree.get("type")
-    kind = TYPES.get(kind, kind) if isinstance(kind, str) else None
-    own = _keys_of(kind) if kind else {}
-    result = {own.get(key, key): renamed(value) for key, value in tree.items()}
-    if kind:
-        result["type"] = kind
+    if not isinstance(kind, str):
+        return {key: renamed(value) for key, value in tree.items()}
+    kind = TYPES.get(kind, kind)
+    own = _new_keys(kind)
+    result = {own.get(key, key): renamed(value) for key, value in tree.items()} | {"type": kind}
     if kind == "EnvConfig":
         result["kwargs"] = [text.replace("randomise=", "randomize=") for text in result["kwargs"]]
     return result
 
 
 def renamed_parameters(state: dict[str, Any]) -> dict[str, Any]:
-    """A module's saved state with the parameter names of today."""
-    result = {}
-    for name, value in state.items():
-        for old, new in PARAMETERS.items():
-            if name.startswith(old) or f".{old}" in name:
-                name = name.replace(old, new)
-        result[name] = value
-    return result
+    """Return a module's saved state with the present names of parameters."""
+    return {".".join(PARAMETERS.get(part, part) for part in name.split(".")): value for name, value in state.items()}

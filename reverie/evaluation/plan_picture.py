@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.agents.agent import Agent
-from reverie.config.declared import short_name
+from reverie.config.choices import short_name
 from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.evaluation import figures, films

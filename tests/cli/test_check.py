@@ -59,7 +59,7 @@ def test_an_environment_is_a_kind_too(capsys):
     ("words", "sentence"),
     [
         ("check dynamics RSM", "`dynamics` cannot be `RSM`"),
-        ("check dynamics RSSM --detr 3", "There is no setting `detr`. Did you mean deter?"),
+        ("check dynamics RSSM --detr 3", "There is no setting `--detr`. Did you mean --deter?"),
         ("check actor X", "There are: dynamics, latent, forward, signal, planner, data, generative, learner, env."),
     ],
 )

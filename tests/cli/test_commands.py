@@ -6,10 +6,16 @@ from dataclasses import replace
 import pytest
 
 from reverie import recipes
-from reverie.cli import main
+from reverie.cli import main, names
 from reverie.cli.commands import info
 from reverie.config.overrides import as_text, leaves, override
 from reverie.runs.loop import free_folder
+
+
+@pytest.fixture(autouse=True)
+def no_refresh(monkeypatch):
+    """Leave the names in the user's cache folder alone: writing them takes seconds."""
+    monkeypatch.setattr(names, "refresh", lambda: None)
 
 
 def run(line, capsys):
@@ -47,22 +53,22 @@ def test_the_environment_decides_the_recipes_defaults(capsys):
     [
         ("show dremer_v1", "Did you mean dreamer_v1?"),
         ("train dreamer", "There is no recipe 'dreamer'. Did you mean dreamer_v1 or dreamer_v2?"),
-        ("train dreamer_v1 --steps 1e5", "Did you mean training.frames or training.updates?"),
-        ("train vae --steps 1e5", "There is no setting `steps`. Did you mean training.updates?"),
-        ("train dreamer_v1 --batch_size 3", "Did you mean training.batch?"),
-        ("train dreamer_v1 --gamma 0.9", "Did you mean behavior.gamma?"),
+        ("train dreamer_v1 --steps 1e5", "Did you mean --training.frames or --training.updates?"),
+        ("train vae --steps 1e5", "There is no setting `--steps`. Did you mean --training.updates?"),
+        ("train dreamer_v1 --batch_size 3", "Did you mean --training.batch?"),
+        ("train dreamer_v1 --gamma 0.9", "Did you mean --behavior.gamma?"),
         (
             "train dreamer_v1 --lr 3e-4",
-            "Did you mean model.optimizer.lr, behavior.actor_optimizer.lr or behavior.value_optimizer.lr?",
+            "Did you mean --model.optimizer.lr, --behavior.actor_optimizer.lr or --behavior.value_optimizer.lr?",
         ),
-        ("train cfm --data.env Pendulum-v1", "takes no value itself. Did you mean data.env.id?"),
+        ("train cfm --data.env Pendulum-v1", "takes no value itself. Did you mean --data.env.id?"),
         ("show dreamer_v1 model.dynamcs", "There is no setting `model.dynamcs`. Did you mean model.dynamics?"),
-        ("collect Pendulum-v1 --env Pendulum-v1", "Did you mean env.id?"),
+        ("collect Pendulum-v1 --env Pendulum-v1", "Did you mean --env.id?"),
         ("show dreamer_v1 --size huge", "take one of tiny, laptop, paper"),
-        ("show dreamer_v1 --model.dynamics.detr 3", "Did you mean model.dynamics.deter?"),
-        ("show dreamer_v1 --seed one", "`seed` should be an int, but `one` was given."),
+        ("show dreamer_v1 --model.dynamics.detr 3", "Did you mean --model.dynamics.deter?"),
+        ("show dreamer_v1 --seed one", "`--seed` should be an int, but `one` was given."),
         ("show dreamer_v1 --recipe planet", "The recipe is named without an option"),
-        ("train dreamer_v1 --rnu x", "There is no setting `rnu`."),
+        ("train dreamer_v1 --rnu x", "There is no setting `--rnu`."),
         ("envs pendullum-v11", "No environment has `pendullum-v11` in its id. Did you mean Pendulum-v1?"),
     ],
 )
@@ -105,10 +111,10 @@ def test_envs_of_other_packages_name_them(capsys, monkeypatch):
     import gymnasium
 
     monkeypatch.setitem(gymnasium.registry, "lab/Arm-v0", gymnasium.spec("Pendulum-v1"))
-    assert info._origin("lab/Arm-v0") == ""
+    assert info._package("lab/Arm-v0") == ""
     other = replace(gymnasium.spec("Pendulum-v1"), entry_point="my_lab.arm:Arm")
     monkeypatch.setitem(gymnasium.registry, "lab/Arm-v0", other)
-    assert info._origin("lab/Arm-v0") == "  (my_lab)"
+    assert info._package("lab/Arm-v0") == "  (my_lab)"
 
 
 def test_envs_are_filtered(capsys):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from reverie.cli import main, names
-from reverie.cli.candidates import candidates
+from reverie.cli.commands.completion import candidates
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from reverie.cli import main
-from reverie.cli.commands import arguments
+from reverie.cli.commands import common
 from reverie.cli.parsing import Command
 from reverie.config.choices import short_name
 from reverie.errors import UserError
@@ -133,7 +133,7 @@ def test_one_frame_lies_between_main_and_the_command(monkeypatch):
         frames.extend(frame.name for frame in traceback.extract_stack())
         return 0
 
-    monkeypatch.setitem(main.COMMANDS, "doctor", Command(record, "stop", "reverie doctor"))
+    monkeypatch.setitem(main.COMMANDS, "doctor", Command(record, "reverie doctor"))
     assert main.main(["doctor"]) == 0
     assert frames[-2:] == ["main", "record"]
 
@@ -158,9 +158,9 @@ def test_one_frame_lies_between_main_and_the_command(monkeypatch):
         ("evaluate runs/x --planer CEM", "has no option `--planer`. Did you mean --planner?"),
         ("evaluate runs/x --exploration 0.1", "has no option `--exploration`."),
         ("evaluate runs/x --planner", "The option `--planner` needs a value"),
-        ("evaluate runs/x --moment -1", "argument --moment: must be at least 0, and -1 was given"),
-        ("evaluate runs/x --episodes many", "argument --episodes: invalid"),
-        ("evaluate runs/x --episodes 0", "must be at least 1, and 0 was given"),
+        ("evaluate runs/x --moment -1", "argument --moment: it must be a whole number, at least 0, but `-1` was given"),
+        ("evaluate runs/x --episodes many", "argument --episodes: it must be a whole number"),
+        ("evaluate runs/x --episodes 0", "at least 1, but `0` was given"),
         ("resume no/such/run", "no/such/run is not the folder of a run"),
         ("imagine no/such/run", "no/such/run is not the folder of a run"),
     ],
@@ -178,7 +178,7 @@ def test_interruption_has_its_own_exit_code(monkeypatch, capsys):
     def interrupted(arguments: Namespace, settings: dict[str, str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(main.COMMANDS, "doctor", Command(interrupted, "stop", "reverie doctor"))
+    monkeypatch.setitem(main.COMMANDS, "doctor", Command(interrupted, "reverie doctor"))
     assert main.main(["doctor"]) == 130
     assert capsys.readouterr().err == "reverie: Interrupted.\n"
 
@@ -201,4 +201,4 @@ def test_a_run_folder_near_the_typed_one_is_named(tmp_path):
     (tmp_path / "dreamer_v1-0").mkdir()
     (tmp_path / "dreamer_v1-0" / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"Did you mean .*dreamer_v1-0\?"):
-        arguments.run_folder(str(tmp_path / "dreamer_v-0"))
+        common.run_folder(str(tmp_path / "dreamer_v-0"))

@@ -9,7 +9,7 @@ import pytest
 
 from reverie.config import plugins
 from reverie.config.checks import at_least
-from reverie.config.choices import Choice
+from reverie.config.choices import PARTS, Choice
 from reverie.config.files import check_readable, decode, encode, read_file, write_file
 from reverie.config.overrides import leaves, override
 from reverie.errors import UserError
@@ -48,7 +48,7 @@ def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "test_choices", sys.modules[__name__])
     monkeypatch.setattr(plugins, "_used", {})
-    monkeypatch.setitem(Choice._parts, EngineConfig, list(Choice._parts[EngineConfig]))
+    monkeypatch.setitem(PARTS, EngineConfig, list(PARTS[EngineConfig]))
     written = []
 
     def write(name: str, text: str) -> str:
@@ -145,7 +145,7 @@ def test_a_class_that_is_not_frozen_is_one_sentence(module):
 
 def test_a_build_that_fails_names_the_part():
     assert SteamConfig().build(2) == [0, 0]
-    with pytest.raises(UserError, match=r"Steam of \S*test_choices cannot be built: ZeroDivisionError: division"):
+    with pytest.raises(UserError, match=r"Steam of \S*test_choices cannot be built \(ZeroDivisionError: division"):
         SteamConfig().build(0)
 
 

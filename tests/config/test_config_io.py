@@ -201,8 +201,8 @@ def _edited(edit):
     [
         (lambda tree: tree.update(sede=1), "The config has an unknown key `sede`. Did you mean seed?"),
         (lambda tree: tree.pop("seed"), "The config lacks the key `seed`, which Run needs."),
-        (lambda tree: tree.update(seed="0"), "The config's `seed` should be an int, but it is '0'."),
-        (lambda tree: tree.update(seed=True), "`seed` should be an int, but it is True."),
+        (lambda tree: tree.update(seed="0"), 'The config\'s `seed` should be an int, but it is "0".'),
+        (lambda tree: tree.update(seed=True), "`seed` should be an int, but it is true."),
         (lambda tree: tree.update(compile=1), "`compile` should be true or false, but it is 1."),
         (lambda tree: tree.update(window=[1]), "`window` should be a list of int, float, but it is [1]."),
         (lambda tree: tree.update(model=3), "`model` should be Model, but it is 3."),

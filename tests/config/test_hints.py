@@ -1,6 +1,6 @@
 import pytest
 
-from reverie.config.hints import SYNONYMS, group_hint, hint
+from reverie.config.hints import SYNONYMS, hint
 from reverie.errors import nearest
 
 SETTINGS = [
@@ -58,11 +58,6 @@ def test_a_prefix_is_written_before_each():
 
 def test_no_synonym_is_a_setting_of_its_own():
     assert not {path for paths in SYNONYMS.values() for path in paths} & set(SYNONYMS) - {"out"}
-
-
-def test_a_group_is_named_by_its_id():
-    assert group_hint("env", SETTINGS) == ". Did you mean env.id?"
-    assert group_hint("training", SETTINGS) == ""
 
 
 def test_all_names_that_begin_so_come_before_the_closest():

@@ -1,4 +1,4 @@
-"""Commands that inform: `show`, `recipes`, `envs`, `doctor`, `version`."""
+"""Commands that inform: `show`, `recipes`, `envs`, `version`."""
 
 import importlib.metadata
 import shutil
@@ -7,21 +7,26 @@ import textwrap
 from argparse import Namespace
 from collections.abc import Mapping
 
-from reverie.cli.commands.arguments import Texts, run_config
+from reverie.cli import names
+from reverie.cli.commands import common
+from reverie.cli.parsing import Argument, Texts, command
 from reverie.errors import UserError, nearest
 
-_LEAST_WIDTH = 24
-"""Columns that a description gets at least."""
 
-
+@command(
+    "reverie show dreamer_v1 model.dynamics --size paper",
+    common.RECIPE,
+    Argument("PART", "part of the config: model.dynamics (default: all)", nargs="?"),
+    *common.CONFIG,
+    settings=common.CONFIG_SETTINGS,
+)
 def show(arguments: Namespace, settings: Texts) -> int:
-    """`reverie show RECIPE [PART]`"""
-    from reverie.cli import names
+    """Print the settings of a recipe or of one part of it, and a reading list."""
+    config, part = common.run_config(arguments, settings), arguments.part
     from reverie.config.describe import describe
     from reverie.config.overrides import as_text, leaves, unknown_setting
     from reverie.recipes import document
 
-    config, part = run_config(arguments, settings), arguments.part
     values = {path: as_text(value) for path, value in leaves(config).items()}
     shown = {path: value for path, value in values.items() if not part or f"{path}.".startswith(f"{part}.")}
     if not shown:
@@ -34,34 +39,34 @@ def show(arguments: Namespace, settings: Texts) -> int:
 
 
 def _print_settings(values: Mapping[str, str], descriptions: Mapping[str, str]) -> None:
-    """Print path, value and description: wrapped in a terminal, else one line a setting, for `grep`."""
+    """Print path, value and description: wrapped in a terminal, else on one line each, for `grep`."""
     path_width, value_width = max(map(len, values)), min(20, max(map(len, values.values())))
     left = path_width + value_width + 4
-    indent, wrapped = "\n" + " " * left, sys.stdout.isatty()
+    description_width = max(24, shutil.get_terminal_size().columns - left)
     for path, value in values.items():
         text = descriptions.get(path, "")
-        setting = f"{path:<{path_width}}  {value:<{value_width}}"
-        if not wrapped:
-            print(f"{setting}  # {text}" if text else setting.rstrip())
-            continue
-        lines = textwrap.wrap(text, max(_LEAST_WIDTH, shutil.get_terminal_size().columns - left))
-        print(f"{setting}  {indent.join(lines)}".rstrip())
+        if sys.stdout.isatty():
+            text = f"\n{'':{left}}".join(textwrap.wrap(text, description_width))
+        elif text:
+            text = f"# {text}"
+        print(f"{path:<{path_width}}  {value:<{value_width}}  {text}".rstrip())
 
 
-def recipes(arguments: Namespace, _: Texts) -> int:
-    """`reverie recipes`"""
+@command("reverie recipes")
+def recipes(_arguments: Namespace, _: Texts) -> int:
+    """List the methods that can be trained."""
     from reverie import recipes
 
-    names = recipes.names()
-    width = max(map(len, names))
-    for name in names:
+    width = max(map(len, recipes.names()))
+    for name in recipes.names():
         module = recipes.origin(name)
         print(f"{name:<{width}}  {recipes.describe(name)}{f' ({module})' if module else ''}")
     return 0
 
 
+@command("reverie envs cartpole", Argument("FILTER", "part of the id", nargs="?"))
 def envs(arguments: Namespace, _: Texts) -> int:
-    """`reverie envs [FILTER]`"""
+    """List the environments that are installed."""
     from reverie.envs import list_ids
 
     word = arguments.filter or ""
@@ -72,29 +77,21 @@ def envs(arguments: Namespace, _: Texts) -> int:
         raise UserError(f"No environment has `{word}` in its id.{nearest(word, every)} `reverie envs` lists all.")
     for family, ids in matching.items():
         if ids or not word:
-            print("\n  ".join([family, *(f"{id}{_origin(id)}" for id in ids)]))
+            print("\n  ".join([family, *(f"{id}{_package(id)}" for id in ids)]))
     return 0
 
 
-def _origin(env_id: str) -> str:
-    """The package of an environment that another package has registered with Gymnasium, in parentheses."""
+def _package(env_id: str) -> str:
+    """Return the package that has registered an environment with Gymnasium, in parentheses."""
     import gymnasium
 
-    spec = gymnasium.registry.get(env_id)
-    place = getattr(spec, "entry_point", None) or "gymnasium"
+    place = getattr(gymnasium.registry.get(env_id), "entry_point", None) or "gymnasium"
     package = (place if isinstance(place, str) else place.__module__).split(":")[0].split(".")[0]
     return "" if package == "gymnasium" else f"  ({package})"
 
 
-def doctor(arguments: Namespace, _: Texts) -> int:
-    """`reverie doctor`"""
-    from reverie.cli.doctor import examine, report
-
-    report(examine())
-    return 0
-
-
-def version(arguments: Namespace, _: Texts) -> int:
-    """`reverie version`"""
+@command("reverie version")
+def version(_arguments: Namespace, _: Texts) -> int:
+    """Print the version."""
     print(f"reverie {importlib.metadata.version('reverie')}")
     return 0

@@ -1,0 +1,103 @@
+"""What several commands take: arguments, settings, and the configs and folders that they mean."""
+
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
+from dataclasses import make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reverie.cli import names
+from reverie.cli.parsing import Argument, Settings, Texts
+from reverie.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from reverie.envs.base import EnvConfig
+    from reverie.runs.config import RunConfig
+
+
+def integer(least: int) -> Callable[[str], int]:
+    """Return the parser of a whole number that is at least `least`."""
+
+    def parse(text: str) -> int:
+        if text.isdecimal() and int(text) >= least:
+            return int(text)
+        raise ArgumentTypeError(f"it must be a whole number, at least {least}, but `{text}` was given")
+
+    return parse
+
+
+COUNT = integer(1)
+RECIPE = Argument("RECIPE", "name that `reverie recipes` lists")
+RUN = Argument("RUN", "folder of a run")
+ENV = Argument("ID", "environment that `reverie envs` lists")
+SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=int, default=0)
+DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", default="auto")
+CONFIG = (
+    Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),
+    Argument("--size", "tiny, laptop or paper (default: laptop)", "SIZE", default="laptop"),
+    Argument("--seed", "seed of everything random in the run (default: 0)", "N"),
+    Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
+)
+
+CONFIG_SETTINGS = Settings(
+    "Every other setting has an option, its dotted path. `reverie show RECIPE` lists them.\n"
+    "  --threads 2                  a number\n"
+    "  --env.observe pixels,state   a list\n"
+    "  --env.time_limit none        nothing\n"
+    "  --env.workers true           yes or no\n"
+    "For a recipe that learns from recordings, --env.NAME means --data.env.NAME."
+)
+ENV_SETTINGS = Settings(
+    "Settings of the environment:\n"
+    "  --env.observe pixels,state   observations (default: pixels)\n"
+    "  --env.time_limit 50          frames in a trajectory (default: the environment's own)\n"
+    "  --env.image_size 64          height and width of images\n"
+    "  --env.repeat 2               frames of each action; also --env.rendering, --env.camera",
+    ("env",),
+)
+
+
+def environment(env_id: str, settings: Texts) -> "EnvConfig":
+    """Return the config of the environment `env_id` with the user's settings."""
+    from reverie.config.overrides import override
+    from reverie.envs.base import EnvConfig
+
+    holder = make_dataclass("Settings", [("env", EnvConfig)], frozen=True)
+    return override(holder(EnvConfig(id=env_id)), settings, prefix="--").env
+
+
+def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
+    """Return the recipe's config with the user's settings.
+
+    For a recipe that learns from recordings, `env.NAME` means `data.env.NAME`.
+    """
+    if "recipe" in settings:
+        raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
+    named = {"seed": arguments.seed, "device": arguments.device}
+    texts = settings | {path: text for path, text in named.items() if text is not None}
+    if not arguments.use:
+        names.refuse_wrong(arguments.recipe, texts)
+    from reverie.config.overrides import leaves, override
+    from reverie.recipes import build
+
+    config = build(arguments.recipe, arguments.size, getattr(arguments, "env.id"))
+    if "data.env.id" in leaves(config):
+        texts = {f"data.{path}" if path.startswith("env.") else path: text for path, text in texts.items()}
+    return override(config, texts, prefix="--")
+
+
+def run_folder(text: str) -> Path:
+    """Return the folder of a run. Raise `UserError` where it holds none, with a similar one that does."""
+    folder = Path(text)
+    if (folder / "config.json").is_file():
+        return folder
+    beside = [str(path.parent) for path in folder.parent.glob("*/config.json")]
+    hint = nearest(text, beside) or " `reverie train RECIPE` makes one."
+    raise UserError(f"{folder} is not the folder of a run: it has no config.json.{hint}")
+
+
+def print_paths(paths: dict[str, Path]) -> None:
+    """Print the files that a command has written, one a line."""
+    width = max(map(len, paths), default=0)
+    for label, path in paths.items():
+        print(f"  {label:<{width}}  {path}")
