@@ -30,7 +30,7 @@ SUCCESS = 4 * TABLE / IMAGE
 """A mean distance to the goal below this, four pixels, counts as success."""
 
 RANDOMIZE = ("none", "trajectory", "step")
-LOOK_SPACE = {
+LOOK_SPACE: dict[str, spaces.Space[Any]] = {
     "thing": spaces.Box(0.45, 1.0, (3,), np.float64),
     "table": spaces.Box(0.0, 0.4, (3,), np.float64),
     "light": spaces.Box(0.7, 1.2, (), np.float64),
@@ -99,7 +99,9 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
         self.observation_space = spaces.Dict({"pixels": image, "goal": image, "state": state, "progress": progress})
         self.action_space = spaces.Box(-1.0, 1.0, (2 + self.COORDINATES,))
         logarithms = {name: np.log(bounds) for name, bounds in self.physics_space.items()}
-        factors = {name: spaces.Box(low, high, (), np.float64) for name, (low, high) in logarithms.items()}
+        factors: dict[str, spaces.Space[Any]] = {
+            name: spaces.Box(low, high, (), np.float64) for name, (low, high) in logarithms.items()
+        }
         self.domain_space = spaces.Dict(LOOK_SPACE | factors)
         self.look = Look()
         self.dragged: tuple[np.ndarray, np.ndarray] | None = None
@@ -264,7 +266,8 @@ class Deformable(gymnasium.Env[Any, np.ndarray]):
     def set_domain(self, domain: Domain | None) -> None:
         """Set look and physics (logarithms of the factors). None is the nominal domain."""
         looks = {} if domain is None else {name: np.asarray(domain[name]).tolist() for name in LOOK_SPACE}
-        self.look = Look(**{name: tuple(look) if isinstance(look, list) else look for name, look in looks.items()})
+        values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in looks.items()}
+        self.look = Look(**values)
         self.set_physics({name: 1.0 if domain is None else float(np.exp(domain[name])) for name in self.physics_space})
 
 

@@ -5,7 +5,7 @@ that never occurs.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -17,7 +17,7 @@ WAIT, GO = 0, 1
 class BallWorld(gymnasium.Env[np.ndarray, Any]):
     """Base of the worlds with a ball, uint8 (16, 16, 1)."""
 
-    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
     observation_space = gymnasium.spaces.Box(0, 255, (SIZE, SIZE, 1), np.uint8)
 
     def __init__(self, render_mode: str | None = None) -> None:

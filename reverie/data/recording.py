@@ -4,8 +4,8 @@ folder/
   dataset.json          what it is, and how much of it there is (`Manifest`)
   train/ test/          chunks as the replay writes them; whole trajectories are held out for `test`
 
-A trajectory is a function of the environment, the seed and its number alone, not of the processes. The number says which
-part it belongs to. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
+A trajectory is a function of the environment, the seed and its number alone, not of the processes. The number says
+which part it belongs to. So an interrupted collection goes on after the last trajectory that `dataset.json` counts.
 """
 
 import os

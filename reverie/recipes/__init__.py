@@ -15,7 +15,7 @@ RECIPES = {
     "autoencoder": (*_LATENT, "signals/reconstruction"),
     "cfm": (*_LATENT, "signals/contrastive"),
     "contrastive": (*_LATENT, "signals/contrastive"),
-    "cvae": ("cvae", "models/generative", "models/cvae", "models/likelihoods"),
+    "cvae": ("vae", "models/generative", "models/cvae", "models/likelihoods"),
     "dreamer_v1": ("dreamer_v1", "models/world_model", "dynamics/rssm", "learners/actor_critic"),
     "dreamer_v2": ("dreamer_v2", "models/world_model", "dynamics/latents", "learners/actor_critic"),
     "inverse": (*_LATENT, "signals/latent_prediction"),
@@ -37,27 +37,26 @@ _foreign: dict[str, Recipe] = {}
 
 
 def recipe(function: Recipe) -> Recipe:
-    """Add a recipe of another package, by the function's name; its docstring is what `reverie show` prints.
+    """Add a recipe of another package by the function's name; its docstring is the description of `reverie show`.
 
     The function raises UserError for a size that it does not have.
     """
-    name = function.__name__
-    other = _foreign.get(name)
-    if name in RECIPES or (other is not None and other.__module__ != function.__module__):
-        place = other.__module__ if other is not None else _module(name)
-        raise UserError(f"Two recipes are called {name}, of {place} and {function.__module__}: rename one.")
+    name, module = function.__name__, function.__module__
+    place = _module(name) if name in RECIPES else origin(name)
+    if place not in (None, module):
+        raise UserError(f"Two recipes are called {name}, of {place} and {module}: rename one.")
     _foreign[name] = function
     return function
 
 
 def names() -> list[str]:
-    """The recipes there are, those of installed plug-ins included."""
+    """Return the names of all recipes, those of installed plug-ins included."""
     plugins.load_installed()
     return sorted([*RECIPES, *_foreign])
 
 
 def origin(name: str) -> str | None:
-    """The module of a recipe that comes from a plug-in; None for Reverie's own."""
+    """Return the module of a plug-in's recipe, None for Reverie's own."""
     return _foreign[name].__module__ if name in _foreign else None
 
 
@@ -75,34 +74,26 @@ def _find(name: str) -> Recipe:
     return _foreign[name]
 
 
-def _description(name: str) -> str:
-    """The docstring of the function, then the module's; only the module's where a file of Reverie is one recipe."""
-    function = _find(name)
-    own = inspect.cleandoc(function.__doc__ or f"{name}, of {function.__module__}.")
-    module = inspect.cleandoc(import_module(_module(name)).__doc__ or "") if name in RECIPES else ""
-    if not module:
-        return own
-    return module if RECIPES[name][0] == name else f"{own}\n\n{module}"
-
-
 def describe(name: str) -> str:
-    """The first line of the recipe's description."""
-    return _description(name).splitlines()[0]
+    """Return the first line of the recipe's description."""
+    return document(name).partition("\n")[0]
 
 
 def document(name: str) -> str:
-    """The recipe's description, departures and reading list. UserError for an unknown recipe."""
-    lines = [_description(name)]
+    """Return the recipe's description and reading list. UserError for an unknown recipe.
+
+    The description is the docstring of the function, then, for a recipe of Reverie, that of its module.
+    """
+    function = _find(name)
+    module = import_module(_module(name)).__doc__ if name in RECIPES else None
+    texts = [inspect.cleandoc(text) for text in (function.__doc__, module) if text]
     if files := reading(name):
-        lines += ["", "Reading list:", *(f"  {path}\n      {_purpose(path)}" for path in files)]
-    return "\n".join(lines)
+        texts.append("\n".join(["Reading list:", *(f"  {path}\n      {_purpose(path)}" for path in files)]))
+    return "\n\n".join(texts) or f"{name}, of {function.__module__}."
 
 
 def reading(name: str) -> tuple[str, ...]:
-    """The five files that say what a recipe computes, from the folder above the package; none for a plug-in's.
-
-    UserError for an unknown recipe.
-    """
+    """Return the five files that define a recipe, none for a plug-in's. UserError for an unknown recipe."""
     _find(name)
     if name not in RECIPES:
         return ()
@@ -111,13 +102,13 @@ def reading(name: str) -> tuple[str, ...]:
 
 
 def _purpose(path: str) -> str:
-    """The first line of a file's docstring; `path` is from the folder above the package."""
+    """Return the first line of a file's docstring; `path` is from the folder above the package."""
     source = (Path(__file__).parents[2] / path).read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
-    """The resolved config. UserError for an unknown recipe or size."""
+    """Return the config of a recipe. UserError for an unknown recipe or size."""
     function = _find(name)
     if name in RECIPES and size not in SIZES:
         raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")

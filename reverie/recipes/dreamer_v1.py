@@ -4,8 +4,8 @@ Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. On `Pendulum-v1` (the demo) from 32x32 pixels, on `MinAtar/...` from its 10x10
   images; elsewhere from 64x64 (`presets.online_preset` says why).
-- `paper`: the published network and schedule for DeepMind Control, exactly: 64x64 pixels, batches of 50 x 50,
-  deter 200, stoch 30, dense layers of 400 as in the published code (the text says 300).
+- `paper`: the published network and schedule for DeepMind Control, exactly. Dense layers have 400 units as in the
+  published code, where the text says 300.
 """
 
 from dataclasses import replace
@@ -17,6 +17,7 @@ from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.encoder import EncoderConfig
+from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.recipes.presets import Protocol, online_preset, published_protocol
@@ -27,45 +28,54 @@ from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
+DIVERGENCE = DivergenceConfig(free=3.0, variant="mean")
 Networks = tuple[WorldModelConfig, ActorCriticConfig]
 
 
 def dreamer_v1(size: str, env_id: str | None) -> OnlineConfig:
-    """The config of one size, for one environment."""
     network, run = online_preset(size, env_id or DEFAULT_ENV[size])
     build = {"tiny": tiny, "pendulum": pendulum, "minatar": minatar, "pixels": pixels, "paper": paper}[network]
     model, behavior = build(published_protocol(run.env.id))
     return replace(run, recipe="dreamer_v1", model=model, behavior=behavior)
 
 
+def world_model(
+    image: ImageConfig, dense: MLPConfig, dynamics: RSSMConfig, divergence: DivergenceConfig,
+    reward: MLPConfig, continuation: MLPConfig | None, weights: dict[str, float],
+) -> WorldModelConfig:  # fmt: skip
+    """Return a world model with a decoder, a reward head and, unless it is None, a continuation head.
+
+    `image` and `dense` are the encoder and decoder of images and of vectors. A loss without a weight has weight 1.
+    """
+    signals: dict[str, SignalConfig] = {
+        "reconstruction": ReconstructionConfig(image, dense),
+        "reward": RewardConfig(reward),
+        "divergence": divergence,
+    }
+    if continuation is not None:
+        signals["continuation"] = ContinuationConfig(continuation)
+    all_weights = {name: weights.get(name, 1.0) for name in signals}
+    return WorldModelConfig(EncoderConfig(image, dense), dynamics, signals, all_weights)
+
+
 def networks(
     depth: int, deter: int, stoch: int, hidden: int, units: int, layers: tuple[int, int, int], continuation: bool
 ) -> Networks:
-    """World model and behavior of given sizes; `layers` of the reward, value and actor networks."""
-    conv, (reward, value, actor) = ConvConfig(depth), layers
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(conv, MLPConfig(2, units)),
-        "reward": RewardConfig(MLPConfig(reward, units)),
-        "divergence": DivergenceConfig(free=3.0, variant="mean"),
-    }
-    if continuation:
-        signals["continuation"] = ContinuationConfig(MLPConfig(value, units))
-    model = WorldModelConfig(
-        encoder=EncoderConfig(conv, MLPConfig(2, units)),
-        dynamics=RSSMConfig(deter, hidden, GaussianConfig(stoch)),
-        signals=signals,
-        weights=dict.fromkeys(signals, 1.0) | ({"continuation": 10.0} if continuation else {}),
-    )
-    behavior = ActorCriticConfig(policy=PolicyConfig(MLPConfig(actor, units)), value=MLPConfig(value, units))
-    return model, behavior
+    """Return world model and behavior; `layers` are those of the reward, value and actor networks."""
+    reward, value, actor = (MLPConfig(number, units) for number in layers)
+    dynamics = RSSMConfig(deter, hidden, GaussianConfig(stoch))
+    end = value if continuation else None
+    conv, dense, weights = ConvConfig(depth), MLPConfig(2, units), {"continuation": 10.0}
+    model = world_model(conv, dense, dynamics, DIVERGENCE, reward, end, weights)
+    return model, ActorCriticConfig(policy=PolicyConfig(actor), value=value)
 
 
 def paper(protocol: Protocol) -> Networks:
     """Hafner 2020, App. A, and the hyper-parameters of its published code.
 
     Where episodes can end, that is outside of DeepMind Control, the settings are the published ones for discrete
-    environments: horizon 10, divergence weighted by 0.1, a continuation head. The published exploration there, which
-    decays, is constant here.
+    environments: horizon 10, divergence weighted by 0.1, a continuation head. The published exploration there decays;
+    here it is constant.
     """
     model, behavior = networks(32, 200, 30, 200, 400, (2, 3, 4), continuation=protocol.terminates)
     if protocol.terminates:
@@ -83,11 +93,11 @@ def tiny(protocol: Protocol) -> Networks:
 def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: float) -> Networks:
     """Settings for thousands of updates instead of a hundred thousand; `docs/log.md` has each one's measurement.
 
-    - Images are normalized, with a likelihood of `std`: the model sees what moves from the first update.
+    - Images are normalized, with a likelihood of `std`, so the model represents moving parts from the first update.
     - Rewards count fifty times: the policy needed half as many updates.
-    - The policy starts with moderate actions and is paid for entropy. So it does not run into the flat part of the
-      tanh while the reward model is still wrong.
-    - The actor's gradient, which grows a hundredfold while it learns, is clipped to norm 1.
+    - The policy starts with moderate actions and an entropy bonus. So it avoids the flat part of the tanh while the
+      reward model is still wrong.
+    - The actor's gradient, which grows a hundredfold during training, is clipped to norm 1.
     - Learning rates are larger.
     """
     encoder = replace(model.encoder, normalize=True)
@@ -99,14 +109,9 @@ def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: f
         weights=model.weights | {"reward": 50.0},
         optimizer=AdamConfig(lr=2e-3, clip=1000.0),
     )
-    behavior = replace(
-        behavior,
-        policy=replace(behavior.policy, init_std=1.0, min_std=0.1),
-        entropy=0.3,
-        actor_optimizer=AdamConfig(lr=1e-3, clip=1.0),
-        value_optimizer=AdamConfig(lr=1e-3),
-    )
-    return model, behavior
+    policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
+    actor, value = AdamConfig(lr=1e-3, clip=1.0), AdamConfig(lr=1e-3)
+    return model, replace(behavior, policy=policy, entropy=0.3, actor_optimizer=actor, value_optimizer=value)
 
 
 def pixels(protocol: Protocol) -> Networks:
@@ -124,19 +129,11 @@ def pendulum(protocol: Protocol) -> Networks:
     what it had learned before.
     """
     model, behavior = for_few_updates(*networks(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0)
-    updates = 1_750
-    model = replace(
-        model,
-        signals=model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)},
-        optimizer=replace(model.optimizer, decay=updates),
-    )
-    behavior = replace(
-        behavior,
-        gamma=0.97,
-        actor_optimizer=replace(behavior.actor_optimizer, decay=updates),
-        value_optimizer=replace(behavior.value_optimizer, decay=updates),
-    )
-    return model, behavior
+    signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
+    optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
+    learned, actor, value = (replace(optimizer, decay=1_750) for optimizer in optimizers)
+    model = replace(model, signals=signals, optimizer=learned)
+    return model, replace(behavior, gamma=0.97, actor_optimizer=actor, value_optimizer=value)
 
 
 MINATAR_DENSE, MINATAR_HORIZON = MLPConfig(2, 128), 10
@@ -144,31 +141,18 @@ MINATAR_DENSE, MINATAR_HORIZON = MLPConfig(2, 128), 10
 
 
 def minatar(protocol: Protocol) -> Networks:
-    """MinAtar: dense layers, for its images are no larger than vectors; episodes end, and actions are discrete.
+    """MinAtar: dense layers, because its images are no larger than vectors; episodes end, and actions are discrete.
 
-    Images are normalized. What moves is a few of 400 pixels, 0 or 1, and each must outweigh the nats that it costs.
-    Rewards count twenty times, for they are as rare. The rest is published for discrete actions.
+    Images are normalized. A few of 400 pixels change, and each change must outweigh the nats that it costs. Rewards are
+    as rare, so they count twenty times. The rest is published for discrete actions.
     """
     dense = MINATAR_DENSE
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(dense, dense, std=1.0),
-        "reward": RewardConfig(dense),
-        "divergence": DivergenceConfig(free=3.0, variant="mean"),
-        "continuation": ContinuationConfig(dense),
-    }
-    model = WorldModelConfig(
-        encoder=EncoderConfig(dense, dense, normalize=True),
-        dynamics=RSSMConfig(dense.units, dense.units, GaussianConfig(30)),
-        signals=signals,
-        weights=dict.fromkeys(signals, 1.0) | {"reward": 20.0, "continuation": 5.0},
-        optimizer=AdamConfig(lr=1e-3),
-    )
+    dynamics = RSSMConfig(dense.units, dense.units, GaussianConfig(30))
+    weights = {"reward": 20.0, "continuation": 5.0}
+    model = world_model(dense, dense, dynamics, DIVERGENCE, dense, dense, weights)
+    model = replace(model, encoder=replace(model.encoder, normalize=True), optimizer=AdamConfig(lr=1e-3))
+    policy, adam = PolicyConfig(dense, exploration=0.1), AdamConfig(lr=3e-4)
     behavior = ActorCriticConfig(
-        policy=PolicyConfig(dense, exploration=0.1),
-        value=dense,
-        horizon=MINATAR_HORIZON,
-        entropy=3e-3,
-        actor_optimizer=AdamConfig(lr=3e-4),
-        value_optimizer=AdamConfig(lr=3e-4),
+        policy, dense, horizon=MINATAR_HORIZON, entropy=3e-3, actor_optimizer=adam, value_optimizer=adam
     )
     return model, behavior

@@ -26,17 +26,14 @@ from reverie.dynamics.rssm import RSSMConfig
 from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
-from reverie.nn.encoder import EncoderConfig
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
-from reverie.recipes.dreamer_v1 import MINATAR_DENSE, MINATAR_HORIZON, dreamer_v1
+from reverie.recipes.dreamer_v1 import MINATAR_DENSE, MINATAR_HORIZON, dreamer_v1, world_model
 from reverie.recipes.presets import online_preset, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
-from reverie.signals import SignalConfig
 from reverie.signals.divergence import DivergenceConfig
-from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import ContinuationConfig, RewardConfig
+from reverie.signals.reward import RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
 DECAY = 1e-6
@@ -44,31 +41,27 @@ DECAY = 1e-6
 
 
 def dreamer_v2(size: str, env_id: str | None) -> OnlineConfig:
-    """The config of one size, for one environment."""
-    env_id = env_id or DEFAULT_ENV[size]
     build = {"tiny": tiny, "laptop": laptop, "paper": paper}[size]
-    return build(env_id)
+    return build(env_id or DEFAULT_ENV[size])
 
 
 def adam(lr: float, clip: float = 100.0) -> AdamConfig:
-    """The published optimizer; its weight decay is not multiplied by the learning rate, PyTorch's is."""
+    """The published optimizer. Its weight decay is not multiplied by the learning rate, PyTorch's is."""
     return AdamConfig(lr=lr, eps=1e-5, clip=clip, weight_decay=DECAY / lr)
 
 
+def divergence(free: float) -> DivergenceConfig:
+    """The balanced divergence (Hafner 2021, Sec. 2)."""
+    return DivergenceConfig(free=free, variant="mean", balance=0.8)
+
+
 def network(
-    image: ImageConfig, deter: int, hidden: int, latent: CategoricalConfig, dense: MLPConfig, continuation: float
+    image: ImageConfig, units: int, latent: CategoricalConfig, dense: MLPConfig, end: float
 ) -> WorldModelConfig:
-    """The world model of given sizes; `continuation` is the weight of its head, 0 leaves the head out."""
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(image, dense),
-        "reward": RewardConfig(dense),
-        "divergence": DivergenceConfig(free=0.0, variant="mean", balance=0.8),
-    }
-    weights = dict.fromkeys(signals, 1.0)
-    if continuation:
-        signals["continuation"], weights["continuation"] = ContinuationConfig(dense), continuation
-    dynamics = RSSMConfig(deter, hidden, latent, gate_bias=1.0, cell="layer_norm")
-    return WorldModelConfig(EncoderConfig(image, dense), dynamics, signals, weights)
+    """The world model of given sizes; `end` is the weight of the continuation head, 0 leaves the head out."""
+    dynamics = RSSMConfig(units, units, latent, gate_bias=1.0, cell="layer_norm")
+    continuation = dense if end else None
+    return world_model(image, dense, dynamics, divergence(0.0), dense, continuation, {"continuation": end})
 
 
 def learner(dense: MLPConfig) -> ActorCriticConfig:
@@ -86,13 +79,12 @@ def paper(env_id: str) -> OnlineConfig:
 
 
 def atari(env_id: str) -> OnlineConfig:
-    """Hafner 2021, App. D, and the published code's settings for Atari; frames count four a decision."""
-    model = network(PAPER_CONV, 600, 600, CategoricalConfig(), PAPER_DENSE, continuation=5.0)
+    """Hafner 2021, App. D, and the published code's settings for Atari; a decision is four frames."""
+    model = network(PAPER_CONV, 600, CategoricalConfig(), PAPER_DENSE, end=5.0)
     signals = model.signals | {"reward": RewardConfig(PAPER_DENSE, squash="tanh")}
     model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimizer=adam(2e-4))
-    behavior = replace(
-        learner(PAPER_DENSE), gamma=0.999, entropy=1e-3, actor_optimizer=adam(4e-5), value_optimizer=adam(1e-4)
-    )
+    actor, value = adam(4e-5), adam(1e-4)
+    behavior = replace(learner(PAPER_DENSE), gamma=0.999, entropy=1e-3, actor_optimizer=actor, value_optimizer=value)
     training = TrainingConfig(200_000_000, 200_000, pretrain=1, round=16, updates=1, batch=16, length=50)
     evaluation = EvaluationConfig(every=1_000_000, episodes=1)
     return replace(published_run(env_id, model, behavior, training), evaluation=evaluation)
@@ -100,14 +92,11 @@ def atari(env_id: str) -> OnlineConfig:
 
 def control(env_id: str) -> OnlineConfig:
     """The published settings for DeepMind Control; discrete actions elsewhere get REINFORCE and a discount head."""
-    continuation = 5.0 if published_protocol(env_id).terminates else 0.0
-    model = network(PAPER_CONV, 200, 200, CategoricalConfig(), PAPER_DENSE, continuation)
-    signals = model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
-    model = replace(model, signals=signals, optimizer=adam(3e-4))
-    behavior = replace(
-        learner(PAPER_DENSE), gamma=0.99, entropy=1e-4, actor_optimizer=adam(8e-5), value_optimizer=adam(8e-5)
-    )
-    prefill = 1_000 * published_protocol(env_id).repeat
+    protocol, adam_behavior = published_protocol(env_id), adam(8e-5)
+    model = network(PAPER_CONV, 200, CategoricalConfig(), PAPER_DENSE, end=5.0 if protocol.terminates else 0.0)
+    model = replace(model, signals=model.signals | {"divergence": divergence(1.0)}, optimizer=adam(3e-4))
+    behavior = replace(learner(PAPER_DENSE), entropy=1e-4, actor_optimizer=adam_behavior, value_optimizer=adam_behavior)
+    prefill = 1_000 * protocol.repeat
     training = TrainingConfig(prefill=prefill, pretrain=100, round=5, updates=1, batch=16, length=50)
     return published_run(env_id, model, behavior, training)
 
@@ -126,35 +115,27 @@ def laptop(env_id: str) -> OnlineConfig:
     if published_protocol(env_id).family == "minatar":
         return minatar(env_id)
     base = dreamer_v1("laptop", env_id)
-    dynamics = replace(
-        cast(RSSMConfig, base.model.dynamics), latent=CategoricalConfig(16, 16), gate_bias=1.0, cell="layer_norm"
-    )
-    signals = base.model.signals | {"divergence": DivergenceConfig(free=1.0, variant="mean", balance=0.8)}
-    model = replace(base.model, dynamics=dynamics, signals=signals)
+    latent = CategoricalConfig(16, 16)
+    dynamics = replace(cast(RSSMConfig, base.model.dynamics), latent=latent, gate_bias=1.0, cell="layer_norm")
+    model = replace(base.model, dynamics=dynamics, signals=base.model.signals | {"divergence": divergence(1.0)})
     behavior = replace(cast(ActorCriticConfig, base.behavior), reinforce=None)
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
 def minatar(env_id: str) -> OnlineConfig:
     """Dreamer V1's config for MinAtar, with V2's latent, cell, divergence, optimizers and REINFORCE."""
-    base, units = dreamer_v1("laptop", env_id), MINATAR_DENSE.units
-    dynamics = RSSMConfig(units, units, CategoricalConfig(16, 8), gate_bias=1.0, cell="layer_norm")
-    signals = base.model.signals | {"divergence": DivergenceConfig(free=0.0, variant="mean", balance=0.8)}
+    base, dense, optimizer = dreamer_v1("laptop", env_id), MINATAR_DENSE, adam(3e-4)
+    model = network(dense, dense.units, CategoricalConfig(16, 8), dense, end=base.model.weights["continuation"])
+    model = replace(model, encoder=base.model.encoder, weights=base.model.weights, optimizer=adam(1e-3))
     behavior = replace(
-        learner(MINATAR_DENSE),
-        horizon=MINATAR_HORIZON,
-        gamma=0.99,
-        entropy=3e-3,
-        actor_optimizer=adam(3e-4),
-        value_optimizer=adam(3e-4),
+        learner(dense), horizon=MINATAR_HORIZON, entropy=3e-3, actor_optimizer=optimizer, value_optimizer=optimizer
     )
-    model = replace(base.model, dynamics=dynamics, signals=signals, optimizer=adam(1e-3))
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)
 
 
 def tiny(env_id: str) -> OnlineConfig:
     """Small enough that a test can train it; too small to learn much."""
     base, dense = dreamer_v1("tiny", env_id), MLPConfig(1, 16)
-    model = network(ConvConfig(2, "elu"), 16, 16, CategoricalConfig(4, 4), dense, continuation=5.0)
+    model = network(ConvConfig(2, "elu"), 16, CategoricalConfig(4, 4), dense, end=5.0)
     behavior = replace(learner(dense), horizon=4, reinforce=0.5, entropy=1e-3, target_every=5)
     return replace(base, recipe="dreamer_v2", model=model, behavior=behavior)

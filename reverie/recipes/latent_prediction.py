@@ -1,7 +1,7 @@
 """Latent prediction: nine methods that learn an encoder and a forward model from random interaction.
 
-They act by ranking the predicted results of single actions. They differ in the learning signals alone (`methods`), so
-they can be compared. `naive` shows the problem: its encodings collapse. `cfm` is the one to begin with.
+They act by ranking the predicted results of single actions. They differ in the learning signals alone, so they can be
+compared. `naive` shows the problem: its encodings collapse. `cfm` is the one to begin with.
 
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
@@ -13,11 +13,12 @@ convolutions instead of six. Images are normalized. Trajectories have the enviro
 actions.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from reverie.data.interaction import InteractionConfig
-from reverie.dynamics.deterministic import DeterministicConfig, ForwardConfig, MatrixForwardConfig, MLPForwardConfig
+from reverie.dynamics.deterministic import DeterministicConfig, MatrixForwardConfig, MLPForwardConfig
 from reverie.envs.base import EnvConfig
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
@@ -27,7 +28,7 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import GoalConfig, ObjectiveConfig, PixelGoalConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.recipes.presets import GOALS, random_frames
+from reverie.recipes.presets import GOALS, offline_budget, random_frames
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 from reverie.signals import SignalConfig
 from reverie.signals.contrastive import ContrastiveConfig
@@ -39,41 +40,12 @@ TRANSITIONS = {"tiny": 200, "laptop": 20_000, "paper": 200_000}
 DIMENSIONS = {"tiny": 6, "laptop": 16, "paper": 8}
 DEPTH = {"tiny": 2, "laptop": 16, "paper": 64}
 PAIRS, EPOCHS = 128, 30
-"""Transitions in a batch, and how often each is learned from, as published."""
+"""Transitions in a batch, and passes over the data, as published."""
 
 
-@dataclass(frozen=True)
-class Method:
-    """One row of the table: each signal with its weight, and the few settings that are not shared."""
-
-    signals: dict[str, tuple[float, SignalConfig]]
-    clip: float = 20.0
-    objective: ObjectiveConfig | None = None
-    forward: ForwardConfig | None = None
-    dimensions: int | None = None
-
-
-def methods(size: str) -> dict[str, Method]:
-    """The nine methods. A weight over `D` turns a sum over dimensions into their mean."""
-    D, conv = DIMENSIONS[size], ConvConfig(DEPTH[size])
-    predict, invert = LatentPredictionConfig(), InverseConfig(MLPConfig(3, 128, "relu"))
-    reconstruct, predict_pixels = ReconstructionConfig(conv), PixelPredictionConfig(conv)
-    bilinear = ContrastiveConfig("bilinear", negatives=("next",))
-    published = ContrastiveConfig("distance", negatives=("current",))
-    symmetric = ContrastiveConfig("distance", negatives=("next", "current", "trajectory"), symmetric=True)
-    mlp = MLPForwardConfig(MLPConfig(2, 200, "relu"))
-    cfm = Method({"contrastive": (1, symmetric), "prediction": (0.1, predict)})
-    return {
-        "naive": Method({"prediction": (1, predict)}),
-        "vicreg": Method({"prediction": (25 / D, predict), "vicreg": (1, VICRegConfig())}),
-        "sigreg": Method({"prediction": (1 / D, predict), "sigreg": (0.05, SIGRegConfig())}),
-        "inverse": Method({"inverse": (1, invert), "prediction": (0.1 / D, predict)}),
-        "joint": Method({"inverse": (0.5, invert), "prediction": (1 / D, predict)}, clip=1),
-        "contrastive": Method({"contrastive": (1, bilinear)}, objective=GoalConfig("learned")),
-        "cfm": Method({"contrastive": (1, published)}) if size == "paper" else cfm,
-        "autoencoder": Method({"reconstruction": (8 / 64**2 / 3, reconstruct), "prediction": (1 / D, predict)}, clip=1),
-        "pixel_forward": Method({"pixel_forward": (1, predict_pixels)}, 20, PixelGoalConfig(), mlp, dimensions=8 * D),
-    }
+PREDICTION = LatentPredictionConfig()
+DISTANCE = GoalConfig()
+INVERSE = InverseConfig(MLPConfig(3, 128, "relu"))
 
 
 def naive(size: str, env_id: str | None) -> OfflineConfig:
@@ -82,22 +54,25 @@ def naive(size: str, env_id: str | None) -> OfflineConfig:
     A constant encoding predicts itself without error. With `--model.dynamics.residual true` the model predicts the
     change, which collapses too.
     """
-    return latent_prediction("naive", size, env_id, methods(size)["naive"])
+    return latent_prediction("naive", size, env_id, {"prediction": (1, PREDICTION)})
 
 
 def vicreg(size: str, env_id: str | None) -> OfflineConfig:
     """Forward prediction regularized by variance and covariance (VICReg, Bardes 2022; PLDM, Sobal 2025)."""
-    return latent_prediction("vicreg", size, env_id, methods(size)["vicreg"])
+    signals = {"prediction": (25 / DIMENSIONS[size], PREDICTION), "vicreg": (1, VICRegConfig())}
+    return latent_prediction("vicreg", size, env_id, signals)
 
 
 def sigreg(size: str, env_id: str | None) -> OfflineConfig:
     """Forward prediction regularized towards an isotropic Gaussian (SIGReg; LeJEPA, Balestriero & LeCun 2025)."""
-    return latent_prediction("sigreg", size, env_id, methods(size)["sigreg"])
+    signals = {"prediction": (1 / DIMENSIONS[size], PREDICTION), "sigreg": (0.05, SIGRegConfig())}
+    return latent_prediction("sigreg", size, env_id, signals)
 
 
 def inverse(size: str, env_id: str | None) -> OfflineConfig:
     """Inverse model: predict the action between two encodings; the forward model counts a tenth (Agrawal 2016)."""
-    return latent_prediction("inverse", size, env_id, methods(size)["inverse"])
+    signals = {"inverse": (1, INVERSE), "prediction": (0.1 / DIMENSIONS[size], PREDICTION)}
+    return latent_prediction("inverse", size, env_id, signals)
 
 
 def joint(size: str, env_id: str | None) -> OfflineConfig:
@@ -105,15 +80,17 @@ def joint(size: str, env_id: str | None) -> OfflineConfig:
 
     It differs from `inverse` in the two weights and in gradients clipped to norm 1.
     """
-    return latent_prediction("joint", size, env_id, methods(size)["joint"])
+    signals = {"inverse": (0.5, INVERSE), "prediction": (1 / DIMENSIONS[size], PREDICTION)}
+    return latent_prediction("joint", size, env_id, signals, clip=1)
 
 
 def contrastive(size: str, env_id: str | None) -> OfflineConfig:
-    """Contrastive prediction as in CPC: pick what followed among what followed elsewhere (van den Oord 2018).
+    """Contrastive prediction as in CPC: pick the next frame among the next frames of others (van den Oord 2018).
 
     The similarity is bilinear; `--model.signals.contrastive.similarity dot` or `distance` compares otherwise.
     """
-    return latent_prediction("contrastive", size, env_id, methods(size)["contrastive"])
+    signals = {"contrastive": (1, ContrastiveConfig("bilinear", negatives=("next",)))}
+    return latent_prediction("contrastive", size, env_id, signals, objective=GoalConfig("learned"))
 
 
 def cfm(size: str, env_id: str | None) -> OfflineConfig:
@@ -122,13 +99,17 @@ def cfm(size: str, env_id: str | None) -> OfflineConfig:
     `paper` is as published: the negatives of a prediction are the current frames of the rest of the batch. `tiny` and
     `laptop` learn more from a tenth of the data by three changes, each measured in docs/log.md:
 
-    - The batch has several frames of each trajectory, and they are negatives too. The published negatives taught only
-      to distinguish trajectories, which is easy.
-    - Each frame must also pick the prediction that it came from (`symmetric`), as a planner asks of its goal.
-    - The squared error of the prediction has a small weight. Once the right frames are the most alike, the contrastive
-      loss falls more easily by stretching the latent space than by predicting better. The error makes stretching cost.
+    - The batch has several frames of each trajectory, which are negatives too. The published negatives taught only to
+      distinguish trajectories.
+    - Each frame must also pick its own prediction (`symmetric`), as planning towards a goal does.
+    - The squared error of the prediction has a small weight. Stretching the latent space reduces the contrastive loss
+      without a better prediction, and increases this error.
     """
-    return latent_prediction("cfm", size, env_id, methods(size)["cfm"])
+    if size == "paper":
+        signals = {"contrastive": (1, ContrastiveConfig("distance", negatives=("current",)))}
+        return latent_prediction("cfm", size, env_id, signals)
+    contrast = ContrastiveConfig("distance", negatives=("next", "current", "trajectory"), symmetric=True)
+    return latent_prediction("cfm", size, env_id, {"contrastive": (1, contrast), "prediction": (0.1, PREDICTION)})
 
 
 def autoencoder(size: str, env_id: str | None) -> OfflineConfig:
@@ -136,17 +117,21 @@ def autoencoder(size: str, env_id: str | None) -> OfflineConfig:
 
     The weights are the published code's. There both terms are means: over pixels in [-1, 1], and over dimensions.
     """
-    return latent_prediction("autoencoder", size, env_id, methods(size)["autoencoder"])
+    reconstruction = (8 / 64**2 / 3, ReconstructionConfig(ConvConfig(DEPTH[size])))
+    signals = {"reconstruction": reconstruction, "prediction": (1 / DIMENSIONS[size], PREDICTION)}
+    return latent_prediction("autoencoder", size, env_id, signals, clip=1)
 
 
 def pixel_forward(size: str, env_id: str | None) -> OfflineConfig:
     """Pixel-space forward model: predict the next image, act by comparing images (Yan 2020, Sec. 5, baseline).
 
-    The encoding need not be small, for nothing is compared in it.
-
     Departure: the image is decoded from the encoding alone, without the published skip connections from the encoder.
     """
-    return latent_prediction("pixel_forward", size, env_id, methods(size)["pixel_forward"])
+    signals = {"pixel_forward": (1, PixelPredictionConfig(ConvConfig(DEPTH[size])))}
+    base = latent_prediction("pixel_forward", size, env_id, signals, objective=PixelGoalConfig())
+    forward, dimensions = MLPForwardConfig(MLPConfig(2, 200, "relu")), 8 * DIMENSIONS[size]
+    dynamics = replace(forward_model(size), size=dimensions, forward=forward)
+    return replace(base, model=replace(cast(WorldModelConfig, base.model), dynamics=dynamics))
 
 
 def published_cfm(size: str, env_id: str | None) -> OfflineConfig:
@@ -157,26 +142,29 @@ def published_cfm(size: str, env_id: str | None) -> OfflineConfig:
     return replace(own, model=model, training=replace(own.training, batch=PAIRS, length=2))
 
 
-def latent_prediction(recipe: str, size: str, env_id: str | None, method: Method) -> OfflineConfig:
-    """The config of a method, of one size, for one environment."""
+def latent_prediction(
+    recipe: str, size: str, env_id: str | None, signals: Mapping[str, tuple[float, SignalConfig]],
+    clip: float = 20.0, objective: ObjectiveConfig = DISTANCE,
+) -> OfflineConfig:  # fmt: skip
+    """Return the config of a method. `signals` have their weights: one over D turns a sum over dimensions into a mean.
+
+    `clip` is the norm that the gradient is clipped to, `objective` compares a prediction with the goal.
+    """
     env_id = env_id or "reverie/Rope-v0"
-    dynamics = forward_model(size)
-    dynamics = replace(dynamics, size=method.dimensions or dynamics.size, forward=method.forward or dynamics.forward)
     model = WorldModelConfig(
         encoder=EncoderConfig(ConvConfig(DEPTH[size]), normalize=True),
-        dynamics=dynamics,
-        signals={term: signal for term, (_, signal) in method.signals.items()},
-        weights={term: float(weight) for term, (weight, _) in method.signals.items()},
-        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=float(method.clip)),
+        dynamics=forward_model(size),
+        signals={name: signal for name, (_, signal) in signals.items()},
+        weights={name: float(weight) for name, (weight, _) in signals.items()},
+        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=float(clip)),
     )
-    ranking = RandomShootingConfig(keep_start=False)
     return OfflineConfig(
         recipe,
         size,
         data=interaction(size, env_id),
         model=model,
         training=budget(size),
-        actor=PlanningConfig(ranking, method.objective or GoalConfig(), warm_start=False, exploration=0.0),
+        actor=PlanningConfig(RandomShootingConfig(keep_start=False), objective, warm_start=False, exploration=0.0),
         goals=GOALS.get(env_id, ()),
         goal_episodes=4 if size == "tiny" else 100,
     )
@@ -191,7 +179,7 @@ def forward_model(size: str) -> DeterministicConfig:
 
 
 def interaction(size: str, env_id: str) -> InteractionConfig:
-    """Random interaction. Environments with goals record the true state too, for evaluation."""
+    """Return random interaction. Environments with goals record the true state too, for evaluation."""
     count = TRANSITIONS[size]
     if env_id in GOALS:
         return InteractionConfig(EnvConfig(env_id), count, count // 10, privileged=("state",))
@@ -199,9 +187,9 @@ def interaction(size: str, env_id: str) -> InteractionConfig:
 
 
 def budget(size: str) -> OfflineTrainingConfig:
-    """Sequences of nine steps, eight transitions; as published, at size `paper`, of two, independent transitions."""
+    """Return sequences of nine steps, eight transitions; at size `paper` independent transitions, as published."""
     if size == "tiny":
-        return OfflineTrainingConfig(60, 4, 5, log_every=20, checkpoint_every=20, evaluate_every=30)
+        return offline_budget(size, 60, 4, 5)
     if size == "laptop":
         return OfflineTrainingConfig(3_000, 16, 9, checkpoint_every=500, evaluate_every=500)
     updates = EPOCHS * TRANSITIONS[size] // PAIRS

@@ -1,7 +1,7 @@
 """PlaNet: plan in the latent space of a recurrent state-space model, anew at every decision.
 
-Hafner 2019 ("Learning Latent Dynamics for Planning from Pixels"). The planner collects the data that the model is
-learned from. There is no policy and no value.
+Hafner 2019 ("Learning Latent Dynamics for Planning from Pixels"). The planner collects the training data of the model.
+There is no policy and no value.
 
 Sizes:
 - `tiny`: for tests.
@@ -18,20 +18,15 @@ from dataclasses import replace
 
 from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.rssm import RSSMConfig
-from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
-from reverie.nn.encoder import EncoderConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig, ICEMConfig
-from reverie.recipes.dreamer_v1 import dreamer_v1
+from reverie.recipes.dreamer_v1 import dreamer_v1, world_model
 from reverie.recipes.presets import online_preset, planet_repeat, published_protocol
 from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
-from reverie.signals import SignalConfig
 from reverie.signals.divergence import DivergenceConfig
-from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 EPISODE = 1_000
 """Frames of an episode of DeepMind Control."""
@@ -40,7 +35,6 @@ LAPTOP = ICEMConfig(candidates=270, elites=27, iterations=6)
 
 
 def planet(size: str, env_id: str | None) -> OnlineConfig:
-    """The config of one size, for one environment."""
     if size == "paper":
         return paper(env_id or "dm_control/cheetah-run-v0")
     base = dreamer_v1(size, env_id)
@@ -48,14 +42,11 @@ def planet(size: str, env_id: str | None) -> OnlineConfig:
     env = replace(base.env, repeat=planet_repeat(base.env.id, base.env.repeat))
 
     def same_frames(decisions: int) -> int:
-        """The decisions that take as many frames here as `decisions` take with the base's action repeat."""
+        """Return the decisions that take as many frames here as `decisions` take with the base's action repeat."""
         return max(1, decisions * base.env.repeat // env.repeat)
 
-    training = replace(
-        base.training,
-        round=same_frames(base.training.round),
-        checkpoint_every=same_frames(base.training.checkpoint_every),
-    )
+    rhythm, checkpoint = same_frames(base.training.round), same_frames(base.training.checkpoint_every)
+    training = replace(base.training, round=rhythm, checkpoint_every=checkpoint)
     return replace(base, recipe="planet", env=env, behavior=PlanningConfig(planner), training=training)
 
 
@@ -63,37 +54,20 @@ def paper(env_id: str) -> OnlineConfig:
     """Hafner 2019, Sec. 4 and App. A, and the settings of its published code."""
     _, run = online_preset("paper", env_id)
     repeat = planet_repeat(env_id, run.env.repeat)
-    relu = MLPConfig(2, 100, "relu")
-    conv = ConvConfig(32, "relu")
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(conv, relu),
-        "reward": RewardConfig(relu),
-        "divergence": DivergenceConfig(free=3.0, variant="element"),
-    }
-    if published_protocol(env_id).terminates:
-        signals["continuation"] = ContinuationConfig(relu)
-    model = WorldModelConfig(
-        encoder=EncoderConfig(conv, relu),
-        dynamics=RSSMConfig(200, 200, GaussianConfig(30), "relu", gate_bias=1.0),
-        signals=signals,
-        weights=dict.fromkeys(signals, 1.0) | {"reward": 10.0},
-        optimizer=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0),
-    )
+    relu, divergence = MLPConfig(2, 100, "relu"), DivergenceConfig(free=3.0, variant="element")
+    dynamics = RSSMConfig(200, 200, GaussianConfig(30), "relu", gate_bias=1.0)
+    end = relu if published_protocol(env_id).terminates else None
+    model = world_model(ConvConfig(32, "relu"), relu, dynamics, divergence, relu, end, {"reward": 10.0})
+    training = TrainingConfig(
+        frames=1_000 * EPISODE, prefill=5 * EPISODE, pretrain=100, round=EPISODE // repeat, updates=100, batch=50,
+        length=50, checkpoint_every=10 * EPISODE // repeat,
+    )  # fmt: skip
     return replace(
         run,
         recipe="planet",
         env=replace(run.env, repeat=repeat),
-        model=model,
+        model=replace(model, optimizer=AdamConfig(lr=1e-3, eps=1e-4, clip=1000.0)),
         behavior=PlanningConfig(CEMConfig(), warm_start=False, exploration=0.3),
-        training=TrainingConfig(
-            frames=1_000 * EPISODE,
-            prefill=5 * EPISODE,
-            pretrain=100,
-            round=EPISODE // repeat,
-            updates=100,
-            batch=50,
-            length=50,
-            checkpoint_every=10 * EPISODE // repeat,
-        ),
+        training=training,
         evaluation=EvaluationConfig(every=10 * EPISODE, episodes=1),
     )

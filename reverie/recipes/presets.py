@@ -1,7 +1,7 @@
-"""Everything that recipes know of families of environments, and the budgets that follow from it.
+"""Environments as published, and the budgets of a run.
 
-`published_protocol(env_id)` says how the literature plays an environment. `online_preset(size, env_id)` is an agent's
-run without model and behavior: environment, replay, schedule and evaluation.
+`published_protocol(env_id)` is how the literature plays an environment. `online_preset(size, env_id)` is an agent's run
+without model and behavior: environment, replay, schedule and evaluation.
 
 An id begins with its family: `dm_control/walker-walk-v0`, `ALE/Pong-v5`, `MinAtar/Breakout-v1`. Everything else is
 Gymnasium's.
@@ -15,16 +15,14 @@ from reverie.data.replay import ReplayConfig
 from reverie.envs.base import EnvConfig
 from reverie.runs.config import EvaluationConfig, OfflineTrainingConfig, OnlineConfig, TrainingConfig
 
-Family = Literal["dm_control", "atari", "minatar", "gymnasium"]
-
 
 @dataclass(frozen=True)
 class Protocol:
     """How published agents play the environments of one family."""
 
-    family: Family = "gymnasium"
+    family: Literal["dm_control", "atari", "minatar", "gymnasium"] = "gymnasium"
     repeat: int = 1
-    """Frames that one decision is held for."""
+    """Frames of one decision."""
     image_size: int = 64
     """Height and width of an observation, in pixels."""
     terminates: bool = True
@@ -39,28 +37,22 @@ PROTOCOLS = {
     "MinAtar": Protocol("minatar", image_size=10),
 }
 """By the part of an id before the first slash. DeepMind Control: Hafner 2020; Atari: Machado 2018."""
-PLANET_REPEATS = {"cartpole": 8, "reacher": 4, "cheetah": 4, "ball_in_cup": 4, "cup": 4, "finger": 2, "walker": 2}
-"""Hafner 2019, Tab. 2; other domains of DeepMind Control get 2."""
+PLANET_REPEATS = {"cartpole": 8, "reacher": 4, "cheetah": 4, "ball": 4, "cup": 4, "finger": 2, "walker": 2}
+"""By the first word of a domain: Hafner 2019, Tab. 2. Other domains of DeepMind Control get 2."""
 GOALS = {"reverie/Rope-v0": ("horizontal", "random"), "reverie/Cloth-v0": ("flat", "random")}
-"""Environments that give goals, with the goals that a finished model is evaluated on."""
+"""Environments with goals, and the goals of the final evaluation."""
 
 
 def published_protocol(env_id: str) -> Protocol:
-    """The protocol of an environment's family; Gymnasium's environments are played one frame a decision."""
+    """Return the protocol of an environment's family; Gymnasium's environments have one frame a decision."""
     return PROTOCOLS.get(env_id.partition("/")[0], Protocol())
 
 
 def planet_repeat(env_id: str, otherwise: int) -> int:
-    """PlaNet's action repeat for a task of DeepMind Control; `otherwise` for other environments."""
+    """Return PlaNet's action repeat for a task of DeepMind Control, `otherwise` for other environments."""
     if published_protocol(env_id).family != "dm_control":
         return otherwise
-    domain = env_id.partition("/")[2].replace("_", "-").split("-")[0]
-    return PLANET_REPEATS.get({"ball": "ball_in_cup"}.get(domain, domain), 2)
-
-
-def published_env(env_id: str) -> EnvConfig:
-    """The environment as published agents play it: 64x64 pixels, the family's action repeat, its own renderer."""
-    return EnvConfig(env_id, image_size=64, repeat=published_protocol(env_id).repeat)
+    return PLANET_REPEATS.get(env_id.partition("/")[2].replace("_", "-").split("-")[0], 2)
 
 
 Network = Literal["tiny", "pendulum", "minatar", "pixels", "paper"]
@@ -68,11 +60,11 @@ Network = Literal["tiny", "pendulum", "minatar", "pixels", "paper"]
 
 
 def online_preset(size: str, env_id: str) -> tuple[Network, OnlineConfig]:
-    """The network that fits, and an agent's run without recipe, model and behavior, for one size and environment.
+    """Return the network that fits, and an agent's run without recipe, model and behavior.
 
     Size `laptop` is three presets, because the cost of an update is the cost of its images. Two cores have to learn
-    Pendulum within minutes, so it is drawn at 32x32. Images of MinAtar have 10x10 pixels, where convolutions gain
-    nothing over dense layers. Everything else is seen at 64x64, as published.
+    Pendulum within minutes, so its images have 32x32 pixels. Images of MinAtar have 10x10 pixels, where convolutions
+    gain nothing over dense layers. Everything else has 64x64 pixels, as published.
     """
     if size == "tiny":
         return "tiny", tiny(env_id)
@@ -84,101 +76,73 @@ def online_preset(size: str, env_id: str) -> tuple[Network, OnlineConfig]:
 
 
 def tiny(env_id: str) -> OnlineConfig:
-    """Small enough that a test can train it; too small to learn much."""
-    return OnlineConfig(
-        "",
-        "tiny",
-        env=EnvConfig(env_id, image_size=16, repeat=max(2, published_protocol(env_id).repeat)),
-        replay=ReplayConfig(capacity=2_000),
-        training=TrainingConfig(
-            frames=1_000, prefill=400, round=50, updates=5, batch=4, length=8, log_every=50, checkpoint_every=100
-        ),
-        evaluation=EvaluationConfig(every=0, final_episodes=1),
+    """Return a run for tests, too short to learn much."""
+    env = EnvConfig(env_id, image_size=16, repeat=max(2, published_protocol(env_id).repeat))
+    training = TrainingConfig(
+        frames=1_000, prefill=400, round=50, updates=5, batch=4, length=8, log_every=50, checkpoint_every=100
     )
+    evaluation = EvaluationConfig(every=0, final_episodes=1)
+    return OnlineConfig("", "tiny", env=env, replay=ReplayConfig(2_000), training=training, evaluation=evaluation)
 
 
 def pendulum() -> OnlineConfig:
-    """The demo: `Pendulum-v1` from 32x32 pixels, in minutes on two cores."""
-    return OnlineConfig(
-        "",
-        "laptop",
-        env=EnvConfig("Pendulum-v1", image_size=32, repeat=2),
-        replay=ReplayConfig(capacity=20_000),
-        training=TrainingConfig(
-            frames=8_000, prefill=1_000, round=100, updates=50, batch=16, length=24, log_every=100, checkpoint_every=500
-        ),
-        evaluation=EvaluationConfig(every=0, final_episodes=10),
+    """Return the demo: `Pendulum-v1` from 32x32 pixels, in minutes on two cores."""
+    env = EnvConfig("Pendulum-v1", image_size=32, repeat=2)
+    training = TrainingConfig(
+        frames=8_000, prefill=1_000, round=100, updates=50, batch=16, length=24, log_every=100, checkpoint_every=500
     )
+    evaluation = EvaluationConfig(every=0, final_episodes=10)
+    return OnlineConfig("", "laptop", env=env, replay=ReplayConfig(20_000), training=training, evaluation=evaluation)
 
 
 def minatar(env_id: str) -> OnlineConfig:
-    """MinAtar from its own images of 10x10 pixels: an update takes a fifth of a second on one core."""
-    return OnlineConfig(
-        "",
-        "laptop",
-        env=EnvConfig(env_id, image_size=published_protocol(env_id).image_size, time_limit=2_500),
-        replay=ReplayConfig(capacity=200_000),
-        training=TrainingConfig(
-            frames=60_000,
-            prefill=4_000,
-            pretrain=200,
-            round=100,
-            updates=10,
-            batch=16,
-            length=16,
-            log_every=500,
-            checkpoint_every=2_500,
-        ),
-        evaluation=EvaluationConfig(every=5_000, episodes=10, final_episodes=100),
+    """Return a run of MinAtar from its own images of 10x10 pixels; an update takes a fifth of a second on one core."""
+    env = EnvConfig(env_id, image_size=published_protocol(env_id).image_size, time_limit=2_500)
+    training = TrainingConfig(
+        60_000, prefill=4_000, pretrain=200, round=100, updates=10, batch=16, length=16, checkpoint_every=2_500
     )
+    evaluation = EvaluationConfig(every=5_000, episodes=10, final_episodes=100)
+    return OnlineConfig("", "laptop", env=env, replay=ReplayConfig(200_000), training=training, evaluation=evaluation)
 
 
 def pixels(env_id: str) -> OnlineConfig:
-    """Any environment from 64x64 pixels: as many updates a frame as published, of smaller batches."""
-    fast = published_protocol(env_id).fast_rendering
-    return OnlineConfig(
-        "",
-        "laptop",
-        env=replace(published_env(env_id), rendering="fast" if fast else "stock"),
-        replay=ReplayConfig(capacity=100_000),
-        training=TrainingConfig(
-            frames=100_000, prefill=5_000, round=50, updates=10, batch=16, length=24, checkpoint_every=1_000
-        ),
-        evaluation=EvaluationConfig(every=10_000, episodes=1),
+    """Return a run from 64x64 pixels, with as many updates a frame as published, of smaller batches."""
+    protocol = published_protocol(env_id)
+    rendering = "fast" if protocol.fast_rendering else "stock"
+    env = EnvConfig(env_id, image_size=64, repeat=protocol.repeat, rendering=rendering)
+    training = TrainingConfig(
+        frames=100_000, prefill=5_000, round=50, updates=10, batch=16, length=24, checkpoint_every=1_000
     )
+    evaluation = EvaluationConfig(every=10_000, episodes=1)
+    return OnlineConfig("", "laptop", env=env, replay=ReplayConfig(100_000), training=training, evaluation=evaluation)
 
 
 def paper(env_id: str) -> OnlineConfig:
-    """Dreamer V1's schedule for DeepMind Control (Hafner 2020, App. A)."""
-    return OnlineConfig(
-        "",
-        "paper",
-        env=published_env(env_id),
-        training=TrainingConfig(pretrain=100),
-        evaluation=EvaluationConfig(every=10_000, episodes=1),
-    )
+    """Return Dreamer V1's schedule for DeepMind Control (Hafner 2020, App. A)."""
+    env = EnvConfig(env_id, image_size=64, repeat=published_protocol(env_id).repeat)
+    evaluation = EvaluationConfig(every=10_000, episodes=1)
+    return OnlineConfig("", "paper", env=env, training=TrainingConfig(pretrain=100), evaluation=evaluation)
 
 
 def random_frames(size: str, env_id: str) -> InteractionConfig:
-    """Recorded random interaction. DeepMind Control has its published action repeat, and fast rendering but in `paper`.
+    """Return recorded random interaction. Images have 16x16 pixels in `tiny`, 32x32 in `laptop`, 64x64 in `paper`.
 
-    Images are 16x16 in `tiny` and 64x64 in `paper`; in `laptop` 32x32, but for DeepMind Control's thin parts.
+    DeepMind Control has thin parts: it has 64x64 pixels in `laptop` too. It has its published action repeat and, except
+    in `paper`, fast rendering.
     """
     control = published_protocol(env_id).family == "dm_control"
-    env = EnvConfig(
-        env_id,
-        image_size=16 if size == "tiny" else 64 if size == "paper" or control else 32,
-        repeat=2 if control else 1,
-        rendering="fast" if control and size != "paper" else "stock",
-    )
+    image_size = {"tiny": 16, "laptop": 64 if control else 32, "paper": 64}[size]
+    env = EnvConfig(env_id, image_size=image_size, repeat=2 if control else 1)
+    if control and size != "paper":
+        env = replace(env, rendering="fast")
     train = {"tiny": 200, "laptop": 4_000, "paper": 50_000}[size]
     return InteractionConfig(env, train, train // 10)
 
 
-def offline_budget(size: str, length: int) -> OfflineTrainingConfig:
-    """Updates and batches of a generative model; `length` 2 where the step before is needed."""
+def offline_budget(size: str, updates: int, batch: int, length: int) -> OfflineTrainingConfig:
+    """Return the budget of a model of recorded data, with the intervals of the size."""
     if size == "tiny":
-        return OfflineTrainingConfig(60, 16, length, log_every=20, checkpoint_every=20, evaluate_every=30)
+        return OfflineTrainingConfig(updates, batch, length, log_every=20, checkpoint_every=20, evaluate_every=30)
     if size == "laptop":
-        return OfflineTrainingConfig(3_000 if length == 1 else 2_000, 64, length, evaluate_every=500)
-    return OfflineTrainingConfig(100_000, 100, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)
+        return OfflineTrainingConfig(updates, batch, length, evaluate_every=500)
+    return OfflineTrainingConfig(updates, batch, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)

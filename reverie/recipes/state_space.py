@@ -8,17 +8,13 @@ Sizes: the models of Dreamer V1's sizes.
 """
 
 from reverie.recipes.dreamer_v1 import DEFAULT_ENV, dreamer_v1
-from reverie.recipes.presets import random_frames
-from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
+from reverie.recipes.presets import offline_budget, random_frames
+from reverie.runs.config import OfflineConfig
 
 
 def state_space(size: str, env_id: str | None) -> OfflineConfig:
-    """The config of one size, for one environment's random interaction."""
     env_id = env_id or DEFAULT_ENV[size]
     model = dreamer_v1(size, env_id).model
-    budget = {
-        "tiny": OfflineTrainingConfig(60, 4, 8, log_every=20, checkpoint_every=20, evaluate_every=30),
-        "laptop": OfflineTrainingConfig(2_000, 16, 24, evaluate_every=500),
-        "paper": OfflineTrainingConfig(100_000, 50, 50, log_every=500, checkpoint_every=5_000, evaluate_every=5_000),
-    }
-    return OfflineConfig("state_space", size, data=random_frames(size, env_id), model=model, training=budget[size])
+    budget = {"tiny": (60, 4, 8), "laptop": (2_000, 16, 24), "paper": (100_000, 50, 50)}[size]
+    training = offline_budget(size, *budget)
+    return OfflineConfig("state_space", size, data=random_frames(size, env_id), model=model, training=training)

@@ -1,16 +1,16 @@
-"""Variational autoencoder: digits, or the frames of any environment, from a simple noise.
+"""Autoencoders of single images: 8x8 handwritten digits, or with `--env.id` the frames of an environment.
 
-Kingma & Welling 2014 ("Auto-Encoding Variational Bayes"). Without `--env.id` it learns the 8x8 handwritten digits that
-scikit-learn ships; with one, frames of random interaction with that environment. `--model.latent.size 2` draws the
-learned manifold.
+The digits are those of scikit-learn, the frames those of random interaction.
 
-Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the paper has these images. The pixels of
-digits have a Gaussian whose std is learned (Rybkin 2021), those of frames a fixed one; it decides what is worth a nat
-(`docs/log.md`).
+Sizes: `laptop` ends within minutes on two cores. `paper` is wide: no table of the papers has these images. The pixels
+of digits have a Gaussian whose std is learned (Rybkin 2021), those of frames a fixed one. The std decides which details
+are worth a nat (`docs/log.md`).
 """
 
 from reverie.data.digits import DigitsConfig
 from reverie.dynamics.latents import GaussianConfig
+from reverie.models import GenerativeConfig
+from reverie.models.cvae import CVAEConfig
 from reverie.models.likelihoods import GaussianPixelsConfig
 from reverie.models.vae import VAEConfig
 from reverie.nn.conv import ConvConfig
@@ -19,37 +19,62 @@ from reverie.nn.optimizer import AdamConfig
 from reverie.recipes.presets import offline_budget, random_frames
 from reverie.runs.config import OfflineConfig, OfflineTrainingConfig
 
-DIGIT_UNITS = {"tiny": 16, "laptop": 256, "paper": 500}
-FRAME_STD = 0.3
-"""The likelihood of rendered frames, which have no noise. A learned std makes the prior miss the posteriors."""
-FRAME_DEPTH = {"tiny": 2, "laptop": 8, "paper": 32}
+UNITS = {"tiny": 16, "laptop": 256, "paper": 500}
+DEPTH = {"tiny": 2, "laptop": 8, "paper": 32}
+DIGIT_LATENT, DIGIT_PIXELS = GaussianConfig(size=16, min_std=1e-3), GaussianPixelsConfig(std=0.3, learned=True)
+FRAME_LATENT, FRAME_PIXELS = GaussianConfig(size=8, min_std=1e-3), GaussianPixelsConfig(std=0.3)
+"""Rendered frames have no noise, and with a learned std the prior misses the posteriors."""
 
 
 def vae(size: str, env_id: str | None) -> OfflineConfig:
-    """The config of one size, for the digits (`env_id` None) or for an environment's frames."""
+    """Variational autoencoder: digits, or the frames of any environment, from a simple noise.
+
+    Kingma & Welling 2014 ("Auto-Encoding Variational Bayes"). `--model.latent.size 2` draws the learned manifold.
+    """
     if env_id is None:
-        model = VAEConfig(
-            image=MLPConfig({"tiny": 1, "laptop": 2, "paper": 2}[size], DIGIT_UNITS[size], "relu"),
-            latent=GaussianConfig(size=16, min_std=1e-3),
-            likelihood=GaussianPixelsConfig(std=0.3, learned=True),
-            optimizer=digit_optimizer(size),
-        )
-        return OfflineConfig("vae", size, data=DigitsConfig(), model=model, training=digit_budget(size))
-    model = VAEConfig(
-        image=ConvConfig(FRAME_DEPTH[size]),
-        latent=GaussianConfig(size=8, min_std=1e-3),
-        likelihood=GaussianPixelsConfig(std=FRAME_STD),
-    )
-    return OfflineConfig(
-        "vae", size, data=random_frames(size, env_id), model=model, training=offline_budget(size, length=1)
-    )
+        image = MLPConfig(1 if size == "tiny" else 2, UNITS[size], "relu")
+        model = VAEConfig(image, DIGIT_LATENT, DIGIT_PIXELS, optimizer=digit_optimizer(size))
+        return of_digits("vae", size, model)
+    model = VAEConfig(ConvConfig(DEPTH[size]), FRAME_LATENT, FRAME_PIXELS)
+    return of_frames("vae", size, env_id, model, length=1)
+
+
+def cvae(size: str, env_id: str | None) -> OfflineConfig:
+    """Conditional variational autoencoder: the digits of a label, or the frames that an action may lead to.
+
+    Sohn 2015 ("Learning Structured Output Representation using Deep Conditional Generative Models"). The condition of a
+    frame is the frame before and the action.
+    """
+    if env_id is None:
+        image = MLPConfig(1, UNITS[size], "relu")
+        optimizer = digit_optimizer(size)
+        model = CVAEConfig(image, DIGIT_LATENT, DIGIT_PIXELS, optimizer=optimizer, given="vectors", hidden=image)
+        return of_digits("cvae", size, model)
+    image, hidden = ConvConfig(DEPTH[size]), MLPConfig(1, UNITS[size], "elu")
+    model = CVAEConfig(image, FRAME_LATENT, FRAME_PIXELS, given="past", hidden=hidden, prior="learned")
+    return of_frames("cvae", size, env_id, model, length=2)
+
+
+def of_digits(recipe: str, size: str, model: GenerativeConfig) -> OfflineConfig:
+    """Return the config of a model of digits."""
+    return OfflineConfig(recipe, size, data=DigitsConfig(), model=model, training=digit_budget(size))
 
 
 def digit_budget(size: str) -> OfflineTrainingConfig:
-    """1,500 images overfit soon: in `docs/log.md` the held-out bound falls from 1,000 updates on."""
-    return offline_budget(size, length=1) if size == "tiny" else OfflineTrainingConfig(1_500, 64, 1, evaluate_every=250)
+    """Return a short budget: 1,500 images overfit from 1,000 updates on (`docs/log.md`)."""
+    if size == "tiny":
+        return offline_budget(size, 60, 16, length=1)
+    return OfflineTrainingConfig(1_500, 64, 1, evaluate_every=250)
 
 
 def digit_optimizer(size: str) -> AdamConfig:
-    """Against overfitting: weight decay, and a learning rate that falls over all updates."""
+    """Return an optimizer against overfitting: weight decay, and a learning rate that falls over all updates."""
     return AdamConfig(lr=1e-3, weight_decay=0.1, decay=digit_budget(size).updates)
+
+
+def of_frames(recipe: str, size: str, env_id: str, model: GenerativeConfig, length: int) -> OfflineConfig:
+    """Return the config of a model of frames; `length` 2 where the model needs the previous step."""
+    laptop = (3_000 if length == 1 else 2_000, 64)
+    updates, batch = {"tiny": (60, 16), "laptop": laptop, "paper": (100_000, 100)}[size]
+    training = offline_budget(size, updates, batch, length)
+    return OfflineConfig(recipe, size, data=random_frames(size, env_id), model=model, training=training)

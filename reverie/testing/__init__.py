@@ -1,12 +1,12 @@
-"""The contracts as checks, for parts of your own: each returns what is wrong in words, and nothing where all is well.
+"""Checks of the contracts, for parts of your own: each returns a sentence for each violation.
 
     from reverie.testing import check_dynamics
 
     def test_mamba_keeps_the_contract():
         assert not check_dynamics(MambaConfig())
 
-Each check builds the part from its config, at sizes of a few numbers, and takes seconds. The global random state is
-left as it was. What the part raises is reported like everything else.
+Each check builds the part from its config at small sizes, and takes seconds. Errors of the part are violations too. The
+global random state is left as it was.
 """
 
 from importlib import import_module
@@ -24,19 +24,18 @@ if TYPE_CHECKING:
     from reverie.testing.planners import check_planner as check_planner
     from reverie.testing.signals import check_signal as check_signal
 
-_PLACES = {
+_NAMES = {
     "data": ("check_data",), "dynamics": ("check_dynamics", "check_forward_model", "check_latent"),
     "environments": ("check_environment",), "learners": ("check_learner",), "models": ("check_generative",),
     "planners": ("check_objective", "check_planner"), "signals": ("check_signal",),
 }  # fmt: skip
-"""Public names by the module that they come from."""
-_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = sorted(_MODULES)  # pyrefly: ignore
 
 
 def __getattr__(name: str) -> Any:
-    """Import a check on first use: an environment is checked without loading models."""
+    """Import a check on first use, so that checking an environment imports no model."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

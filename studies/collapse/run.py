@@ -20,7 +20,7 @@ from reverie.evaluation.goals import at_random, by_agent, pursue
 from reverie.evaluation.representation import judge, measure
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.planning.objectives import GoalConfig
-from reverie.recipes.latent_prediction import Method, latent_prediction, published_cfm
+from reverie.recipes.latent_prediction import latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.runs.logger import read_metrics
 from reverie.runs.offline import load_model
@@ -94,8 +94,7 @@ def model_of(method: str, env_id: str, size: str) -> OfflineConfig:
         similarity = cast(Any, method.removeprefix("contrastive_"))
         contrast = ContrastiveConfig(similarity, negatives=("next",))
         objective = GoalConfig("distance" if similarity == "distance" else "learned")
-        method_row = Method({"contrastive": (1, contrast)}, objective=objective)
-        return latent_prediction("contrastive", size, env_id, method_row)
+        return latent_prediction("contrastive", size, env_id, {"contrastive": (1, contrast)}, objective=objective)
     base = offline_recipe("naive" if method == "residual" else method, size, env_id)
     if method == "naive":
         model = cast(WorldModelConfig, base.model)

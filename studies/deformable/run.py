@@ -23,7 +23,7 @@ from reverie.envs.base import EnvConfig
 from reverie.evaluation.goals import Pursuit, at_random, by_agent, by_oracle, filmstrip, pursue
 from reverie.models.world_model import WorldModelConfig
 from reverie.nn.conv import ConvConfig
-from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, Method, latent_prediction, published_cfm
+from reverie.recipes.latent_prediction import DEPTH, EPOCHS, TRANSITIONS, latent_prediction, published_cfm
 from reverie.runs.config import OfflineConfig
 from reverie.signals.contrastive import ContrastiveConfig, Negatives
 from reverie.signals.divergence import DivergenceConfig
@@ -137,7 +137,7 @@ def config(method: str, size: str, condition: Condition, dataset: DatasetConfig,
 def one_way(size: str, world: str) -> OfflineConfig:
     """Our CFM with hard negatives alone: one direction, and no squared error."""
     contrast = ContrastiveConfig("distance", negatives=get_args(Negatives))
-    return latent_prediction("cfm", size, world, Method({"contrastive": (1, contrast)}))
+    return latent_prediction("cfm", size, world, {"contrastive": (1, contrast)})
 
 
 def state_space(size: str, world: str) -> OfflineConfig:
@@ -147,8 +147,8 @@ def state_space(size: str, world: str) -> OfflineConfig:
     1 an image tells 13,000 nats and the prior learns nothing (docs/log.md).
     """
     reconstruct = ReconstructionConfig(ConvConfig(DEPTH[size]), std=8.0)
-    method = Method({"reconstruction": (1, reconstruct), "divergence": (1, DivergenceConfig(free=1.0))}, clip=100)
-    base = latent_prediction("state_space", size, world, method)
+    signals = {"reconstruction": (1, reconstruct), "divergence": (1, DivergenceConfig(free=1.0))}
+    base = latent_prediction("state_space", size, world, signals, clip=100)
     sizes = SSMConfig(16, GaussianConfig(4)) if size == "tiny" else SSMConfig(200, GaussianConfig(30))
     training = base.training
     if size == "paper":

@@ -1,4 +1,4 @@
-"""Recorded data keep the contract, in the words of `reverie.testing`."""
+"""Recorded data keep the contract."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""Every latent model keeps the contract, in the words of `reverie.testing`, and its gradients are slopes."""
-
-from collections.abc import Callable
+"""Every latent model keeps the contract, and its gradients equal finite differences."""
 
 import brief
 import pytest
@@ -17,6 +15,7 @@ from reverie.nn.mlp import MLP, MLPConfig
 from reverie.planning.actor import score_of
 from reverie.planning.objectives import RewardSumConfig
 from reverie.testing import check_dynamics, check_forward_model, check_latent
+from reverie.testing.dynamics import ACTION, BATCH, TIME, DynamicsCase
 
 FORWARD = [
     DeterministicConfig(forward=forward(), residual=residual)
@@ -27,7 +26,6 @@ RECURRENT = [RSSMConfig(latent=latent()) for latent in LatentConfig.choices().va
     RSSMConfig(cell="layer_norm")
 ]
 CONFIGS = list(dict.fromkeys([config() for config in DynamicsConfig.choices().values()] + FORWARD + RECURRENT))
-BATCH, TIME, EMBED, ACTION = 4, 5, 7, 2
 
 
 def name(config) -> str:
@@ -39,57 +37,27 @@ def name(config) -> str:
 
 
 @pytest.fixture(params=CONFIGS, ids=name)
-def build(request) -> Callable:
-    """A model of the default config, all parameters drawn at random."""
-
-    def make():
-        torch.manual_seed(0)
-        dynamics = request.param.build(EMBED, ACTION)
-        with torch.no_grad():
-            for parameter in dynamics.parameters():
-                parameter.add_(0.02 * torch.randn_like(parameter))
-        return dynamics
-
-    return make
+def case(request) -> DynamicsCase:
+    """Dynamics of the default config with random weights, and sequences."""
+    torch.manual_seed(0)
+    return DynamicsCase(request.param, 7, ACTION)
 
 
-@pytest.fixture
-def dynamics(build):
-    return build()
-
-
-def sequence(dynamics, dtype=torch.float32):
-    """Actions, embeddings and noise, the same at every call."""
-    generator = torch.Generator().manual_seed(1)
-    action = 2 * torch.rand(BATCH, TIME, ACTION, generator=generator) - 1
-    embed = torch.randn(BATCH, TIME, EMBED, generator=generator)
-    noise = dynamics.noise(BATCH, TIME, generator=generator)
-    return action.to(dtype), embed.to(dtype), noise.to(dtype)
-
-
-def seen(dynamics, embed):
-    """A belief that has seen something: from the initial one, an action need not lead anywhere."""
-    return dynamics.correct(dynamics.initial(BATCH), embed[:, 0], None)
-
-
-def needs_smooth_samples(dynamics) -> None:
-    """Samples that jump have no slopes; their straight-through gradient has tests of its own."""
-    if jumps(dynamics):
-        pytest.skip("categorical samples jump")
-
-
-def jumps(dynamics) -> bool:
+def has_categorical_samples(dynamics) -> bool:
     return hasattr(getattr(dynamics, "latent", None), "classes")
 
 
-def never(batch: int = BATCH, length: int = TIME) -> torch.Tensor:
-    return torch.zeros(batch, length, dtype=torch.bool)
+def in_float64(case) -> tuple:
+    """Return dynamics, actions, embeddings and noise in float64. Categorical samples have no slopes, so skip them."""
+    if has_categorical_samples(case.dynamics):
+        pytest.skip("categorical samples have no slopes")
+    return case.dynamics.double(), case.action.double(), case.embed.double(), case.noise.double()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name)
 @pytest.mark.parametrize("steps", brief.STEPS)
 def test_dynamics_keep_the_contract(config, steps, monkeypatch):
-    assert brief.complaints(check_dynamics, config, steps, monkeypatch) == []
+    assert brief.violations(check_dynamics, config, steps, monkeypatch) == []
 
 
 @pytest.mark.parametrize("config", LatentConfig.choices().values())
@@ -102,24 +70,22 @@ def test_forward_models_keep_the_contract(config):
     assert check_forward_model(config()) == []
 
 
-def test_none_is_the_center_of_the_noise(dynamics):
-    """None depends on no noise, and opposite noise lies on both sides of it where the latent is symmetric."""
-    action, embed, noise = sequence(dynamics)
-    prior = dynamics.predict(dynamics.initial(BATCH), action[:, 0], None)
+def test_no_noise_is_the_center_of_the_noise(case):
+    """Opposite noise gives features on both sides of those without noise, where the latent is symmetric."""
+    dynamics, noise = case.dynamics, case.noise[:, 0]
+    prior = dynamics.predict(dynamics.initial(BATCH), case.action[:, 0], None)
     middle, again, up, down = (
-        dynamics.features(dynamics.correct(prior, embed[:, 0], x)) for x in (None, None, noise[:, 0], -noise[:, 0])
+        dynamics.features(dynamics.correct(prior, case.embed[:, 0], x)) for x in (None, None, noise, -noise)
     )
     assert torch.equal(middle, again)
-    if not torch.equal(up, middle) and not jumps(dynamics):
+    if not torch.equal(up, middle) and not has_categorical_samples(dynamics):
         torch.testing.assert_close((up + down) / 2, middle, rtol=1e-5, atol=1e-6)
 
 
-def test_gradients_agree_with_finite_differences(build):
-    """Features of an imagined sequence by its actions, in float64, noise fixed."""
-    dynamics = build().double()
-    needs_smooth_samples(dynamics)
-    action, embed, noise = sequence(dynamics, torch.float64)
-    start = tree.detach(seen(dynamics, embed))
+def test_gradients_of_features_equal_finite_differences(case):
+    """Features of an imagined sequence by its actions, in float64 with fixed noise."""
+    dynamics, action, embed, noise = in_float64(case)
+    start = tree.detach(dynamics.correct(dynamics.initial(BATCH), embed[:, 0], None))
     weight = torch.randn(BATCH, TIME, dynamics.feature_size, dtype=torch.float64)
 
     def score(actions):
@@ -137,18 +103,17 @@ def test_gradients_agree_with_finite_differences(build):
 
 
 @pytest.mark.parametrize("sampled", [False, True], ids=["mean", "sampled"])
-def test_gradients_of_the_imagined_return_are_its_slopes(build, sampled):
-    """Finite differences in float64, by the first and the last action of a candidate, the noise fixed."""
-    dynamics = build().double()
-    needs_smooth_samples(dynamics)
+def test_gradients_of_the_imagined_return_equal_finite_differences(case, sampled):
+    """In float64 with fixed noise, by the first and the last action of a candidate."""
+    dynamics, action, embed, noise = in_float64(case)
     torch.manual_seed(2)
     head = MLP(MLPConfig(1, 16), dynamics.feature_size, 1).double()
     model = KnownWorld(dynamics, reward=lambda features: head(features)[..., 0])
-    action, embed, noise = sequence(dynamics, torch.float64)
-    belief = tree.map(lambda x: x[:, -1], observe(dynamics, dynamics.initial(BATCH), action, embed, never(), noise)[1])
+    posterior = observe(dynamics, dynamics.initial(BATCH), action, embed, case.never, noise)[1]
+    belief = tree.detach(tree.map(lambda x: x[:, -1], posterior))
     generator = torch.Generator().manual_seed(3)
     futures = dynamics.noise(BATCH, 2, TIME, generator=generator).double() if sampled else None
-    score = score_of(model, RewardSumConfig().build(model, None))(tree.detach(belief), futures)
+    score = score_of(model, RewardSumConfig().build(model, None))(belief, futures)
     candidate = action[:, None].clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(score(candidate).sum(), candidate)
     for t in (0, TIME - 1):

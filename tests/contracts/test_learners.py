@@ -1,14 +1,32 @@
-"""Every learner keeps the contract, in the words of `reverie.testing`."""
+"""Every learner keeps the contract."""
 
 import pytest
 
+from reverie.agents.policies import PolicyConfig
 from reverie.config.files import decode, encode
 from reverie.learners import LearnerConfig
+from reverie.learners.actor_critic import ActorCriticConfig
+from reverie.learners.evolution import EvolutionConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.testing import check_learner
 
 CONFIGS = [config() for config in LearnerConfig.choices().values() if config is not PlanningConfig]
-"""A planner acts without learning anything of its own; its tests are those of actors."""
+"""A planner learns nothing of its own; its tests are those of actors."""
+
+
+SMALL = PolicyConfig(MLPConfig(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("config", "discrete"),
+    [
+        pytest.param(ActorCriticConfig(SMALL, SMALL.mlp, horizon=2), False, id="ActorCritic"),
+        pytest.param(EvolutionConfig(SMALL, population=4, starts=2, horizon=2), True, id="Evolution"),
+    ],
+)
+def test_small_learners_keep_the_contract(config, discrete):
+    assert check_learner(config, (discrete,)) == []
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: type(config).__name__)

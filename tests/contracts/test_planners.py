@@ -1,4 +1,4 @@
-"""Every planner and every objective keeps the contract, in the words of `reverie.testing`."""
+"""Every planner and every objective keeps the contract."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def test_objectives_keep_the_contract(config):
     assert check_objective(config, model, value, goal if isinstance(config, GoalObjectiveConfig) else None) == []
 
 
-def test_advancing_forgets_what_was_done():
+def test_shift_drops_the_first_action():
     sequence = torch.arange(4.0).reshape(1, 4, 1) / 10
     plan = Plan(sequence, torch.full((1, 4, 1), 0.1), torch.stack([sequence, -sequence], dim=1))
     start = Plan(torch.zeros(1, 4, 1), torch.ones(1, 4, 1), torch.zeros(1, 1, 4, 1))

@@ -15,7 +15,7 @@ from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.signals.contrastive import ContrastiveConfig
-from reverie.testing.host_reads import HostRead, NoHostReads
+from reverie.testing.contract import HostRead, NoHostReads
 
 
 def dreamer_v2():

@@ -14,5 +14,5 @@ class Built:
         return self.function(*arguments)
 
 
-def says(complaints: list[str], sentence: str) -> None:
-    assert any(sentence in complaint for complaint in complaints), complaints
+def assert_reported(violations: list[str], sentence: str) -> None:
+    assert any(sentence in violation for violation in violations), violations

@@ -1,4 +1,4 @@
-"""Models so simple that every number they give can be worked out by hand, and small real ones."""
+"""Models with numbers that can be computed by hand, and small real models."""
 
 from dataclasses import dataclass, replace
 
@@ -6,20 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from reverie.agents.policies import PolicyConfig
-from reverie.dynamics.latents import GaussianConfig
-from reverie.dynamics.rssm import RSSMConfig
 from reverie.learners.actor_critic import ActorCriticConfig
-from reverie.models.world_model import WorldModel, WorldModelConfig
-from reverie.nn.conv import ConvConfig
-from reverie.nn.encoder import EncoderConfig
+from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLPConfig
-from reverie.nn.optimizer import AdamConfig
-from reverie.signals import SignalConfig
-from reverie.signals.divergence import DivergenceConfig
-from reverie.signals.reconstruction import ReconstructionConfig
-from reverie.signals.reward import ContinuationConfig, RewardConfig
-from reverie.spaces import ActionSpace, EnvSpec, Space
+from reverie.spaces import EnvSpec
 from reverie.testing.batches import random_batch as random_batch
+from reverie.testing.batches import small_model_config as model_config  # noqa: F401
+from reverie.testing.batches import small_spec
 from reverie.types import Batch, Trace
 
 
@@ -30,7 +23,7 @@ class Value:
 
 
 class AddAction(nn.Module):
-    """`predict` adds the action and the noise, `correct` adds what was seen and the noise; features are the value."""
+    """Dynamics whose `predict` adds action and noise, and whose `correct` adds embedding and noise to the value."""
 
     def __init__(self, dim: int, start: float = 0.0) -> None:
         super().__init__()
@@ -39,7 +32,7 @@ class AddAction(nn.Module):
 
     @staticmethod
     def at(*values: float) -> Value:
-        """One-dimensional states, a batch of them."""
+        """Return a batch of states of one dimension."""
         return Value(torch.tensor(values)[:, None])
 
     def initial(self, batch: int) -> Value:
@@ -87,7 +80,7 @@ class KnownContinuation(nn.Module):
 
 
 class KnownWorld(WorldModel):
-    """A world model that is given, not learned: dynamics and heads, nothing else."""
+    """A world model of given dynamics and heads, without an encoder."""
 
     def __init__(self, dynamics: nn.Module, **heads) -> None:
         nn.Module.__init__(self)
@@ -97,32 +90,8 @@ class KnownWorld(WorldModel):
 
 
 def spec(image: int = 16, vector: int = 0, action: int = 2, discrete: bool = False) -> EnvSpec:
-    """A world with an image, a vector, or both."""
-    obs = {}
-    if image:
-        obs["pixels"] = Space((image, image, 3), "uint8")
-    if vector:
-        obs["state"] = Space((vector,), "float32")
-    return EnvSpec(obs, ActionSpace(action, discrete), repeat=1)
-
-
-def model_config(free: float = 0.0, continuation: bool = True) -> WorldModelConfig:
-    """A world model of a few thousand parameters."""
-    conv, mlp = ConvConfig(depth=4, activation="elu"), MLPConfig(layers=1, units=16)
-    signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(conv, mlp),
-        "reward": RewardConfig(mlp),
-        "divergence": DivergenceConfig(free=free),
-    }
-    if continuation:
-        signals["continuation"] = ContinuationConfig(mlp)
-    return WorldModelConfig(
-        encoder=EncoderConfig(conv, mlp),
-        dynamics=RSSMConfig(deter=12, hidden=16, latent=GaussianConfig(size=5)),
-        signals=signals,
-        weights=dict.fromkeys(signals, 1.0),
-        optimizer=AdamConfig(lr=3e-3),
-    )
+    """An environment with an image, a vector, or both."""
+    return small_spec(image, vector, action, discrete)
 
 
 def behavior_config(horizon: int = 4) -> ActorCriticConfig:

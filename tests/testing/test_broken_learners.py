@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from broken import Built, says
+from broken import Built, assert_reported
 from torch import nn
 
 from reverie import testing
@@ -96,7 +96,7 @@ def forgets_the_return(learner, original):
 def test_broken_learners_are_named(change, sentences):
     complaints = testing.check_learner(changed_learner(change), discrete=(False,))
     for sentence in sentences:
-        says(complaints, sentence)
+        assert_reported(complaints, sentence)
 
 
 def test_broken_metrics_of_learners_are_named():
@@ -107,7 +107,7 @@ def test_broken_metrics_of_learners_are_named():
 
         learner.update = update
 
-    says(testing.check_learner(changed_learner(change), discrete=(False,)), "without axes")
+    assert_reported(testing.check_learner(changed_learner(change), discrete=(False,)), "without axes")
 
 
 class Misnamed(VAE):
@@ -156,12 +156,12 @@ class Frozen(VAE):
         (Batched, "must permute the losses"),
         (Overconfident, "must not be below the bound"),
         (Bright, "intensities from 0 to 1"),
-        pytest.param(Frozen, "must cut the loss", marks=pytest.mark.slow),
+        pytest.param(Frozen, "must reduce the loss", marks=pytest.mark.slow),
     ],
 )
 def test_broken_generative_models_are_named(broken, sentence):
     config = VAEConfig(image=MLPConfig(1, 8), latent=GaussianConfig(3))
-    says(testing.check_generative(Built(lambda spec: broken(config, spec))), sentence)
+    assert_reported(testing.check_generative(Built(lambda spec: broken(config, spec))), sentence)
 
 
 class Rows:
@@ -187,7 +187,7 @@ class Rows:
         ({"action": torch.full((4, 1, 2), 2.0)}, "must lie in [-1, 1]"),
         ({"reward": torch.full((4, 1), torch.nan)}, "Rewards of `train` must be finite"),
         ({"is_terminal": torch.ones(4, 1, dtype=torch.bool)}, "must be the last of its episode"),
-        ({}, "they test nothing"),
+        ({}, "also in the part `train`"),
     ],
 )
 def test_broken_data_are_named(changed, sentence):
@@ -197,7 +197,7 @@ def test_broken_data_are_named(changed, sentence):
         def load(self, say):
             pass
 
-    says(testing.check_data(Built(lambda folder, seed, device, generator: Data())), sentence)
+    assert_reported(testing.check_data(Built(lambda folder, seed, device, generator: Data())), sentence)
 
 
 def test_data_that_change_are_named():
@@ -210,7 +210,7 @@ def test_data_that_change_are_named():
         def load(self, say):
             pass
 
-    says(testing.check_data(Built(lambda folder, seed, device, generator: Data())), "same bits each time")
+    assert_reported(testing.check_data(Built(lambda folder, seed, device, generator: Data())), "same bits each time")
 
 
 def test_names_are_imported_when_asked_for():

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from broken import Built, says
+from broken import Built, assert_reported
 
 from reverie import testing
 from reverie.nn.mlp import MLPConfig
 from reverie.planning.cem import CEMConfig
 from reverie.signals.reward import Reward, RewardConfig
-from reverie.testing.batches import small_spec, small_world_model
+from reverie.testing.batches import small_model_config, small_spec
 from reverie.types import Plan
 
 
@@ -26,20 +26,20 @@ class Signal(Reward):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda loss, trace: loss(trace)[0], "one number a step"),
+        (lambda loss, trace: loss(trace)[0], "the shape (B, T), one number a step"),
         (lambda loss, trace: loss(trace) / 0, "must be finite"),
         (lambda loss, trace: loss(trace) * torch.arange(1.0, 4)[:, None], "must permute the loss"),
         (lambda loss, trace: loss(trace).detach(), "has no gradient"),
-        (lambda loss, trace: trace.features.square().sum(-1), "reaches the signal's parameters"),
+        (lambda loss, trace: trace.features.square().sum(-1), "No gradient of the loss reaches the parameters"),
         (lambda loss, trace: loss(replace(trace, features=trace.features.detach())), "reaches the model"),
         pytest.param(
-            *(lambda loss, trace: -loss(trace).clamp(max=0) + 1e3, "must cut the loss"), marks=pytest.mark.slow
+            *(lambda loss, trace: -loss(trace).clamp(max=0) + 1e3, "must reduce the loss"), marks=pytest.mark.slow
         ),
         (lambda loss, trace: loss(trace) * float(trace.batch.reward.mean() < 9), "reads a tensor's value"),
     ],
 )
 def test_broken_signals_are_named(change, sentence):
-    says(testing.check_signal(Built(lambda spec, size: Signal(change, spec, size))), sentence)
+    assert_reported(testing.check_signal(Built(lambda spec, size: Signal(change, spec, size))), sentence)
 
 
 def test_broken_metrics_are_named():
@@ -48,7 +48,9 @@ def test_broken_metrics_are_named():
             return {"reward": trace.batch.reward}
 
     config = RewardConfig(MLPConfig(1, 8))
-    says(testing.check_signal(Built(lambda spec, size: Metrics(config, size))), "finite tensors without axes")
+    assert_reported(
+        testing.check_signal(Built(lambda spec, size: Metrics(config, size))), "finite tensors without axes"
+    )
 
 
 def shortened(plan: Plan) -> Plan:
@@ -64,7 +66,7 @@ def halved(plan: Plan) -> Plan:
     [
         (lambda plan, score, start, noise: shortened(plan(score, start, noise)), "plan's mean"),
         (lambda plan, score, start, noise: start, "must beat the plan"),
-        (lambda plan, score, start, noise: halved(plan(score, start, noise)), "must be found in ten calls"),
+        (lambda plan, score, start, noise: halved(plan(score, start, noise)), "must find the optimum"),
         (lambda plan, score, start, noise: start, "Other noise must give another plan"),
         (lambda plan, score, start, noise: plan(lambda x: x.sum((2, 3)), start, noise), "must depend on the score"),
         (lambda plan, score, start, noise: plan(lambda x: score(2 * x), start, noise), "within the action bounds"),
@@ -91,7 +93,7 @@ def test_broken_planners_are_named(change, sentence):
 
         return Planner()
 
-    says(testing.check_planner(Built(build)), sentence)
+    assert_reported(testing.check_planner(Built(build)), sentence)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,6 @@ def test_broken_planners_are_named(change, sentence):
 )
 def test_broken_objectives_are_named(objective, sentence):
     torch.manual_seed(0)
-    model = small_world_model(small_spec())
+    model = small_model_config().build(small_spec())
     config = Built(lambda model, value: lambda states, actions: objective(model.dynamics.features(states)))
-    says(testing.check_objective(config, model), sentence)
+    assert_reported(testing.check_objective(config, model), sentence)
