@@ -389,7 +389,7 @@ class Env:
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
         """Return the image after the decision, its reward, and whether the episode is over.
 
-        Pendulum ends by time alone. In other worlds the model must predict the end: reverie/signals/continuation.py.
+        Pendulum ends by time alone. In other worlds the model must predict the end: reverie/signals/reward.py.
         """
         low, high, total = self.env.action_space.low, self.env.action_space.high, 0.0
         for _ in range(self.s.repeat):

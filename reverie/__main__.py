@@ -2,6 +2,6 @@
 
 import sys
 
-from reverie.cli.main import main
+from reverie.cli.command_line import main
 
 sys.exit(main())

@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.cli.commands import check
 from reverie.dynamics.rssm import RSSMConfig
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from reverie import recipes
-from reverie.cli import main, names
+from reverie.cli import command_line as main
+from reverie.cli import names
 from reverie.cli.commands import info
 from reverie.config.overrides import as_text, leaves, override
 from reverie.runs.loop import free_folder

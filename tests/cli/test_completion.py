@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from reverie.cli import main, names
+from reverie.cli import command_line as main
+from reverie.cli import names
 from reverie.cli.commands.completion import candidates
 
 

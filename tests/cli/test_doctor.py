@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.cli.commands import doctor
 from reverie.cli.commands.doctor import Finding
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 
 pytest.importorskip("mujoco")
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.cli.commands import common
 from reverie.cli.parsing import Command
 from reverie.config.choices import short_name
@@ -37,7 +37,7 @@ def called(monkeypatch):
 def test_help_loads_nothing_heavy():
     heavy = ["torch", "gymnasium", "matplotlib", "numpy", "tensorboard", "cv2", "rich", "av"]
     code = (
-        "import sys; from reverie.cli.main import main\n"
+        "import sys; from reverie.cli.command_line import main\n"
         f"codes = [main(['--help'])] + [main([name, '--help']) for name in {list(main.COMMANDS)}] + [main(['trian'])]\n"
         "main(['_complete', 'tr'])\n"
         f"print('EXIT', codes, 'HEAVY', [name for name in {heavy} if name in sys.modules])"

@@ -72,7 +72,7 @@ def test_a_setting_that_no_recipe_has_is_refused_with_a_hint(cached_names):
         ("training.frames", "abc", "`--training.frames` should be an int, but `abc` was given."),
         ("env.workers", "yes", "`--env.workers` should be true or false, but `yes` was given."),
         ("env.time_limit", "long", "`--env.time_limit` should be an int or none, but `long` was given."),
-        ("model.signals.divergence.variant", "x", "should be one of mean, step, but `x` was given."),
+        ("model.signals.divergence.variant", "x", "should be one of element, mean, but `x` was given."),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(path, value, sentence, cached_names):
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("option", ["--training.framse 3", "--training.frames abc"])
 def test_a_mistake_is_answered_without_torch(option, cached_names, cache):
     code = (
-        "import sys; from reverie.cli.main import main; from reverie.config import plugins\n"
+        "import sys; from reverie.cli.command_line import main; from reverie.config import plugins\n"
         "plugins.installed = dict\n"
         f"print(main({['train', 'dreamer_v1', *option.split()]}), 'torch' in sys.modules)"
     )

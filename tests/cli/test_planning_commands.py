@@ -6,7 +6,7 @@ import pytest
 import small_run
 
 import reverie
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import ICEMConfig
 from reverie.runs.evaluation import plan_with

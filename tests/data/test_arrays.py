@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.data.arrays import ArraysConfig
 from reverie.errors import UserError
 

@@ -14,7 +14,7 @@ pytest.importorskip("h5py")
 import minari
 from minari.data_collector import EpisodeBuffer
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.data.dataset import DatasetConfig
 from reverie.data.minari import MinariConfig
 from reverie.data.recording import collect

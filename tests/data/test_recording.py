@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.data import recording
 from reverie.data.dataset import DatasetConfig
 from reverie.data.recording import collect, read_manifest
@@ -201,8 +201,8 @@ def test_commands_collect_a_dataset_and_train_from_it(tmp_path, capsys):
         ("--privileged picture", "'picture' cannot be both observed and privileged"),
         ("--privileged plaice", "has no observation 'plaice'"),
         ("--model.x 3", "has no option `--model.x`"),
-        ("--env.time_limt 3", "Did you mean env.time_limit?"),
-        ("--transitions 0", "must be at least 1"),
+        ("--env.time_limt 3", "Did you mean --env.time_limit?"),
+        ("--transitions 0", "must be a whole number, at least 1"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(line, sentence, tmp_path, capsys):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reverie.cli.main import COMMANDS
+from reverie.cli.command_line import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "```" in path.read_text()]

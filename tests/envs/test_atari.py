@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.envs import EnvConfig, gymnasium, gymnasium_registry, make
 from reverie.errors import UserError
 from reverie.evaluation.human_scores import SCORES, normalized

@@ -9,7 +9,7 @@ from dmc_needed import needs_mujoco
 from mocks import AddAction, Value, spec
 from torch import nn
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
 from reverie.evaluation import representation

@@ -114,7 +114,7 @@ def numbers(folder: Path) -> dict[str, Any]:
 
 def record(case: str, folder: Path) -> dict[str, Any]:
     """Train one case into `folder`."""
-    from reverie.cli.main import main
+    from reverie.cli.command_line import main
 
     words = [*CASES[case], "--size", "tiny", "--threads", "1", "--device", "cpu", "--run", str(folder)]
     code = main(["train", *words])

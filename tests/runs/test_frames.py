@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import reverie
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.nn.optimizer import Optimizer
 
 ROOT = str(Path(reverie.__file__).parent)

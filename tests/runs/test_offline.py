@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import reverie
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.config.files import encode
 from reverie.data.digits import Digits
 from reverie.data.interaction import InteractionConfig

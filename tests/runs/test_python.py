@@ -172,7 +172,7 @@ def test_a_model_towards_an_image(tmp_path, capsys):
     """CFM on an environment without goals gives an agent, and a file gives it its goal image."""
     from PIL import Image
 
-    from reverie.cli import main
+    from reverie.cli import command_line as main
 
     folder, picture = tmp_path / "run", tmp_path / "up.png"
     budget = "--training.updates 8 --training.evaluate_every 4 --data.train 60 --data.test 40 --data.env.image_size 16"

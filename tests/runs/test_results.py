@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from reverie.cli import main
+from reverie.cli import command_line as main
 from reverie.runs import checkpoint
 from reverie.runs.config import read_config
 from reverie.runs.logger import read_metrics
