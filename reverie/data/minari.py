@@ -99,7 +99,7 @@ class Minari:
             raise UserError(f"{source} has actions of {actions.shape}: they must be {(count, size)}.")
         obs = {}
         for name, space in self.spaces.items():
-            values = observation_part(episode.observations, name)
+            values = observation_part(episode.observations, name, source)
             if len(values) != count + 1:
                 raise UserError(f"{source} has {len(values)} observations {name!r}: {count} actions need {count + 1}.")
             obs[name] = np.stack([normal_observation(value, space, self.recorded.obs[name]) for value in values])

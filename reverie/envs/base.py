@@ -58,6 +58,8 @@ class Step:
     is_first: bool
     is_last: bool
     is_terminal: bool
+    frames: int | None = None
+    """Environment frames that the decision took: fewer than `repeat` where the episode ended. None means `repeat`."""
 
 
 @runtime_checkable

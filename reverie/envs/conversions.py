@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from reverie.envs.base import EnvConfig
+from reverie.envs.border import violation
 from reverie.errors import UserError, nearest
 from reverie.spaces import ActionSpace, Space
 
@@ -59,6 +60,8 @@ def action_space(space: Any, source: str) -> ActionSpace:
         return ActionSpace(int(space.n), discrete=True)
     if not isinstance(space, spaces.Box):
         raise UserError(f"{source} has actions of {space}: Reverie takes Box and Discrete actions.")
+    if np.prod(space.shape) == 0:
+        raise UserError(f"{source} has actions of {space}, which hold no number: there is nothing to choose.")
     return ActionSpace(int(np.prod(space.shape)), discrete=False)
 
 
@@ -77,15 +80,16 @@ def observation_spaces(space: Any, prefix: str = "") -> dict[str, Any]:
     return by_name
 
 
-def observation_part(observation: Any, name: str) -> Any:
-    """Return the part of an observation that `observation_spaces` calls `name`."""
-    if isinstance(observation, dict):
-        if name in observation:
-            return observation[name]
-        for key, part in observation.items():
-            if name.startswith(f"{key}/"):
-                return observation_part(part, name.removeprefix(f"{key}/"))
-    return observation
+def observation_part(observation: Any, name: str, source: str) -> Any:
+    """Return the part of an observation that `observation_spaces` calls `name`. UserError if it is missing."""
+    if not isinstance(observation, dict):
+        return observation
+    for key, part in observation.items():
+        if str(key) == name:
+            return part
+        if isinstance(part, dict) and name.startswith(f"{key}/"):
+            return observation_part(part, name.removeprefix(f"{key}/"), source)
+    raise violation(source, f"declares an observation {name!r} and gives only {', '.join(map(str, observation))}")
 
 
 def select_observations(
@@ -117,7 +121,7 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
                 f"{source} observes {name!r} as {space.shape}, a stack of images: take the environment"
                 " without frame stacking, because the model has a memory of its own."
             )
-        channels = channels_last(np.empty(space.shape, np.uint8)).shape[2]
+        channels = channels_last(np.empty(space.shape, np.uint8), f"the observation {name!r} of {source}").shape[2]
         return Space((image_size, image_size, channels), "uint8")
     if not space.is_np_flattenable:
         raise UserError(f"{source} observes {name!r} as {space}, which is no array: observe something else.")
@@ -147,12 +151,19 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([part.reshape(size, size, -1) for part in small], -1)  # OpenCV drops an axis of one channel
 
 
-def channels_last(image: np.ndarray) -> np.ndarray:
-    """Return a `(height, width, channels)`, `(height, width)` or `(channels, height, width)` image as the first."""
+def channels_last(image: np.ndarray, what: str = "an image") -> np.ndarray:
+    """Return a `(height, width, channels)`, `(height, width)` or `(channels, height, width)` image as the first.
+
+    The axis of channels is the shorter of the first and the last. UserError if neither is the shortest of the three.
+    """
     if image.ndim == 2:
         return image[:, :, None]
-    channels_first = image.shape[0] <= 4 < image.shape[2]
-    return np.moveaxis(image, 0, 2) if channels_first else image
+    first, middle, last = image.shape
+    if last <= min(first, middle):
+        return image
+    if first < min(middle, last):
+        return np.moveaxis(image, 0, 2)
+    raise UserError(f"The shape {image.shape} of {what} does not show its channels: make them the last, shortest axis.")
 
 
 def as_colors(images: UInt8[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H W 3"]:

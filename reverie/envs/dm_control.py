@@ -122,8 +122,8 @@ class _SuiteTask:
         elif "pixels" in config.observe:
             self.camera = StockCamera(self.physics, self.number, size, size)
         spaces = load().spaces
-        shapes = {name: part.shape for name, part in self.env.observation_spec().items()}
-        shapes["state"] = (sum(int(np.prod(shape)) for shape in shapes.values()),)
+        shapes = {name: (int(np.prod(part.shape)),) for name, part in self.env.observation_spec().items()}
+        shapes["state"] = (sum(size for (size,) in shapes.values()),)
         self.observation_space = spaces.Dict([(name, spaces.Box(-np.inf, np.inf, shapes[name])) for name in shapes])
         action = self.env.action_spec()
         low, high = (np.broadcast_to(end, action.shape).astype(float) for end in (action.minimum, action.maximum))

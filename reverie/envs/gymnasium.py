@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Obs, SampleActions, Step
+from reverie.envs.border import check_frame, check_observation, check_reset, check_step, raise_old_api
 from reverie.envs.conversions import (
     action_space,
     check_action,
@@ -82,22 +83,29 @@ class GymEnvironment:
             raise
 
     def reset(self, seed: int) -> Step:
-        observation, _ = self._env.reset(seed=int(seed))
+        try:
+            result = self._env.reset(seed=int(seed))
+        except (TypeError, ValueError) as error:
+            raise_old_api(error, self._config.id)
+        observation = check_reset(result, self._config.id)
         self._running = True
-        return Step(self._normal(observation), 0.0, is_first=True, is_last=False, is_terminal=False)
+        return Step(self._normal(observation), 0.0, is_first=True, is_last=False, is_terminal=False, frames=0)
 
     def step(self, action: np.ndarray) -> Step:
         if not self._running:
             raise no_episode_error()
-        own_action = self._own_action(check_action(action, self.spec.action))
-        reward = 0.0
-        for _ in range(self._steps):
-            observation, frame_reward, terminated, truncated, _ = self._env.step(own_action)
-            reward += float(frame_reward)
-            if terminated or truncated:
-                self._running = False
-                break
-        return Step(self._normal(observation), reward, False, not self._running, bool(terminated))
+        action = check_action(action, self.spec.action)
+        reward = frames = 0
+        while self._running and frames < self._steps:
+            try:
+                result = self._env.step(self._own_action(action))  # a new array each time: it may be changed there
+            except ValueError as error:
+                raise_old_api(error, self._config.id)
+            observation, frame_reward, terminated, truncated = check_step(result, self._config.id)
+            reward, frames = reward + frame_reward, frames + 1
+            self._running = not (terminated or truncated)
+        played = frames * self._config.repeat // self._steps
+        return Step(self._normal(observation), float(reward), False, not self._running, terminated, played)
 
     @property
     def unwrapped(self) -> Any:
@@ -117,9 +125,13 @@ class GymEnvironment:
         return normalize_action(actions.reshape(count, -1), *self._bounds())
 
     def render(self) -> np.ndarray:
+        try:
+            frame = None if self._env.render_mode is None else self._env.render()
+        except Exception as error:  # drawing may raise anything: a window that has gone, a missing library
+            raise UserError(f"{self._config.id} cannot be drawn: render() raised {error!r}.") from error
         if self._env.render_mode is None:
             raise UserError(f"{self._config.id} cannot be drawn: it has no render mode rgb_array.")
-        return np.array(self._env.render(), np.uint8)
+        return check_frame(frame, self._config.id)
 
     def close(self) -> None:
         self._env.close()
@@ -129,15 +141,22 @@ class GymEnvironment:
         size = self._config.image_size
         if name in self._own:
             return normal_space(self._own[name], name, self._config.id, size)
-        if self._env.render_mode is None:
-            raise UserError(f"{self._config.id} cannot be drawn: set --env.observe to {', '.join(self._own)}.")
+        modes = getattr(self._env, "metadata", {}).get("render_modes", ["rgb_array"])
+        if self._env.render_mode is None or "rgb_array" not in modes:  # it may draw all the same
+            try:
+                self._env.reset(seed=0)
+                GymEnvironment.render(self)
+            except UserError as error:
+                choice = f"set --env.observe to {', '.join(self._own)}"
+                raise UserError(f"{self._config.id} cannot be drawn: {choice}.") from error
         return Space((size, size, 3), "uint8")
 
     def _action_space(self) -> ActionSpace:
         normal = action_space(self._env.action_space, self._config.id)
         if not (normal.discrete or np.isfinite(self._bounds()).all()):
             raise UserError(
-                f"{self._config.id} has unbounded actions: wrap it in gymnasium.wrappers.RescaleAction with bounds."
+                f"{self._config.id} has unbounded actions: wrap it in gymnasium.wrappers.TransformAction with a bounded"
+                " Box."
             )
         return normal
 
@@ -151,10 +170,11 @@ class GymEnvironment:
         obs = {}
         for name in self._observed:
             if name in self._own:
-                part = observation_part(observation, name)
+                part = observation_part(observation, name, self._config.id)
+                part = check_observation(part, self._own[name], name, self._config.id)
                 obs[name] = normal_observation(part, self._own[name], self.spec.obs[name])
             else:
-                obs[name] = resize(np.asarray(self._env.render(), np.uint8), self._config.image_size)
+                obs[name] = resize(GymEnvironment.render(self), self._config.image_size)
         return obs
 
     def _own_action(self, action: np.ndarray) -> Any:

@@ -5,8 +5,10 @@ registers it.
 """
 
 import importlib
-import inspect
 import os
+import sys
+import warnings
+from contextlib import suppress
 from typing import Any
 
 from reverie.envs.base import EnvConfig
@@ -40,27 +42,28 @@ def open_registered(config: EnvConfig) -> Any:
     limit.
     """
     refuse_settings(config, "camera", "rendering")
-    gymnasium, spec = load(), _find_spec(config.id)
+    spec = _find_spec(config.id)
     if "mujoco" in str(spec.entry_point):
         choose_gl()
+    # Gymnasium's own checker warns of what `reverie check-env` names in full.
+    settings = parse_kwargs(config.kwargs) | {"disable_env_checker": True}
+    if config.time_limit is not None:
+        settings["max_episode_steps"] = config.time_limit
     try:
-        # Gymnasium's own checker warns of what `reverie check-env` names in full.
-        settings = parse_kwargs(config.kwargs) | {"disable_env_checker": True}
-        if config.time_limit is not None:
-            settings["max_episode_steps"] = config.time_limit
-        if _takes_render_mode(spec.entry_point):
-            settings["render_mode"] = "rgb_array"
-        env = gymnasium.make(spec.id, **settings)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise UserError(f"{config.id} cannot be made: {error}") from error
-    except (TypeError, ValueError, KeyError, AssertionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            env = _make(spec.id, settings)
+    except Exception as error:  # a constructor may raise anything
+        reason = next(iter(str(error).splitlines()), "").partition(" was raised from the environment creator")[0]
+        reason = reason.rstrip(".") or type(error).__name__
         if "must inherit from the gymnasium.Env" in str(error):
-            fix = "its class or factory must give a gymnasium.Env"
-            raise UserError(f"{config.id} gives no environment: {fix}.") from error
-        if not config.kwargs:
-            raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"{config.id} does not take --env.kwargs {','.join(config.kwargs)}: {reason}") from error
+            raise UserError(
+                f"{config.id} gives no environment: its class or factory must give a gymnasium.Env."
+            ) from error
+        if config.kwargs:
+            raise UserError(f"{config.id} does not take --env.kwargs {','.join(config.kwargs)}: {reason}.") from error
+        hint = "; give arguments as --env.kwargs name=value" if isinstance(error, TypeError) else ""
+        raise UserError(f"{config.id} cannot be made: {reason}{hint}.") from error
     if spec.max_episode_steps is None and config.time_limit is None:
         env.close()
         raise UserError(f"{config.id} has no time limit: give one in frames with --env.time_limit 1000.")
@@ -91,26 +94,40 @@ def _parse(text: str) -> Any:
     return text
 
 
+def _make(env_id: str, settings: dict[str, Any]) -> Any:
+    """Make it with rgb_array rendering, or without where its constructor takes no render mode or not this one."""
+    gymnasium = load()
+    try:
+        return gymnasium.make(env_id, render_mode="rgb_array", **settings)
+    except Exception as error:
+        if "render_mode" not in str(error):
+            with suppress(Exception):
+                return gymnasium.make(env_id, **settings)
+            raise
+    return gymnasium.make(env_id, **settings)
+
+
 def _find_spec(env_id: str) -> Any:
     """Return Gymnasium's entry of an id."""
     gymnasium = load()
     module, _, name = env_id.rpartition(":")
     try:
         if module:
-            importlib.import_module(module)
+            _import(module)
         return gymnasium.spec(name)
     except ImportError as error:
         raise UserError(f"{env_id} needs the module {module!r}, which cannot be imported: {error}") from error
-    except gymnasium.error.UnregisteredEnv as error:
+    except gymnasium.error.DeprecatedEnv as error:
+        raise UserError(f"{error}".replace("`", "").rstrip(".") + ".") from error
+    except gymnasium.error.Error as error:
         raise UserError(
             f"Gymnasium has no environment {name!r}.{nearest(name, gymnasium.registry)} `reverie envs` lists the ids;"
             " one of another package is written module:Env-v0."
         ) from error
 
 
-def _takes_render_mode(entry: Any) -> bool:
-    """Return whether a class has the render mode rgb_array, or a function takes a render mode."""
-    creator = entry if callable(entry) else load().envs.registration.load_env_creator(entry)
-    if hasattr(creator, "metadata"):
-        return "rgb_array" in creator.metadata.get("render_modes", [])
-    return "render_mode" in inspect.signature(creator).parameters
+def _import(module: str) -> None:
+    """Import a module, also from the current folder, as `python` does and a console script does not."""
+    if "" not in sys.path:
+        sys.path.append("")
+    importlib.import_module(module)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from reverie.math.distributions import isotropic_log_prob
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.normalize import module_name
 from reverie.spaces import EnvSpec
 
 
@@ -16,16 +17,19 @@ class Decoder(nn.Module):
     def __init__(self, image: ImageConfig, vector: MLPConfig, std: float, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
         self.std = std
-        self.heads = nn.ModuleDict()
-        for name, space in sorted(spec.obs.items()):
-            if space.is_image:
-                self.heads[name] = image.image_decoder(feature_size, space.shape)
-            else:
-                self.heads[name] = MLP(vector, feature_size, space.shape[0])
+        spaces = dict(sorted(spec.obs.items()))
+        self.names = list(spaces)
+        heads = {
+            name: image.image_decoder(feature_size, space.shape)
+            if space.is_image
+            else MLP(vector, feature_size, space.shape[0])
+            for name, space in spaces.items()
+        }
+        self.heads = nn.ModuleDict({module_name(name): head for name, head in heads.items()})
 
     def decode(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
         """Return the mean of each observation, normalized as networks see it."""
-        return {name: head(features) for name, head in self.heads.items()}
+        return {name: head(features) for name, head in zip(self.names, self.heads.values())}
 
     def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
         """`ln N(o; mean, std)` of one flattened observation, in nats."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from reverie.nn.conv import ConvConfig
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.normalize import module_name
 from reverie.spaces import EnvSpec
 
 
@@ -31,7 +32,8 @@ class Encoder(nn.Module):
         super().__init__()
         spaces = dict(sorted(spec.obs.items()))
         images = {name: config.image.image_encoder(space.shape) for name, space in spaces.items() if space.is_image}
-        self.images = nn.ModuleDict(images)
+        self.names = list(images)
+        self.images = nn.ModuleDict({module_name(name): net for name, net in images.items()})
         self.vectors = [name for name, space in spaces.items() if not space.is_image]
         self.size_out = sum(net.size_out for net in images.values())
         if self.vectors:
@@ -40,7 +42,7 @@ class Encoder(nn.Module):
             self.size_out += config.vector.units
 
     def forward(self, obs: dict[str, Tensor]) -> Float[Tensor, "*b E"]:
-        parts = [net(obs[name]) for name, net in self.images.items()]
+        parts = [net(obs[name]) for name, net in zip(self.names, self.images.values())]
         if self.vectors:
             parts.append(self.dense(torch.cat([obs[name] for name in self.vectors], dim=-1)))
         return torch.cat(parts, dim=-1)

@@ -16,6 +16,15 @@ def symexp(vector: Tensor) -> Tensor:
     return torch.sign(vector) * torch.expm1(vector.abs())
 
 
+def module_name(name: str) -> str:
+    """Return a name under which a module can hold a part for an observation: dots and attributes are not allowed there.
+
+    Other names stay as they are.
+    """
+    taken = name.startswith("obs:") or hasattr(nn.ModuleDict(), name)
+    return f"obs:{name.replace('.', ':')}" if taken or "." in name or not name else name
+
+
 class Normalize(nn.Module):
     """Images from uint8 to `(x / 255 - mean) / scale`, vectors by `symlog`.
 
@@ -29,12 +38,12 @@ class Normalize(nn.Module):
         self.images = sorted(name for name, space in spec.obs.items() if space.is_image)
         self.vectors = sorted(name for name, space in spec.obs.items() if not space.is_image)
         for name in self.images:
-            self.register_buffer(f"mean_{name}", torch.full(spec.obs[name].shape, 0.5))
-            self.register_buffer(f"scale_{name}", torch.ones(()))
+            self.register_buffer(f"mean_{module_name(name)}", torch.full(spec.obs[name].shape, 0.5))
+            self.register_buffer(f"scale_{module_name(name)}", torch.ones(()))
 
     def statistics(self, name: str) -> tuple[Tensor, Tensor]:
         """Return the mean image (height, width, channels) and scale () of one observation, for pixels in [0, 1]."""
-        return self.get_buffer(f"mean_{name}"), self.get_buffer(f"scale_{name}")
+        return self.get_buffer(f"mean_{module_name(name)}"), self.get_buffer(f"scale_{module_name(name)}")
 
     def forward(self, obs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Normalize observations with any leading axes. Names outside the spec are left out."""

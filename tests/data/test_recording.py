@@ -248,7 +248,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
 
 
 def test_a_reward_of_nan_ends_the_collection(tmp_path):
-    with pytest.raises(UserError, match="of worlds:Poisoned-v0 has no finite reward in row 1"):
+    with pytest.raises(UserError, match="worlds:Poisoned-v0 gives the reward nan, which is not one finite number"):
         collect(replace(SLIDE, id="worlds:Poisoned-v0"), tmp_path, 900)
 
 

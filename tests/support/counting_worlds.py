@@ -56,6 +56,9 @@ class Endless(Counting):
 class Blind(Counting):
     metadata: ClassVar = {"render_modes": []}
 
+    def render(self):
+        raise NotImplementedError
+
 
 class Choices(gymnasium.Env):
     """Discrete actions from 5 on, and one observation of every kind."""
