@@ -1,7 +1,13 @@
-"""Writes that are atomic, even if the process is killed or the disk is full."""
+"""Atomic writes, and folders that one process owns at a time."""
 
 import errno
+import json
 import os
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from reverie.errors import UserError
@@ -31,6 +37,102 @@ def atomic_write(path: Path, content: bytes) -> None:
                 "give the same command again."
             ) from error
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError if the file `path` cannot be written. Nothing is made."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a file in it.")
+    ancestor = next(parent for parent in path.absolute().parents if parent.exists())
+    if not ancestor.is_dir():
+        raise UserError(f"{path} cannot be written, because {ancestor} is a file: choose another place.")
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        raise UserError(f"{path} cannot be written, because {ancestor} is read-only: choose another place.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, if they are missing. UserError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"The folder {folder} cannot be made ({reason}): choose another place.") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"The folder {folder} is read-only: choose another place.")
+
+
+class Lease:
+    """The right of one process to write a folder, also among machines that share it.
+
+    `owner.json` names the owner by host, process and a random token. Its time of modification is a sign of life,
+    renewed every `BEAT` seconds. A lease is taken over if its process has ended on this host, or after `STALE` seconds
+    without a sign of life.
+    """
+
+    BEAT, STALE = 15.0, 120.0
+
+    def __init__(self, folder: Path) -> None:
+        """Raise UserError if another process owns the folder."""
+        self.path, self.token = folder / "owner.json", secrets.token_hex(8)
+        make_folder(folder)
+        identity = {"host": socket.gethostname(), "pid": os.getpid(), "started": _start_time(os.getpid())}
+        content = json.dumps(identity | {"token": self.token}).encode()
+        while True:
+            try:
+                file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            except FileExistsError:
+                self._remove_stale(folder)
+                continue
+            with os.fdopen(file, "wb") as opened:
+                opened.write(content)
+            break
+        self.ended = threading.Event()
+        self.heart = threading.Thread(target=self._beat, daemon=True)
+        self.heart.start()
+
+    def _remove_stale(self, folder: Path) -> None:
+        """Remove the lease of an owner that is gone. UserError if it is alive."""
+        try:
+            owner, age = json.loads(self.path.read_text()), time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return
+        except ValueError:  # it is being written, or its write was interrupted
+            owner, age = {}, time.time() - self.path.stat().st_mtime
+        pid, host = owner.get("pid", 0), owner.get("host", "unknown")
+        gone = host == socket.gethostname() and _start_time(pid) != owner.get("started")
+        if not gone and age < self.STALE:
+            raise UserError(
+                f"{folder} is in use by process {pid} on {host} (last sign of life {max(age, 0):.0f} s ago): wait "
+                "until it ends, or choose another folder."
+            )
+        # Of several processes that see a stale lease, one renames it. The others find none, and compete for a new one.
+        grave = self.path.with_name(f".owner.{self.token}.partial")
+        with suppress(FileNotFoundError):
+            os.rename(self.path, grave)
+            grave.unlink()
+
+    def _beat(self) -> None:
+        while not self.ended.wait(self.BEAT):
+            with suppress(OSError):
+                os.utime(self.path)
+
+    def release(self) -> None:
+        """Give the folder back."""
+        self.ended.set()
+        with suppress(OSError, ValueError):
+            if json.loads(self.path.read_text())["token"] == self.token:
+                self.path.unlink()
+
+
+def _start_time(pid: int) -> str | None:
+    """Return when a process of this host started, in a form that only equality is asked of; None if there is none."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    if not Path("/proc/self").exists() and pid > 0:  # not Linux: alive or not is all that can be said
+        with suppress(OSError):
+            os.kill(pid, 0)
+            return "alive"
+    return None
 
 
 def remove_partial(folder: Path) -> None:

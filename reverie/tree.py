@@ -3,6 +3,7 @@
 The leaves of a tree are its tensors. Everything else (None, numbers, a module) stays as it is.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
@@ -67,3 +68,11 @@ def to(tree: T, device: torch.device | str) -> T:
 def flatten_batch(tree: T) -> T:
     """Merge the two leading axes, `(B, T, ...)` to `(B * T, ...)`."""
     return map(lambda x: x.flatten(0, 1), tree)
+
+
+def checksum(tensors: dict[str, Tensor]) -> str:
+    """Return the CRC-32 of all tensors' bytes, in the order of their names."""
+    crc = 0
+    for _, x in sorted(tensors.items()):
+        crc = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"

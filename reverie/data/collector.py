@@ -52,6 +52,8 @@ class Collector:
         self.started = [0] * environments.count
         """The number of episodes that were started in each environment."""
         self.episodes = [Episode(0) for _ in range(environments.count)]
+        self.frames = [0] * environments.count
+        """Environment frames that the newest decision took in each environment."""
 
     def begin(self) -> None:
         """Reset each environment without a running episode."""
@@ -79,7 +81,8 @@ class Collector:
         actions = act(*self.observations())
         finished = []
         for i, step in self.environments.step(dict(enumerate(actions))).items():
-            episode = self.episodes[i]
+            episode, repeat = self.episodes[i], self.environments.spec.repeat
+            self.frames[i] = repeat if step is None or step.frames is None else step.frames
             if step is None:
                 self.episodes[i] = Episode(0)
                 self.started[i] -= self.alike

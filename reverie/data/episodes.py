@@ -31,6 +31,10 @@ class Episode:
         """The sum of rewards, in the environment's unit."""
         return float(sum(step.reward for step in self.steps))
 
+    def frames(self, repeat: int) -> int:
+        """Return the environment frames that were played; a step that does not say took `repeat`."""
+        return sum(repeat if step.frames is None else step.frames for step in self.steps[1:])
+
     def columns(self) -> Columns:
         """Return a finished episode's columns."""
         obs, rewards = stack_obs([step.obs for step in self.steps]), np.array([step.reward for step in self.steps])

@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from reverie.data.replay import Columns, prune, write_chunk
 from reverie.envs.base import EnvConfig, Obs
 from reverie.envs.vector import MAX_DEATHS
 from reverie.errors import UserError
-from reverie.files import remove_partial
+from reverie.files import Lease, remove_partial
 from reverie.progress import OnProgress, Progress
 from reverie.spaces import EnvSpec
 
@@ -112,7 +112,27 @@ def collect(
     with closing(envs.make(recorded)) as environment:
         spec = environment.spec
     model_spec(spec, privileged)
-    manifest = _continue(folder, Manifest(env, privileged, seed, held_out, transitions, spec, Part(), Part()))
+    requested = Manifest(env, privileged, seed, held_out, transitions, spec, Part(), Part())
+    with ExitStack() as owned:
+        if folder.exists():
+            owned.callback(Lease(folder).release)
+            manifest = _continue(folder, requested)
+        else:
+            manifest = requested
+            owned.callback(_remove_empty, folder)
+            owned.callback(Lease(folder).release)
+        return _record(folder, manifest, recorded, workers, on_progress)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder in which nothing was written."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _record(folder: Path, manifest: Manifest, recorded: EnvConfig, workers: int, on_progress: OnProgress) -> Manifest:
+    """Play and write until the dataset is complete."""
+    env, seed, held_out, transitions = manifest.env, manifest.seed, manifest.held_out, manifest.transitions
     number, done = manifest.train.trajectories + manifest.test.trajectories, manifest.recorded
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
     began, started_at = time.monotonic(), done
@@ -172,7 +192,7 @@ def _random_trajectories(config: EnvConfig, seed: int, first: int, workers: int)
 def _continue(folder: Path, requested: Manifest) -> Manifest:
     """Return the manifest from which to go on in `folder`. Delete files that it does not count."""
     if not (folder / "dataset.json").exists():
-        if folder.exists() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
+        if any(not path.name.endswith(".partial") and path.name != "owner.json" for path in folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
         return requested
     before = read_manifest(folder)

@@ -8,7 +8,6 @@ chunks after it, so the model and the replay have the same age.
 import math
 import os
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +20,7 @@ from torch import Tensor
 from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
+from reverie.tree import checksum
 from reverie.types import Batch
 
 Columns = dict[str, Tensor]
@@ -169,7 +169,7 @@ def replay_of(stretches: list[Columns], spec: EnvSpec, device: torch.device, gen
 def write_chunk(folder: Path, since: int, stretch: Columns) -> None:
     """Write columns as one chunk, atomically. `since` is the number of the first column."""
     end = since + len(stretch["reward"])
-    content = save(stretch, metadata={"crc32": _checksum(stretch)})
+    content = save(stretch, metadata={"crc32": checksum(stretch)})
     atomic_write(folder / f"{since:012d}-{end:012d}.safetensors", content)
 
 
@@ -178,7 +178,7 @@ def read_chunk(path: Path, names: list[str]) -> Columns:
     try:
         with safe_open(path, framework="pt") as file:
             stretch = {name: file.get_tensor(name) for name in names}
-            if len(names) == len(file.keys()) and _checksum(stretch) != (file.metadata() or {}).get("crc32"):
+            if len(names) == len(file.keys()) and checksum(stretch) != (file.metadata() or {}).get("crc32"):
                 raise ValueError("wrong checksum")
     except Exception as error:
         raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
@@ -196,11 +196,3 @@ def prune(folder: Path, before: int = 0, since: float = math.inf) -> None:
     for start, end, path in chunks(folder):
         if end <= before or start >= since:
             path.unlink()
-
-
-def _checksum(stretch: Columns) -> str:
-    """Return the CRC-32 of all columns' bytes, in the order of their names."""
-    crc = 0
-    for _, x in sorted(stretch.items()):
-        crc = zlib.crc32(x.contiguous().flatten().view(torch.uint8).numpy().data, crc)
-    return f"{crc:08x}"

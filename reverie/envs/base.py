@@ -105,6 +105,10 @@ class Environments(Protocol):
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...
 
+    def render(self, index: int) -> np.ndarray | None:
+        """Draw the present frame of one environment. None means that its worker died."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Environment, SampleManyActions, Step, own_sampler
-from reverie.envs.worker import Make, Ready, Worker
+from reverie.envs.worker import Make, Ready, Worker, close_safely
 from reverie.errors import UserError
 
 MAX_DEATHS = 3
@@ -37,6 +37,9 @@ class SerialEnvironments:
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
         return {index: self._environments[index].step(action) for index, action in actions.items()}
 
+    def render(self, index: int) -> np.ndarray:
+        return self._environments[index].render()
+
     @property
     def sample_actions(self) -> SampleManyActions | None:
         samplers = [sample for each in self._environments if (sample := own_sampler(each)) is not None]
@@ -46,7 +49,7 @@ class SerialEnvironments:
 
     def close(self) -> None:
         for environment in self._environments:
-            environment.close()
+            close_safely(environment)
 
 
 class WorkerEnvironments:
@@ -63,7 +66,7 @@ class WorkerEnvironments:
         self._config, self._make, self.count = config, make, config.count
         self._deaths = [0] * config.count
         self._lost: set[int] = set()
-        """Those that died in `sample_actions`, until their next step or reset."""
+        """Those that died in `sample_actions` or `render`, until their next step or reset."""
         self._workers: list[Worker] = []
         with ExitStack() as on_error:
             on_error.callback(self.close)
@@ -91,6 +94,11 @@ class WorkerEnvironments:
         self._lost -= lost
         steps = self._ask("step", {index: (action,) for index, action in actions.items() if index not in lost})
         return {index: steps.get(index) for index in actions}
+
+    def render(self, index: int) -> np.ndarray | None:
+        frame = self._ask("render", {index: ()})[index]
+        self._lost |= {index} if frame is None else set()
+        return frame
 
     @property
     def sample_actions(self) -> SampleManyActions | None:

@@ -4,8 +4,9 @@ import os
 import signal
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -77,11 +78,20 @@ def _serve(pipe: Connection, index: int, config: EnvConfig, make: Make) -> None:
         if isinstance(environment, Exception):
             pipe.send(environment)
             return
-        with closing(environment):
+        with ExitStack() as at_end:
+            at_end.callback(close_safely, environment)
             pipe.send(Ready(environment.spec, own_sampler(environment) is not None))
             while True:
                 method, arguments = pipe.recv()
                 pipe.send(_attempt(index, getattr(environment, method), *arguments))
+
+
+def close_safely(environment: Environment) -> None:
+    """Close an environment. What `close` raises becomes a warning: it must not cost what was learned before."""
+    try:
+        environment.close()
+    except Exception as error:
+        warnings.warn(f"close() of the environment raised {error!r}: nothing is lost.", RuntimeWarning, stacklevel=3)
 
 
 def _attempt(index: int, call: Callable[..., Any], *arguments: Any) -> Any:

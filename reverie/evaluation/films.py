@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from reverie.envs.conversions import as_colors
+from reverie.errors import UserError
 from reverie.files import atomic_write
 
 if TYPE_CHECKING:
@@ -28,15 +29,24 @@ _SEEN, _IMAGINED = ("seen", (46, 160, 67)), ("imagined", (203, 36, 49))  # label
 _TEXT, _FRAME, _TEXT_SIZE = (40, 40, 40), (150, 150, 150), 14
 
 
-def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
-    """Write an h264 mp4, `fps` frames a second. Return `path`. Raise `ValueError` without frames.
+def check_ending(path: Path) -> None:
+    """Raise UserError unless a film can have this name."""
+    if path.suffix.lower() not in (".mp4", ".gif"):
+        raise UserError(f"A film is an mp4 or a gif, and {path.name!r} says neither: end its name with .mp4 or .gif.")
 
-    Small frames are enlarged until both sides have at least 256 pixels.
+
+def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
+    """Write an h264 mp4, or a gif if `path` ends so, `fps` frames a second. Return `path`.
+
+    Small frames are enlarged until both sides have at least 256 pixels. `ValueError` without frames.
     """
     import av
 
+    check_ending(path)
     if len(frames) == 0:
         raise ValueError(f"there is no frame to write to {path}")
+    if path.suffix.lower() == ".gif":
+        return _write_gif(path, frames, fps)
     factor, film = _factor(frames[0], _FILM_SIDE), io.BytesIO()
     with av.open(film, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
@@ -47,6 +57,16 @@ def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) ->
             large = _enlarge(frame, factor)[: stream.height, : stream.width]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(large), "rgb24")))
         container.mux(stream.encode())
+    atomic_write(path, film.getvalue())
+    return path
+
+
+def _write_gif(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
+    from PIL import Image
+
+    factor, film = _factor(frames[0], _FILM_SIDE), io.BytesIO()
+    first, *rest = [Image.fromarray(np.ascontiguousarray(_enlarge(frame, factor))) for frame in as_colors(frames)]
+    first.save(film, "GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
     atomic_write(path, film.getvalue())
     return path
 
@@ -100,7 +120,7 @@ def film_panels(path: Path, films: Mapping[str, UInt8[np.ndarray, "T H W C"]], c
 
 
 def mosaic(
-    rows: Sequence[Sequence[UInt8[np.ndarray, "H W C"]] | UInt8[np.ndarray, "N H W C"]],
+    rows: Sequence[Sequence[UInt8[np.ndarray, "H W C"]] | UInt8[np.ndarray, "_ H W C"]],
     gap: int = 4,
     gap_after: int = 0,
     row_labels: Sequence[str] = (),

@@ -66,7 +66,7 @@ def real_returns(
 
     while len(returns) < len(members):
         collector.step(act)
-        frames += environments.spec.repeat * (len(members) - len(returns))
+        frames += sum(played for i, played in enumerate(collector.frames) if i not in returns)
         finished = {i: episode for i, episode in enumerate(collector.episodes) if episode.finished}
         returns = {i: episode.undiscounted_return for i, episode in finished.items()} | returns  # the first counts
     return torch.tensor([returns[i] for i in range(len(members))]), frames

@@ -12,6 +12,7 @@
 
 import json
 import platform
+import shutil
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -28,7 +29,7 @@ from torch import nn
 from reverie.agents.agent import choose_device
 from reverie.config.files import check_readable, write_file
 from reverie.errors import UserError
-from reverie.files import atomic_write, remove_partial
+from reverie.files import Lease, atomic_write, remove_partial
 from reverie.nn.optimizer import Optimizer
 from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs import checkpoint
@@ -73,13 +74,15 @@ class Run(ABC, Generic[C]):
     @classmethod
     def create(cls, config: C, folder: Path) -> "Run[C]":
         """Make a run in an empty or new folder."""
-        if folder.exists() and any(folder.iterdir()):
-            raise UserError(
-                f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run."
-            )
+        check_new(folder)
         check_readable(config)
         run = cls(config, folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as failed:
+            failed.callback(run.close)
+            lease = Lease(folder)
+            run.resources.callback(lease.release)
+            check_new(folder)  # another process may have been quicker
+            failed.pop_all()
         write_file(folder / "config.json", config)
         atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
         run.logger = run.resources.enter_context(Logger(folder, run.unit))
@@ -88,15 +91,21 @@ class Run(ABC, Generic[C]):
     @classmethod
     def restore(cls, config: C, folder: Path) -> "Run[C]":
         """Restore the run of `folder`, which has this config, from its newest readable checkpoint."""
-        if not checkpoint.paths(folder / "checkpoints"):
-            raise UserError(f"{folder} was stopped before its first checkpoint: delete it and start it anew.")
-        remove_partial(folder)
-        state = checkpoint.newest(folder / "checkpoints")
-        run = cls(config, folder)
         with ExitStack() as failed:
+            lease = Lease(folder)
+            failed.callback(lease.release)
+            remove_partial(folder)
+            begun = checkpoint.paths(folder / "checkpoints")
+            state = checkpoint.newest(folder / "checkpoints", rename=True) if begun else None
+            run = cls(config, folder)
             failed.callback(run.close)
-            run.load_state(state)
+            if state is not None:
+                run.load_state(state)
+            else:  # stopped before its first checkpoint: it starts anew
+                shutil.rmtree(folder / "replay", ignore_errors=True)
+                run.logger = run.resources.enter_context(Logger(folder, run.unit, resume_at=0, purge_step=0))
             failed.pop_all()
+        run.resources.callback(lease.release)
         return run
 
     @property
@@ -265,6 +274,14 @@ class Reporter:
             callback.on_progress(progress)
             if event is not None:
                 event(callback, progress)
+
+
+def check_new(folder: Path) -> None:
+    """Raise UserError if a run cannot begin in `folder`: it is a file, or holds something."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: choose another --run.")
+    if folder.exists() and any(path.name != "owner.json" for path in folder.iterdir()):
+        raise UserError(f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run.")
 
 
 def versions(device: torch.device) -> dict[str, str]:

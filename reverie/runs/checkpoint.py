@@ -50,14 +50,21 @@ def read(path: Path) -> dict[str, Any]:
     return state | {name: renamed_parameters(state[name]) for name in MODULES if name in state}
 
 
-def newest(folder: Path) -> dict[str, Any]:
-    """Return the newest state that can be read. A damaged file is renamed, with a warning."""
+def newest(folder: Path, rename: bool = False) -> dict[str, Any]:
+    """Return the newest state that can be read. A damaged file is skipped with a warning, and renamed by its owner.
+
+    Only a wrong format or checksum is damage. An error that may pass, such as too little memory or a missing
+    permission, is a UserError and changes nothing.
+    """
     for path in reversed(paths(folder)):
         try:
             return read(path)
         except Exception as error:
-            path.rename(path.with_suffix(".damaged"))
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if isinstance(error, OSError | MemoryError) or "memory" in reason.lower():
+                raise UserError(f"Checkpoint {path} cannot be read now ({reason}): nothing was changed.") from error
+            if rename:
+                path.rename(path.with_suffix(".damaged"))
             warnings.warn(f"Checkpoint {path.name} is damaged ({reason}); using the one before it.", stacklevel=2)
     raise UserError(
         f"{folder.parent} holds no checkpoint that can be read: start it anew with `reverie train` in another folder."

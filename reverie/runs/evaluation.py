@@ -20,10 +20,11 @@ from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
-from reverie.evaluation import open_loop, plan_picture, returns
+from reverie.evaluation import films, open_loop, plan_picture, returns
 from reverie.evaluation.goals import goal_environment, image_distances
 from reverie.evaluation.imagination import HORIZON, imagine_episode
 from reverie.evaluation.open_loop import OpenLoop
+from reverie.files import check_writable, make_folder
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import RewardAndValueConfig
 from reverie.runs.config import OfflineConfig, read_config
@@ -57,13 +58,18 @@ def evaluate(
     - `planner`: act by planning: a `PlanningConfig`, or settings such as `{"planner": "CEM", "planner.horizon": 5}`.
     - `goal`: an image to act towards (a file or (H, W, C) uint8), or the name of a goal of the environment. The default
       is every goal of the run's config.
-    - `video`: an mp4 file for a film of the first episode.
+    - `video`: an mp4 or gif file for a film of the first episode.
     - `moment`: draw the candidates of a planner, so many decisions into the first episode.
     - `out`: a PNG file for the moment, or a folder for named goals. The default is the folder of the other results.
     - `device`: `auto`, `cpu` or `cuda`. An `Agent` stays on its device.
 
     Raises `UserError` for mistakes.
     """
+    if video is not None:
+        films.check_ending(Path(video))
+    for file in (video, out if moment is not None else None):
+        if file is not None:
+            check_writable(Path(file))
     agent, folder = _load(run, device)
     agent = agent if planner is None else plan_with(agent, folder, planner)
     config = environment_of(agent, env)
@@ -78,7 +84,7 @@ def evaluate(
         names = (str(goal),) if goal is not None else _read_goals(folder)
         _check_named_goals(config, names)
         place = Path(out) if out is not None else Path(".") if folder is None else new_folder(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         return pursue_goals(place, agent, config, names, episodes, seed)
 
     image = goal_image(agent, goal) if goal is not None else {}
@@ -98,7 +104,7 @@ def evaluate(
     place = None if folder is None else new_folder(folder)
     if plans is not None:
         path = Path(out) if out is not None else (place or Path(".")) / "plans.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         results.sentences.append(plan_picture.sentence(plans))
         results.files["plans"] = plan_picture.draw(path, plans, plan_picture.title(agent, plans))
     if place is not None:
@@ -134,7 +140,7 @@ def imagine(
     place = Path(out) if out is not None else folder
     if place is None:
         return Imagination(loop, {})
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     return Imagination(loop, open_loop.draw(place, loop))
 
 

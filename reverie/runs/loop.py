@@ -5,7 +5,7 @@ uninterrupted run would have.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from reverie.config.files import write_file
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.errors import UserError
+from reverie.files import make_folder
 from reverie.progress import Callbacks
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, RunConfig, read_config
@@ -55,7 +56,13 @@ def train(
     Raises `UserError` for mistakes, and `Interrupted`, after saving, at Ctrl-C.
     """
     config = with_environment(config, env)
-    run = run_type(config).create(config, Path(folder) if folder is not None else free_folder(config))
+    place = Path(folder) if folder is not None else make_free_folder(config)
+    try:
+        run = run_type(config).create(config, place)
+    except BaseException:
+        with suppress(OSError):  # it is removed if it is empty
+            place.rmdir()
+        raise
     with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
@@ -112,11 +119,16 @@ def extended(config: RunConfig, frames: int | None, updates: int | None, overrid
     return override(config, {path: as_text(value) for path, value in settings.items()})
 
 
-def free_folder(config: RunConfig) -> Path:
-    """Return `runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new."""
-    name = f"{config.recipe}-{config.world.replace('/', '-')}-{config.seed}"
-    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
-    return next(Path("runs") / name for name in names if not (Path("runs") / name).exists())
+def make_free_folder(config: RunConfig) -> Path:
+    """Make `runs/RECIPE-ENV-SEED`, with the first number behind it that makes it new. No two processes get the same."""
+    name = f"{config.recipe}-{config.world.replace('/', '-').replace(':', '-')}-{config.seed}"
+    make_folder(Path("runs"))
+    for number in count(1):
+        folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError  # count does not end
 
 
 def run_type(config: RunConfig) -> type[Run]:

@@ -102,7 +102,7 @@ class OnlineRun(Run[OnlineConfig]):
             self.replay.add(episode.columns())
             report.episode(episode.undiscounted_return, len(episode.actions))
         self.clock.decisions += self.environments.count
-        self.clock.frames += self.environments.count * self.spec.repeat
+        self.clock.frames += sum(self.collector.frames)
         if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) > 0:
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
@@ -113,7 +113,12 @@ class OnlineRun(Run[OnlineConfig]):
         def show(ended: int) -> None:
             report.progress(f"evaluating, episode {ended + 1} of {count}")
 
-        result = evaluate(self.agent, self.config.env, count, self.clock.frames, on_decision=show)
+        seed = (self.config.seed << 40) + self.clock.frames  # others for each run and each time
+        try:
+            result = evaluate(self.agent, self.config.env, count, seed, on_decision=show)
+        except UserError as error:  # such as an environment that allows one instance at a time
+            self.logger.alarm(self.clock.moment, "evaluation", f"An evaluation was left out: {error}")
+            return
         report.evaluation({"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
         for name, film in films(self.agent, result.episodes[0]).items():
             self.logger.video(name, film, self.clock.frames, FPS)

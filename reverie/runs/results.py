@@ -10,7 +10,8 @@ A run whose model draws no images lacks the pictures of them.
 """
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -67,6 +68,15 @@ class Results:
         if warning := module.warning(values):
             self.sentences.append(f"warning: {warning}")
 
+    @contextmanager
+    def extra(self, name: str) -> Iterator[None]:
+        """Turn an error of the block into a warning: a picture or film never costs a result."""
+        try:
+            yield
+        except (OSError, ValueError, UserError) as error:
+            self.files.pop(name, None)
+            self.sentences.append(f"warning: There is no {name}: {error}")
+
     def write(self, path: Path, values: dict[str, Any]) -> None:
         """Write `values` as JSON, atomically; NaN, which JSON lacks, becomes null."""
         self.files[path.stem] = path
@@ -97,10 +107,13 @@ def _measure_agent(folder: Path, config: OnlineConfig) -> Results:
         "evaluation": _curve(read_metrics(folder, "evaluation"), "frames", "return"),
     }
     curves["evaluation"].append((config.training.frames, results.mean))
-    results.files["curve"] = _plot(folder / "curve.png", config, curves, "environment frames", "episode return")
+    with results.extra("curve"):
+        results.files["curve"] = _plot(folder / "curve.png", config, curves, "environment frames", "episode return")
     longest = max(played.episodes, key=lambda episode: len(episode.steps))
     with suppress(UserError):  # without decoded images there is no imagination to draw
-        results.files |= open_loop.draw(folder, imagine_episode(agent, longest))
+        loop = imagine_episode(agent, longest)
+        with results.extra("picture of the open loop"):
+            results.files |= open_loop.draw(folder, loop)
     return results
 
 
@@ -120,9 +133,12 @@ def play(
     if (human := normalized(env, mean)) is not None:
         values["human_normalized"] = human
     results = Results(values, sentences=[mean_return(played.returns, env)], evaluation=played)
+    if played.film_problem is not None:
+        results.sentences.append(f"warning: There is no film: {played.film_problem.rstrip('.')}.")
     if video is not None and played.frames is not None:
-        video.parent.mkdir(parents=True, exist_ok=True)
-        results.files["film"] = films.write_video(video, played.frames, FPS)
+        with results.extra("film"):
+            video.parent.mkdir(parents=True, exist_ok=True)
+            results.files["film"] = films.write_video(video, played.frames, FPS)
     return results, played
 
 

@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     code, _, errors = run(f"{COLLECT} --transitions 60 --out {tmp_path / 'file' / 'data'}", capsys)
     assert code == 2
-    assert "cannot be written (Not a directory): take another --out." in errors
+    assert "cannot be made (Not a directory): choose another place." in errors
 
 
 def test_a_reward_of_nan_ends_the_collection(tmp_path):

@@ -88,7 +88,7 @@ def test_two_updates_equal_the_librarys(one_file, bench, settings):
     for _ in range(2):
         noise = draw_noise(model, learner, settings.batch, settings.length, generator)
         metrics = update(batch, noise)
-        with bench.given_noise(noise):
+        with bench.fixed_noise(noise):
             losses = dreamer.update(*columns)
         for name, own_name in bench.LOSSES.items():
             torch.testing.assert_close(losses[own_name], metrics[f"loss/{name}"], rtol=1e-4, atol=1e-5)

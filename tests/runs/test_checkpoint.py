@@ -15,7 +15,7 @@ def state(value: float) -> dict:
 
 def test_a_state_is_read_back(tmp_path):
     checkpoint.write(tmp_path, 7, state(1.5))
-    restored = checkpoint.newest(tmp_path)
+    restored = checkpoint.newest(tmp_path, rename=True)
     torch.testing.assert_close(restored.pop("weights"), state(1.5)["weights"], rtol=0, atol=0)
     assert restored == {"count": 3, "names": ["a", "b"], "none": None, "x": 1.5}
 
@@ -27,7 +27,7 @@ def test_the_two_with_the_largest_numbers_remain(tmp_path):
         "checkpoint-000000000050.pt",
         "checkpoint-000000000500.pt",
     ]
-    assert checkpoint.newest(tmp_path)["x"] == 500
+    assert checkpoint.newest(tmp_path, rename=True)["x"] == 500
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(tmp_path, damage):
     newest = checkpoint.paths(tmp_path)[-1]
     newest.write_bytes(damage(newest.read_bytes()))
     with pytest.warns(UserWarning, match=r"checkpoint-000000000002\.pt is damaged \(.+\); using the one before it"):
-        restored = checkpoint.newest(tmp_path)
+        restored = checkpoint.newest(tmp_path, rename=True)
     assert restored["x"] == 1.0
     assert newest.with_suffix(".damaged").exists()
 
@@ -58,7 +58,7 @@ def test_no_readable_checkpoint_is_a_user_error(tmp_path):
         pytest.warns(UserWarning, match="is damaged"),
         pytest.raises(UserError, match="holds no checkpoint that can be read"),
     ):
-        checkpoint.newest(tmp_path / "checkpoints")
+        checkpoint.newest(tmp_path / "checkpoints", rename=True)
 
 
 def test_only_tensors_and_plain_values_are_unpickled(tmp_path):

@@ -32,6 +32,6 @@ def test_frames_from_the_command_line_to_the_gradients(tmp_path, monkeypatch):
     monkeypatch.setattr(Optimizer, "step", step)
     assert main.main([*LINE.split(), "--run", str(tmp_path / "run"), "--device", "cpu"]) == 130
     model, actor, _ = stacks
-    assert model[0].endswith("main.py:main")
+    assert model[0].endswith("command_line.py:main")
     assert len(model) + 1 <= 5, model  # and the step itself, which the test stands for
     assert len(actor) + 1 <= 6, actor
