@@ -31,21 +31,21 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 420,
+    "(root)": 530,
     "agents": 410,
     "cli": 1000,
     "config": 860,
-    "data": 1370,
+    "data": 1410,
     "dynamics": 670,
-    "envs": 1590,
-    "evaluation": 1480,
+    "envs": 1770,
+    "evaluation": 1540,
     "learners": 500,
     "math": 360,
-    "models": 620,
-    "nn": 510,
+    "models": 625,
+    "nn": 540,
     "planning": 760,
     "recipes": 940,
-    "runs": 2200,
+    "runs": 2300,
     "signals": 780,
     "testing": 1210,
 }

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.agents.base import ActorConfig
+from reverie.config.checks import at_least, positive
 from reverie.math.distributions import Distribution, OneHot, TanhNormal, TruncatedNormal, gumbel
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
@@ -26,13 +27,13 @@ class PolicyConfig(ActorConfig):
 
     mlp: MLPConfig = field(default_factory=lambda: MLPConfig(layers=4))
     """The network."""
-    init_std: float = 5.0
+    init_std: float = field(default=5.0, metadata=positive())
     """Standard deviation of a new `tanh_normal` policy, before the tanh."""
-    min_std: float = 1e-4
+    min_std: float = field(default=1e-4, metadata=at_least(0))
     """The least standard deviation of a continuous action; a new `truncated_normal` policy has 1 + `min_std`."""
-    mean_scale: float = 5.0
+    mean_scale: float = field(default=5.0, metadata=positive())
     """Bound of the mean of `tanh_normal`, before the tanh."""
-    exploration: float = 0.3
+    exploration: float = field(default=0.3, metadata=at_least(0))
     """Standard deviation of the noise added to a continuous action, or the probability of a random discrete one."""
     continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
     """The distribution of continuous actions; discrete ones are one-hot."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reverie.config.checks import at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.episodes import Bounds, split, to_columns
 from reverie.data.replay import Columns
-from reverie.envs.conversions import resize
+from reverie.envs.conversions import channels_last, resize
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -39,7 +40,7 @@ class ArraysConfig(RecordedConfig):
     """The .npz file."""
     held_out: float = field(default=0.1, metadata=validation.SHARE)
     """The share of the episodes that is held out, from 0.001 to 0.5."""
-    image_size: int = 64
+    image_size: int = field(default=64, metadata=at_least(1))
     """Height and width, in pixels, to which the images are resized by area interpolation."""
     privileged: tuple[str, ...] = ()
     """Observations that the model does not see: `state`."""
@@ -97,6 +98,10 @@ def _read(file: str) -> dict[str, np.ndarray]:
                 f"{file} has {name} of {array.dtype} {array.shape}: they must be"
                 f" {'uint8' if name == 'images' else 'numbers'} ({', '.join(axes)}), with {known}."
             )
+    images = arrays["images"]
+    order = channels_last(np.empty(images.shape[1:], np.uint8), f"`images` of {file}").shape
+    if order != images.shape[1:]:
+        arrays["images"] = np.moveaxis(images, 1, 3)
     if "low" in arrays and "high" in arrays and (arrays["low"] > arrays["high"]).any():
         raise UserError(f"{file} has a bound `low` above `high`: exchange them.")
     return arrays

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from reverie.config.checks import at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.episodes import Bounds, split, to_columns
@@ -27,6 +28,9 @@ from reverie.envs.conversions import (
 from reverie.errors import UserError, nearest
 from reverie.spaces import EnvSpec
 
+PRIVILEGED = "; privileged: "
+"""What stands before the names of privileged observations in the description of a dataset."""
+
 
 @dataclass(frozen=True)
 class MinariConfig(RecordedConfig):
@@ -41,10 +45,11 @@ class MinariConfig(RecordedConfig):
     """The share of the episodes that is held out, from 0.001 to 0.5."""
     observe: tuple[str, ...] = ("all",)
     """What the model sees: `state` (an observation that is no dict), a key of a dict observation, or `all`."""
-    image_size: int = 64
+    image_size: int = field(default=64, metadata=at_least(1))
     """Height and width, in pixels, to which every image is resized by area interpolation."""
     privileged: tuple[str, ...] = ()
-    """Observations that the model does not see, also if `observe` names them."""
+    """Observations that the model does not see. Those of `reverie collect --privileged` are added, unless `observe` has
+    them."""
 
     @property
     def world(self) -> str:
@@ -64,14 +69,16 @@ class Minari:
         self.config, self.folder, self.device, self.generator = config, folder, device, generator
         self.stored = _load(config.id)
         own = observation_spaces(self.stored.observation_space)
-        names = select_observations((*config.observe, *config.privileged), own, own, config.id, "--data.observe")
+        hidden = [name for name in _privileged(self.stored) if name in own and name not in config.observe]
+        privileged = tuple(dict.fromkeys((*config.privileged, *hidden)))
+        names = select_observations((*config.observe, *privileged), own, own, config.id, "--data.observe")
         self.spaces = {name: own[name] for name in names}
         for name, space in self.spaces.items():
             if len(space.shape or ()) == 3 and space.dtype != np.uint8:
                 raise UserError(f"{config.id} has images {name!r} of {space.dtype}: they must be uint8, 0 to 255.")
         obs = {name: normal_space(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
         self.recorded = EnvSpec(obs, action_space(self.stored.action_space, config.id), 1)
-        self.spec = model_spec(self.recorded, config.privileged)
+        self.spec = model_spec(self.recorded, privileged)
         validation.check_held_out(int(self.stored.total_episodes), config.id)
 
     def load(self, report: OnMessage) -> None:
@@ -128,7 +135,8 @@ def write(folder: Path, dataset_id: str) -> None:
                 action_space=spaces.Discrete(size) if manifest.spec.action.discrete else spaces.Box(-1, 1, (size,)),
                 observation_space=spaces.Dict(obs),
                 algorithm_name="random legal actions",
-                description=f"{manifest.env.id}, collected by Reverie with seed {manifest.seed}; actions in [-1, 1]",
+                description=f"{manifest.env.id}, collected by Reverie with seed {manifest.seed}; actions in [-1, 1]"
+                + (PRIVILEGED + ", ".join(manifest.privileged).replace("/", ".") if manifest.privileged else ""),
                 jpeg_encoding=False,
             )
     except BaseException as error:
@@ -136,6 +144,12 @@ def write(folder: Path, dataset_id: str) -> None:
         if isinstance(error, OSError):
             raise UserError(f"Minari cannot write {dataset_id} ({error}): mind MINARI_DATASETS_PATH.") from error
         raise
+
+
+def _privileged(dataset: Any) -> list[str]:
+    """Return the privileged observations of a dataset that `write` made."""
+    description = dataset.storage.metadata.get("description") or ""
+    return [name.strip() for name in description.partition(PRIVILEGED)[2].split(",") if name]
 
 
 def check_new(dataset_id: str) -> None:

@@ -8,7 +8,7 @@ chunks after it, so the model and the replay have the same age.
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from reverie.config.checks import Checked, at_least
 from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
@@ -28,10 +29,10 @@ Columns = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class ReplayConfig:
+class ReplayConfig(Checked):
     """How many decisions are stored, and where."""
 
-    capacity: int = 500_000
+    capacity: int = field(default=500_000, metadata=at_least(1))
     """Decisions that are kept, the newest ones."""
     storage: Literal["host", "device"] = "host"
     """`host`: main memory, pinned if the model is on a GPU. `device`: the memory of the model's device."""

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import at_least
 from reverie.config.choices import Choice
 from reverie.dynamics.base import DynamicsConfig, Noise
 from reverie.nn.mlp import MLP, MLPConfig, initialize
@@ -95,7 +96,7 @@ class DeterministicState:
 class DeterministicConfig(DynamicsConfig):
     """A deterministic forward model of encodings."""
 
-    size: int = 30
+    size: int = field(default=30, metadata=at_least(1))
     """Number Z of dimensions of an encoding."""
     forward: ForwardConfig = field(default_factory=MLPForwardConfig)
     """The forward model f."""

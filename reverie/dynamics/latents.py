@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.config.checks import at_least
+from reverie.config.checks import at_least, positive
 from reverie.config.choices import Choice
 from reverie.dynamics.base import Noise
 from reverie.math.distributions import gumbel, one_hot_sample
@@ -70,7 +70,7 @@ class GaussianConfig(LatentConfig):
 
     size: int = field(default=30, metadata=at_least(1))
     """Number Z of dimensions."""
-    min_std: float = 0.1
+    min_std: float = field(default=0.1, metadata=positive())
     """Lower bound of the standard deviation."""
 
     def build(self) -> "Gaussian":

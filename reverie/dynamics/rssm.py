@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import at_least, between
 from reverie.dynamics.base import DynamicsConfig, Noise
 from reverie.dynamics.latents import DeterministicLatentConfig, GaussianConfig, GaussianStats, Latent, LatentConfig
 from reverie.nn.gru import LayerNormGRUCell
@@ -35,15 +36,15 @@ class RSSMState:
 class RSSMConfig(DynamicsConfig):
     """A recurrent state-space model (Fig. 2c)."""
 
-    deter: int = 200
+    deter: int = field(default=200, metadata=at_least(1))
     """Size D of the GRU's state."""
-    hidden: int = 200
+    hidden: int = field(default=200, metadata=at_least(1))
     """Units of each hidden layer."""
     latent: LatentConfig = field(default_factory=GaussianConfig)
     """The stochastic part of the state."""
     activation: Activation = "elu"
     """Activation of the hidden layers."""
-    gate_bias: float = 0.0
+    gate_bias: float = field(default=0.0, metadata=between(-100, 100))
     """Initial bias of the GRU's gates.
 
     At 0 (Dreamer V1) a new cell overwrites half of its state at every step. At 1 (published code of PlaNet and
@@ -124,15 +125,15 @@ def initialize_gru(cell: nn.GRUCell, gate_bias: float) -> None:
 class RNNConfig(DynamicsConfig):
     """The deterministic path alone (Fig. 2a), an RSSM with a deterministic latent: memory without several futures."""
 
-    deter: int = 200
+    deter: int = field(default=200, metadata=at_least(1))
     """Size D of the GRU's state."""
-    hidden: int = 200
+    hidden: int = field(default=200, metadata=at_least(1))
     """Units of each hidden layer."""
-    size: int = 30
+    size: int = field(default=30, metadata=at_least(1))
     """Number Z of dimensions of the latent."""
     activation: Activation = "elu"
     """Activation of the hidden layers."""
-    gate_bias: float = 0.0
+    gate_bias: float = field(default=0.0, metadata=between(-100, 100))
     """Initial bias of the GRU's gates, as in an RSSM."""
 
     def build(self, embed_size: int, action_size: int) -> RSSM:
@@ -153,7 +154,7 @@ class SSMState:
 class SSMConfig(DynamicsConfig):
     """The stochastic path alone (Fig. 2b): several futures, but memory passes through noise at every step."""
 
-    hidden: int = 200
+    hidden: int = field(default=200, metadata=at_least(1))
     """Units of the hidden layer of prior and posterior."""
     latent: GaussianConfig = field(default_factory=GaussianConfig)
     """The state's distribution."""

@@ -39,7 +39,7 @@ class EnvConfig(Checked):
     rendering: Literal["stock", "fast"] = "stock"
     """`stock`: pixels as the environment draws them. `fast` (DeepMind Control only): no shadows, no reflections,
     coarse round bodies. Some twenty times as fast without a GPU."""
-    camera: int | None = None
+    camera: int | None = field(default=None, metadata=at_least(-1))
     """Camera number (DeepMind Control only). None takes the published one for the task."""
     kwargs: tuple[str, ...] = ()
     """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomize=step`."""

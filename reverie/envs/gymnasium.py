@@ -94,18 +94,19 @@ class GymEnvironment:
     def step(self, action: np.ndarray) -> Step:
         if not self._running:
             raise no_episode_error()
-        action = check_action(action, self.spec.action)
-        reward = frames = 0
-        while self._running and frames < self._steps:
+        action, reward = check_action(action, self.spec.action), 0.0
+        for frames in range(1, self._steps + 1):
             try:
                 result = self._env.step(self._own_action(action))  # a new array each time: it may be changed there
             except ValueError as error:
                 raise_old_api(error, self._config.id)
             observation, frame_reward, terminated, truncated = check_step(result, self._config.id)
-            reward, frames = reward + frame_reward, frames + 1
-            self._running = not (terminated or truncated)
+            reward += frame_reward
+            if terminated or truncated:
+                self._running = False
+                break
         played = frames * self._config.repeat // self._steps
-        return Step(self._normal(observation), float(reward), False, not self._running, terminated, played)
+        return Step(self._normal(observation), reward, False, not self._running, terminated, played)
 
     @property
     def unwrapped(self) -> Any:

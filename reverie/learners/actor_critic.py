@@ -45,18 +45,18 @@ class ActorCriticConfig(LearnerConfig):
     """The network of the value."""
     horizon: int = field(default=15, metadata=at_least(1))
     """Imagined agent steps."""
-    gamma: float = 0.99
+    gamma: float = field(default=0.99, metadata=between(0, 1))
     """Discount of one agent step, in [0, 1]."""
-    lambda_: float = 0.95
+    lambda_: float = field(default=0.95, metadata=between(0, 1))
     """Mixture of the returns: 0 looks one step ahead, 1 the whole horizon."""
-    entropy: float = 0.0
+    entropy: float = field(default=0.0, metadata=at_least(0))
     """Weight of the policy's entropy bonus; it keeps the policy out of the flat part of the tanh."""
     reinforce: float | None = field(default=0.0, metadata=between(0, 1))
     """Weight of REINFORCE in the actor's gradient; the rest is through the dynamics (Hafner 2021, Eq. 6, rho).
 
     None is DreamerV2's choice: 1 for discrete actions, 0 for continuous ones.
     """
-    target_rate: float = 1.0
+    target_rate: float = field(default=1.0, metadata=between(0, 1))
     """Fraction of the way that the target value moves to the value; 1 with `target_every` 1 needs no target."""
     target_every: int = field(default=1, metadata=at_least(1))
     """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.agents.policies import Policy, PolicyConfig
-from reverie.config.checks import at_least, positive
+from reverie.config.checks import at_least, between, positive
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
@@ -32,7 +32,7 @@ class EvolutionConfig(LearnerConfig):
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)  # pyrefly: ignore[bad-override]
     """The policy that is learned."""
-    population: int = 64
+    population: int = field(default=64, metadata=at_least(2))
     """Policies of an update, P; an even number, because perturbations come in pairs."""
     sigma: float = field(default=0.05, metadata=positive())
     """Standard deviation of the perturbations, above 0."""
@@ -40,7 +40,7 @@ class EvolutionConfig(LearnerConfig):
     """Beliefs of an update that every member starts from."""
     horizon: int = field(default=15, metadata=at_least(1))
     """Imagined agent steps."""
-    gamma: float = 0.99
+    gamma: float = field(default=0.99, metadata=between(0, 1))
     """Discount of one agent step, in [0, 1]."""
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
     """The optimizer of the policy."""

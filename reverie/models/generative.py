@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.config.checks import at_least
 from reverie.config.choices import Choice
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.errors import UserError
@@ -68,9 +69,9 @@ class GenerativeConfig(Choice):
     """The distribution of z."""
     likelihood: LikelihoodConfig = field(default_factory=BernoulliPixelsConfig)
     """The distribution of pixels in [0, 1], given z."""
-    beta: float = 1.0
+    beta: float = field(default=1.0, metadata=at_least(0))
     """Weight of the divergence; 1 gives the variational bound (Higgins 2017 for others)."""
-    free: float = 0.0
+    free: float = field(default=0.0, metadata=at_least(0))
     """Free nats: a mean divergence below this many nats costs nothing."""
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
     """The optimizer of all parameters."""

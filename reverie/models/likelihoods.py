@@ -5,12 +5,13 @@ be positive.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import positive
 from reverie.config.choices import Choice
 from reverie.math.distributions import bernoulli_log_prob, isotropic_log_prob
 
@@ -44,7 +45,7 @@ class LikelihoodConfig(Choice):
 class GaussianPixelsConfig(LikelihoodConfig):
     """`N(mean, std)` for each pixel."""
 
-    std: float = 0.1
+    std: float = field(default=0.1, metadata=positive())
     """Standard deviation of a pixel in [0, 1], above 0."""
     learned: bool = False
     """Fit a single standard deviation, starting from `std` (Rybkin 2021)."""

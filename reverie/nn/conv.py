@@ -8,7 +8,7 @@ Departures: none in the numbers. For speed on a CPU, images (height, width, chan
 copy, 10-30 % faster than PyTorch's default order. `TransposedConv` has faster forms of two layers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import at_least
 from reverie.errors import UserError
 from reverie.nn.image import ImageConfig, ImageEncoder
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
@@ -27,7 +28,7 @@ KERNEL = 4
 class ConvConfig(ImageConfig):
     """Layers of `depth`, 2 `depth`, 4 `depth`, ... channels."""
 
-    depth: int = 32
+    depth: int = field(default=32, metadata=at_least(1))
     """Channels of the first layer; every further one has twice as many."""
     activation: Activation = "relu"
     """The nonlinearity after each layer."""

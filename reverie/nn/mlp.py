@@ -1,7 +1,7 @@
 """Dense networks: heads, policies, values and the encoder of vector observations."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import at_least
 from reverie.nn.image import ImageConfig, ImageEncoder
 
 Activation = Literal["elu", "relu", "silu"]
@@ -28,9 +29,9 @@ def initialize(module: nn.Module) -> None:
 class MLPConfig(ImageConfig):
     """A dense network. It reads and draws an image as one vector of pixels."""
 
-    layers: int = 2
+    layers: int = field(default=2, metadata=at_least(0))
     """Number of hidden layers; 0 is a linear map."""
-    units: int = 300
+    units: int = field(default=300, metadata=at_least(1))
     """Units of a hidden layer."""
     activation: Activation = "elu"
     """The nonlinearity after each hidden layer."""

@@ -1,27 +1,28 @@
 """The optimizer of all modules: Adam with clipping of the gradient's global norm."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from reverie.config.checks import Checked, at_least, between, positive
 from reverie.types import Metrics
 
 
 @dataclass(frozen=True)
-class AdamConfig:
+class AdamConfig(Checked):
     """Adam (Kingma 2015); AdamW if `weight_decay` is not 0."""
 
-    lr: float = 3e-4
+    lr: float = field(default=3e-4, metadata=between(0, 10))
     """The learning rate."""
-    eps: float = 1e-7
+    eps: float = field(default=1e-7, metadata=positive())
     """Added to the root of the second moment."""
-    clip: float = 100.0
+    clip: float = field(default=100.0, metadata=positive())
     """The largest global norm of a gradient; a larger gradient is scaled down to it."""
-    weight_decay: float = 0.0
+    weight_decay: float = field(default=0.0, metadata=at_least(0))
     """Fraction of a weight, times `lr`, that each step subtracts (Loshchilov 2019)."""
-    decay: int = 0
+    decay: int = field(default=0, metadata=at_least(0))
     """Steps of linear decay of the learning rate to a twentieth, constant afterwards; 0 means no decay."""
 
 

@@ -34,7 +34,7 @@ class PlanningConfig(Checked):
     the most likely classes, which rank plans worse than samples do (studies/latents)."""
     warm_start: bool = True
     """Whether the search starts from the last plan, shifted by one step. PlaNet starts afresh."""
-    exploration: float = 0.3
+    exploration: float = field(default=0.3, metadata=at_least(0))
     """Standard deviation of the normal noise added to the actions of training episodes."""
 
     @property

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.config.checks import at_least
+from reverie.config.checks import at_least, positive
 from reverie.planning.base import GaussianPlanner, Planner, PlannerConfig, Score, white_noise
 from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.types import Plan
@@ -30,13 +30,13 @@ class GradientConfig(PlannerConfig):
     """Length H of a plan, in decisions."""
     starts: int = field(default=16, metadata=at_least(1))
     """Number N of sequences that are optimized side by side. The first is the plan's mean."""
-    steps: int = 20
+    steps: int = field(default=20, metadata=at_least(1))
     """Number of steps of the optimizer, 0 or more."""
-    lr: float = 0.1
+    lr: float = field(default=0.1, metadata=positive())
     """Learning rate; actions lie in [-1, 1]."""
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     """Optimizer of the action sequences."""
-    std: float = 0.5
+    std: float = field(default=0.5, metadata=positive())
     """Standard deviation of the other starts around the plan's mean."""
 
     def build(self, action_size: int) -> "Gradient":

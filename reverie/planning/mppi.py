@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.config.checks import at_least
+from reverie.config.checks import at_least, positive
 from reverie.planning.base import GaussianPlanner, PlannerConfig, Score, sample, white_noise
 from reverie.types import Plan
 
@@ -24,11 +24,11 @@ class MPPIConfig(PlannerConfig):
     """Number N of samples in each iteration."""
     iterations: int = field(default=4, metadata=at_least(1))
     """Number I of refits in each search."""
-    temperature: float = 0.2
+    temperature: float = field(default=0.2, metadata=positive())
     """Temperature of the weights, in standard deviations of the candidates' scores, so that it fits any reward."""
-    std: float = 0.5
+    std: float = field(default=0.5, metadata=positive())
     """Standard deviation of the initial plan; actions lie in [-1, 1]."""
-    min_std: float = 0.05
+    min_std: float = field(default=0.05, metadata=at_least(0))
     """Lower bound of the refit std."""
     refit: bool = True
     """Whether the std is refit to the weighted candidates, as in TD-MPC. Else it stays constant."""

@@ -1,12 +1,13 @@
 """Objectives of planning: predicted reward, reward and value, or similarity to a goal in features or pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import between
 from reverie.config.choices import Choice
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
@@ -30,7 +31,7 @@ class ObjectiveConfig(Choice):
 class RewardSumConfig(ObjectiveConfig):
     """The sum of predicted rewards, `sum_h gamma^h r_h`, of steps that the episode reaches (PlaNet, Alg. 2)."""
 
-    gamma: float = 1.0
+    gamma: float = field(default=1.0, metadata=between(0, 1))
     """Discount per decision, in [0, 1]; PlaNet has 1."""
 
     def build(self, model: WorldModel, value: nn.Module | None) -> Objective:
@@ -41,7 +42,7 @@ class RewardSumConfig(ObjectiveConfig):
 class RewardAndValueConfig(ObjectiveConfig):
     """The return bootstrapped by the value of the policy that was trained with the model."""
 
-    gamma: float = 0.99
+    gamma: float = field(default=0.99, metadata=between(0, 1))
     """Discount per decision, in [0, 1]; it should equal the value's."""
 
     def build(self, model: WorldModel, value: nn.Module | None) -> Objective:

@@ -35,7 +35,7 @@ from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs import checkpoint
 from reverie.runs.clocks import Clock, Pace, RunningMean
 from reverie.runs.collapse import CollapseDetector
-from reverie.runs.config import RunConfig
+from reverie.runs.config import RunConfig, check_consistent
 from reverie.runs.logger import Axis, Logger
 from reverie.runs.update import Update, UpdateNoise
 from reverie.types import Batch
@@ -76,6 +76,7 @@ class Run(ABC, Generic[C]):
         """Make a run in an empty or new folder."""
         check_new(folder)
         check_readable(config)
+        check_consistent(config)
         run = cls(config, folder)
         with ExitStack() as failed:
             failed.callback(run.close)
@@ -148,6 +149,9 @@ class Run(ABC, Generic[C]):
     @abstractmethod
     def save_result(self) -> None:
         """Write the trained model or agent alone, without what resuming needs."""
+
+    nothing_learned = "The run made no update: give it a larger budget."
+    """The warning of a run that ends without an update."""
 
     def message(self) -> str | None:
         """Return what the display shows besides the numbers."""

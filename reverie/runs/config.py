@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from reverie.config.checks import Checked, at_least
 from reverie.config.files import read_file
 from reverie.data import RecordedConfig
 from reverie.data.digits import DigitsConfig
@@ -19,74 +20,74 @@ from reverie.planning.actor import PlanningConfig
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Checked):
     """The budget and the rhythm of collecting and learning. *Frames* include the action repeat, *decisions* do not."""
 
-    frames: int = 1_000_000
+    frames: int = field(default=1_000_000, metadata=at_least(1))
     """Environment frames in all, prefill included."""
-    prefill: int = 5_000
+    prefill: int = field(default=5_000, metadata=at_least(0))
     """Frames of uniformly random actions at the start."""
-    pretrain: int = 0
+    pretrain: int = field(default=0, metadata=at_least(0))
     """Updates right after the prefill."""
-    round: int = 500
+    round: int = field(default=500, metadata=at_least(1))
     """Decisions between two rounds of updates."""
-    updates: int = 100
+    updates: int = field(default=100, metadata=at_least(1))
     """Updates in a round."""
-    batch: int = 50
+    batch: int = field(default=50, metadata=at_least(1))
     """B, sequences in a batch."""
-    length: int = 50
+    length: int = field(default=50, metadata=at_least(2))
     """T, decisions in a sequence."""
     execution: Literal["eager", "compiled"] = "eager"
     """How the update runs; `compiled` is for GPUs (on a CPU: 110 s of compiling for a 1.26 times faster update)."""
-    log_every: int = 500
+    log_every: int = field(default=500, metadata=at_least(1))
     """Decisions between two lines of training metrics."""
-    checkpoint_every: int = 5_000
+    checkpoint_every: int = field(default=5_000, metadata=at_least(1))
     """Decisions between two checkpoints."""
 
 
 @dataclass(frozen=True)
-class EvaluationConfig:
+class EvaluationConfig(Checked):
     """Episodes by the mode of the policy, on environments of their own."""
 
-    every: int = 0
+    every: int = field(default=0, metadata=at_least(0))
     """Frames between two evaluations while training; 0 leaves only the final one."""
-    episodes: int = 3
+    episodes: int = field(default=3, metadata=at_least(1))
     """Episodes of each evaluation while training."""
-    final_episodes: int = 10
+    final_episodes: int = field(default=10, metadata=at_least(1))
     """Episodes of the final evaluation."""
 
 
 @dataclass(frozen=True)
-class OfflineTrainingConfig:
+class OfflineTrainingConfig(Checked):
     """The budget of a model that is fitted to recorded data, in updates."""
 
-    updates: int = 10_000
+    updates: int = field(default=10_000, metadata=at_least(1))
     """Updates in all."""
-    batch: int = 100
+    batch: int = field(default=100, metadata=at_least(1))
     """B, sequences in a batch."""
-    length: int = 1
+    length: int = field(default=1, metadata=at_least(1))
     """T, decisions in a sequence."""
     execution: Literal["eager", "compiled"] = "eager"
     """How the update runs; `compiled` is for GPUs."""
-    log_every: int = 100
+    log_every: int = field(default=100, metadata=at_least(1))
     """Updates between two lines of training metrics."""
-    checkpoint_every: int = 1_000
+    checkpoint_every: int = field(default=1_000, metadata=at_least(1))
     """Updates between two checkpoints."""
-    evaluate_every: int = 1_000
+    evaluate_every: int = field(default=1_000, metadata=at_least(0))
     """Updates between two evaluations on held-out data."""
 
 
 @dataclass(frozen=True)
-class _CommonConfig:
+class _CommonConfig(Checked):
     recipe: str
     """The recipe that made this config, for titles and folders."""
     size: str
     """The size that the recipe was asked for, such as `tiny`."""
-    seed: int = 0
+    seed: int = field(default=0, metadata=at_least(0))
     """The seed of all random numbers of the run: weights, actions, batches and noise."""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto` for a GPU if there is one."""
-    threads: int = 0
+    threads: int = field(default=0, metadata=at_least(0))
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
 
 
@@ -129,7 +130,7 @@ class OfflineConfig(_CommonConfig):
     """How to act with the fitted model; with one, the run saves an agent too, if actions are continuous."""
     goals: tuple[str, ...] = ()
     """Names of the environment's goals that the finished agent is sent to."""
-    goal_episodes: int = 100
+    goal_episodes: int = field(default=100, metadata=at_least(1))
     """Episodes towards each goal."""
 
     @property
@@ -144,6 +145,26 @@ class OfflineConfig(_CommonConfig):
 
 
 RunConfig = OnlineConfig | OfflineConfig
+
+
+def check_consistent(config: RunConfig) -> None:
+    """Raise UserError where settings contradict each other, so that a run would learn nothing."""
+    training = config.training
+    if isinstance(config, OfflineConfig):
+        if isinstance(config.model, WorldModelConfig) and training.length < 2:
+            raise UserError("A world model learns from transitions: take --training.length 2 or more.")
+        return
+    capacity = config.replay.capacity
+    if isinstance(training, TrainingConfig) and capacity < training.length:
+        raise UserError(
+            f"--replay.capacity {capacity} holds no sequence of --training.length {training.length}: take a capacity "
+            "that holds all decisions, if the memory allows it."
+        )
+    if isinstance(training, TrainingConfig) and training.prefill >= training.frames:
+        raise UserError(
+            f"--training.prefill {training.prefill} leaves none of --training.frames {training.frames} to learn in: "
+            "take fewer frames of prefill, or more in all."
+        )
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -164,6 +164,8 @@ class Session:
                 report.checkpoint(run.save())
                 raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")
             finished = run.finished
+            if finished and run.clock.updates == 0:
+                run.logger.alarm(run.clock.moment, "no update", run.nothing_learned)
             self.report_if_due(finished)
             if finished:
                 run.save_result()  # a run that was killed after its last checkpoint may lack it

@@ -31,6 +31,10 @@ class OnlineRun(Run[OnlineConfig]):
     """The state of an agent that trains. `close` it."""
 
     unit, interval_unit = "frames", "decisions"
+    nothing_learned = (
+        "The agent is untrained: no episode ended early enough, and only whole episodes are learned from. Take more "
+        "--training.frames, a shorter --env.time_limit or a smaller --training.round."
+    )
 
     def __init__(self, config: OnlineConfig, folder: Path) -> None:
         super().__init__(config, folder)

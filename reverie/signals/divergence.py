@@ -24,7 +24,7 @@ from reverie.types import State, Trace
 class DivergenceConfig(SignalConfig):
     """The divergence of each posterior from its prior."""
 
-    free: float = 3.0
+    free: float = field(default=3.0, metadata=at_least(0))
     """Nats per step that cost nothing."""
     variant: FreeNats = "mean"
     """Whether each step (`element`) or the mean over the batch has the free nats (`math.divergences.free_nats`)."""
@@ -63,7 +63,7 @@ class OvershootingConfig(SignalConfig):
 
     distance: int = field(default=5, metadata=at_least(2))
     """Longest prediction D, in agent steps; a distance of 1 would be the divergence."""
-    free: float = 3.0
+    free: float = field(default=3.0, metadata=at_least(0))
     """Nats per step that cost nothing, applied to the mean over d."""
     variant: FreeNats = "mean"
     """Whether each step (`element`) or the mean over the batch has the free nats (`math.divergences.free_nats`)."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.config.checks import at_least
+from reverie.config.checks import at_least, positive
 from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
 from reverie.nn.image import ImageConfig
@@ -35,7 +35,7 @@ class ReconstructionConfig(SignalConfig):
     """Decoder of each image."""
     vector: MLPConfig = field(default_factory=MLPConfig)
     """Decoder of each vector."""
-    std: float = 1.0
+    std: float = field(default=1.0, metadata=positive())
     """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> Decoder:

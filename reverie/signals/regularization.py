@@ -28,13 +28,13 @@ from reverie.types import Metrics, Trace
 class VICRegConfig(SignalConfig):
     """Variance and covariance, with the published weights."""
 
-    variance: float = 25.0
+    variance: float = field(default=25.0, metadata=at_least(0))
     """Weight of the variance term."""
-    covariance: float = 1.0
+    covariance: float = field(default=1.0, metadata=at_least(0))
     """Weight of the covariance term."""
-    gamma: float = 1.0
+    gamma: float = field(default=1.0, metadata=positive())
     """Target standard deviation of each dimension."""
-    eps: float = 1e-4
+    eps: float = field(default=1e-4, metadata=at_least(0))
     """Number added to a variance before the root, for a finite gradient at 0."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "VICReg":

@@ -6,6 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import positive
 from reverie.math.distributions import bernoulli_log_prob, normal_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.signals.base import SignalConfig
@@ -19,7 +20,7 @@ class RewardConfig(SignalConfig):
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
     """Size of the head."""
-    scale: float = 1.0
+    scale: float = field(default=1.0, metadata=positive())
     """Factor of rewards before they are predicted."""
     squash: Literal["none", "tanh"] = "none"
     """Function of scaled rewards: their tanh is DreamerV2's choice for Atari, where the units of scores differ."""

@@ -10,7 +10,7 @@ from reverie.cli import command_line as main
 from reverie.cli import names
 from reverie.cli.commands import info
 from reverie.config.overrides import as_text, leaves, override
-from reverie.runs.loop import free_folder
+from reverie.runs.loop import make_free_folder
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,6 @@ def test_a_damaged_config_is_one_sentence(tmp_path, capsys):
 def test_default_run_folders_are_new(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = recipes.build("dreamer_v1", "tiny", "dm_control/walker-walk-v0")
-    first = free_folder(config)
+    first = make_free_folder(config)
     assert str(first) == "runs/dreamer_v1-dm_control-walker-walk-v0-0"
-    first.mkdir(parents=True)
-    assert str(free_folder(config)) == f"{first}-2"
+    assert str(make_free_folder(config)) == f"{first}-2"

@@ -137,3 +137,20 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys):
     assert main.main(f"train state_space --size tiny --run {tmp_path / 'run'} --data Arrays".split()) == 2
     assert "give their .npz file with --data.file" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 12])
+def test_images_with_channels_first_are_turned(tmp_path, channels):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (60, 24, 32, channels), np.uint8)
+    common = {"actions": rng.uniform(-1, 1, (60, 2)), "episode": np.repeat(np.arange(6), 10)}
+    np.savez(tmp_path / "last.npz", images=images, **common)
+    np.savez(tmp_path / "first.npz", images=np.moveaxis(images, 3, 1), **common)
+    read = [
+        ArraysConfig(str(tmp_path / f"{name}.npz"), image_size=16).build(
+            tmp_path, 0, torch.device("cpu"), torch.Generator()
+        )
+        for name in ("last", "first")
+    ]
+    assert read[1].spec.obs["pixels"].shape == (16, 16, channels)
+    assert torch.equal(read[0].train.ring["obs/pixels"], read[1].train.ring["obs/pixels"])

@@ -190,3 +190,12 @@ def test_a_model_is_trained_from_a_minari_dataset(tmp_path, capsys):
     settings = "--data.image_size 16 --data.observe camera/rgb --training.updates 3 --training.length 5"
     assert main.main(f"{line} {settings}".split()) == 0
     assert "held-out sequences" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_privileged_observations_stay_so_through_minari(tmp_path):
+    line = "collect worlds:Slide-v0 --workers 1 --env.observe picture --env.image_size 8 --privileged place"
+    out = f"--transitions 60 --out {tmp_path / 'data'} --minari slide/hidden-v0"
+    assert main.main(f"{line} {out}".split()) == 0
+    assert list(read(tmp_path, "slide/hidden-v0").spec.obs) == ["picture"]
+    assert "place" in read(tmp_path, "slide/hidden-v0", observe=("picture", "place")).spec.obs

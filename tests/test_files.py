@@ -1,0 +1,66 @@
+"""Folders have one owner, and what cannot be written is refused before anything is made."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reverie.errors import UserError
+from reverie.files import Lease, check_writable, make_folder
+
+IMPORTS = "import os, sys, time; from pathlib import Path; from reverie.files import Lease, UserError"
+
+
+def test_a_second_owner_is_refused_until_the_first_gives_back(tmp_path):
+    first = Lease(tmp_path)
+    with pytest.raises(UserError, match=f"is in use by process {os.getpid()} on "):
+        Lease(tmp_path)
+    first.release()
+    second = Lease(tmp_path)
+    first.release()  # not its own any more
+    assert json.loads((tmp_path / "owner.json").read_text())["token"] == second.token
+    second.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lease_of_a_killed_process_is_taken_over(tmp_path):
+    program = f"{IMPORTS}; Lease(Path(sys.argv[1])); os._exit(9)"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(Path.cwd())})
+    assert (tmp_path / "owner.json").exists()
+    Lease(tmp_path).release()
+
+
+def test_a_lease_of_another_host_ends_without_a_sign_of_life(tmp_path):
+    path = tmp_path / "owner.json"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "0", "token": "x"}))
+    with pytest.raises(UserError, match="is in use by process 1 on elsewhere"):
+        Lease(tmp_path)
+    os.utime(path, (time.time() - Lease.STALE - 1,) * 2)
+    Lease(tmp_path).release()
+
+
+def test_of_many_processes_one_owns_a_folder(tmp_path):
+    program = (
+        f"{IMPORTS}\n"
+        "try: Lease(Path(sys.argv[1])); print('owner', flush=True); time.sleep(4)\nexcept UserError: print('refused')"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = sorted(process.communicate()[0].strip() for process in processes)
+    assert said == ["owner", "refused", "refused", "refused"]
+
+
+def test_what_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path, sentence in ((tmp_path, "is a folder"), (tmp_path / "file" / "x.png", "is a file: choose another place")):
+        with pytest.raises(UserError, match=sentence):
+            check_writable(path)
+    check_writable(tmp_path / "new" / "deep" / "x.png")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(UserError, match="cannot be made"):
+        make_folder(tmp_path / "file" / "run")
