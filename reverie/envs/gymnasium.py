@@ -94,14 +94,14 @@ class GymEnvironment:
     def step(self, action: np.ndarray) -> Step:
         if not self._running:
             raise no_episode_error()
-        action, reward = check_action(action, self.spec.action), 0.0
-        for frames in range(1, self._steps + 1):
+        action, reward, frames = check_action(action, self.spec.action), 0.0, 0
+        for _ in range(self._steps):
             try:
                 result = self._env.step(self._own_action(action))  # a new array each time: it may be changed there
             except ValueError as error:
                 raise_old_api(error, self._config.id)
             observation, frame_reward, terminated, truncated = check_step(result, self._config.id)
-            reward += frame_reward
+            reward, frames = reward + frame_reward, frames + 1
             if terminated or truncated:
                 self._running = False
                 break

@@ -1,9 +1,7 @@
 import importlib.util
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import get_args
-
-import pytest
 
 from reverie import recipes
 from reverie.config import plugins
@@ -101,7 +99,6 @@ def config_classes() -> list[type]:
     return found
 
 
-@pytest.mark.xfail(reason="sentences are still missing", strict=False)
 def test_every_field_of_every_config_has_a_description():
     missing = [
         f"{cls.__module__}.{cls.__name__}.{name}"
@@ -112,8 +109,18 @@ def test_every_field_of_every_config_has_a_description():
     assert not missing, "\n" + "\n".join(sorted(missing))
 
 
-@pytest.mark.xfail(reason="sentences are still missing", strict=False)
 def test_show_describes_every_setting_of_every_recipe():
     configs = {recipe: recipes.build(recipe, "tiny") for recipe in recipes.RECIPES}
     missing = {recipe: sorted(set(leaves(config)) - set(describe(config))) for recipe, config in configs.items()}
     assert not any(missing.values()), missing
+
+
+def test_every_number_of_every_config_has_a_limit():
+    numbers = (int, float, int | None, float | None)
+    without = [
+        f"{cls.__module__}.{cls.__name__}.{item.name}"
+        for cls in config_classes()
+        for item in fields(cls)
+        if declared_types(cls)[item.name] in numbers and "limit" not in item.metadata
+    ]
+    assert not without, "\n" + "\n".join(sorted(without))
