@@ -246,13 +246,14 @@ def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, uninterrupt
     assert_same(half, uninterrupted)
 
 
-def test_a_run_without_a_checkpoint_is_not_resumed_or_overwritten(folder):
+def test_a_run_without_a_checkpoint_starts_anew(folder, uninterrupted):
     with kill_at_rename(3, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
-    with pytest.raises(UserError, match="before its first checkpoint"):
-        reverie.resume(folder, evaluate=False)
+    assert not checkpoint.paths(folder / "checkpoints")
     with pytest.raises(UserError, match="is not empty"):
         reverie.train(small_run.config(), folder, evaluate=False)
+    reverie.resume(folder, evaluate=False)
+    assert result(folder) == result(uninterrupted)
 
 
 def test_a_folder_without_a_config_is_not_resumed(tmp_path):
@@ -266,10 +267,12 @@ def test_a_folder_without_a_config_is_not_resumed(tmp_path):
 def test_frames_decisions_and_updates_are_counted_apart(uninterrupted):
     lines = read_metrics(uninterrupted)
     assert {line["kind"] for line in lines} == {"train", "episode", "evaluation", "timing"}
-    assert all(line["frames"] == 2 * line["decisions"] for line in lines)
+    # A decision takes two frames, or one at the end of some episodes.
+    assert all(2 * line["decisions"] - line["frames"] in (0, 1, 2) for line in lines)
     rounds = (small_run.DECISIONS - small_run.PREFILL) // small_run.ROUND
     last = lines[-1]
-    assert (last["frames"], last["decisions"], last["updates"]) == (240, 120, 2 * rounds)
+    assert checkpoint.newest(uninterrupted / "checkpoints")["clock"]["frames"] in (240, 241)
+    assert last["updates"] == 2 * rounds
     for line in read_metrics(uninterrupted, "train"):  # logged on every 15th decision, from the first updates on
         assert line["decisions"] % 15 == 0
         assert line["updates"] == 2 * ((line["decisions"] - small_run.PREFILL) // small_run.ROUND)
@@ -299,12 +302,13 @@ def test_a_run_depends_on_its_seed_alone(folder, uninterrupted):
 def test_a_loss_that_is_not_finite_stops_the_run_before_it_acts(folder, updates, monkeypatch):
     """The batch is saved, and the last good checkpoint stays."""
     monkeypatch.setattr(worlds.Poisoned, "episodes", 0)
+    monkeypatch.setattr(worlds.Poisoned, "poison", 1e30)  # finite, but its square is not
     with pytest.raises(UserError, match=r"loss/model, loss/reward.* not finite: the batch is in"):
         reverie.train(
             small_run.config("Poisoned", updates=updates, prefill=20, checkpoint_every=10), folder, evaluate=False
         )
     batch = torch.load(folder / "nonfinite.pt", weights_only=True)["batch"]
-    assert batch["reward"].isnan().any()
+    assert (batch["reward"] > 1e29).any()
     newest = checkpoint.newest(folder / "checkpoints")
     assert all(x.isfinite().all() for x in newest["agent"].values())
     assert newest["clock"]["updates"] > 0
@@ -324,7 +328,7 @@ def test_a_dead_worker_loses_its_episode_only(folder, monkeypatch):
 
     monkeypatch.setattr(vector.SerialEnvironments, "step", step)
     reverie.train(small_run.config(), folder, evaluate=False)
-    assert checkpoint.newest(folder / "checkpoints")["clock"]["decisions"] == 120
+    assert checkpoint.newest(folder / "checkpoints")["clock"]["frames"] in (240, 241)
     assert all(line["decisions_long"] <= 10 for line in read_metrics(folder, "episode"))
     state = checkpoint.newest(folder / "checkpoints")
     episodes = read_metrics(folder, "episode")

@@ -53,9 +53,10 @@ class Aside(Slide):
 
 
 class Poisoned(Slide):
-    """Its fifth episode has a reward that is no number."""
+    """From its fifth episode on every reward is `poison`."""
 
     episodes = 0
+    poison = float("nan")
 
     def reset(self, *, seed=None, options=None):
         Poisoned.episodes += 1
@@ -63,7 +64,7 @@ class Poisoned(Slide):
 
     def step(self, action):
         observation, reward, *rest = super().step(action)
-        return observation, float("nan") if Poisoned.episodes > 4 else reward, *rest
+        return observation, self.poison if Poisoned.episodes > 4 else reward, *rest
 
 
 class Square(gymnasium.Env):
