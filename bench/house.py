@@ -41,7 +41,7 @@ BUDGET: dict[str, int] = {
     "evaluation": 1540,
     "learners": 500,
     "math": 360,
-    "models": 625,
+    "models": 630,
     "nn": 540,
     "planning": 760,
     "recipes": 940,

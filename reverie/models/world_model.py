@@ -83,6 +83,11 @@ class WorldModel(Model[Tensor, Trace]):
         signals = nn.ModuleDict({name: part.build(spec, size) for name, part in config.signals.items()})
         self.signals = cast(Mapping[str, Signal], signals)
 
+    @property
+    def draws_images(self) -> bool:
+        """Whether there is an image to see, and a signal that learned to reconstruct it."""
+        return self.has(ReconstructionHead) and bool(self.normalize.images)
+
     def noise(self, batch: int, length: int, generator: torch.Generator) -> Float[Tensor, "B T Z"]:
         return self.dynamics.noise(batch, length, generator=generator)
 

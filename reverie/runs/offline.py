@@ -17,8 +17,8 @@ from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
-from reverie.signals.base import ReconstructionHead
 from reverie.spaces import EnvSpec
+from reverie.tree import checksum
 from reverie.types import Batch
 
 
@@ -91,7 +91,7 @@ class OfflineRun(Run[OfflineConfig]):
         values, picture = {}, None
         if not isinstance(model, WorldModel):
             values, picture = generation.examine(model, self.recorded, length)
-        elif model.has(ReconstructionHead):
+        elif model.draws_images:
             values, picture = prediction.examine(model, self.recorded, length)
         if isinstance(model, WorldModel):
             values |= self._measure_features(model, report)
@@ -114,14 +114,25 @@ class OfflineRun(Run[OfflineConfig]):
         if self.agent is not None:
             self.agent.save(self.folder)
 
+    def fingerprint(self) -> str:
+        """Return a checksum of the actions and rewards, which differs if the data do."""
+        parts = {"train": self.recorded.train, "test": self.recorded.test}
+        names = [(part, name) for part in parts for name in ("action", "reward", "is_first")]
+        return checksum({f"{part}/{name}": parts[part].ring[name].cpu() for part, name in names})
+
     def state(self) -> dict[str, Any]:
-        return super().state() | {"ready": self.ready}
+        return super().state() | {"ready": self.ready, "data": self.fingerprint() if self.ready else None}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
         self.ready = state["ready"]
         if self.ready:
             self.recorded.load(lambda text: None)
+            if state.get("data") not in (None, self.fingerprint()):  # version 0.1 saved none
+                raise UserError(
+                    f"The data of {self.folder} have changed since its last checkpoint: restore them, or train anew in "
+                    "another folder."
+                )
 
 
 def load_model(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldModel:

@@ -37,7 +37,6 @@ from reverie.models.world_model import WorldModel
 from reverie.runs.config import OfflineConfig, OnlineConfig, RunConfig, read_config
 from reverie.runs.logger import Axis, read_metrics
 from reverie.runs.offline import load_model
-from reverie.signals.base import ReconstructionHead
 
 Log = list[dict[str, Any]]
 
@@ -158,7 +157,7 @@ def mean_return(returns: list[float], env: EnvConfig) -> str:
 def _measure_model(folder: Path, config: OfflineConfig) -> Results:
     model, results = load_model(folder, config.device), Results()
     recorded = _load_data(folder, config, model)
-    if isinstance(model, GenerativeModel) or model.has(ReconstructionHead):
+    if isinstance(model, GenerativeModel) or model.draws_images:
         _add_images(results, folder, config, model, recorded)
     if isinstance(model, WorldModel):
         _add_features(results, folder, config, model, recorded)

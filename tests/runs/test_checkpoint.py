@@ -106,3 +106,27 @@ def test_other_errors_are_not_called_a_full_disk(tmp_path):
     with pytest.raises(OSError, match="folder"):
         atomic_write(tmp_path / "folder", b"x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("error", [PermissionError("no"), MemoryError(), RuntimeError("not enough memory: 3 GB")])
+def test_an_error_that_may_pass_changes_nothing(tmp_path, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    checkpoint.write(tmp_path, 1, state(1.0))
+    checkpoint.write(tmp_path, 2, state(2.0))
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(UserError, match="cannot be read now"):
+        checkpoint.newest(tmp_path, rename=True)
+    monkeypatch.undo()
+    assert checkpoint.newest(tmp_path)["x"] == 2.0
+
+
+def test_a_reader_renames_nothing(tmp_path):
+    checkpoint.write(tmp_path, 1, state(1.0))
+    checkpoint.write(tmp_path, 2, state(2.0))
+    newest = checkpoint.paths(tmp_path)[-1]
+    newest.write_bytes(b"")
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert checkpoint.newest(tmp_path)["x"] == 1.0
+    assert newest.exists()

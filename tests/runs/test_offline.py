@@ -300,3 +300,33 @@ def test_recordings_give_an_agent_that_acts_towards_an_image(tmp_path, capsys):
     assert played.files["evaluation"] == folder / "evaluations" / "001" / "evaluation.json"
     assert played.values["env"] == "worlds:Square-v0"
     assert played.values["goal_image"]["best"] <= played.values["goal_image"]["start"]
+
+
+@pytest.mark.slow
+def test_a_fit_without_images_is_evaluated_by_its_features(tmp_path):
+    config = reverie.recipe("state_space", "tiny", "Pendulum-v1")
+    data = replace(config.data, env=replace(config.data.env, observe=("state",)))
+    config = replace(config, data=data, training=replace(config.training, updates=30, evaluate_every=10))
+    folder = reverie.train(config, tmp_path / "run", progress=False)
+    values = json.loads((folder / "evaluation.json").read_text())
+    assert values["std"] > 0
+    assert not (folder / "prediction.png").exists()
+
+
+@pytest.mark.slow
+def test_data_that_changed_are_not_learned_from_in_silence(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "images": rng.integers(0, 255, (60, 16, 16, 3), np.uint8),
+        "actions": rng.uniform(-1, 1, (60, 2)),
+        "episode": np.repeat(np.arange(6), 10),
+    }
+    np.savez(tmp_path / "robot.npz", **arrays)
+    config = reverie.recipe("state_space", "tiny", "Pendulum-v1")
+    data = reverie.ArraysConfig(str(tmp_path / "robot.npz"), image_size=16)
+    config = replace(config, data=data, training=replace(config.training, updates=20))
+    folder = reverie.train(config, tmp_path / "run", progress=False, evaluate=False)
+    reverie.resume(folder, updates=25, progress=False, evaluate=False)
+    np.savez(tmp_path / "robot.npz", **arrays | {"rewards": rng.normal(size=60)})
+    with pytest.raises(UserError, match="have changed since its last checkpoint"):
+        reverie.resume(folder, updates=30, progress=False, evaluate=False)

@@ -1,8 +1,12 @@
 """When an online run learns: a function of its clocks alone."""
 
+from dataclasses import replace
+
 import pytest
 import small_run
 
+from reverie.runs import online
+from reverie.runs.base import Reporter
 from reverie.runs.clocks import Clock
 from reverie.runs.online import OnlineRun
 
@@ -23,3 +27,24 @@ def test_updates_due(since, decisions, pretrain, updates, due):
     run.config = small_run.config(pretrain=pretrain)
     run.learning_since, run.clock = since, Clock(decisions=decisions, updates=updates)
     assert run.updates_due() == due
+
+
+def test_each_run_and_time_has_its_own_evaluation_episodes(monkeypatch):
+    """Intervals over seeds would come out too narrow if all runs were evaluated on the same episodes."""
+    seeds = []
+    monkeypatch.setattr(online, "evaluate", lambda agent, env, count, seed, **_: seeds.append(seed) or stop())
+
+    class Stopped(Exception):
+        pass
+
+    def stop():
+        raise Stopped
+
+    for seed in (0, 1):
+        for frames in (100, 200):
+            run = object.__new__(online.OnlineRun)
+            run.config = replace(small_run.config(), seed=seed)
+            run.clock, run.agent = Clock(frames=frames), None
+            with pytest.raises(Stopped):
+                run.evaluate(object.__new__(Reporter))
+    assert len(set(seeds)) == 4
