@@ -12,6 +12,7 @@ from dataclasses import is_dataclass, replace
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from reverie.config.checks import check_setting
 from reverie.config.choices import short_name
 from reverie.config.declared import (
     alternatives,
@@ -104,6 +105,8 @@ def _replace_leaf(declared: Any, value: Any, keys: list[str], text: str, path: s
         key = current_key(type(value), key)
         if key in declared_types(type(value)):
             part = _replace_leaf(declared_types(type(value))[key], getattr(value, key), rest, text, path)
+            if not rest:
+                check_setting(type(value), key, part, f"`{path}`")  # in the words of the terminal
             return replace(value, **{key: part})
     if isinstance(value, dict) and key in value:
         return {**value, key: _replace_leaf(value_type(declared), value[key], rest, text, path)}

@@ -42,6 +42,11 @@ class WorldModelConfig:
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
     """The optimizer of all parameters."""
 
+    def __post_init__(self) -> None:
+        for name, weight in self.weights.items():
+            if not 0 <= weight < float("inf"):
+                raise UserError(f"The weight of {name} is {weight}: it must be 0 or more, and finite.")
+
     def build(self, spec: EnvSpec) -> "WorldModel":
         return WorldModel(self, spec)
 

@@ -154,7 +154,7 @@ def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mappi
     else:
         own = agent.config.actor
         texts = {path: as_text(value) for path, value in planner.items()}
-        planning = override(own if isinstance(own, PlanningConfig) else PlanningConfig(), texts)
+        planning = override(own if isinstance(own, PlanningConfig) else PlanningConfig(), texts, prefix="--")
         keep_discount = "objective.gamma" in texts
     if folder is None or not isinstance(planning.objective, RewardAndValueConfig):
         return with_planner(agent, planning)

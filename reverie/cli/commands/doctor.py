@@ -22,7 +22,7 @@ _EXTRAS = {
     "dmc": "tasks of DeepMind Control (`dm_control/walker-walk-v0`)",
     "rope": "rope and cloth worlds (`reverie/Rope-v0`)",
     "atari": "Atari games (`ALE/Pong-v5`)",
-    "minatar": "small Atari games (`MinAtar/breakout-v1`)",
+    "minatar": "small Atari games (`MinAtar/Breakout-v1`)",
     "data": "datasets of Minari",
     "dev": "tests and checks of Reverie itself",
     "docs": "the documentation as a website",
