@@ -31,21 +31,21 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 530,
+    "(root)": 570,
     "agents": 410,
     "cli": 1000,
-    "config": 860,
-    "data": 1410,
+    "config": 900,
+    "data": 1415,
     "dynamics": 670,
-    "envs": 1770,
+    "envs": 1775,
     "evaluation": 1540,
     "learners": 500,
     "math": 360,
-    "models": 630,
+    "models": 635,
     "nn": 540,
     "planning": 760,
     "recipes": 940,
-    "runs": 2300,
+    "runs": 2305,
     "signals": 780,
     "testing": 1210,
 }

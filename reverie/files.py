@@ -39,6 +39,30 @@ def atomic_write(path: Path, content: bytes) -> None:
         raise
 
 
+def cache_folder() -> Path:
+    """Return the user's cache folder of Reverie, which `REVERIE_CACHE` moves."""
+    folder = os.environ.get("REVERIE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "reverie"
+    return Path(folder).expanduser()
+
+
+def remember_run(folder: Path) -> None:
+    """Mark a run's folder as made here, by a secret in the folder and in the user's cache folder."""
+    token = secrets.token_hex(16)
+    with suppress(OSError):  # without a cache folder no run is known as one's own
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with open(cache_folder() / "runs", "a") as file:
+            file.write(f"{token}\n")
+    atomic_write(folder / "origin", token.encode())
+
+
+def is_own_run(folder: Path) -> bool:
+    """Return whether the user made this run here: then it may import the modules that it names."""
+    try:
+        return (folder / "origin").read_text() in (cache_folder() / "runs").read_text().split()
+    except (OSError, ValueError):
+        return False
+
+
 def check_writable(path: Path) -> None:
     """Raise UserError if the file `path` cannot be written. Nothing is made."""
     if path.is_dir():

@@ -6,7 +6,6 @@ mistakes fail at once and let the tab key complete settings. No result depends o
 
 import functools
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import product
@@ -19,7 +18,7 @@ from reverie.config.declared import in_words
 from reverie.config.overrides import leaf_types, parse, unknown_setting, wrong_value
 from reverie.config.renamed import OLD_KEYS
 from reverie.errors import UserError
-from reverie.files import atomic_write
+from reverie.files import atomic_write, cache_folder
 
 _TYPES: dict[str, Any] = {in_words(kind): kind for kind in (int, float, bool, int | None, float | None)}
 """Declared types by the words in the file. Texts for settings of other types are not checked here."""
@@ -27,8 +26,7 @@ _TYPES: dict[str, Any] = {in_words(kind): kind for kind in (int, float, bool, in
 
 def path() -> Path:
     """Return the file with the names."""
-    folder = os.environ.get("REVERIE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "reverie"
-    return Path(folder).expanduser() / "names.json"
+    return cache_folder() / "names.json"
 
 
 def read() -> dict[str, Any]:

@@ -25,7 +25,7 @@ from reverie.config.declared import (
 )
 from reverie.config.renamed import FORMAT, renamed
 from reverie.errors import UserError, nearest
-from reverie.files import atomic_write
+from reverie.files import atomic_write, is_own_run
 
 C = TypeVar("C")
 
@@ -75,10 +75,22 @@ def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
         for name in source.pop("plugins", []):
             plugins.require(name, f"of {path.name}")
         source = renamed(source) if version < FORMAT else source
+    if not is_own_run(path.parent):
+        for text in _texts(source):
+            plugins.distrust(text)
     try:
         return decode(cls, source)
     except UserError as error:
         raise UserError(f"{path} does not fit this version of Reverie: {error}") from None
+
+
+def _texts(source: Any) -> Iterator[str]:
+    """Yield every text in what JSON holds."""
+    if isinstance(source, str):
+        yield source
+    elif isinstance(source, dict | list):
+        for item in source.values() if isinstance(source, dict) else source:
+            yield from _texts(item)
 
 
 def check_readable(config: Any) -> None:

@@ -10,6 +10,7 @@ that names a module never imports it.
 import functools
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ OWN = ("reverie", WORLDS)
 
 _used: dict[str, str] = {}
 """Modules that `use` has imported: the top package or the script -> the name as given, which a file records."""
+_named_by_folders: set[str] = set()
+"""Modules in the ids of environments, `module:Env-v0`, that were read from a folder of unknown origin."""
 
 
 @contextmanager
@@ -57,6 +60,27 @@ def use(module: str) -> None:
         else:
             importlib.import_module(module)
     _used[name.split(".")[0]] = module
+
+
+def distrust(text: str) -> None:
+    """Note the module of an environment's id that was read from a folder of unknown origin."""
+    if match := re.fullmatch(r"([A-Za-z_][\w.]*):[\w/.-]+-v\d+", text):
+        _named_by_folders.add(match[1])
+
+
+def trust(env_id: str) -> None:
+    """Trust the module of an id that the user has typed."""
+    _named_by_folders.discard(env_id.rpartition(":")[0])
+
+
+def require_trust(env_id: str) -> None:
+    """Raise `UserError` where an id would import a module that a folder names, and that nothing has imported yet."""
+    module = env_id.rpartition(":")[0]
+    if module in _named_by_folders and module not in sys.modules:
+        raise UserError(
+            f"The folder names the environment {env_id}, which would import the module {module}: if you trust it, add "
+            f"--use {module} (in Python `reverie.use('{module}')`)."
+        )
 
 
 def used() -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from reverie.data.replay import Columns, prune, write_chunk
 from reverie.envs.base import EnvConfig, Obs
 from reverie.envs.vector import MAX_DEATHS
 from reverie.errors import UserError
-from reverie.files import Lease, remove_partial
+from reverie.files import Lease, remember_run, remove_partial
 from reverie.progress import OnProgress, Progress
 from reverie.spaces import EnvSpec
 
@@ -192,7 +192,10 @@ def _random_trajectories(config: EnvConfig, seed: int, first: int, workers: int)
 def _continue(folder: Path, requested: Manifest) -> Manifest:
     """Return the manifest from which to go on in `folder`. Delete files that it does not count."""
     if not (folder / "dataset.json").exists():
-        if any(not path.name.endswith(".partial") and path.name != "owner.json" for path in folder.iterdir()):
+        if any(
+            not path.name.endswith(".partial") and path.name not in ("owner.json", "origin")
+            for path in folder.iterdir()
+        ):
             raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
         return requested
     before = read_manifest(folder)
@@ -216,6 +219,7 @@ def _write(folder: Path, manifest: Manifest, waiting: dict[str, list[Columns]]) 
     parts = {"train": manifest.train, "test": manifest.test}
     try:
         if not (folder / "dataset.json").exists():
+            remember_run(folder)
             write_file(folder / "dataset.json", manifest)  # if killed after the chunks, it is known as a dataset
         for name, trajectories in waiting.items():
             if trajectories:

@@ -48,6 +48,7 @@ def make(config: EnvConfig) -> Environment:
 
     Raises UserError for an unknown id, a missing package or a wrong setting.
     """
+    plugins.require_trust(config.id)
     family = _find_family(config.id)
     if family is gymnasium and not gymnasium_registry.has(config.id):
         plugins.load_installed()
@@ -61,6 +62,7 @@ def _find_family(env_id: str) -> Family:
 
 def make_many(config: EnvConfig) -> Environments:
     """Make `config.count` environments, each in a process of its own if `config.workers`. Close them when done."""
+    plugins.require_trust(config.id)
     if config.workers:
         return WorkerEnvironments(config, partial(_make_in_worker, plugins.used()))
     return SerialEnvironments(config, make)

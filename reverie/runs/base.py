@@ -2,6 +2,7 @@
 
     run/
       config.json versions.json     the settings, and the software that ran them
+      origin owner.json             whether it was made here, and the process that writes
       metrics.jsonl tensorboard/    the log
       checkpoints/ replay/          all that resuming needs
       agent.json agent.safetensors  the agent alone, for `reverie.load` (`model.*` for a model that does not act)
@@ -29,7 +30,7 @@ from torch import nn
 from reverie.agents.agent import choose_device
 from reverie.config.files import check_readable, write_file
 from reverie.errors import UserError
-from reverie.files import Lease, atomic_write, remove_partial
+from reverie.files import Lease, atomic_write, remember_run, remove_partial
 from reverie.nn.optimizer import Optimizer
 from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs import checkpoint
@@ -84,6 +85,7 @@ class Run(ABC, Generic[C]):
             run.resources.callback(lease.release)
             check_new(folder)  # another process may have been quicker
             failed.pop_all()
+        remember_run(folder)
         write_file(folder / "config.json", config)
         atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
         run.logger = run.resources.enter_context(Logger(folder, run.unit))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reverie import envs
+from reverie.config import plugins
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig, Environment
@@ -44,8 +45,10 @@ def choose_environment(base: EnvConfig, env: EnvArgument | None) -> EnvConfig:
     if isinstance(env, EnvConfig):
         return env
     if isinstance(env, str):
+        plugins.trust(env)
         return replace(base, id=env)
     if isinstance(env, Mapping):
+        plugins.trust(str(env.get("id", "")))
         return override(_Settings(base), {f"env.{name}": as_text(value) for name, value in env.items()}).env
     if not (isinstance(env, GymnasiumObject) or callable(env)):
         raise UserError(

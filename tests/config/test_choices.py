@@ -152,7 +152,7 @@ def test_a_build_that_fails_names_the_part():
 def test_limits_hold_in_python_and_in_options():
     with pytest.raises(UserError, match="`size` of Steam is 0: it must be 1 or more"):
         SteamConfig(size=0)
-    with pytest.raises(UserError, match="`--engine.size` is 0: it must be 1 or more"):
+    with pytest.raises(UserError, match=r"`--engine\.size` is 0: it must be 1 or more"):
         override(Car(), {"engine.size": "0"}, prefix="--")
 
 

@@ -31,7 +31,8 @@ def made(folder: Path, transitions: int = 200, **settings) -> dict[str, bytes]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "origin"]  # a secret
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def read(folder: Path, **settings):
