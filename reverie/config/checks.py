@@ -26,6 +26,11 @@ def positive() -> Metadata:
     return {"limit": (lambda value: 0 < value < float("inf"), "it must be positive and finite")}
 
 
+def above(low: float) -> Metadata:
+    """Limit a field to values above `low`; infinity, which leaves out a limit, is legal."""
+    return {"limit": (lambda value: value > low, f"it must be above {low}")}
+
+
 def between(low: float, high: float) -> Metadata:
     """Limit a field to values from `low` to `high`, both included."""
     return {"limit": (lambda value: low <= value <= high, f"it must be between {low} and {high}")}

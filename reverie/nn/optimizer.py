@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from reverie.config.checks import Checked, at_least, between, positive
+from reverie.config.checks import Checked, above, at_least, between, positive
 from reverie.types import Metrics
 
 
@@ -18,7 +18,7 @@ class AdamConfig(Checked):
     """The learning rate."""
     eps: float = field(default=1e-7, metadata=positive())
     """Added to the root of the second moment."""
-    clip: float = field(default=100.0, metadata=positive())
+    clip: float = field(default=100.0, metadata=above(0))
     """The largest global norm of a gradient; a larger gradient is scaled down to it."""
     weight_decay: float = field(default=0.0, metadata=at_least(0))
     """Fraction of a weight, times `lr`, that each step subtracts (Loshchilov 2019)."""

@@ -51,7 +51,7 @@ def test_each_member_plays_as_it_would_alone(learner_and_agent):
             collector.begin()
             carry, action = agent.act(carry, *collector.observations())
             finished = collector.step(lambda obs, is_first, chosen=action: chosen)
-            played += single.spec.repeat
+            played += collector.frames[0]
         alone.append(finished[0].undiscounted_return)
         single.close()
     torch.testing.assert_close(together, torch.tensor(alone), rtol=1e-4, atol=1e-4)
