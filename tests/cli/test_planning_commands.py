@@ -87,12 +87,12 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
     [
         (
             "policy --planner CMA",
-            "`planner` cannot be `CMA`; it is one of CEM, ICEM, ",
+            "`--planner` cannot be `CMA`; it is one of CEM, ICEM, ",
         ),
-        ("policy --planner.candidats 3", "There is no setting `planner.candidats`. Did you mean planner.candidates?"),
+        ("policy --planner.candidats 3", "There is no setting `--planner.candidats`. Did you mean --planner.candidates?"),
         (
             "policy --planner RandomShooting --planner.xyz 3",
-            "There is planner.horizon, planner.candidates, planner.keep_start.",
+            "There is --planner.horizon, --planner.candidates, --planner.keep_start.",
         ),
         ("policy --planner CEM --planner.candidates 50", "CEM cannot keep the best 100 of 50 candidates"),
         ("policy --planner.horizon 0", "`--planner.horizon` is 0: it must be 1 or more."),
