@@ -80,10 +80,10 @@ def test_every_reference_score_is_of_an_existing_game():
         (EnvConfig("ALE/Pong-v5", camera=1), "leave them out"),
         (
             EnvConfig("ALE/Pong-v5", kwargs=("sticky=2",)),
-            "`sticky` of AtariProtocol is 2.0: it must be between",
+            "`sticky` is 2.0: it must be between",
         ),
         (EnvConfig("ALE/Pong-v5", kwargs=("sticky=nan",)), "it must be between 0 and 1"),
-        (EnvConfig("ALE/Pong-v5", kwargs=("noops=-1",)), "`noops` of AtariProtocol is -1: it must be 0 or more"),
+        (EnvConfig("ALE/Pong-v5", kwargs=("noops=-1",)), "`noops` is -1: it must be 0 or more"),
         (EnvConfig("ALE/Pong-v5", kwargs=("noops=2.5",)), "`noops` should be an int"),
     ],
 )
