@@ -89,7 +89,7 @@ def test_a_run_that_plans_keeps_its_settings(runs, capsys):
             "policy --planner CMA",
             "`--planner` cannot be `CMA`; it is one of CEM, ICEM, ",
         ),
-        ("policy --planner.candidats 3", "There is no setting `--planner.candidats`. Did you mean --planner.candidates?"),
+        ("policy --planner.candidats 3", "There is no setting `--planner.candidats`."),
         (
             "policy --planner RandomShooting --planner.xyz 3",
             "There is --planner.horizon, --planner.candidates, --planner.keep_start.",
