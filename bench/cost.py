@@ -21,7 +21,7 @@ from reverie.nn.optimizer import Optimizer
 from reverie.runs.config import OnlineConfig
 from reverie.runs.update import draw_noise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
-from reverie.types import Batch
+from reverie.testing.batches import random_batch
 
 RESULT = Path(__file__).parent / "results" / "cost.json"
 TASKS: dict[str, EnvSpec] = {
@@ -88,13 +88,6 @@ def count(recipe: str, size: str, env_id: str) -> dict[str, Any]:
         * torch.Size(image).numel()
         / 2**30,
     }
-
-
-def random_batch(spec: EnvSpec, batch: int, length: int) -> Batch:
-    """Return a batch of the right shapes. Its values do not matter."""
-    no = torch.zeros(batch, length, dtype=torch.bool)
-    obs = {name: torch.zeros(batch, length, *space.shape, dtype=torch.uint8) for name, space in spec.obs.items()}
-    return Batch(obs, torch.zeros(batch, length, spec.action.size), torch.zeros(batch, length), no, no, no)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def methods() -> str:
     evolution = read("studies/policies/numbers.json")["methods"]["evolution"].values()
     best = max(seed["points"][-1]["return"] for seed in evolution)
     rows.append(
-        ["Evolution in imagination", "`reverie train dreamer_v1 --behavior Evolution`", f"Pendulum: {best:.0f}", "–"]
+        ["Evolution in imagination", "`python -m studies policies`", f"Pendulum, frozen model: {best:.0f}", "–"]
     )
     digits = read("studies/generative/numbers.json")["digits"]["digits"]
     rows.append(["VAE, conditional VAE", "`reverie train vae`", f"digits: bound {digits['bound']:.1f} nats", "–"])

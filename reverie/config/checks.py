@@ -46,7 +46,14 @@ class Checked:
 
 
 def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
-    """Raise `UserError` where `value` breaks the limit of a field. The message calls the field `shown`."""
+    """Raise `UserError` where `value` breaks the limit of a field. The message calls the field `shown`.
+
+    The limit of a dict is that of each of its values.
+    """
+    if isinstance(value, dict):
+        for key, part in value.items():
+            check_setting(cls, name, part, f"{key} in {shown}")
+        return
     item = next(item for item in fields(cls) if item.name == name)
     holds, words = item.metadata.get("limit", (None, ""))
     if holds is not None and value is not None and not holds(value):

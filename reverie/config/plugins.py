@@ -50,8 +50,7 @@ def use(module: str) -> None:
         if not Path(module).is_file():
             raise UserError(f"There is no file {module} that could be used: name a module, or a file that exists.")
     else:
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.append(str(Path.cwd()))  # so that a module in the current folder is found
+        add_current_folder()
         if importlib.util.find_spec(name.split(".")[0]) is None:
             fix = "install its package, or run where it lies"
     with explain_errors(f"The plug-in {module} cannot be imported", fix):
@@ -60,6 +59,12 @@ def use(module: str) -> None:
         else:
             importlib.import_module(module)
     _used[name.split(".")[0]] = module
+
+
+def add_current_folder() -> None:
+    """Let modules in the current folder be imported, as `python` does and a console script does not."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
 
 
 def distrust(text: str) -> None:

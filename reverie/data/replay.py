@@ -8,6 +8,7 @@ chunks after it, so the model and the replay have the same age.
 import math
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,8 @@ from reverie.spaces import EnvSpec
 from reverie.tree import checksum
 from reverie.types import Batch
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""The control group of this process, as a container sees it."""
 Columns = dict[str, Tensor]
 """Consecutive columns by the names of `layout`, with leading axis T."""
 
@@ -39,13 +42,23 @@ class ReplayConfig(Checked):
 
 
 def available_memory(device: torch.device) -> int:
-    """Return the free bytes on `device`. Host memory counts as free if it is available without swapping."""
+    """Return the free bytes on `device`. Host memory counts as free if it is available without swapping.
+
+    A container may have a limit of its own, in version 1 or 2 of control groups.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     meminfo = Path("/proc/meminfo")
     if meminfo.exists() and (available := re.search(r"MemAvailable:\s*(\d+) kB", meminfo.read_text())):
-        return int(available[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free = int(available[1]) * 1024
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # no such file, or "max", which is no limit
+            free = min(free, int((CONTROL_GROUP / limit).read_text()) - int((CONTROL_GROUP / used).read_text()))
+    return free
 
 
 def layout(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

@@ -6,11 +6,11 @@ registers it.
 
 import importlib
 import os
-import sys
 import warnings
 from contextlib import suppress
 from typing import Any
 
+from reverie.config import plugins
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import refuse_settings
 from reverie.envs.mujoco_rendering import choose_gl
@@ -113,7 +113,8 @@ def _find_spec(env_id: str) -> Any:
     module, _, name = env_id.rpartition(":")
     try:
         if module:
-            _import(module)
+            plugins.add_current_folder()
+            importlib.import_module(module)
         return gymnasium.spec(name)
     except ImportError as error:
         raise UserError(f"{env_id} needs the module {module!r}, which cannot be imported: {error}") from error
@@ -124,10 +125,3 @@ def _find_spec(env_id: str) -> Any:
             f"Gymnasium has no environment {name!r}.{nearest(name, gymnasium.registry)} `reverie envs` lists the ids;"
             " one of another package is written module:Env-v0."
         ) from error
-
-
-def _import(module: str) -> None:
-    """Import a module, also from the current folder, as `python` does and a console script does not."""
-    if "" not in sys.path:
-        sys.path.append("")
-    importlib.import_module(module)

@@ -102,8 +102,10 @@ def film_rows(
     )
 
 
-def film_panels(path: Path, films: Mapping[str, UInt8[np.ndarray, "T H W C"]], context: int, fps: float = 10) -> Path:
-    """Write several films side by side as one mp4. Frames are green for the context, then red. Return `path`."""
+def film_panels(
+    films: Mapping[str, UInt8[np.ndarray, "T H W C"]], context: int, least_side: int = _FILM_SIDE
+) -> UInt8[np.ndarray, "T H2 W2 3"]:
+    """Lay out several films side by side as one. Frames are green for the context, then red."""
     frames = []
     for step, images in enumerate(zip(*films.values())):
         label, color = _SEEN if step < context else _IMAGINED
@@ -113,10 +115,10 @@ def film_panels(path: Path, films: Mapping[str, UInt8[np.ndarray, "T H W C"]], c
             column_labels=list(films),
             title=f"t = {step}, {label}",
             colors=[color] * len(films),
-            least_side=_FILM_SIDE,
+            least_side=least_side,
         )
         frames.append(frame)
-    return write_video(path, np.stack(frames), fps)
+    return np.stack(frames)
 
 
 def mosaic(

@@ -17,7 +17,7 @@ from reverie.dynamics.rollout import imagine, observe, prev_action
 from reverie.errors import UserError
 from reverie.evaluation import figures, films
 from reverie.models.world_model import WorldModel
-from reverie.signals.base import ReconstructionHead, RewardHead
+from reverie.signals.base import RewardHead
 from reverie.types import Batch
 
 
@@ -37,6 +37,12 @@ class OpenLoop:
     reward_error: Float[np.ndarray, " H"]
     """0 if the model predicts no reward."""
 
+    @property
+    def panels(self) -> dict[str, UInt8[np.ndarray, "T h w c"]]:
+        """The films that are shown together: real, the model's, and their difference."""
+        difference = np.abs(self.real.astype(np.int16) - self.imagined).astype(np.uint8)
+        return {"real": self.real, "model": self.imagined, "difference": difference}
+
 
 @torch.no_grad()
 def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
@@ -45,7 +51,7 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     UserError if the model has no decoder or sees no image, or the sequences are too short.
     """
     length, images = batch.action.shape[1], model.normalize.images
-    if not model.has(ReconstructionHead) or not images:
+    if not model.draws_images:
         raise UserError("An open-loop picture needs a model that sees images and learned to reconstruct them.")
     if not 1 <= context < length:
         raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
@@ -80,10 +86,8 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
 
 def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:
     """Write `open_loop.png`, `open_loop.mp4` and `open_loop_error.png`. Return the files by content."""
-    real, imagined, context = open_loop.real, open_loop.imagined, open_loop.context
-    difference = np.abs(real.astype(np.int16) - imagined).astype(np.uint8)
-    panels = {"real": real, "model": imagined, "difference": difference}
-    steps = [*films.spread(0, context, 5), *films.spread(context, len(real), 11)]
+    panels, context = open_loop.panels, open_loop.context
+    steps = [*films.spread(0, context, 5), *films.spread(context, len(open_loop.real), 11)]
     title = "green: seen by the model     red: imagined from the actions alone"
     strip = films.film_rows(panels, steps, context, title, least_side=100)
     errors = {"imagined": open_loop.model_error, "last seen frame, repeated": open_loop.copy_error}
@@ -91,6 +95,6 @@ def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:
     words = ("Open-loop prediction", "steps into the imagination", "root-mean-square error (of 255)")
     return {
         "open loop": films.write_image(folder / "open_loop.png", strip),
-        "as a film": films.film_panels(folder / "open_loop.mp4", panels, context),
+        "as a film": films.write_video(folder / "open_loop.mp4", films.film_panels(panels, context), fps=10),
         "its error": figures.plot(folder / "open_loop_error.png", series, figures.Style(*words, from_zero=True)),
     }

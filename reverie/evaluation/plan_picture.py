@@ -22,7 +22,6 @@ from reverie.evaluation import figures, films
 from reverie.evaluation.returns import Evaluation
 from reverie.planning.actor import PlanningActor
 from reverie.planning.objectives import GoalObjectiveConfig
-from reverie.signals.base import ReconstructionHead
 
 _MOST_COLUMNS = 12
 
@@ -63,17 +62,15 @@ def planning_actor(agent: Agent) -> PlanningActor:
 
 
 @torch.no_grad()
-def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
-    """Repeat the search of the `decision`-th decision (from 0) of the first episode, which `result` has recorded.
+def record(agent: Agent, result: Evaluation) -> Plans:
+    """Repeat the search of the decision of the first episode that `result` has recorded, its `moment`.
 
-    UserError if the agent does not plan, or the episode ended before.
+    UserError if the agent does not plan, ValueError if no moment was recorded.
     """
     actor, model, episode, moment = planning_actor(agent), agent.model, result.episodes[0], result.moment
-    if moment is None or moment.decision != decision:
-        count = len(episode.actions)
-        raise UserError(
-            f"The first episode had {count} decisions: there is no moment {decision}, take 0 to {count - 1}."
-        )
+    if moment is None:
+        raise ValueError("evaluate with `moment`")
+    decision = moment.decision
     noise = actor.fixed_noise(1, next(agent.parameters()).device)
     score, calls = actor.score(moment.belief, noise.samples), list[tuple[Tensor, Tensor]]()
 
@@ -90,7 +87,7 @@ def record(agent: Agent, result: Evaluation, decision: int) -> Plans:
     expected = features(executed)
     after = episode.steps[decision : decision + 1 + executed.shape[1]]
     frames: dict[str, Any] = {"executed_frames": None, "real_frames": None}
-    if model.normalize.images and model.has(ReconstructionHead):
+    if model.draws_images:
         image = model.normalize.images[0]
         decoded = model.decode(expected, in_env_units=True)[image][0]
         frames["executed_frames"] = decoded.round().to(torch.uint8).cpu().numpy()

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import Checked, between
 from reverie.dynamics import DynamicsConfig
 from reverie.dynamics.base import Dynamics, HasFeatureStd
 from reverie.dynamics.rollout import observe, prev_action
@@ -28,7 +29,7 @@ from reverie.types import Batch, Metrics, Trace
 
 
 @dataclass(frozen=True)
-class WorldModelConfig:
+class WorldModelConfig(Checked):
     """Parts and loss weights; `signals` and `weights` must have the same keys."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -37,15 +38,10 @@ class WorldModelConfig:
     """The latent model that predicts the next state."""
     signals: dict[str, SignalConfig] = field(default_factory=dict)
     """What the model learns from, by a name of your choice."""
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict, metadata=between(0, 1e9))
     """The weight of each signal's loss."""
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
     """The optimizer of all parameters."""
-
-    def __post_init__(self) -> None:
-        for name, weight in self.weights.items():
-            if not 0 <= weight < float("inf"):
-                raise UserError(f"The weight of {name} is {weight}: it must be 0 or more, and finite.")
 
     def build(self, spec: EnvSpec) -> "WorldModel":
         return WorldModel(self, spec)

@@ -84,11 +84,11 @@ class Run(ABC, Generic[C]):
             lease = Lease(folder)
             run.resources.callback(lease.release)
             check_new(folder)  # another process may have been quicker
+            remember_run(folder)
+            write_file(folder / "config.json", config)
+            atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
+            run.logger = run.resources.enter_context(Logger(folder, run.unit))
             failed.pop_all()
-        remember_run(folder)
-        write_file(folder / "config.json", config)
-        atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
-        run.logger = run.resources.enter_context(Logger(folder, run.unit))
         return run
 
     @classmethod

@@ -100,7 +100,7 @@ def evaluate(
             f"distance to the goal image (rms of 255): {distances['start']:.1f} at the start, {distances['end']:.1f} "
             f"at the end, {distances['best']:.1f} at best"
         )
-    plans = None if moment is None else plan_picture.record(agent, played, moment)
+    plans = None if moment is None else plan_picture.record(agent, played)
     place = None if folder is None else new_folder(folder)
     if plans is not None:
         path = Path(out) if out is not None else (place or Path(".")) / "plans.png"

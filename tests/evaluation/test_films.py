@@ -59,7 +59,7 @@ def test_an_open_loop_of_any_length_and_channels_is_drawn(tmp_path, length, cont
 
 def test_open_loop_frames_have_the_color_of_their_part(tmp_path):
     panels = {name: np.full((4, 64, 64, 3), level, np.uint8) for name, level in (("real", 200), ("imagined", 80))}
-    pictures, _ = decode(films.film_panels(tmp_path / "film.mp4", panels, context=2))
+    pictures, _ = decode(films.write_video(tmp_path / "film.mp4", films.film_panels(panels, context=2), fps=10))
     assert len(pictures) == 4
     for column, level in ((128, 200), (400, 80)):
         assert pictures[0][150:250, column].mean() == pytest.approx(level, abs=4)

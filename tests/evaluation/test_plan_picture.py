@@ -69,7 +69,7 @@ def play(agent: Agent, moment: int = MOMENT) -> Evaluation:
 def test_the_record_is_the_executed_search(agent, planner, num_samples):
     planning = reverie.with_planner(agent, PlanningConfig(planner, num_samples=num_samples))
     result = play(planning)
-    plans = plan_picture.record(planning, result, MOMENT)
+    plans = plan_picture.record(planning, result)
     assert plans.action.shape == (COUNTS[planner], 4, 1)
     np.testing.assert_array_equal(plans.executed_action[0], result.episodes[0].actions[MOMENT])
 
@@ -90,7 +90,7 @@ def test_step_h_is_the_environment_h_decisions_later(agent):
     planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     result = play(planning)
     steps = result.episodes[0].steps
-    plans = plan_picture.record(planning, result, MOMENT)
+    plans = plan_picture.record(planning, result)
     assert plans.real_reward.tolist() == pytest.approx([step.reward for step in steps[MOMENT + 1 : MOMENT + 5]])
     (name,) = [name for name, space in agent.config.spec.obs.items() if space.is_image]
     np.testing.assert_array_equal(plans.real_frames, [step.obs[name] for step in steps[MOMENT : MOMENT + 5]])
@@ -108,12 +108,12 @@ def test_step_h_is_the_environment_h_decisions_later(agent):
 def test_near_the_end_the_real_frames_are_fewer(agent, tmp_path):
     planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     last = len(play(planning).episodes[0].actions) - 1
-    plans = plan_picture.record(planning, play(planning, last), last)
+    plans = plan_picture.record(planning, play(planning, last))
     assert (len(plans.real_reward), len(plans.real_frames), len(plans.executed_reward)) == (1, 2, 4)
     assert "the real return over 1 is" in plan_picture.sentence(plans)
     assert cv2.imread(str(plan_picture.draw(tmp_path / "plans.png", plans, "title"))).std() > 0
     with pytest.raises(UserError, match=f"there is no moment {last + 1}, take 0 to {last}"):
-        plan_picture.record(planning, play(planning, last + 1), last + 1)
+        play(planning, last + 1)
 
 
 def test_another_planner_shares_the_model_and_does_not_change_the_agent(agent):
@@ -121,7 +121,7 @@ def test_another_planner_shares_the_model_and_does_not_change_the_agent(agent):
     actor, config = agent.actor, agent.config
     planning = reverie.with_planner(agent, PlanningConfig(ICEM))
     result = play(planning)
-    plan_picture.record(planning, result, MOMENT)
+    plan_picture.record(planning, result)
     assert (agent.actor, agent.config) == (actor, config)
     assert planning.model is agent.model
     assert planning.config.actor == PlanningConfig(ICEM)
@@ -147,7 +147,7 @@ def test_planning_by_reward_and_value_adds_the_value(folder, agent):
     value = load_value(folder, agent)
     planning = reverie.with_planner(agent, PlanningConfig(ICEM, RewardAndValueConfig(gamma=1.0)), value)
     result = play(planning)
-    plans = plan_picture.record(planning, result, MOMENT)
+    plans = plan_picture.record(planning, result)
     state, alive, total = result.moment.belief, 1.0, 0.0
     heads = agent.model.signals
     for action in plans.executed_action:
@@ -176,7 +176,7 @@ def test_discrete_actions_cannot_be_planned():
 
 def test_a_policy_has_no_plans(agent):
     with pytest.raises(UserError, match="name a planner"):
-        plan_picture.record(agent, play(agent), MOMENT)
+        plan_picture.record(agent, play(agent))
 
 
 @pytest.mark.parametrize("blind", ["sees no image", "decodes none"])
@@ -193,9 +193,7 @@ def test_without_images_only_rewards_are_drawn(blind, tmp_path):
     carry, action = planning.act(None, obs[0])
     steps = [Step(obs[t], float(t), t == 0, t == 2, False) for t in range(3)]
     moment = Moment(0, tree.detach(carry.belief), planning.actor.initial(1))
-    plans = plan_picture.record(
-        planning, Evaluation([3.0], [2], None, [Episode(0, steps, [action, action])], moment), 0
-    )
+    plans = plan_picture.record(planning, Evaluation([3.0], [2], None, [Episode(0, steps, [action, action])], moment))
     assert plans.real_frames is None
     assert plans.real_reward.tolist() == [1.0, 2.0]
     np.testing.assert_array_equal(plans.executed_action[0], action)

@@ -79,7 +79,7 @@ def _finish(folder: Path) -> int:
     "reverie evaluate runs/dreamer_v1-Pendulum-v1-0 --episodes 10 --video pendulum.mp4",
     common.RUN,
     Argument("--episodes", "number of episodes (default: 10)", "N", type=common.COUNT, default=10),
-    Argument("--video", "mp4 file for a film of the first episode", "FILE"),
+    Argument("--video", "mp4 or gif file for a film of the first episode", "FILE"),
     Argument("--moment", "draw the candidates of decision N in the first episode", "N", type=common.integer(0)),
     Argument("--goal", "name (horizontal) or image file of a goal (default: all goals of the run)", "NAME|FILE"),
     Argument("--out", "PNG file for the moment, or folder for the goals (default: in the run)", "PATH"),

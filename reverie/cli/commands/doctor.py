@@ -9,7 +9,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,20 +104,13 @@ def rendering(probe: str = _GL_PROBE, seconds: float = 60.0) -> Iterator[Finding
 
 
 def room() -> Iterator[Finding]:
-    memory, disk = _free_memory(), shutil.disk_usage(".").free
-    if memory is not None:
-        yield Finding("memory", f"{memory / _GIB:.1f} GiB free", memory > 2 * _GIB)
+    import torch
+
+    from reverie.data.replay import available_memory
+
+    memory, disk = available_memory(torch.device("cpu")), shutil.disk_usage(".").free
+    yield Finding("memory", f"{memory / _GIB:.1f} GiB free", memory > 2 * _GIB)
     yield Finding("disk", f"{disk / _GIB:.1f} GiB free in {Path.cwd()}", disk > 5 * _GIB)
-
-
-def _free_memory() -> int | None:
-    """Return the bytes that a new process can have; None where the system does not report them."""
-    free, group = None, Path("/sys/fs/cgroup")  # a container has its own limit
-    with suppress(OSError, ValueError):
-        words = Path("/proc/meminfo").read_text().split()
-        free = int(words[words.index("MemAvailable:") + 1]) * 1024
-        free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    return free
 
 
 def extras() -> Iterator[Finding]:
