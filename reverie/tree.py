@@ -70,6 +70,15 @@ def flatten_batch(tree: T) -> T:
     return map(lambda x: x.flatten(0, 1), tree)
 
 
+def every_kth(tree: T, k: int, dim: int) -> T:
+    """Take every k-th element of an axis, the last one included."""
+
+    def take(x: Tensor) -> Tensor:
+        return x[(slice(None),) * dim + (slice((x.shape[dim] - 1) % k, None, k),)]
+
+    return map(take, tree)
+
+
 def checksum(tensors: dict[str, Tensor]) -> str:
     """Return the CRC-32 of all tensors' bytes, in the order of their names."""
     crc = 0

@@ -5,7 +5,7 @@
             or   a mixture of both; with the policy's entropy as a bonus
     value   min  E sum_t w_t (v(s_t) - sg V_lambda(s_t))^2 / 2
 
-Trajectories start at every posterior of the batch. `w_t` is the cumulative product of discount and continuation, so
+Trajectories start at every posterior of the batch, or at every k-th. `w_t` is the cumulative product of discount and continuation, so
 steps after a likely end of the episode have little weight.
 
 Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`); in the published code `v(s_t)`
@@ -45,6 +45,8 @@ class ActorCriticConfig(LearnerConfig):
     """The network of the value."""
     horizon: int = field(default=15, metadata=at_least(1))
     """Imagined agent steps."""
+    start_every: int = field(default=1, metadata=at_least(1))
+    """Imagination starts at every k-th state of the batch: 1 is published, more is faster and learns from fewer."""
     gamma: float = field(default=0.99, metadata=between(0, 1))
     """Discount of one agent step, in [0, 1]."""
     lambda_: float = field(default=0.95, metadata=between(0, 1))
@@ -110,7 +112,7 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
         }
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
-        size = batch, self.config.horizon
+        size = -(-batch // self.config.start_every), self.config.horizon
         return DreamNoise(
             model.dynamics.noise(*size, generator=generator), self.policy.noise(*size, generator=generator)
         )
@@ -118,6 +120,7 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
     def update(self, model: WorldModel, belief: State, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve policy and value from N detached beliefs."""
         config, dynamics = self.config, model.dynamics
+        belief = tree.every_kth(belief, config.start_every, dim=0)
         with torch.set_grad_enabled(self.reinforce < 1):
             states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
             features = dynamics.features(states)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie import tree
 from reverie.config.checks import at_least, positive
 from reverie.nn.conv import ConvConfig
 from reverie.nn.decoder import Decoder
@@ -28,8 +29,8 @@ from reverie.types import Trace
 
 
 @dataclass(frozen=True)
-class ReconstructionConfig(SignalConfig):
-    """Reconstruction of every observation from the features of its step."""
+class DecodingConfig(SignalConfig, abstract=True):
+    """Decoders of observations, and their likelihood."""
 
     image: ImageConfig = field(default_factory=ConvConfig)
     """Decoder of each image."""
@@ -38,23 +39,41 @@ class ReconstructionConfig(SignalConfig):
     std: float = field(default=1.0, metadata=positive())
     """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times."""
 
+
+@dataclass(frozen=True)
+class ReconstructionConfig(DecodingConfig):
+    """Reconstruction of every observation from the features of its step."""
+
+    every: int = field(default=1, metadata=at_least(1))
+    """Only every k-th step of a sequence is decoded, and counts k times. 1 is published, more is faster."""
+
     def build(self, spec: EnvSpec, feature_size: int) -> Decoder:
-        return Reconstruction(self.image, self.vector, self.std, spec, feature_size)
+        return Reconstruction(self, spec, feature_size)
 
 
 class Reconstruction(Decoder):
     """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step."""
+
+    def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
+        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        self.every = config.every
 
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
         """Return the mean of each observation, normalized as networks see it."""
         return self.decode(features)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return self.nats(trace.features, trace.obs)
+        """Steps that are not decoded have a loss of 0; the mean over all steps is an unbiased estimate."""
+        features, obs = tree.every_kth((trace.features, trace.obs), self.every, dim=1)
+        nats = self.nats(features, obs)
+        batch, length = trace.features.shape[:2]
+        loss = nats.new_zeros(batch, length)
+        tree.every_kth(loss, self.every, dim=1).copy_(nats * (length / nats.shape[1]))
+        return loss
 
 
 @dataclass(frozen=True)
-class PixelPredictionConfig(ReconstructionConfig):
+class PixelPredictionConfig(DecodingConfig):
     """Prediction of observations 1..D steps ahead."""
 
     steps: int = field(default=1, metadata=at_least(1))
