@@ -74,7 +74,7 @@ def every_kth(tree: T, k: int, dim: int) -> T:
     """Take every k-th element of an axis, the last one included."""
 
     def take(x: Tensor) -> Tensor:
-        return x[(slice(None),) * dim + (slice((x.shape[dim] - 1) % k, None, k),)]
+        return x.movedim(dim, 0)[(x.shape[dim] - 1) % k :: k].movedim(0, dim)
 
     return map(take, tree)
 

@@ -50,3 +50,11 @@ def test_detach_stops_the_gradient():
 def test_flatten_batch_keeps_sequences_together():
     result = tree.flatten_batch({"x": torch.arange(6).reshape(2, 3)})
     assert result["x"].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_every_kth_ends_with_the_last_element():
+    x = {"a": torch.arange(7), "b": [torch.arange(7)[None].expand(2, 7)]}
+    assert tree.every_kth(x["a"], 3, dim=0).tolist() == [0, 3, 6]
+    assert tree.every_kth(x["a"], 2, dim=0).tolist() == [0, 2, 4, 6]
+    assert tree.every_kth(x["a"], 9, dim=0).tolist() == [6]
+    assert tree.every_kth(x, 4, dim=-1)["b"][0].tolist() == [[2, 6], [2, 6]]

@@ -5,8 +5,8 @@
             or   a mixture of both; with the policy's entropy as a bonus
     value   min  E sum_t w_t (v(s_t) - sg V_lambda(s_t))^2 / 2
 
-Trajectories start at every posterior of the batch, or at every k-th. `w_t` is the cumulative product of discount and continuation, so
-steps after a likely end of the episode have little weight.
+Trajectories start at every posterior of the batch, or at every k-th. `w_t` is the cumulative product of discount and
+continuation, so steps after a likely end of the episode have little weight.
 
 Departures: a state's value is the return that *follows* it (`G_t = r_{t+1} + ...`); in the published code `v(s_t)`
 includes `r_t`. An entropy bonus (Hafner 2021, Eq. 6) and a slow target value (Lillicrap 2016, Sec. 3) are options:

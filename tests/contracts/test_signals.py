@@ -58,6 +58,18 @@ def test_reconstruction_is_the_normal_likelihood_of_all_observations(std, case):
     torch.testing.assert_close(signal.loss(trace), expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("every", [2, 4, 100])
+def test_decoding_every_kth_step_counts_it_k_times(every, case):
+    full, part = (ReconstructionConfig(every=k).build(SPEC, case.dynamics.feature_size) for k in (1, every))
+    part.load_state_dict(full.state_dict())
+    trace = case.trace()
+    length = trace.batch.action.shape[1]
+    decoded = [t for t in range(length) if (length - 1 - t) % every == 0]
+    expected = torch.zeros(trace.batch.action.shape[:2])
+    expected[:, decoded] = full.loss(trace)[:, decoded] * (length / len(decoded))
+    torch.testing.assert_close(part.loss(trace), expected)
+
+
 def test_reward_is_a_normal_likelihood_of_the_scaled_reward(case):
     signal = RewardConfig(scale=0.25).build(SPEC, case.dynamics.feature_size)
     trace = case.trace()

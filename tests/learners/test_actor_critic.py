@@ -65,6 +65,20 @@ def test_the_policy_reaches_the_target(changed, continuous):
     assert metrics["imagined/reward"] > -0.2
 
 
+def test_starting_at_every_kth_state_equals_an_update_from_these_states_alone():
+    world = KnownWorld(AddAction(1), reward=target_reward)
+    torch.manual_seed(0)
+    some, all_of_them = config(start_every=3).build(spec(action=1), 1), config().build(spec(action=1), 1)
+    all_of_them.load_state_dict(some.state_dict())
+    belief = Value(torch.linspace(-1, 1, 8)[:, None])
+    noise = some.noise(world, 8, torch.Generator().manual_seed(0))
+    assert noise.policy.shape == (3, 5, 1)
+    some.update(world, belief, noise, some.optimizers())
+    all_of_them.update(world, Value(belief.value[[1, 4, 7]]), noise, all_of_them.optimizers())
+    for one, other in zip(some.parameters(), all_of_them.parameters()):
+        assert torch.equal(one, other)
+
+
 class Walk(AddAction):
     """Left, stay, right: the one-hot action moves the state by -0.5, 0 or 0.5."""
 
