@@ -13,7 +13,8 @@ from torch import Tensor
 
 from reverie.config.checks import at_least, between, positive
 from reverie.errors import UserError
-from reverie.planning.base import GaussianPlanner, PlannerConfig, Score, sample, white_noise
+from reverie.planning.base import SearchPlanner, PlannerConfig, Score, white_noise
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 
@@ -32,16 +33,16 @@ class CEMConfig(PlannerConfig):
     min_std: float = field(default=0.0, metadata=at_least(0))
     """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish."""
 
-    def build(self, action_size: int) -> "CEM":
+    def build(self, action: ActionSpace) -> "CEM":
         if self.elites > self.candidates:
             raise UserError(
                 f"CEM cannot keep the best {self.elites} of {self.candidates} candidates: lower its `elites`, or raise "
                 "its `candidates`."
             )
-        return CEM(self, self.horizon, action_size)
+        return CEM(self, self.horizon, action)
 
 
-class CEM(GaussianPlanner[CEMConfig]):
+class CEM(SearchPlanner[CEMConfig]):
     """Implements `Planner`. Executes the mean."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
@@ -51,11 +52,11 @@ class CEM(GaussianPlanner[CEMConfig]):
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         plan = start
         for noise_BNHA in noise:
-            action_BNHA = sample(plan, noise_BNHA)
+            action_BNHA = self.actions.sample(plan, noise_BNHA)
             elite_BKHA = select_elites(score(action_BNHA), action_BNHA, self.config.elites)
             mean = elite_BKHA.mean(1)
             std = elite_BKHA.std(1, correction=0).clamp(min=self.config.min_std)
-            plan = Plan(mean, std, mean[:, None])
+            plan = Plan(mean, std, self.actions.nearest(mean)[:, None])
         return plan
 
 
@@ -84,8 +85,8 @@ class ICEMConfig(PlannerConfig):
     min_std: float = field(default=0.0, metadata=at_least(0))
     """Lower bound of the std of the elites."""
 
-    def build(self, action_size: int) -> "ICEM":
-        return ICEM(self, self.horizon, action_size, self.init_std)
+    def build(self, action: ActionSpace) -> "ICEM":
+        return ICEM(self, self.horizon, action, self.init_std)
 
     @property
     def populations(self) -> list[int]:
@@ -93,7 +94,7 @@ class ICEMConfig(PlannerConfig):
         return [max(round(self.candidates * self.shrink**-i), 2 * self.elites) for i in range(self.iterations)]
 
 
-class ICEM(GaussianPlanner[ICEMConfig]):
+class ICEM(SearchPlanner[ICEMConfig]):
     """Implements `Planner`. `Plan.elites` has the kept elites, best first. Executes the best."""
 
     @property
@@ -114,9 +115,9 @@ class ICEM(GaussianPlanner[ICEMConfig]):
     def __call__(self, score: Score, start: Plan, noise: tuple[Float[Tensor, "B _ H A"], ...]) -> Plan:
         c, plan = self.config, start
         for iteration, noise_BNHA in enumerate(noise, start=1):
-            candidates = [sample(plan, noise_BNHA), plan.elites]
+            candidates = [self.actions.sample(plan, noise_BNHA), plan.elites]
             if iteration == len(noise):
-                candidates.append(plan.mean[:, None])
+                candidates.append(self.actions.nearest(plan.mean)[:, None])
             action_BNHA = torch.cat(candidates, dim=1)
             elite_BKHA = select_elites(score(action_BNHA), action_BNHA, c.elites)
             std = elite_BKHA.std(1, correction=0).clamp(min=c.min_std)

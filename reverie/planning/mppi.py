@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.config.checks import at_least, positive
-from reverie.planning.base import GaussianPlanner, PlannerConfig, Score, sample, white_noise
+from reverie.planning.base import SearchPlanner, PlannerConfig, Score, white_noise
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 
@@ -33,11 +34,11 @@ class MPPIConfig(PlannerConfig):
     refit: bool = True
     """Whether the std is refit to the weighted candidates, as in TD-MPC. Else it stays constant."""
 
-    def build(self, action_size: int) -> "MPPI":
-        return MPPI(self, self.horizon, action_size, self.std)
+    def build(self, action: ActionSpace) -> "MPPI":
+        return MPPI(self, self.horizon, action, self.std)
 
 
-class MPPI(GaussianPlanner[MPPIConfig]):
+class MPPI(SearchPlanner[MPPIConfig]):
     """Implements `Planner`. Executes the mean."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
@@ -47,7 +48,7 @@ class MPPI(GaussianPlanner[MPPIConfig]):
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         c, plan = self.config, start
         for noise_BNHA in noise:
-            action_BNHA = sample(plan, noise_BNHA)
+            action_BNHA = self.actions.sample(plan, noise_BNHA)
             score_BN = score(action_BNHA)
             correction = min(1, c.candidates - 1)  # the std of a single candidate is 0, not 0 / 0
             unit = score_BN.std(1, keepdim=True, correction=correction).clamp(min=1e-6)
@@ -56,5 +57,5 @@ class MPPI(GaussianPlanner[MPPIConfig]):
             std = plan.std
             if c.refit:
                 std = (weight * (action_BNHA - mean[:, None]).square()).sum(1).sqrt().clamp(min=c.min_std)
-            plan = Plan(mean, std, mean[:, None])
+            plan = Plan(mean, std, self.actions.nearest(mean)[:, None])
         return plan

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.config.checks import at_least
-from reverie.planning.base import GaussianPlanner, PlannerConfig, Score
+from reverie.planning.base import SearchPlanner, PlannerConfig, Score
 from reverie.planning.cem import select_elites
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 
@@ -27,11 +28,11 @@ class RandomShootingConfig(PlannerConfig):
     keep_start: bool = True
     """Whether the start's mean is a candidate too: the warm start, or the zero sequence."""
 
-    def build(self, action_size: int) -> "RandomShooting":
-        return RandomShooting(self, self.horizon, action_size)
+    def build(self, action: ActionSpace) -> "RandomShooting":
+        return RandomShooting(self, self.horizon, action)
 
 
-class RandomShooting(GaussianPlanner[RandomShootingConfig]):
+class RandomShooting(SearchPlanner[RandomShootingConfig]):
     """Implements `Planner`. With `keep_start` the plan never scores lower than its start."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
@@ -40,8 +41,8 @@ class RandomShooting(GaussianPlanner[RandomShootingConfig]):
         return 2 * torch.rand(*size, generator=generator, device=generator.device) - 1
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
-        action_BNHA = noise.clamp(-1, 1)
+        action_BNHA = self.actions.nearest(noise)
         if self.config.keep_start:
-            action_BNHA = torch.cat([action_BNHA, start.mean[:, None]], dim=1)
+            action_BNHA = torch.cat([action_BNHA, self.actions.nearest(start.mean)[:, None]], dim=1)
         best = select_elites(score(action_BNHA), action_BNHA, 1)
         return Plan(best[:, 0], start.std, best)

@@ -104,7 +104,7 @@ def test_a_plan_towards_a_goal(similarity, steps):
         each = [functions[similarity](state, goal[problem]) for state in states.value[0]]
         expected = each[-1] if steps == "end" else sum(each)
         torch.testing.assert_close(score[3 * problem : 3 * problem + 3], expected.expand(3))
-    planner = ICEMConfig(horizon=2, candidates=100, iterations=8).build(2)
+    planner = ICEMConfig(horizon=2, candidates=100, iterations=8).build(ActionSpace(2, False))
     noise = planner.noise(2, torch.Generator().manual_seed(0))
     planner_score = score_of(model, objective)(Value(torch.tensor([[0.1, 0.1], [0.1, 0.1]])))
     plan = planner(planner_score, planner.start(2, torch.device("cpu")), noise)
