@@ -26,7 +26,10 @@ Objective = Callable[[State, Float[Tensor, "*b H A"]], Float[Tensor, "*b"]]
 
 @runtime_checkable
 class Planner(Protocol[N]):
-    """Refines a plan. It is a deterministic function of its noise, whose type is `N`."""
+    """Refines a plan. It is a deterministic function of its noise, whose type is `N`.
+
+    Each tensor of the noise has the axis of the B problems at -4, before those of candidates, time and actions.
+    """
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """Return the initial plan of `batch` problems, before any search."""

@@ -1,8 +1,9 @@
-"""The cross-entropy method: refit a Gaussian over action sequences to its best samples.
+"""The cross-entropy method: refit a distribution over action sequences to its best samples.
 
-Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise that is
-correlated in time, and a population that shrinks. Elites stay from one iteration to the next. The best sequence is
-executed in place of the mean.
+Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. The distribution is a Gaussian, or categorical for discrete actions: its
+probabilities are the frequencies among the elites, which are their mean. `ICEMConfig` has the improvements of Pinneri
+2020: noise that is correlated in time, and a population that shrinks. Elites stay from one iteration to the next. The
+best sequence is executed in place of the mean.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,11 +28,11 @@ class CEMConfig(PlannerConfig):
     candidates: int = field(default=1000, metadata=at_least(1))
     """Number N of samples in each iteration."""
     elites: int = field(default=100, metadata=at_least(1))
-    """Number K of best samples that the Gaussian is refit to."""
+    """Number K of best samples that the distribution is refit to."""
     iterations: int = field(default=10, metadata=at_least(1))
     """Number I of refits in each search."""
     min_std: float = field(default=0.0, metadata=at_least(0))
-    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish."""
+    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish, nor a choice below its square."""
 
     def build(self, action: ActionSpace) -> "CEM":
         if self.elites > self.candidates:
@@ -43,7 +44,7 @@ class CEMConfig(PlannerConfig):
 
 
 class CEM(SearchPlanner[CEMConfig]):
-    """Implements `Planner`. Executes the mean."""
+    """Implements `Planner`. Executes the mean, or the most likely choices."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         c = self.config
@@ -69,7 +70,7 @@ class ICEMConfig(PlannerConfig):
     candidates: int = field(default=64, metadata=at_least(1))
     """Number of fresh samples in the first iteration."""
     elites: int = field(default=10, metadata=at_least(1))
-    """Number K of best samples that the Gaussian is refit to."""
+    """Number K of best samples that the distribution is refit to."""
     iterations: int = field(default=3, metadata=at_least(1))
     """Number of refits in each search."""
     color: float = field(default=2.0, metadata=at_least(0))
@@ -81,7 +82,8 @@ class ICEMConfig(PlannerConfig):
     momentum: float = field(default=0.1, metadata=between(0, 1))
     """Weight of the old mean and std in a refit, in [0, 1]."""
     init_std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the initial plan; actions lie in [-1, 1]."""
+    """Standard deviation of the initial plan; actions lie in [-1, 1]. Choices begin alike, and in a warm start none is
+    less likely than its square, before scaling."""
     min_std: float = field(default=0.0, metadata=at_least(0))
     """Lower bound of the std of the elites."""
 

@@ -5,6 +5,9 @@
 The chain rule through predicted rewards and transitions reaches every action. Several starts are optimized at once, and
 the best point on the path from each is kept. The same noise re-parametrizes stochastic transitions at all steps of the
 search (common random numbers).
+
+Discrete actions are relaxed: ascent moves a point x of [-1, 1]^A, the score sees the choice of its largest entry, and
+the gradient is that of softmax(x) (straight-through, Bengio 2013).
 """
 
 from dataclasses import dataclass, field
@@ -35,11 +38,12 @@ class GradientConfig(PlannerConfig):
     steps: int = field(default=20, metadata=at_least(1))
     """Number of steps of the optimizer, 0 or more."""
     lr: float = field(default=0.1, metadata=positive())
-    """Learning rate; actions lie in [-1, 1]."""
+    """Learning rate; actions lie in [-1, 1], and so do the points that choose discrete ones."""
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     """Optimizer of the action sequences."""
     std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the other starts around the plan's mean."""
+    """Standard deviation of the other starts around the plan's mean. Of discrete actions, no choice is drawn less often
+    than its square, before scaling."""
 
     def build(self, action: ActionSpace) -> "Gradient":
         return Gradient(self, self.horizon, action, self.std)

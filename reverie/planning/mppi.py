@@ -1,6 +1,7 @@
 """Model-predictive path integral control: the mean of all candidates, weighted by the exponential of their scores.
 
-Williams 2017 (Information Theoretic MPC), Alg. 2, without its cost on controls and with several iterations.
+Williams 2017 (Information Theoretic MPC), Alg. 2, without its cost on controls and with several iterations. The mean
+of discrete actions has the probabilities from which the next candidates are drawn.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ class MPPIConfig(PlannerConfig):
     temperature: float = field(default=0.2, metadata=positive())
     """Temperature of the weights, in standard deviations of the candidates' scores, so that it fits any reward."""
     std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the initial plan; actions lie in [-1, 1]."""
+    """Standard deviation of the initial plan; actions lie in [-1, 1]. Choices begin alike, and in a warm start none is
+    less likely than its square, before scaling."""
     min_std: float = field(default=0.05, metadata=at_least(0))
     """Lower bound of the refit std."""
     refit: bool = True
@@ -39,7 +41,7 @@ class MPPIConfig(PlannerConfig):
 
 
 class MPPI(SearchPlanner[MPPIConfig]):
-    """Implements `Planner`. Executes the mean."""
+    """Implements `Planner`. Executes the mean, or the most likely choices."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         c = self.config

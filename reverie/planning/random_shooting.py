@@ -26,7 +26,7 @@ class RandomShootingConfig(PlannerConfig):
     candidates: int = field(default=100, metadata=at_least(1))
     """Number N of uniformly random sequences."""
     keep_start: bool = True
-    """Whether the start's mean is a candidate too: the warm start, or the zero sequence."""
+    """Whether the start is a candidate too: the warm start, or zeros, or the first choice at every step."""
 
     def build(self, action: ActionSpace) -> "RandomShooting":
         return RandomShooting(self, self.horizon, action)
@@ -36,7 +36,7 @@ class RandomShooting(SearchPlanner[RandomShootingConfig]):
     """Implements `Planner`. With `keep_start` the plan never scores lower than its start."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
-        """Draw the candidates themselves, uniform in [-1, 1]."""
+        """Draw the candidates themselves, uniform in [-1, 1]; the largest of A numbers is a uniform choice."""
         size = (batch, self.config.candidates, self.horizon, self.action_size)
         return 2 * torch.rand(*size, generator=generator, device=generator.device) - 1
 

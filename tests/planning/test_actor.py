@@ -162,8 +162,6 @@ def test_a_planning_agent_acts_saves_and_loads(tmp_path):
 
 
 def test_impossible_plans_are_errors():
-    with pytest.raises(UserError, match="search among continuous actions"):
-        PlanningActor(PlanningConfig(), line(), ActionSpace(2, True))
     with pytest.raises(UserError, match="add a reward signal"):
         PlanningActor(PlanningConfig(), KnownWorld(AddAction(1)), ActionSpace(1, False))
 
