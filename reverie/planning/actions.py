@@ -57,9 +57,9 @@ class OneHotActions:
         """Draw choices with probabilities in proportion to `max(mean, std^2)`: `argmax(ln p - ln(-ln Phi(noise)))`.
 
         The variance of a choice, p (1 - p), is at most p. So these are the probabilities of the plan, unless its std
-        is raised: by a warm start, or by a lower bound. Then no choice is less likely than `std^2`, before scaling.
-        The last term is Gumbel noise (Jang 2017, Eq. 1), made of normal noise. So noise that is correlated in time
-        draws choices that are.
+        is raised: by a warm start, or by a lower bound. Then every choice weighs at least `std^2` and can return. The
+        last term is Gumbel noise (Jang 2017, Eq. 1), made of normal noise. So noise that is correlated in time draws
+        choices that are.
         """
         gumbel = -(-torch.special.log_ndtr(noise)).log()
         return self.nearest(torch.maximum(plan.mean, plan.std.square()).log()[:, None] + gumbel)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reverie.config.checks import at_least, between, positive
 from reverie.errors import UserError
-from reverie.planning.base import SearchPlanner, PlannerConfig, Score, white_noise
+from reverie.planning.base import PlannerConfig, Score, SearchPlanner, white_noise
 from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
@@ -32,7 +32,8 @@ class CEMConfig(PlannerConfig):
     iterations: int = field(default=10, metadata=at_least(1))
     """Number I of refits in each search."""
     min_std: float = field(default=0.0, metadata=at_least(0))
-    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish, nor a choice below its square."""
+    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish. Discrete choices weigh at least
+    its square."""
 
     def build(self, action: ActionSpace) -> "CEM":
         if self.elites > self.candidates:
@@ -82,10 +83,10 @@ class ICEMConfig(PlannerConfig):
     momentum: float = field(default=0.1, metadata=between(0, 1))
     """Weight of the old mean and std in a refit, in [0, 1]."""
     init_std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the initial plan; actions lie in [-1, 1]. Choices begin alike, and in a warm start none is
-    less likely than its square, before scaling."""
+    """Standard deviation of the initial plan; actions lie in [-1, 1]. In a warm start, discrete choices weigh at least
+    its square."""
     min_std: float = field(default=0.0, metadata=at_least(0))
-    """Lower bound of the std of the elites."""
+    """Lower bound of the std of the elites. Discrete choices weigh at least its square."""
 
     def build(self, action: ActionSpace) -> "ICEM":
         return ICEM(self, self.horizon, action, self.init_std)

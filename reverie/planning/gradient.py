@@ -6,7 +6,7 @@ The chain rule through predicted rewards and transitions reaches every action. S
 the best point on the path from each is kept. The same noise re-parametrizes stochastic transitions at all steps of the
 search (common random numbers).
 
-Discrete actions are relaxed: ascent moves a point x of [-1, 1]^A, the score sees the choice of its largest entry, and
+Discrete actions are relaxed: ascent moves a point x of [-1, 1]^A. The score sees the choice of its largest entry, and
 the gradient is that of softmax(x) (straight-through, Bengio 2013).
 """
 
@@ -42,8 +42,7 @@ class GradientConfig(PlannerConfig):
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     """Optimizer of the action sequences."""
     std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the other starts around the plan's mean. Of discrete actions, no choice is drawn less often
-    than its square, before scaling."""
+    """Standard deviation of the other starts around the plan's mean. Discrete choices weigh at least its square."""
 
     def build(self, action: ActionSpace) -> "Gradient":
         return Gradient(self, self.horizon, action, self.std)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.config.checks import at_least, positive
-from reverie.planning.base import SearchPlanner, PlannerConfig, Score, white_noise
+from reverie.planning.base import PlannerConfig, Score, SearchPlanner, white_noise
 from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
@@ -29,10 +29,10 @@ class MPPIConfig(PlannerConfig):
     temperature: float = field(default=0.2, metadata=positive())
     """Temperature of the weights, in standard deviations of the candidates' scores, so that it fits any reward."""
     std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the initial plan; actions lie in [-1, 1]. Choices begin alike, and in a warm start none is
-    less likely than its square, before scaling."""
+    """Standard deviation of the initial plan; actions lie in [-1, 1]. In a warm start, discrete choices weigh at least
+    its square."""
     min_std: float = field(default=0.05, metadata=at_least(0))
-    """Lower bound of the refit std."""
+    """Lower bound of the refit std. Discrete choices weigh at least its square."""
     refit: bool = True
     """Whether the std is refit to the weighted candidates, as in TD-MPC. Else it stays constant."""
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.config.checks import at_least
-from reverie.planning.base import SearchPlanner, PlannerConfig, Score
+from reverie.planning.base import PlannerConfig, Score, SearchPlanner
 from reverie.planning.cem import select_elites
 from reverie.spaces import ActionSpace
 from reverie.types import Plan

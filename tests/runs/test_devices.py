@@ -24,7 +24,7 @@ from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch
 
 DEVICE = torch.device("meta")
-CEM = CEMConfig(candidates=8, elites=2, iterations=2)
+CEM = CEMConfig(horizon=3, candidates=8, elites=2, iterations=2)
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +57,8 @@ METHODS = {
         type(planner).__name__: lambda planner=planner: (online("planet")[0], PlanningConfig(planner))
         for planner in (
             CEM,
-            MPPIConfig(),
-            GradientConfig(steps=2),
+            MPPIConfig(horizon=3, iterations=2),
+            GradientConfig(horizon=3, steps=2),
             RandomShootingConfig(horizon=2),
             CEMThenGradientConfig(CEM, GradientConfig(steps=2)),
         )
