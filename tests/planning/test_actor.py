@@ -167,12 +167,13 @@ def test_impossible_plans_are_errors():
 
 
 @pytest.mark.slow
-def test_a_planning_run_trains_and_resumes(tmp_path):
-    """The run has no learner. Resuming it after its end changes nothing."""
+@pytest.mark.parametrize("world", ["Slide", "SquareSteps"])
+def test_a_planning_run_trains_and_resumes(world, tmp_path):
+    """The run has no learner. Resuming it after its end changes nothing. The actions of the second are discrete."""
     from small_run import config
 
     plans = PlanningConfig(ICEMConfig(horizon=3, candidates=16, elites=4))
-    small = replace(config(), behavior=plans)
+    small = replace(config(world), behavior=plans)
     folder = reverie.train(small, tmp_path / "run", evaluate=False)
     assert reverie.load(folder, "cpu").config.actor == plans
     assert reverie.resume(folder, evaluate=False) == folder
