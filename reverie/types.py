@@ -68,9 +68,11 @@ class ActNoise(Generic[N]):
 
 @dataclass(frozen=True)
 class Plan:
-    """A planner's state: a diagonal Gaussian over action sequences, and the best sequences.
+    """A planner's state: a distribution over action sequences, and the best sequences.
 
-    The first of `elites` is executed: the mean or the sequence with the highest score, as the planner chooses.
+    `mean` and `std` are those of a diagonal Gaussian, or of one-hot vectors: then `mean` has the choices'
+    probabilities. The first of `elites` is executed: the mean, or the choice that is most likely at each step, or the
+    sequence with the highest score, as the planner chooses.
     """
 
     mean: Float[Tensor, "B H A"]

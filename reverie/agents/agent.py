@@ -147,8 +147,8 @@ def with_planner(agent: Agent, planning: PlanningConfig, value: nn.Module | None
     """Make an agent that plans in the world model of `agent`; the model is shared and not copied.
 
     `value` maps features (*b, F) to the return that follows, (*b, 1), in the unit of the model's reward. Only some
-    objectives need it (`runs.online.load_value`). It is not saved with the agent. UserError where the actions are
-    discrete, or the agent lacks what the objective needs.
+    objectives need it (`runs.online.load_value`). It is not saved with the agent. UserError where there are no actions
+    to plan, or the agent lacks what the objective needs.
     """
     config = replace(agent.config, actor=planning)
     return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))

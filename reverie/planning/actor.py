@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from reverie import tree
 from reverie.config.checks import Checked, at_least
 from reverie.dynamics.rollout import imagine
-from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
+from reverie.planning.actions import actions_of
 from reverie.planning.base import Objective, PlannerConfig, Score, shift, white_noise
 from reverie.planning.cem import ICEMConfig
 from reverie.planning.objectives import ObjectiveConfig, RewardSumConfig
@@ -35,7 +35,8 @@ class PlanningConfig(Checked):
     warm_start: bool = True
     """Whether the search starts from the last plan, shifted by one step. PlaNet starts afresh."""
     exploration: float = field(default=0.3, metadata=at_least(0))
-    """Standard deviation of the normal noise added to the actions of training episodes."""
+    """Standard deviation of the noise added to a continuous action in training episodes, or the probability of a
+    random discrete one."""
 
     @property
     def actor(self) -> "PlanningConfig":
@@ -79,10 +80,8 @@ class PlanningActor(nn.Module):
         objective: Objective | None = None,
     ) -> None:
         super().__init__()
-        if action.discrete:
-            raise UserError("Planners search among continuous actions: take an actor-critic for this environment.")
-        self.config, self.action_size = config, action.size
-        self.planner = config.planner.build(action.size)
+        self.config, self.actions = config, actions_of(action)
+        self.planner = config.planner.build(action)
         self.score = score_of(model, objective or config.objective.build(model, value))
         self.sample_noise = model.dynamics.noise
 
@@ -95,7 +94,7 @@ class PlanningActor(nn.Module):
         plan = self.plan(belief, actor_state, None if noise is None else noise.actor, self.score)
         action = plan.action
         if noise is not None and noise.exploration is not None:
-            action = (action + self.config.exploration * noise.exploration).clamp(-1, 1)
+            action = self.actions.explore(action, noise.exploration, self.config.exploration)
         return action, shift(plan, self.planner.start(action.shape[0], action.device))
 
     def plan(self, belief: State, actor_state: Plan, noise: PlanningNoise | None, score: ScoreOf) -> Plan:
@@ -116,7 +115,7 @@ class PlanningActor(nn.Module):
         return tree.map(repeat, self._planning_noise(1, torch.Generator().manual_seed(0)))
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[PlanningNoise, Tensor]:
-        exploration = white_noise(batch, self.action_size, generator=generator)
+        exploration = white_noise(batch, self.actions.exploration_size, generator=generator)
         return self._planning_noise(batch, generator), exploration
 
     def _planning_noise(self, batch: int, generator: torch.Generator) -> PlanningNoise:

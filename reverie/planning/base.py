@@ -11,20 +11,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.config.choices import Choice
+from reverie.planning.actions import actions_of
+from reverie.spaces import ActionSpace
 from reverie.types import Plan, State
 
 C = TypeVar("C")
 N = TypeVar("N")
 
 Score = Callable[[Float[Tensor, "B N H A"]], Float[Tensor, "B N"]]
-"""Scores N candidate action sequences in [-1, 1] for each of B independent problems."""
+"""Scores N candidate sequences of valid actions for each of B independent problems."""
 Objective = Callable[[State, Float[Tensor, "*b H A"]], Float[Tensor, "*b"]]
 """Scores imagined states, with leading axes (*b, H), and the actions that led to them."""
 
 
 @runtime_checkable
 class Planner(Protocol[N]):
-    """Refines a plan. It is a deterministic function of its noise, whose type is `N`."""
+    """Refines a plan. It is a deterministic function of its noise, whose type is `N`.
+
+    Each tensor of the noise has the axis of the B problems at -4, before those of candidates, time and actions.
+    """
 
     def start(self, batch: int, device: torch.device) -> Plan:
         """Return the initial plan of `batch` problems, before any search."""
@@ -42,30 +47,29 @@ class Planner(Protocol[N]):
 class PlannerConfig(Choice):
     """The family of planners."""
 
-    def build(self, action_size: int) -> Planner:
-        """Return the planner for actions of A = `action_size` numbers."""
+    def build(self, action: ActionSpace) -> Planner:
+        """Return the planner for these actions, numbers in [-1, 1] or choices (`planning.actions`)."""
         raise NotImplementedError
 
 
-class GaussianPlanner(Generic[C]):
-    """Base of planners whose initial plan is `N(0, std)` for every action, with the zero sequence as its only elite."""
+class SearchPlanner(Generic[C]):
+    """Base of planners that begin at `N(0, std)` for every number and equal probabilities for every choice.
 
-    def __init__(self, config: C, horizon: int, action_size: int, std: float = 1.0) -> None:
-        self.config, self.horizon, self.action_size, self.std = config, horizon, action_size, std
+    The only elite of this plan is the valid sequence nearest to its mean.
+    """
+
+    def __init__(self, config: C, horizon: int, action: ActionSpace, std: float = 1.0) -> None:
+        self.config, self.horizon, self.action_size, self.std = config, horizon, action.size, std
+        self.actions = actions_of(action)
 
     def start(self, batch: int, device: torch.device) -> Plan:
-        mean = torch.zeros(batch, self.horizon, self.action_size, device=device)
-        return Plan(mean, torch.full_like(mean, self.std), mean[:, None])
+        mean = torch.full((batch, self.horizon, self.action_size), self.actions.center, device=device)
+        return Plan(mean, torch.full_like(mean, self.std), self.actions.nearest(mean)[:, None])
 
 
 def white_noise(*size: int, generator: torch.Generator) -> Tensor:
     """Draw standard normal noise on the generator's device."""
     return torch.randn(*size, generator=generator, device=generator.device)
-
-
-def sample(plan: Plan, noise: Float[Tensor, "B N H A"]) -> Float[Tensor, "B N H A"]:
-    """Return the action sequences `mean + std * noise`, clipped to [-1, 1]."""
-    return (plan.mean[:, None] + plan.std[:, None] * noise).clamp(-1, 1)
 
 
 def shift(plan: Plan, start: Plan) -> Plan:

@@ -1,8 +1,9 @@
-"""The cross-entropy method: refit a Gaussian over action sequences to its best samples.
+"""The cross-entropy method: refit a distribution over action sequences to its best samples.
 
-Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. `ICEMConfig` has the improvements of Pinneri 2020: noise that is
-correlated in time, and a population that shrinks. Elites stay from one iteration to the next. The best sequence is
-executed in place of the mean.
+Rubinstein 1999; PlaNet (Hafner 2019), Alg. 2. The distribution is a Gaussian, or categorical for discrete actions: its
+probabilities are the frequencies among the elites, which are their mean. `ICEMConfig` has the improvements of Pinneri
+2020: noise that is correlated in time, and a population that shrinks. Elites stay from one iteration to the next. The
+best sequence is executed in place of the mean.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from reverie.config.checks import at_least, between, positive
 from reverie.errors import UserError
-from reverie.planning.base import GaussianPlanner, PlannerConfig, Score, sample, white_noise
+from reverie.planning.base import PlannerConfig, Score, SearchPlanner, white_noise
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 
@@ -26,23 +28,24 @@ class CEMConfig(PlannerConfig):
     candidates: int = field(default=1000, metadata=at_least(1))
     """Number N of samples in each iteration."""
     elites: int = field(default=100, metadata=at_least(1))
-    """Number K of best samples that the Gaussian is refit to."""
+    """Number K of best samples that the distribution is refit to."""
     iterations: int = field(default=10, metadata=at_least(1))
     """Number I of refits in each search."""
     min_std: float = field(default=0.0, metadata=at_least(0))
-    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish."""
+    """Lower bound of the std. Above 0, the std of a warm-started plan cannot vanish. Discrete choices weigh at least
+    its square."""
 
-    def build(self, action_size: int) -> "CEM":
+    def build(self, action: ActionSpace) -> "CEM":
         if self.elites > self.candidates:
             raise UserError(
                 f"CEM cannot keep the best {self.elites} of {self.candidates} candidates: lower its `elites`, or raise "
                 "its `candidates`."
             )
-        return CEM(self, self.horizon, action_size)
+        return CEM(self, self.horizon, action)
 
 
-class CEM(GaussianPlanner[CEMConfig]):
-    """Implements `Planner`. Executes the mean."""
+class CEM(SearchPlanner[CEMConfig]):
+    """Implements `Planner`. Executes the mean, or the most likely choices."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "I B N H A"]:
         c = self.config
@@ -51,11 +54,11 @@ class CEM(GaussianPlanner[CEMConfig]):
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "I B N H A"]) -> Plan:
         plan = start
         for noise_BNHA in noise:
-            action_BNHA = sample(plan, noise_BNHA)
+            action_BNHA = self.actions.sample(plan, noise_BNHA)
             elite_BKHA = select_elites(score(action_BNHA), action_BNHA, self.config.elites)
             mean = elite_BKHA.mean(1)
             std = elite_BKHA.std(1, correction=0).clamp(min=self.config.min_std)
-            plan = Plan(mean, std, mean[:, None])
+            plan = Plan(mean, std, self.actions.nearest(mean)[:, None])
         return plan
 
 
@@ -68,7 +71,7 @@ class ICEMConfig(PlannerConfig):
     candidates: int = field(default=64, metadata=at_least(1))
     """Number of fresh samples in the first iteration."""
     elites: int = field(default=10, metadata=at_least(1))
-    """Number K of best samples that the Gaussian is refit to."""
+    """Number K of best samples that the distribution is refit to."""
     iterations: int = field(default=3, metadata=at_least(1))
     """Number of refits in each search."""
     color: float = field(default=2.0, metadata=at_least(0))
@@ -80,12 +83,13 @@ class ICEMConfig(PlannerConfig):
     momentum: float = field(default=0.1, metadata=between(0, 1))
     """Weight of the old mean and std in a refit, in [0, 1]."""
     init_std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the initial plan; actions lie in [-1, 1]."""
+    """Standard deviation of the initial plan; actions lie in [-1, 1]. In a warm start, discrete choices weigh at least
+    its square."""
     min_std: float = field(default=0.0, metadata=at_least(0))
-    """Lower bound of the std of the elites."""
+    """Lower bound of the std of the elites. Discrete choices weigh at least its square."""
 
-    def build(self, action_size: int) -> "ICEM":
-        return ICEM(self, self.horizon, action_size, self.init_std)
+    def build(self, action: ActionSpace) -> "ICEM":
+        return ICEM(self, self.horizon, action, self.init_std)
 
     @property
     def populations(self) -> list[int]:
@@ -93,7 +97,7 @@ class ICEMConfig(PlannerConfig):
         return [max(round(self.candidates * self.shrink**-i), 2 * self.elites) for i in range(self.iterations)]
 
 
-class ICEM(GaussianPlanner[ICEMConfig]):
+class ICEM(SearchPlanner[ICEMConfig]):
     """Implements `Planner`. `Plan.elites` has the kept elites, best first. Executes the best."""
 
     @property
@@ -114,9 +118,9 @@ class ICEM(GaussianPlanner[ICEMConfig]):
     def __call__(self, score: Score, start: Plan, noise: tuple[Float[Tensor, "B _ H A"], ...]) -> Plan:
         c, plan = self.config, start
         for iteration, noise_BNHA in enumerate(noise, start=1):
-            candidates = [sample(plan, noise_BNHA), plan.elites]
+            candidates = [self.actions.sample(plan, noise_BNHA), plan.elites]
             if iteration == len(noise):
-                candidates.append(plan.mean[:, None])
+                candidates.append(self.actions.nearest(plan.mean)[:, None])
             action_BNHA = torch.cat(candidates, dim=1)
             elite_BKHA = select_elites(score(action_BNHA), action_BNHA, c.elites)
             std = elite_BKHA.std(1, correction=0).clamp(min=c.min_std)

@@ -5,6 +5,9 @@
 The chain rule through predicted rewards and transitions reaches every action. Several starts are optimized at once, and
 the best point on the path from each is kept. The same noise re-parametrizes stochastic transitions at all steps of the
 search (common random numbers).
+
+Discrete actions are relaxed: ascent moves a point x of [-1, 1]^A. The score sees the choice of its largest entry, and
+the gradient is that of softmax(x) (straight-through, Bengio 2013).
 """
 
 from dataclasses import dataclass, field
@@ -15,8 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reverie.config.checks import at_least, positive
-from reverie.planning.base import GaussianPlanner, Planner, PlannerConfig, Score, white_noise
+from reverie.planning.actions import Actions, actions_of
+from reverie.planning.base import Planner, PlannerConfig, Score, SearchPlanner, white_noise
 from reverie.planning.cem import CEMConfig, ICEMConfig
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
@@ -33,45 +38,47 @@ class GradientConfig(PlannerConfig):
     steps: int = field(default=20, metadata=at_least(1))
     """Number of steps of the optimizer, 0 or more."""
     lr: float = field(default=0.1, metadata=positive())
-    """Learning rate; actions lie in [-1, 1]."""
+    """Learning rate; actions lie in [-1, 1], and so do the points that choose discrete ones."""
     optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     """Optimizer of the action sequences."""
     std: float = field(default=0.5, metadata=positive())
-    """Standard deviation of the other starts around the plan's mean."""
+    """Standard deviation of the other starts around the plan's mean. Discrete choices weigh at least its square."""
 
-    def build(self, action_size: int) -> "Gradient":
-        return Gradient(self, self.horizon, action_size, self.std)
+    def build(self, action: ActionSpace) -> "Gradient":
+        return Gradient(self, self.horizon, action, self.std)
 
 
-class Gradient(GaussianPlanner[GradientConfig]):
+class Gradient(SearchPlanner[GradientConfig]):
     """Implements `Planner`. `Plan.elites` has the best point of each start, best first. Executes the best."""
 
     def noise(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B N H A"]:
         return white_noise(batch, self.config.starts, self.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Float[Tensor, "B N H A"]) -> Plan:
-        first = start.mean[:, None].expand(-1, 1, -1, -1)
-        others = start.mean[:, None] + start.std[:, None] * noise[:, 1:]
-        elites = gradient_ascent(score, torch.cat([first, others], dim=1).clamp(-1, 1), self.config)
+        first, others = self.actions.nearest(start.mean)[:, None], self.actions.sample(start, noise[:, 1:])
+        elites = gradient_ascent(score, torch.cat([first, others], dim=1), self.config, self.actions)
         return Plan(elites[:, 0], start.std, elites)
 
 
-def gradient_ascent(score: Score, start: Float[Tensor, "B N H A"], config: GradientConfig) -> Float[Tensor, "B N H A"]:
+def gradient_ascent(
+    score: Score, start: Float[Tensor, "B N H A"], config: GradientConfig, actions: Actions
+) -> Float[Tensor, "B N H A"]:
     """Return the best point on the path from each start, best first. Calls `score` `config.steps + 1` times."""
     with torch.enable_grad():
-        action = start.clone().requires_grad_(True)
-        optimizer = OPTIMIZERS[config.optimizer]([action], lr=config.lr)
+        point = actions.relax(start).clone().requires_grad_(True)
+        optimizer = OPTIMIZERS[config.optimizer]([point], lr=config.lr)
         best, best_value = start, torch.full_like(start[..., 0, 0], -torch.inf)
         for step in range(config.steps + 1):
+            action = actions.nearest(point)
             value = score(action)
             higher = value.detach() > best_value
             best = torch.where(higher[..., None, None], action.detach(), best)
             best_value = torch.where(higher, value.detach(), best_value)
             if step < config.steps:
-                (action.grad,) = torch.autograd.grad(-value.sum(), action)
+                (point.grad,) = torch.autograd.grad(-value.sum(), point)
                 optimizer.step()
                 with torch.no_grad():
-                    action.clamp_(-1, 1)
+                    point.clamp_(-1, 1)
     order = best_value.argsort(dim=1, descending=True)
     return best.take_along_dim(order[:, :, None, None], dim=1)
 
@@ -90,18 +97,18 @@ class CEMThenGradientConfig(PlannerConfig):
         """H, the search's."""
         return self.search.horizon
 
-    def build(self, action_size: int) -> "CEMThenGradient":
-        return CEMThenGradient(self, action_size)
+    def build(self, action: ActionSpace) -> "CEMThenGradient":
+        return CEMThenGradient(self, action)
 
 
 class CEMThenGradient:
     """Implements `Planner`: the search's plan with refined elites, best first."""
 
-    def __init__(self, config: CEMThenGradientConfig, action_size: int) -> None:
-        self.gradient = config.gradient
-        self.search: Planner = config.search.build(action_size)
+    def __init__(self, config: CEMThenGradientConfig, action: ActionSpace) -> None:
+        self.gradient, self.actions = config.gradient, actions_of(action)
+        self.search: Planner = config.search.build(action)
         self.start, self.noise = self.search.start, self.search.noise
 
     def __call__(self, score: Score, start: Plan, noise: Tensor | tuple[Tensor, ...]) -> Plan:
         plan = self.search(score, start, noise)
-        return Plan(plan.mean, plan.std, gradient_ascent(score, plan.elites.clamp(-1, 1), self.gradient))
+        return Plan(plan.mean, plan.std, gradient_ascent(score, plan.elites, self.gradient, self.actions))

@@ -5,7 +5,7 @@ There is no policy and no value.
 
 Sizes:
 - `tiny`: for tests.
-- `laptop`: the model of Dreamer V1's laptop size, and a planner with a tenth of PlaNet's evaluations.
+- `laptop`: Dreamer V1's laptop size, its model and its exploration, and a planner with a tenth of PlaNet's evaluations.
 - `paper`: the published network and schedule.
 
 Departures at size `paper`: images have 8 bits, not 5. The learning rate has no ramp. Candidates are scored by the mean
@@ -15,9 +15,11 @@ Another planner or model is one `replace`: `replace(config, behavior=PlanningCon
 """
 
 from dataclasses import replace
+from typing import cast
 
 from reverie.dynamics.latents import GaussianConfig
 from reverie.dynamics.rssm import RSSMConfig
+from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
@@ -47,7 +49,8 @@ def planet(size: str, env_id: str | None) -> OnlineConfig:
 
     rhythm, checkpoint = same_frames(base.training.round), same_frames(base.training.checkpoint_every)
     training = replace(base.training, round=rhythm, checkpoint_every=checkpoint)
-    return replace(base, recipe="planet", env=env, behavior=PlanningConfig(planner), training=training)
+    behavior = PlanningConfig(planner, exploration=cast(ActorCriticConfig, base.behavior).policy.exploration)
+    return replace(base, recipe="planet", env=env, behavior=behavior, training=training)
 
 
 def paper(env_id: str) -> OnlineConfig:

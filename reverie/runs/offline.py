@@ -45,14 +45,12 @@ class OfflineRun(Run[OfflineConfig]):
         """Whether the data are loaded and the model is calibrated by them."""
 
     def _build_agent(self) -> Agent | None:
-        """Return the model with the config's actor. None without an actor or for discrete actions."""
+        """Return the model with the config's actor, None without one."""
         actor, model, spec = self.config.actor, self.config.model, self.recorded.spec
         if actor is None:
             return None
         if not isinstance(self.model, WorldModel) or not isinstance(model, WorldModelConfig):
             raise UserError("Only a world model can act: set --actor none.")
-        if spec.action.discrete:
-            return None
         config = AgentConfig(spec, model, actor, self.config.env)
         return Agent(config, self.model, PlanningActor(actor, self.model, spec.action))
 

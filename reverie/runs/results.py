@@ -211,9 +211,6 @@ def _add_features(results: Results, folder: Path, config: OfflineConfig, model: 
 
 def _add_acting(results: Results, folder: Path, config: OfflineConfig) -> None:
     """Add episodes towards the goals of the config; if it names none, a sentence on how to act with the agent."""
-    if not (folder / "agent.json").exists():
-        results.sentences.append("The actions are discrete, for which no agent plans: the run holds a model alone.")
-        return
     agent = load(folder, config.device)
     if needs_goal(agent) and config.env is not None and config.goals:
         pursued = pursue_goals(folder, agent, config.env, config.goals, config.goal_episodes, config.seed)

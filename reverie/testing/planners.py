@@ -8,21 +8,27 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.dynamics.rollout import imagine
-from reverie.planning.base import Planner, Score
+from reverie.planning.base import Planner, Score, shift
+from reverie.spaces import ActionSpace
 from reverie.testing.contract import close, identical, require, require_permutes, seeded, violations
 from reverie.types import Plan
 
-GOALS = torch.tensor([[0.3, -0.6], [-0.2, 0.1], [0.7, 0.5]])
-"""The best action of each of B = 3 problems with A = 2, at every step."""
-PROBLEMS, ACTION = GOALS.shape
+GOALS = {
+    False: torch.tensor([[0.3, -0.6], [-0.2, 0.1], [0.7, 0.5]]),
+    True: torch.tensor([[0.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]),
+}
+"""The best action of each of B = 3 problems, at every step: two numbers, or one of four choices but not the first."""
+PROBLEMS = 3
 
 
-def check_planner(config: Any) -> list[str]:
-    """Check `config.build(2)` on a quadratic and an unbounded score; return a sentence for each violation.
+def check_planner(config: Any, discrete: tuple[bool, ...] = (False, True)) -> list[str]:
+    """Check `config.build(action)` on a quadratic and an unbounded score; return a sentence for each violation.
 
-    The optimum of the quadratic must be found to 0.15 within ten calls.
+    The optimum of the quadratic must be found to 0.15 within ten calls. The check is repeated for continuous (False)
+    and discrete (True) actions, whose optimum must be found exactly.
     """
-    return violations(PlannerContract, config)
+    sentences = [sentence for kind in discrete for sentence in violations(PlannerContract, config, kind)]
+    return list(dict.fromkeys(sentences))
 
 
 def check_objective(config: Any, model: Any, value: nn.Module | None = None, obs: Any = None) -> list[str]:
@@ -37,66 +43,79 @@ def _quadratic(goals: Tensor) -> Score:
     return lambda action: -(action - goals[:, None, None]).square().sum((2, 3))
 
 
-SCORE = _quadratic(GOALS)
-
-
-def _best_score(plan: Plan) -> Tensor:
-    return SCORE(plan.elites[:, :1])[:, 0]
-
-
 class PlannerContract:
-    """A planner, and the plan before any search."""
+    """A planner, the plan before any search, and a score with a known optimum."""
 
-    def __init__(self, config: Any) -> None:
-        self._planner: Planner[Any] = config.build(ACTION)
+    def __init__(self, config: Any, discrete: bool) -> None:
+        self._goals, self._discrete = GOALS[discrete], discrete
+        self._planner: Planner[Any] = config.build(ActionSpace(self._goals.shape[1], discrete))
         self._start = self._planner.start(PROBLEMS, torch.device("cpu"))
+        self._score = _quadratic(self._goals)
 
-    def _plan(self, before: Plan | None = None, seed: int = 0, score: Score = SCORE) -> Plan:
+    def _plan(self, before: Plan | None = None, seed: int = 0, score: Score | None = None) -> Plan:
         start = self._start if before is None else replace(before, std=self._start.std)
-        return self._planner(score, start, self._planner.noise(PROBLEMS, seeded(seed)))
+        return self._planner(score or self._score, start, self._planner.noise(PROBLEMS, seeded(seed)))
+
+    def _best_score(self, plan: Plan) -> Tensor:
+        return self._score(plan.elites[:, :1])[:, 0]
 
     def plan_has_its_shapes(self) -> None:
         start, plan = self._start, self._plan()
-        size = (PROBLEMS, start.mean.shape[1], ACTION)
+        size = (PROBLEMS, start.mean.shape[1], self._goals.shape[1])
         for name, x in (("start", start.mean), ("mean", plan.mean), ("std", plan.std), ("elites", plan.elites[:, 0])):
             require(x.shape == size, f"The shape of a plan's {name} must be (B, H, A), with elites (B, K, H, A).")
 
     def search_finds_the_optimum(self) -> None:
         plan = self._plan()
-        better = _best_score(plan) > _best_score(replace(self._start, elites=self._start.mean[:, None]))
+        better = self._best_score(plan) > self._best_score(self._start)
         require(better.all(), "One call must beat the plan that it starts from.")
         for seed in range(1, 10):
             plan = self._plan(plan, seed)
-        distance = (-_best_score(plan) / plan.mean.shape[1]).sqrt().max()
+        distance = (-self._best_score(plan) / plan.mean.shape[1]).sqrt().max()
         require(distance < 0.15, f"Ten calls must find the optimum of a quadratic to 0.15, not {distance:.2f}.")
 
-    def actions_are_within_the_bounds(self) -> None:
-        largest = []
+    def _candidates(self, seed: int) -> tuple[Tensor, ...]:
+        """Return the candidates and elites of a search without an optimum inside of the bounds."""
+        scored = []
 
         def score(action: Tensor) -> Tensor:
-            largest.append(action.detach().abs().max())
-            return action.sum((2, 3))  # without an optimum inside of the bounds
+            scored.append(action.detach().clone())
+            return action[..., 0].sum(2)
 
-        plan = self._plan(score=score)
-        outside = max(*largest, plan.elites.abs().max(), plan.mean.abs().max())
-        require(outside <= 1, "Candidates and plans must stay within the action bounds, -1 and 1.")
+        plan = self._plan(None, seed, score)
+        return (*scored, plan.elites)
+
+    def actions_are_valid(self) -> None:
+        start, plan = self._start, self._plan()
+        for action in (*self._candidates(seed=0), start.elites, plan.elites, shift(plan, start).elites):
+            require(action.abs().max() <= 1, "Candidates and plans must stay within the action bounds, -1 and 1.")
+            one_hot = ((action == 0) | (action == 1)).all() and (action.sum(-1) == 1).all()
+            require(one_hot or not self._discrete, "Candidates and plans of discrete actions must be one-hot vectors.")
 
     def plan_is_a_function_of_its_noise(self) -> None:
-        first, again, other = self._plan(), self._plan(), self._plan(seed=1)
-        require(identical(first, again), "The same noise must give the same plan, bit for bit.")
-        require(not torch.equal(first.elites, other.elites), "Other noise must give another plan.")
+        require(identical(self._plan(), self._plan()), "The same noise must give the same plan, bit for bit.")
+        one, other = self._candidates(seed=0), self._candidates(seed=1)
+        require(not identical(one, other), "Other noise must lead to other candidates.")
 
     def problems_are_independent(self) -> None:
-        one, two = self._plan(), self._plan(score=_quadratic(torch.cat([GOALS[:1], -GOALS[1:]])))
+        one, two = self._plan(), self._plan(score=_quadratic(torch.cat([self._goals[:1], -self._goals[1:]])))
         independent = close(one.elites[0], two.elites[0])
         require(independent, "The plan of a problem must not depend on the others of its batch.")
         require(not torch.equal(one.elites[1], two.elites[1]), "The plan must depend on the score.")
 
+    def permuted_problems_permute_the_plans(self) -> None:
+        order, noise = torch.tensor([2, 0, 1]), self._planner.noise(PROBLEMS, seeded(0))
+        noise = tree.map(lambda x: x.index_select(-4, order), noise)
+        permuted = self._planner(_quadratic(self._goals[order]), self._start, noise)
+        same = close(permuted, tree.map(lambda x: x[order], self._plan()))
+        require(same, "Permuting the problems, and their noise along its axis -4, must permute the plans.")
+
     def warm_start_is_no_worse(self) -> None:
         cold = self._plan()
-        warm = self._plan(cold, seed=1)
-        no_worse = (_best_score(warm) > _best_score(cold) - 0.05).all()
-        require(no_worse, "A plan must not be worse than the plan that it starts from.")
+        for before in (cold, shift(cold, self._start)):
+            warm = self._plan(before, seed=1)
+            no_worse = (self._best_score(warm) > self._best_score(before) - 0.05).all()
+            require(no_worse, "A plan must not be worse than the plan that it starts from.")
 
 
 class ObjectiveContract:

@@ -12,6 +12,7 @@ from reverie.planning.cem import CEMConfig, ICEMConfig
 from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.spaces import ActionSpace
 from studies.kit import online_recipe
 
 PLANET = "CEM (PlaNet)"
@@ -38,7 +39,7 @@ def evaluations(config: PlannerConfig) -> tuple[int, int]:
 
     A gradient step is one evaluation of each of its sequences; forward and backward cost about three forward ones.
     """
-    planner: Planner = config.build(1)
+    planner: Planner = config.build(ActionSpace(1, False))
     counted: list[tuple[int, int]] = []
 
     def score(action: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from mocks import KnownWorld, Value, behavior_config, spec
 from PIL import Image
 from torch import nn
+from worlds import SquareSteps
 
 import reverie
 from reverie.agents import agent as agents
@@ -60,6 +61,17 @@ class Mover(nn.Module):
         return torch.zeros(*shape, 0)
 
 
+class Stepper(Mover):
+    """Moves the square by the step of a choice."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = torch.tensor(steps, dtype=torch.float)
+
+    def predict(self, state, action, noise):
+        return super().predict(state, action @ self.steps, noise)
+
+
 class ExactModel(KnownWorld):
     """The exact world model: the place of the square, and its movement."""
 
@@ -80,13 +92,16 @@ class Drawing(nn.Module):
         return {"pixels": (255 * rows[..., :, None] * columns[..., None, :])[..., None].expand(*[-1] * 4, 3)}
 
 
-def exact_agent(objective=None, planner=None) -> Agent:
+def exact_agent(objective=None, planner=None, steps=None) -> Agent:
+    """An agent with the exact model. `steps` (A, 2) are the movements of discrete actions."""
     planning = PlanningConfig(
         planner or RandomShootingConfig(keep_start=False), objective or GoalConfig(), warm_start=False, exploration=0.0
     )
-    seen = spec(image=16, action=2)
+    seen = spec(image=16, action=2 if steps is None else len(steps), discrete=steps is not None)
     config = AgentConfig(seen, WorldModelConfig(), planning, WORLD)
     model = ExactModel()
+    if steps is not None:
+        model.dynamics, model.action_size = Stepper(steps), len(steps)
     return Agent(config, model, PlanningActor(planning, model, seen.action))
 
 
@@ -104,6 +119,16 @@ def test_an_exact_model_reaches_the_goal_like_the_oracle_and_chance_does_not():
     assert ends[1] < 0.7 * ends[2]
     # Every action is legal: along one axis.
     assert all((np.array(episode.actions) == 0).any(1).all() for episode in agent.episodes)
+
+
+def test_choices_are_ranked_among_the_legal_ones():
+    world = replace(WORLD, id="worlds:SquareSteps-v0")
+    agent = exact_agent(steps=SquareSteps.steps)
+    found, chance = (pursue(world, "corner", player, EPISODES, 3) for player in (by_agent(agent), at_random))
+    assert found.measures()["distance"] < 0.7 * chance.measures()["distance"]
+    actions = np.array([episode.actions for episode in found.episodes])
+    assert (np.sort(actions) == [0, 0, 0, 0, 1]).all()
+    assert not actions[..., 4].any()  # to the left, where the corner is, but never legal
 
 
 def test_measures_are_means_over_episodes():

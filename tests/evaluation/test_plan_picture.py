@@ -61,16 +61,31 @@ def play(agent: Agent, moment: int = MOMENT) -> Evaluation:
     return evaluate(agent, agent.config.env, episodes=1, seed=0, moment=moment)
 
 
+@pytest.fixture(scope="module")
+def chooser():
+    """An agent with random weights that sees the state of CartPole and chooses one of two actions."""
+    torch.manual_seed(0)
+    env = EnvConfig("CartPole-v1", observe=("state",))
+    seen = spec(0, vector=4, action=2, discrete=True)
+    return agents.build(AgentConfig(seen, model_config(), behavior_config().actor, env))
+
+
+@pytest.mark.parametrize("discrete", [False, True])
 @pytest.mark.parametrize(
     ("planner", "num_samples"),
     [*((planner, 0) for planner in COUNTS), (ICEM, 2)],
     ids=lambda value: type(value).__name__ if value in COUNTS else f"{value} samples",
 )
-def test_the_record_is_the_executed_search(agent, planner, num_samples):
+def test_the_record_is_the_executed_search(agent, chooser, planner, num_samples, discrete, tmp_path):
+    agent = chooser if discrete else agent
     planning = reverie.with_planner(agent, PlanningConfig(planner, num_samples=num_samples))
     result = play(planning)
     plans = plan_picture.record(planning, result)
-    assert plans.action.shape == (COUNTS[planner], 4, 1)
+    assert plans.action.shape == (COUNTS[planner], 4, 1 + discrete)
+    if discrete:
+        assert set(np.unique(plans.action)) == {0, 1}
+        assert (plans.action.sum(-1) == 1).all()
+        assert plan_picture.draw(tmp_path / "plans.png", plans, plan_picture.title(planning, plans)).exists()
     np.testing.assert_array_equal(plans.executed_action[0], result.episodes[0].actions[MOMENT])
 
     noise = planning.actor.fixed_noise(1, torch.device("cpu")).samples
@@ -164,14 +179,6 @@ def test_a_run_without_checkpoints_is_an_error(folder, agent, tmp_path):
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(UserError, match=r"has no checkpoint.*take --objective RewardSum"):
         load_value(tmp_path, agent)
-
-
-def test_discrete_actions_cannot_be_planned():
-    torch.manual_seed(0)
-    seen = spec(16, discrete=True)
-    discrete = agents.build(AgentConfig(seen, model_config(), behavior_config().actor, EnvConfig()))
-    with pytest.raises(UserError, match="search among continuous actions"):
-        reverie.with_planner(discrete, PlanningConfig(ICEM))
 
 
 def test_a_policy_has_no_plans(agent):

@@ -104,7 +104,7 @@ def test_a_plan_towards_a_goal(similarity, steps):
         each = [functions[similarity](state, goal[problem]) for state in states.value[0]]
         expected = each[-1] if steps == "end" else sum(each)
         torch.testing.assert_close(score[3 * problem : 3 * problem + 3], expected.expand(3))
-    planner = ICEMConfig(horizon=2, candidates=100, iterations=8).build(2)
+    planner = ICEMConfig(horizon=2, candidates=100, iterations=8).build(ActionSpace(2, False))
     noise = planner.noise(2, torch.Generator().manual_seed(0))
     planner_score = score_of(model, objective)(Value(torch.tensor([[0.1, 0.1], [0.1, 0.1]])))
     plan = planner(planner_score, planner.start(2, torch.device("cpu")), noise)
@@ -162,19 +162,18 @@ def test_a_planning_agent_acts_saves_and_loads(tmp_path):
 
 
 def test_impossible_plans_are_errors():
-    with pytest.raises(UserError, match="search among continuous actions"):
-        PlanningActor(PlanningConfig(), line(), ActionSpace(2, True))
     with pytest.raises(UserError, match="add a reward signal"):
         PlanningActor(PlanningConfig(), KnownWorld(AddAction(1)), ActionSpace(1, False))
 
 
 @pytest.mark.slow
-def test_a_planning_run_trains_and_resumes(tmp_path):
-    """The run has no learner. Resuming it after its end changes nothing."""
+@pytest.mark.parametrize("world", ["Slide", "SquareSteps"])
+def test_a_planning_run_trains_and_resumes(world, tmp_path):
+    """The run has no learner. Resuming it after its end changes nothing. The actions of the second are discrete."""
     from small_run import config
 
     plans = PlanningConfig(ICEMConfig(horizon=3, candidates=16, elites=4))
-    small = replace(config(), behavior=plans)
+    small = replace(config(world), behavior=plans)
     folder = reverie.train(small, tmp_path / "run", evaluate=False)
     assert reverie.load(folder, "cpu").config.actor == plans
     assert reverie.resume(folder, evaluate=False) == folder

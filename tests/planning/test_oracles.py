@@ -11,6 +11,7 @@ from reverie.planning.cem import CEMConfig, ICEMConfig, color_noise
 from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 H = 8
@@ -84,7 +85,7 @@ GAPS = [
 def test_every_planner_reaches_the_riccati_cost(config, calls, gap):
     """Each call starts from the last plan. `gap` is relative to the least cost."""
     least, _ = riccati()
-    planner, generator = config.build(1), torch.Generator().manual_seed(0)
+    planner, generator = config.build(ActionSpace(1, False)), torch.Generator().manual_seed(0)
     plan = start = planner.start(len(STARTS), torch.device("cpu"))
     for _ in range(calls):
         plan = planner(
@@ -103,7 +104,7 @@ def mountain(action: Tensor) -> Tensor:
 
 def height(config) -> Tensor:
     """Return the scores of five plans that start at -0.3, near the hill."""
-    planner = config.build(1)
+    planner = config.build(ActionSpace(1, False))
     noise = planner.noise(5, torch.Generator().manual_seed(0))
     start = planner.start(5, torch.device("cpu"))
     start = Plan(start.mean - 0.3, start.std, start.elites - 0.3)
@@ -149,7 +150,7 @@ def test_populations_shrink_to_twice_the_elites():
 
 
 def test_mppi_executes_a_single_candidate():
-    planner = MPPIConfig(horizon=2, candidates=1, iterations=1).build(1)
+    planner = MPPIConfig(horizon=2, candidates=1, iterations=1).build(ActionSpace(1, False))
     noise = planner.noise(3, torch.Generator().manual_seed(0))
     plan = planner(lambda action: action.sum((2, 3)), planner.start(3, torch.device("cpu")), noise)
     assert torch.equal(plan.mean, (0.5 * noise[0, :, 0]).clamp(-1, 1))

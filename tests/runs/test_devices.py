@@ -15,14 +15,16 @@ from reverie.learners.evolution import EvolutionConfig
 from reverie.nn.optimizer import Optimizer
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig
-from reverie.planning.gradient import GradientConfig
+from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
+from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.runs.config import OfflineConfig
 from reverie.runs.update import draw_noise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch
 
 DEVICE = torch.device("meta")
+CEM = CEMConfig(horizon=3, candidates=8, elites=2, iterations=2)
 
 
 @pytest.fixture(autouse=True)
@@ -53,19 +55,27 @@ METHODS = {
     "planet": lambda: online("planet"),
     **{
         type(planner).__name__: lambda planner=planner: (online("planet")[0], PlanningConfig(planner))
-        for planner in (CEMConfig(candidates=8, elites=2), MPPIConfig(), GradientConfig(steps=2))
+        for planner in (
+            CEM,
+            MPPIConfig(horizon=3, iterations=2),
+            GradientConfig(horizon=3, steps=2),
+            RandomShootingConfig(horizon=2),
+            CEMThenGradientConfig(CEM, GradientConfig(steps=2)),
+        )
     },
     "sampled futures": lambda: (
         online("dreamer_v2")[0],
-        PlanningConfig(CEMConfig(candidates=8, elites=2), num_samples=2),
+        PlanningConfig(CEM, num_samples=2),
     ),
 }
 
 
+@pytest.mark.parametrize("discrete", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-def test_an_agent_updates_and_acts(method):
+def test_an_agent_updates_and_acts(method, discrete):
     model_config, behavior = METHODS[method]()
-    spec = EnvSpec({"pixels": Space((16, 16, 3), "uint8"), "state": Space((2,), "float32")}, ActionSpace(2, False), 2)
+    obs = {"pixels": Space((16, 16, 3), "uint8"), "state": Space((2,), "float32")}
+    spec = EnvSpec(obs, ActionSpace(2, discrete), 2)
     device, generator = DEVICE, torch.Generator().manual_seed(0)
     agent = build(AgentConfig(spec, model_config, behavior.actor, None)).to(device)
     learner = behavior.build(spec, agent.model.dynamics.feature_size)

@@ -129,6 +129,19 @@ class Square(gymnasium.Env):
         return self.observe()["pixels"]
 
 
+class SquareSteps(Square):
+    """The same world with five choices, each of a step. The last, a step to the left, is never legal."""
+
+    action_space = spaces.Discrete(5)
+    steps = np.array([[1, 0], [-1, 0], [0, 1], [0, 0], [0, -1]])
+
+    def moved(self, action) -> np.ndarray:
+        return super().moved(self.steps[action])
+
+    def reverie_sample_actions(self, count, rng) -> np.ndarray:
+        return rng.integers(4, size=count)
+
+
 class Pushed(Slide):
     """What is worth trying in it is to move right, from where it is: 0.1 to 0.2, and its place / 100 more."""
 
@@ -158,5 +171,6 @@ class DiesOnce(Slide):
         return super().step(action)
 
 
-for world, steps in ((Slide, 20), (Aside, 20), (Poisoned, 20), (Pushed, 20), (Deadly, 20), (DiesOnce, 20), (Square, 4)):
+LENGTHS = dict.fromkeys((Slide, Aside, Poisoned, Pushed, Deadly, DiesOnce), 20) | {Square: 4, SquareSteps: 4}
+for world, steps in LENGTHS.items():
     gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=steps)

@@ -61,16 +61,22 @@ def halved(plan: Plan) -> Plan:
     return replace(plan, mean=plan.mean / 2, elites=plan.elites / 2)
 
 
+def soft(plan: Plan) -> Plan:
+    return replace(plan, elites=(plan.elites + 0.1).softmax(-1))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda plan, score, start, noise: shortened(plan(score, start, noise)), "plan's mean"),
         (lambda plan, score, start, noise: start, "must beat the plan"),
         (lambda plan, score, start, noise: halved(plan(score, start, noise)), "must find the optimum"),
-        (lambda plan, score, start, noise: start, "Other noise must give another plan"),
+        (lambda plan, score, start, noise: start, "Other noise must lead to other candidates"),
         (lambda plan, score, start, noise: plan(lambda x: x.sum((2, 3)), start, noise), "must depend on the score"),
         (lambda plan, score, start, noise: plan(lambda x: score(2 * x), start, noise), "within the action bounds"),
+        (lambda plan, score, start, noise: soft(plan(score, start, noise)), "must be one-hot vectors"),
         (lambda plan, score, start, noise: plan(score, start, torch.randn_like(noise)), "bit for bit"),
+        (lambda plan, score, start, noise: plan(score, start, noise[:, :1].expand_as(noise)), "must permute the plans"),
         (
             lambda plan, score, start, noise: plan(lambda x: score(x).mean(0).expand(3, -1), start, noise),
             "must not depend on the others",

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from reverie.config.checks import at_least
 from reverie.planning import PlannerConfig, Score
+from reverie.planning.base import SearchPlanner, white_noise
+from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 
@@ -16,36 +18,29 @@ class HillClimbingConfig(PlannerConfig):
 
     horizon: int = 8
     candidates: int = field(default=16, metadata=at_least(1))
-    iterations: int = 3
+    iterations: int = 4
     std: float = 0.5
 
-    def build(self, action_size: int) -> "HillClimbing":
-        return HillClimbing(self, action_size)
+    def build(self, action: ActionSpace) -> "HillClimbing":
+        return HillClimbing(self, self.horizon, action, self.std)
 
 
-class HillClimbing:
-    """Implements `Planner`. The best sequence so far is always a candidate, so a plan never becomes worse."""
+class HillClimbing(SearchPlanner[HillClimbingConfig]):
+    """Implements `Planner`. The best sequence so far is always a candidate, so a plan never becomes worse.
 
-    def __init__(self, config: HillClimbingConfig, action_size: int) -> None:
-        self.config, self.action_size = config, action_size
-
-    def start(self, batch: int, device: torch.device) -> Plan:
-        """Zero actions, not informed by any score."""
-        mean = torch.zeros(batch, self.config.horizon, self.action_size, device=device)
-        return Plan(mean, torch.full_like(mean, self.config.std), mean[:, None])
+    `self.actions` draws valid actions around it: numbers from a Gaussian, or choices.
+    """
 
     def noise(self, batch: int, generator: torch.Generator) -> Tensor:
         """Standard normal noise of one plan, (I, B, N, H, A)."""
         c = self.config
-        shape = (c.iterations, batch, c.candidates, c.horizon, self.action_size)
-        return torch.randn(shape, generator=generator, device=generator.device)
+        return white_noise(c.iterations, batch, c.candidates, c.horizon, self.action_size, generator=generator)
 
     def __call__(self, score: Score, start: Plan, noise: Tensor) -> Plan:
         best_BHA = start.elites[:, 0]
         for iteration, noise_BNHA in enumerate(noise):
-            std = self.config.std / 2**iteration
-            action_BNHA = (best_BHA[:, None] + std * noise_BNHA).clamp(-1, 1)
-            action_BNHA = torch.cat([best_BHA[:, None], action_BNHA], dim=1)
+            around = Plan(best_BHA, start.std / 2**iteration, best_BHA[:, None])
+            action_BNHA = torch.cat([best_BHA[:, None], self.actions.sample(around, noise_BNHA)], dim=1)
             index_B = score(action_BNHA).argmax(dim=1)
             best_BHA = action_BNHA[torch.arange(len(index_B), device=index_B.device), index_B]
         return Plan(best_BHA, start.std, best_BHA[:, None])
