@@ -37,20 +37,25 @@ class ReconstructionConfig(SignalConfig):
     """Decoder of each vector."""
     std: float = field(default=1.0, metadata=positive())
     """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times."""
+    average: bool = False
+    """Whether the loss is the mean squared error of each observation, instead of nats, which grow with its size.
+
+    Of normalized images it is the fraction of their variance that is not explained, whatever their size and contrast.
+    """
 
     def build(self, spec: EnvSpec, feature_size: int) -> Decoder:
-        return Reconstruction(self.image, self.vector, self.std, spec, feature_size)
+        return Reconstruction(self.image, self.vector, self.std, self.average, spec, feature_size)
 
 
 class Reconstruction(Decoder):
-    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step."""
+    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step; or the mean square."""
 
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
         """Return the mean of each observation, normalized as networks see it."""
         return self.decode(features)
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return self.nats(trace.features, trace.obs)
+        return self.error(trace.features, trace.obs)
 
 
 @dataclass(frozen=True)
@@ -65,18 +70,18 @@ class PixelPredictionConfig(ReconstructionConfig):
 
 
 class PixelPrediction(Decoder):
-    """The negative log-likelihood of each observation given the features predicted for it, in nats, in its column."""
+    """The error of each observation given the features predicted for it, in its column."""
 
     def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        super().__init__(config.image, config.vector, config.std, config.average, spec, feature_size)
         self.steps = config.steps
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         predictions = predict_multi_step(trace, self.steps)
         length = predictions.valid.shape[1]
-        nats = []
+        errors = []
         for d in range(1, min(self.steps, length - 1) + 1):  # no target lies beyond the last column
             obs = {name: value[:, d:] for name, value in trace.obs.items()}
-            nats.append(F.pad(self.nats(predictions.features[:, : length - d, d - 1], obs), (0, d)))
-        beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(nats))
-        return masked_mean_per_step(torch.stack(nats + beyond, dim=2), predictions.valid)
+            errors.append(F.pad(self.error(predictions.features[:, : length - d, d - 1], obs), (0, d)))
+        beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(errors))
+        return masked_mean_per_step(torch.stack(errors + beyond, dim=2), predictions.valid)
