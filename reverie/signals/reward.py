@@ -23,7 +23,7 @@ class RewardConfig(SignalConfig):
     scale: float = field(default=1.0, metadata=positive())
     """Factor of rewards before they are predicted."""
     squash: Literal["none", "tanh"] = "none"
-    """Function of scaled rewards: their tanh is DreamerV2's choice for Atari, where the units of scores differ."""
+    """Function of scaled rewards: their tanh is the published choice for Atari, where the units of scores differ."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Reward":
         return Reward(self, feature_size)
@@ -40,6 +40,10 @@ class Reward(nn.Module):
     def predict_reward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         """Return the expected reward, scaled and squashed."""
         return self.head(features)[..., 0]
+
+    def unsquash(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """Undo the tanh. Scaled rewards beyond 3.8 look alike to it, so no larger ones are returned."""
+        return reward.clamp(-0.999, 0.999).atanh() if self.squash == "tanh" else reward
 
     def to_env_units(self, reward: Tensor) -> Tensor:
         """Divide predicted rewards, or their sums, by `scale`. Squashed rewards stay squashed."""

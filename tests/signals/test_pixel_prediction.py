@@ -43,7 +43,7 @@ def test_an_averaged_reconstruction_is_the_unexplained_fraction_of_the_variance(
     """
     for image_size, contrast in ((16, 255), (32, 20)):
         world = spec(image=image_size, vector=0)
-        normalize = Normalize(world)
+        normalize = Normalize(world, bits=8)
         batch = random_batch(world)
         images = {name: (value // 128) * contrast for name, value in batch.obs.items()}
         normalize.calibrate(images)
