@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.config.checks import positive
+from reverie.config.checks import between, positive
 from reverie.math.distributions import bernoulli_log_prob, normal_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.signals.base import SignalConfig
@@ -64,22 +64,25 @@ class ContinuationConfig(SignalConfig):
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
     """Size of the head."""
+    label: float = field(default=1.0, metadata=between(0.01, 1))
+    """What the head learns for a step that is not terminal. The published agents teach it their discount."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Continuation":
         return Continuation(self, feature_size)
 
 
 class Continuation(nn.Module):
-    """`-ln Bernoulli(1 - is_terminal_t; sigmoid(head(features_t)))`, in nats. A time limit is not terminal."""
+    """`-ln Bernoulli(label (1 - is_terminal_t); sigmoid(head(features_t)))`, in nats. A time limit is not terminal."""
 
     def __init__(self, config: ContinuationConfig, feature_size: int) -> None:
         super().__init__()
+        self.label = config.label
         self.head = MLP(config.mlp, feature_size, 1)
 
     def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Return the probability that the step is not terminal, in (0, 1)."""
-        return self.head(features)[..., 0].sigmoid()
+        """Return the probability that the step is not terminal, in (0, 1); up to `1 / label` if the head exceeds it."""
+        return self.head(features)[..., 0].sigmoid() / self.label
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        target = (~trace.batch.is_terminal).to(trace.features.dtype)
+        target = (~trace.batch.is_terminal).to(trace.features.dtype) * self.label
         return -bernoulli_log_prob(self.head(trace.features)[..., 0], target)
