@@ -159,12 +159,13 @@ def latent_prediction(
     `clip` is the norm that the gradient is clipped to, `objective` compares a prediction with the goal.
     """
     env_id = env_id or "reverie/Rope-v0"
+    decay_by = "gradient" if size == "paper" else "rate"  # the published code has PyTorch's Adam
     model = WorldModelConfig(
         encoder=EncoderConfig(ConvConfig(DEPTH[size]), normalize=True),
         dynamics=forward_model(size),
         signals={name: signal for name, (_, signal) in signals.items()},
         weights={name: float(weight) for name, (weight, _) in signals.items()},
-        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, clip=float(clip)),
+        optimizer=AdamConfig(lr=1e-3, weight_decay=1e-6, decay_by=decay_by, clip=float(clip)),
     )
     return OfflineConfig(
         recipe,

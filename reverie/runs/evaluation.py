@@ -91,7 +91,7 @@ def evaluate(
     agent = with_goal(agent, image) if image else agent
     if moment is not None:
         plan_picture.planning_actor(agent)
-    sampled = moment is None and folder is not None and _is_sampled(folder)
+    sampled = moment is None and folder is not None and _is_sampled(folder)  # a picture repeats the fixed noise
     results, played = play(agent, config, episodes, seed, None if video is None else Path(video), moment, sampled)
     lines = enumerate(zip(played.returns, played.lengths_frames))
     results.sentences[:0] = [f"episode {number}: return {x:.1f} in {frames} frames" for number, (x, frames) in lines]
@@ -232,8 +232,8 @@ def _is_picture(goal: str | Path | Image | None) -> bool:
 
 
 def _is_sampled(folder: Path) -> bool:
-    """Whether the run evaluates with sampled beliefs; a picture of a moment needs the fixed noise."""
-    config = read_config(folder)
+    """Whether the run evaluates with sampled beliefs. An agent alone, without its run, does not."""
+    config = read_config(folder) if (folder / "config.json").exists() else None
     return isinstance(config, OnlineConfig) and config.evaluation.sampled
 
 
