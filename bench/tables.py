@@ -46,13 +46,13 @@ def task(env_id: str) -> str:
     return env_id.rpartition("/")[2].rpartition("-v")[0].replace("-", " ")
 
 
-def published(method: str, env_id: str) -> str:
-    """Return the published score of a method on a task at its smallest budget, or a dash."""
-    points = read("bench/published.json").get(method, {}).get(task(env_id).replace(" ", "_"), {})
+def published(method: str, env_id: str, frames: int) -> str:
+    """Return the published score of a method on a task at the budget nearest to `frames`, or a dash."""
+    points = read("bench/published.json")["methods"].get(method, {}).get(task(env_id).replace(" ", "_"), {})
     if not points:
         return "–"
-    frames = min(points, key=int)
-    return f"{points[frames]['mean']:.0f} after {int(frames):,}"
+    near = min(points, key=lambda budget: abs(int(budget) - frames))
+    return f"{points[near][0]:.0f} after {int(near):,}"
 
 
 def returns(result: Mapping[str, Any]) -> str:
@@ -79,7 +79,7 @@ def agents() -> str:
                 returns(result),
                 *(f"{largest(result, unit):,}" for unit in ("frames", "decisions", "updates")),
                 f"{minutes:.0f}",
-                published(method, result["env"]),
+                published(method, result["env"], largest(result, "frames")),
             ]
         )
     head = ["task", "method", "return, each seed", "frames", "decisions", "updates", "minutes a seed", "published"]
@@ -116,7 +116,7 @@ def methods() -> str:
         best = max(seed["mean"] for seed in result["seeds"])
         shown = f"{best:.1f}" if best < 100 else f"{best:.0f}"
         ours = f"{task(result['env'])}: {shown} after {largest(result, 'frames') // 1000},000 frames"
-        theirs = published(CURVES[name], result["env"])
+        theirs = published(CURVES[name], result["env"], largest(result, "frames"))
         rows.append([CURVES[name], f"`{command}`", ours, theirs])
     rope = read("studies/deformable/numbers.json")["conditions"]["rope"]
     left = f"rope to goal images: {100 * remaining(rope, 'cfm'):.0f} % of random actions' distance left"

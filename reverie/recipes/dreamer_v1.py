@@ -5,9 +5,9 @@ Sizes:
 - `laptop`: learns on two CPU cores. On `Pendulum-v1` (the demo) from 32x32 pixels, on `MinAtar/...` from its 10x10
   images; elsewhere from 64x64 (`presets.online_preset` says why).
 - `paper`: the network and schedule of the published code (danijar/dreamer), where dense layers have 400 units; the text
-  says 300. Where episodes can end, that is outside of DeepMind Control, it has the published settings for discrete
-  actions: horizon 10, divergence weighted by 0.1, a continuation head; for Atari also the tanh of rewards, colors, an
-  end at a lost life, and only the actions that a game knows.
+  says 300. Outside of DeepMind Control episodes can end. There it has the published settings for discrete actions:
+  horizon 10, divergence weighted by 0.1, a continuation head. Atari also has the tanh of rewards, colors, an end at a
+  lost life, and only the actions that a game knows.
 
 Departures at size `paper`:
 - A state's value is the return that follows it (`learners/actor_critic.py`). A trajectory has 15 returns where the

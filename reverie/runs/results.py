@@ -145,8 +145,9 @@ def _results_of(played: Evaluation, env: EnvConfig, seed: int) -> Results:
     values |= {"standard_deviation": float(np.std(played.returns)), "env": env.id, "seed": seed}
     if env.kwargs:
         values["kwargs"] = list(env.kwargs)
-    if (human := normalized(env, mean)) is not None:
-        values["human_normalized"] = human
+    for best in ("human", "record"):
+        if (relative := normalized(env, mean, best)) is not None:
+            values[f"{best}_normalized"] = relative
     results = Results(values, sentences=[mean_return(played.returns, env)], evaluation=played)
     if played.film_problem is not None:
         results.sentences.append(f"warning: There is no film: {played.film_problem.rstrip('.')}.")
