@@ -3,11 +3,13 @@
     python bench/tables.py            # renew every table between `<!-- numbers: NAME -->` and `<!-- /numbers -->`
     python bench/tables.py --check    # exit code 1 if a page differs from its numbers
 
-No number of a result is typed by hand: a page names a table, this file fills it.
+No number of a result is typed by hand: a page names a table, this file fills it. A percentage or a number with decimals
+in the text around must stand in a table of the page, except in code and formulas.
 """
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +25,10 @@ from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
 
 PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md")
+TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)
+NO_RESULT = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|Python [\d.]+ to [\d.]+")
+"""Code, formulas, addresses of links, and versions."""
+FIGURE = re.compile(r"(?<![\w.])(?:-?\d[\d,]*\.\d+|\d+ ?%|\d+e-?\d+)(?![\w])")
 CURVES: dict[str, str] = {
     "demo": "Dreamer V1",
     "planet": "PlaNet",
@@ -282,6 +288,12 @@ def renewed(page: Path) -> str:
     return fill(text, {name: make() for name, make in TABLES.items() if f"<!-- numbers: {name} -->" in text})
 
 
+def typed_by_hand(text: str) -> list[str]:
+    """Return the figures of a page's text that none of its tables has."""
+    tables, prose = " ".join(TABLE.findall(text)), NO_RESULT.sub("", TABLE.sub("", text))
+    return [figure for figure in FIGURE.findall(prose) if figure not in tables]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a page is out of date")
@@ -292,7 +304,11 @@ def main() -> int:
             print(f"{page.relative_to(ROOT)} differs from its numbers: run `python bench/tables.py`.")
         else:
             atomic_write(page, renewed(page).encode())
-    return int(check and bool(old))
+    texts = [*(ROOT / name for name in PAGES), *sorted(ROOT.glob("studies/*/README.md"))]
+    typed = {page: figures for page in texts if (figures := typed_by_hand(page.read_text()))}
+    for page, figures in typed.items():
+        print(f"{page.relative_to(ROOT)}: no table of the page has {', '.join(figures)}")
+    return int(check and bool(old or typed))
 
 
 if __name__ == "__main__":
