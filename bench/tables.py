@@ -290,8 +290,8 @@ def renewed(page: Path) -> str:
 
 def typed_by_hand(text: str) -> list[str]:
     """Return the figures of a page's text that none of its tables has."""
-    tables, prose = " ".join(TABLE.findall(text)), NO_RESULT.sub("", TABLE.sub("", text))
-    return [figure for figure in FIGURE.findall(prose) if figure not in tables]
+    shown, prose = set(FIGURE.findall(" ".join(TABLE.findall(text)))), NO_RESULT.sub("", TABLE.sub("", text))
+    return [figure for figure in FIGURE.findall(prose) if figure not in shown]
 
 
 def main() -> int:

@@ -61,8 +61,9 @@ def tables(numbers: Numbers) -> dict[str, str]:
             below = [other for other in families(everyone)[family] if other["evaluations"] < row["evaluations"]]
             base = f"{separating([row, below[-1]])} of {len(row['returns'])}" if below else "–"
             rows.append([world, family, f"{row['evaluations']:,}", f"{row['mean']:.1f}", cost, base])
+        returns = f"{reference['mean']:.1f} ± {standard_error(reference['returns']):.1f}"
         searching = [row for row in everyone.values() if row["family"] != "random shooting"]
-        starts.append([world, str(len(reference["returns"])), str(separating(searching))])
+        starts.append([world, returns, f"{separating(searching)} of {len(reference['returns'])}"])
     head = [
         "planning in",
         "planner",
@@ -73,7 +74,7 @@ def tables(numbers: Numbers) -> dict[str, str]:
     ]
     return {
         "cheapest": table(head, rows),
-        "starts": table(["planning in", "starts", "of these separate planners"], starts),
+        "starts": table(["planning in", "return of PlaNet's CEM", "starts that separate planners"], starts),
         **{name: all_budgets(numbers, name) for name in WORLDS},
     }
 

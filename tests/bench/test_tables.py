@@ -23,7 +23,7 @@ def test_pages_are_renewed_and_type_no_figure_by_hand(tables, monkeypatch, capsy
 
 def test_a_figure_that_no_table_has_is_found(tables):
     table = "<!-- numbers: one -->\n\n| 5.552 | 24 % |\n\n<!-- /numbers -->"
-    text = f"It leaves 5.552 or 5.5 after 40 minutes: 24 % and 8 %, by `--lr 0.1` and $x = 0.3$ ([a](b1.5)).\n{table}\n1e-6"
+    text = f"It leaves 5.552 or 5.5: 24 % and 8 %, by `--lr 0.1` and $x = 0.3$ ([a](b1.5)). {table} 1e-6"
     assert tables.typed_by_hand(text) == ["5.5", "8 %", "1e-6"]
 
 
