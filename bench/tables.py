@@ -252,11 +252,12 @@ def cost() -> str:
                 f"{row['frames']:,}",
                 f"{row['updates']:,}",
                 f"{row['replay_gib']:.1f}",
+                f"{row['checkpoints_gib']:.1f}",
                 duration(gflop / cores),
                 duration(gflop / 10_000),
             ]
         )
-    head = ["run", "million parameters", "GFLOP an update", "frames", "updates", "replay, GiB"]
+    head = ["run", "million parameters", "GFLOP an update", "frames", "updates", "replay, GiB", "checkpoints, GiB"]
     return table([*head, f"two cores, {cores:.0f} GFLOP/s", "GPU at 10,000 GFLOP/s"], rows)
 
 
