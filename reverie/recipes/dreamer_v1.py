@@ -96,11 +96,11 @@ def paper(protocol: Protocol) -> Networks:
     behavior = replace(behavior, actor_optimizer=acting, value_optimizer=acting)
     if not protocol.terminates:
         return model, behavior
-    signals = model.signals | {"continuation": ContinuationConfig(behavior.value, label=behavior.gamma)}
+    signals = model.signals | {"continuation": ContinuationConfig(behavior.value, discount=behavior.gamma)}
     if protocol.family == "atari":
         signals |= {"reward": RewardConfig(MLPConfig(2, 400), squash="tanh")}
     model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1})
-    return model, replace(behavior, horizon=10)
+    return model, replace(behavior, horizon=10, gamma=1.0)
 
 
 def tiny(protocol: Protocol) -> Networks:

@@ -57,11 +57,14 @@ def divergence(free: float) -> DivergenceConfig:
 
 
 def network(
-    image: ImageConfig, units: int, latent: CategoricalConfig, dense: MLPConfig, end: float, label: float = 1.0
+    image: ImageConfig, units: int, latent: CategoricalConfig, dense: MLPConfig, end: float, discount: float = 1.0
 ) -> WorldModelConfig:
-    """The world model of given sizes; `end` is the weight of the continuation head, 0 leaves the head out."""
+    """The world model of given sizes; `end` is the weight of the continuation head, 0 leaves the head out.
+
+    `discount` is what the head learns where the episode goes on.
+    """
     dynamics = RSSMConfig(units, units, latent, gate_bias=1.0, cell="layer_norm")
-    continuation = ContinuationConfig(dense, label) if end else None
+    continuation = ContinuationConfig(dense, discount) if end else None
     return world_model(image, dense, dynamics, divergence(0.0), dense, continuation, {"continuation": end})
 
 
@@ -81,12 +84,11 @@ def paper(env_id: str) -> OnlineConfig:
 
 def atari(env_id: str) -> OnlineConfig:
     """Hafner 2021, App. D, and the published code's settings for Atari; a decision is four frames."""
-    gamma = 0.999
-    model = network(PAPER_CONV, 600, CategoricalConfig(), PAPER_DENSE, end=5.0, label=gamma)
+    model = network(PAPER_CONV, 600, CategoricalConfig(), PAPER_DENSE, end=5.0, discount=0.999)
     signals = model.signals | {"reward": RewardConfig(PAPER_DENSE, squash="tanh")}
     model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimizer=adam(2e-4))
     actor, value = adam(4e-5), adam(1e-4)
-    behavior = replace(learner(PAPER_DENSE), gamma=gamma, entropy=1e-3, actor_optimizer=actor, value_optimizer=value)
+    behavior = replace(learner(PAPER_DENSE), gamma=1.0, entropy=1e-3, actor_optimizer=actor, value_optimizer=value)
     training = TrainingConfig(
         200_000_000, 200_000, pretrain=1, round=16, updates=1, batch=16, length=50, log_every=10_000,
         checkpoint_every=250_000,
@@ -98,11 +100,12 @@ def atari(env_id: str) -> OnlineConfig:
 def control(env_id: str) -> OnlineConfig:
     """The published settings for DeepMind Control; discrete actions elsewhere get REINFORCE and a discount head."""
     protocol, adam_behavior = published_protocol(env_id), adam(8e-5)
-    end, label = 5.0 if protocol.terminates else 0.0, ActorCriticConfig().gamma
-    model = network(PAPER_CONV, 200, CategoricalConfig(), PAPER_DENSE, end, label)
+    gamma, end = ActorCriticConfig().gamma, 5.0 if protocol.terminates else 0.0
+    model = network(PAPER_CONV, 200, CategoricalConfig(), PAPER_DENSE, end, discount=gamma)
     model = replace(model, signals=model.signals | {"divergence": divergence(1.0)}, optimizer=adam(3e-4))
     behavior = replace(learner(PAPER_DENSE), entropy=1e-4, actor_optimizer=adam_behavior, value_optimizer=adam_behavior)
     prefill = 1_000 * protocol.repeat
+    behavior = replace(behavior, gamma=1.0 if end else gamma)  # the head carries the discount
     training = TrainingConfig(1_000_000, prefill, pretrain=100, round=5, updates=1, batch=16, length=50)
     return published_run(env_id, model, behavior, training, evaluate_every=10_000 * protocol.repeat)
 

@@ -64,25 +64,29 @@ class ContinuationConfig(SignalConfig):
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
     """Size of the head."""
-    label: float = field(default=1.0, metadata=between(0.01, 1))
-    """What the head learns for a step that is not terminal. The published agents teach it their discount."""
+    discount: float = field(default=1.0, metadata=between(0, 1))
+    """Label of a step that is not terminal. Below 1 the head carries the discount, as in the published Dreamers, in
+    place of the learner's `gamma`, which is then 1."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Continuation":
         return Continuation(self, feature_size)
 
 
 class Continuation(nn.Module):
-    """`-ln Bernoulli(label (1 - is_terminal_t); sigmoid(head(features_t)))`, in nats. A time limit is not terminal."""
+    """`-ln Bernoulli(discount (1 - is_terminal_t); sigmoid(head(features_t)))`, in nats.
+
+    A time limit is not terminal.
+    """
 
     def __init__(self, config: ContinuationConfig, feature_size: int) -> None:
         super().__init__()
-        self.label = config.label
+        self.discount = config.discount
         self.head = MLP(config.mlp, feature_size, 1)
 
     def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Return the probability that the step is not terminal, in (0, 1); up to `1 / label` if the head exceeds it."""
-        return self.head(features)[..., 0].sigmoid() / self.label
+        """Return the probability that the step is not terminal, times the discount, in (0, 1)."""
+        return self.head(features)[..., 0].sigmoid()
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        target = (~trace.batch.is_terminal).to(trace.features.dtype) * self.label
+        target = self.discount * (~trace.batch.is_terminal).to(trace.features.dtype)
         return -bernoulli_log_prob(self.head(trace.features)[..., 0], target)

@@ -140,7 +140,7 @@ def test_dreamer_v1_has_the_published_protocol_of_atari():
     config = reverie.recipe("dreamer_v1", "paper", "ALE/Boxing-v5")
     model, behavior, training = config.model, config.behavior, config.training
     assert config.env.kwargs == ("grayscale=false", "life_loss=true", "full_actions=false")
-    assert (model.signals["reward"].squash, model.signals["continuation"].label) == ("tanh", 0.99)
+    assert (model.signals["reward"].squash, model.signals["continuation"].discount, behavior.gamma) == ("tanh", 0.99, 1)
     assert (model.weights["divergence"], model.weights["continuation"], behavior.horizon) == (0.1, 10.0, 10)
     assert training.updates / (training.round * config.env.repeat) == 0.1
     elsewhere = reverie.recipe("dreamer_v1", "paper", "CartPole-v1")
@@ -249,7 +249,9 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
     assert model.weights == {"reconstruction": 1.0, "reward": 1.0, "divergence": 0.1, "continuation": 5.0}
     networks = [model.signals[name].mlp for name in ("reward", "continuation")] + [behavior.value, behavior.policy.mlp]
     assert [(n.layers, n.units, n.activation) for n in networks] == [(4, 400, "elu")] * 4
-    assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 0.999, 0.95)
+    # The head carries the discount.
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 1.0, 0.95)
+    assert model.signals["continuation"].discount == 0.999
     assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (None, 1e-3, 100, 1.0)
     assert behavior.policy.exploration == 0.0
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
@@ -263,7 +265,6 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
     assert (training.frames, training.prefill) == (200_000_000, 4 * 50_000)
     assert (config.replay.capacity, config.replay.windows, config.replay.ends) == (2_000_000, "episodes", True)
     assert (config.evaluation.every, config.evaluation.sampled) == (1_000_000, True)
-    assert model.signals["continuation"].label == 0.999
 
 
 def test_a_run_of_atari_does_not_write_terabytes():
