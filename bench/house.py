@@ -34,7 +34,7 @@ BUDGET: dict[str, int] = {
     "(root)": 570,
     "agents": 410,
     "cli": 1000,
-    "config": 920,
+    "config": 930,
     "data": 1450,
     "dynamics": 675,
     "envs": 1775,
@@ -44,9 +44,9 @@ BUDGET: dict[str, int] = {
     "models": 640,
     "nn": 650,
     "planning": 760,
-    "recipes": 1000,
+    "recipes": 1010,
     "runs": 2330,
-    "signals": 805,
+    "signals": 810,
     "testing": 1210,
 }
 """Lines that a room may have. A commit that raises one says why."""
