@@ -1,4 +1,4 @@
-"""Count what recipes cost without running them: parameters, operations an update and a run, and the replay's size.
+"""Count what recipes cost without running them: parameters, operations an update and a run, replay and checkpoints.
 
     python bench/cost.py        # writes bench/results/cost.json
 
@@ -86,6 +86,12 @@ def count(recipe: str, size: str, env_id: str) -> dict[str, Any]:
         "petaflop_per_run": gflop * updates / 1e6,
         "replay_gib": min(config.replay.capacity, training.frames // config.env.repeat)
         * torch.Size(image).numel()
+        / 2**30,
+        # Weights and two moments of each, in all checkpoints of the run. Two of them stay.
+        "checkpoints_gib": 3
+        * 4
+        * parameters
+        * (training.frames // config.env.repeat // training.checkpoint_every)
         / 2**30,
     }
 

@@ -151,8 +151,8 @@ def draw(name: str, measured: dict, beside: list[str]) -> None:
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
             training[line] = [thin(seed["episodes"])]
     longest, published = max(seed["frames"] for seed in measured["seeds"]), {}
-    for method, tasks in json.loads((HERE / "published.json").read_text()).items():
-        points = [(int(frames), point["mean"]) for frames, point in tasks.get(task(measured["env"]), {}).items()]
+    for method, tasks in json.loads((HERE / "published.json").read_text())["methods"].items():
+        points = [(int(frames), point[0]) for frames, point in tasks.get(task(measured["env"]), {}).items()]
         if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
             published[f"{method}, published"] = near
     path = HERE.parent / "docs" / "images" / f"{name}_curves.png"

@@ -3,11 +3,13 @@
     python bench/tables.py            # renew every table between `<!-- numbers: NAME -->` and `<!-- /numbers -->`
     python bench/tables.py --check    # exit code 1 if a page differs from its numbers
 
-No number of a result is typed by hand: a page names a table, this file fills it.
+No number of a result is typed by hand: a page names a table, this file fills it. A percentage or a number with decimals
+in the text around must stand in a table of the page, except in code and formulas.
 """
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +25,10 @@ from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
 
 PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md")
+TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)
+NO_RESULT = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|Python [\d.]+ to [\d.]+")
+"""Code, formulas, addresses of links, and versions."""
+FIGURE = re.compile(r"(?<![\w.])(?:-?\d[\d,]*\.\d+|\d+ ?%|\d+e-?\d+)(?![\w])")
 CURVES: dict[str, str] = {
     "demo": "Dreamer V1",
     "planet": "PlaNet",
@@ -46,13 +52,13 @@ def task(env_id: str) -> str:
     return env_id.rpartition("/")[2].rpartition("-v")[0].replace("-", " ")
 
 
-def published(method: str, env_id: str) -> str:
-    """Return the published score of a method on a task at its smallest budget, or a dash."""
-    points = read("bench/published.json").get(method, {}).get(task(env_id).replace(" ", "_"), {})
+def published(method: str, env_id: str, frames: int) -> str:
+    """Return the published score of a method on a task at the budget nearest to `frames`, or a dash."""
+    points = read("bench/published.json")["methods"].get(method, {}).get(task(env_id).replace(" ", "_"), {})
     if not points:
         return "–"
-    frames = min(points, key=int)
-    return f"{points[frames]['mean']:.0f} after {int(frames):,}"
+    near = min(points, key=lambda budget: abs(int(budget) - frames))
+    return f"{points[near][0]:.0f} after {int(near):,}"
 
 
 def returns(result: Mapping[str, Any]) -> str:
@@ -79,7 +85,7 @@ def agents() -> str:
                 returns(result),
                 *(f"{largest(result, unit):,}" for unit in ("frames", "decisions", "updates")),
                 f"{minutes:.0f}",
-                published(method, result["env"]),
+                published(method, result["env"], largest(result, "frames")),
             ]
         )
     head = ["task", "method", "return, each seed", "frames", "decisions", "updates", "minutes a seed", "published"]
@@ -116,7 +122,7 @@ def methods() -> str:
         best = max(seed["mean"] for seed in result["seeds"])
         shown = f"{best:.1f}" if best < 100 else f"{best:.0f}"
         ours = f"{task(result['env'])}: {shown} after {largest(result, 'frames') // 1000},000 frames"
-        theirs = published(CURVES[name], result["env"])
+        theirs = published(CURVES[name], result["env"], largest(result, "frames"))
         rows.append([CURVES[name], f"`{command}`", ours, theirs])
     rope = read("studies/deformable/numbers.json")["conditions"]["rope"]
     left = f"rope to goal images: {100 * remaining(rope, 'cfm'):.0f} % of random actions' distance left"
@@ -246,11 +252,12 @@ def cost() -> str:
                 f"{row['frames']:,}",
                 f"{row['updates']:,}",
                 f"{row['replay_gib']:.1f}",
+                f"{row['checkpoints_gib']:.1f}",
                 duration(gflop / cores),
                 duration(gflop / 10_000),
             ]
         )
-    head = ["run", "million parameters", "GFLOP an update", "frames", "updates", "replay, GiB"]
+    head = ["run", "million parameters", "GFLOP an update", "frames", "updates", "replay, GiB", "checkpoints, GiB"]
     return table([*head, f"two cores, {cores:.0f} GFLOP/s", "GPU at 10,000 GFLOP/s"], rows)
 
 
@@ -282,6 +289,12 @@ def renewed(page: Path) -> str:
     return fill(text, {name: make() for name, make in TABLES.items() if f"<!-- numbers: {name} -->" in text})
 
 
+def typed_by_hand(text: str) -> list[str]:
+    """Return the figures of a page's text that none of its tables has."""
+    shown, prose = set(FIGURE.findall(" ".join(TABLE.findall(text)))), NO_RESULT.sub("", TABLE.sub("", text))
+    return [figure for figure in FIGURE.findall(prose) if figure not in shown]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a page is out of date")
@@ -292,7 +305,11 @@ def main() -> int:
             print(f"{page.relative_to(ROOT)} differs from its numbers: run `python bench/tables.py`.")
         else:
             atomic_write(page, renewed(page).encode())
-    return int(check and bool(old))
+    texts = [*(ROOT / name for name in PAGES), *sorted(ROOT.glob("studies/*/README.md"))]
+    typed = {page: figures for page in texts if (figures := typed_by_hand(page.read_text()))}
+    for page, figures in typed.items():
+        print(f"{page.relative_to(ROOT)}: no table of the page has {', '.join(figures)}")
+    return int(check and bool(old or typed))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from reverie.errors import UserError
 
 
-def atomic_write(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes | memoryview) -> None:
     """Write `content` to `path`, which holds either the old file or the whole new one, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

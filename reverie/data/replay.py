@@ -10,6 +10,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,12 @@ class ReplayConfig(Checked):
     """Decisions that are kept, the newest ones."""
     storage: Literal["host", "device"] = "host"
     """`host`: main memory, pinned if the model is on a GPU. `device`: the memory of the model's device."""
+    windows: Literal["anywhere", "episodes"] = "anywhere"
+    """How a sequence is drawn. `anywhere`: all columns alike, across the borders of episodes.
+
+    `episodes`: all episodes alike, then within one, as published; shorter episodes than a sequence are left out."""
+    ends: bool = False
+    """Whether `episodes` draws their last sequence as often as `length` others, so that the model sees how they end."""
 
 
 def available_memory(device: torch.device) -> int:
@@ -87,7 +94,7 @@ class Replay:
         setting: str = "--replay.capacity",
     ) -> None:
         """`setting` is the option that sets the capacity. UserError quotes it if there is too little memory."""
-        self.capacity, self.device, self.generator = config.capacity, device, generator
+        self.config, self.capacity, self.device, self.generator = config, config.capacity, device, generator
         self.storage = device if config.storage == "device" else torch.device("cpu")
         size, free = bytes_per_decision(spec), available_memory(self.storage)
         if config.capacity * size > 0.9 * free:
@@ -103,6 +110,8 @@ class Replay:
         }
         self.total = 0
         """Columns ever appended. The next one is written at `total % capacity`."""
+        self.episodes: list[tuple[int, int]] = []
+        """The number of the first column, and the columns, of each episode that was appended whole, oldest first."""
 
     def __len__(self) -> int:
         return min(self.total, self.capacity)
@@ -119,13 +128,31 @@ class Replay:
         kept = slice(max(0, length - self.capacity), None)
         for name, ring in self.ring.items():
             ring[where[kept]] = stretch[name][kept].to(self.storage)
+        begins = [*stretch["is_first"].nonzero().flatten().tolist(), length]
+        self.episodes += [(self.total + begin, end - begin) for begin, end in pairwise(begins)]
         self.total += length
+        self.episodes = [episode for episode in self.episodes if episode[0] >= self.oldest]
 
     def sample(self, batch: int, length: int) -> Batch:
-        """Draw `batch` windows of `length` columns, uniformly. They cross episode borders, which `is_first` marks."""
+        """Draw `batch` windows of `length` columns as `ReplayConfig.windows` says; `is_first` marks borders in them."""
         self._count_windows(length, 1)
+        if self.config.windows == "episodes":
+            return self._windows(self._draw_in_episodes(batch, length), length)
         start = torch.randint(self.oldest, self.total - length + 1, (batch, 1), generator=self.generator)
         return self._windows(start, length)
+
+    def _draw_in_episodes(self, batch: int, length: int) -> Tensor:
+        """Draw the first columns (B, 1) of windows that lie within one episode."""
+        table = torch.tensor([episode for episode in self.episodes if episode[1] >= length])
+        if not len(table):
+            raise UserError(
+                f"No episode has {length} decisions: take a smaller --training.length, or --replay.windows anywhere."
+            )
+        first, columns = table[torch.randint(len(table), (batch,), generator=self.generator)].unbind(1)
+        starts = columns - length + 1
+        place = torch.rand(batch, generator=self.generator, dtype=torch.float64)
+        place = (place * (starts + length * self.config.ends)).long()
+        return (first + torch.minimum(place, starts - 1))[:, None]
 
     def sequential(self, length: int, most: int) -> Batch:
         """Return the oldest windows of `length` columns, end to end, at most `most` of them."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from reverie.config.checks import at_least, between
 from reverie.dynamics.base import DynamicsConfig, Noise
 from reverie.dynamics.latents import DeterministicLatentConfig, GaussianConfig, GaussianStats, Latent, LatentConfig
-from reverie.nn.gru import LayerNormGRUCell
+from reverie.nn.gru import LayerNormGRUCell, ResetFirstGRUCell
 from reverie.nn.mlp import ACTIVATIONS, Activation, initialize
 
 
@@ -49,8 +49,9 @@ class RSSMConfig(DynamicsConfig):
 
     At 0 (Dreamer V1) a new cell overwrites half of its state at every step. At 1 (published code of PlaNet and
     DreamerV2) it overwrites a quarter, so gradients reach further back."""
-    cell: Literal["gru", "layer_norm"] = "gru"
-    """PyTorch's GRU, or DreamerV2's with layer normalization, whose update gate takes the bias as a constant."""
+    cell: Literal["gru", "layer_norm", "reset_first"] = "gru"
+    """PyTorch's GRU; DreamerV2's with layer normalization, whose update gate takes the bias as a constant; or PlaNet's,
+    the GRU of Cho 2014, which resets the state before the matrix product."""
 
     def build(self, embed_size: int, action_size: int) -> "RSSM":
         return RSSM(self, embed_size, action_size)
@@ -70,6 +71,8 @@ class RSSM(nn.Module):
         )
         if config.cell == "layer_norm":
             self.cell = LayerNormGRUCell(hidden, deter, config.gate_bias)
+        elif config.cell == "reset_first":
+            self.cell = ResetFirstGRUCell(hidden, deter)
         else:
             self.cell = nn.GRUCell(hidden, deter)
         self.prior = build_network(deter, hidden, latent.output_size, config.activation)
@@ -77,6 +80,8 @@ class RSSM(nn.Module):
         initialize(self)
         if isinstance(self.cell, nn.GRUCell):
             initialize_gru(self.cell, config.gate_bias)
+        if isinstance(self.cell, ResetFirstGRUCell):
+            nn.init.constant_(self.cell.gates.bias, config.gate_bias)
 
     def initial(self, batch: int) -> RSSMState:
         like = next(self.parameters())

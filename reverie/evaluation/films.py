@@ -5,11 +5,14 @@ images with any number of channels (`envs.conversions.as_colors`).
 """
 
 import io
-from collections.abc import Mapping, Sequence
+import mmap
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -27,6 +30,7 @@ _FILM_SIDE = 256  # pixels; players blur a 64-pixel film when they enlarge it
 _TILE_SIDE, _MOST_TILE_SIDE, _MOSAIC_WIDTH = 64, 240, 480
 _SEEN, _IMAGINED = ("seen", (46, 160, 67)), ("imagined", (203, 36, 49))  # label and RGB of an open loop's frames
 _TEXT, _FRAME, _TEXT_SIZE = (40, 40, 40), (150, 150, 150), 14
+_MOST_GIF_FRAMES = 2_000  # a gif is held in memory: 200 MB at the size of Atari's screen
 
 
 def check_ending(path: Path) -> None:
@@ -35,40 +39,97 @@ def check_ending(path: Path) -> None:
         raise UserError(f"A film is an mp4 or a gif, and {path.name!r} says neither: end its name with .mp4 or .gif.")
 
 
-def write_video(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
-    """Write an h264 mp4, or a gif if `path` ends so, `fps` frames a second. Return `path`.
+class Film:
+    """An h264 mp4 that is written to the disk frame by frame, `fps` a second; or a gif if `path` ends so.
 
-    Small frames are enlarged until both sides have at least 256 pixels. `ValueError` without frames.
+    Its memory does not grow with its length, except that of a gif, which has at most 2,000 frames. Small frames are
+    enlarged until both sides have at least 256 pixels. The file appears when `finish` is called. `close` forgets
+    all frames, and the film can begin anew.
     """
-    import av
 
-    check_ending(path)
-    if len(frames) == 0:
-        raise ValueError(f"there is no frame to write to {path}")
-    if path.suffix.lower() == ".gif":
-        return _write_gif(path, frames, fps)
-    factor, film = _factor(frames[0], _FILM_SIDE), io.BytesIO()
-    with av.open(film, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.height, stream.width = (side * factor // 2 * 2 for side in frames.shape[1:3])  # yuv420p needs even sides
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "18"}
-        for frame in as_colors(frames):
-            large = _enlarge(frame, factor)[: stream.height, : stream.width]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(large), "rgb24")))
-        container.mux(stream.encode())
-    atomic_write(path, film.getvalue())
-    return path
+    def __init__(self, path: Path, fps: float) -> None:
+        check_ending(path)
+        self.path, self.fps, self.is_gif = path, fps, path.suffix.lower() == ".gif"
+        self.encoder: _Encoder | None = None
+        self.close()
+
+    def close(self) -> None:
+        """Forget all frames."""
+        if self.encoder is not None:
+            self.encoder.resources.close()
+        self.frames: list[np.ndarray] = []
+        self.length, self.factor, self.encoder = 0, 1, None
+
+    def add(self, frame: UInt8[np.ndarray, "H W C"]) -> None:
+        """Append a frame of the size of the others."""
+        if self.length == 0:
+            self.factor = _factor(frame, _FILM_SIDE)
+            self.encoder = None if self.is_gif else _Encoder(self.path.parent, self._enlarged(frame).shape, self.fps)
+        self.length += 1
+        if self.encoder is not None:
+            self.encoder.add(self._enlarged(frame))
+        elif self.length <= _MOST_GIF_FRAMES:
+            self.frames.append(frame)
+
+    def finish(self) -> Path:
+        """Put the file in its place, and return its path. `ValueError` without frames."""
+        if self.length == 0:
+            raise ValueError(f"there is no frame to write to {self.path}")
+        atomic_write(self.path, self._gif() if self.encoder is None else self.encoder.content())
+        self.close()
+        return self.path
+
+    def _enlarged(self, frame: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(_enlarge(as_colors(frame), self.factor))
+
+    def _gif(self) -> bytes:
+        from PIL import Image
+
+        first, *rest = self.frames
+        images = (Image.fromarray(self._enlarged(frame)) for frame in rest)
+        film, options = io.BytesIO(), {"duration": 1000 / self.fps, "loop": 0}
+        Image.fromarray(self._enlarged(first)).save(film, "GIF", save_all=True, append_images=images, **options)
+        return film.getvalue()
 
 
-def _write_gif(path: Path, frames: UInt8[np.ndarray, "T H W C"], fps: float) -> Path:
-    from PIL import Image
+class _Encoder:
+    """Encodes frames of one size into an unnamed file in `folder`, which vanishes when `resources` are closed."""
 
-    factor, film = _factor(frames[0], _FILM_SIDE), io.BytesIO()
-    first, *rest = [Image.fromarray(np.ascontiguousarray(_enlarge(frame, factor))) for frame in as_colors(frames)]
-    first.save(film, "GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
-    atomic_write(path, film.getvalue())
-    return path
+    def __init__(self, folder: Path, shape: tuple[int, ...], fps: float) -> None:
+        import av
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.resources = ExitStack()
+        self.file: Any = self.resources.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+        self.container = self.resources.enter_context(av.open(self.file, "w", format="mp4"))
+        self.stream: Any = self.container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        self.stream.height, self.stream.width = (side // 2 * 2 for side in shape[:2])  # yuv420p needs even sides
+        self.stream.pix_fmt = "yuv420p"
+        self.stream.options = {"crf": "18"}
+
+    def add(self, frame: np.ndarray) -> None:
+        import av
+
+        even = np.ascontiguousarray(frame[: self.stream.height, : self.stream.width])
+        self.container.mux(self.stream.encode(av.VideoFrame.from_ndarray(even, "rgb24")))
+
+    def content(self) -> memoryview:
+        """Finish the film and return it, mapped from the disk."""
+        self.container.mux(self.stream.encode())
+        self.container.close()
+        self.file.flush()
+        return memoryview(mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "H W C"]], fps: float) -> Path:
+    """Write all frames as a `Film`. Return `path`. `ValueError` without frames."""
+    film = Film(path, fps)
+    try:
+        for frame in frames:
+            film.add(frame)
+        return film.finish()
+    finally:
+        film.close()
 
 
 def write_image(path: Path, image: UInt8[np.ndarray, "H W C"]) -> Path:

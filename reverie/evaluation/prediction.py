@@ -44,9 +44,14 @@ def bound(model: WorldModel, batch: Batch, seed: int = 0) -> dict[str, float]:
     """
     generator = torch.Generator(batch.action.device).manual_seed(seed)
     trace = model.trace(batch, model.noise(batch.action.shape[0], batch.action.shape[1], generator))
-    losses = model.losses(trace)
-    heads = {"reconstruction": model.head_name(ReconstructionHead), "reward": model.head_name(RewardHead)}
-    values = {name: -float(losses[signal].mean()) for name, signal in heads.items() if signal is not None}
+    values = {}
+    if model.has(ReconstructionHead):
+        head = model.head(ReconstructionHead)
+        means = head.reconstruct(trace.features).items()  # not the loss, which may be a mean square
+        nats = [head.log_prob(trace.obs[name].flatten(2), mean.flatten(2)) for name, mean in means]
+        values["reconstruction"] = float(torch.stack(nats).sum(0).mean())
+    if (reward := model.head_name(RewardHead)) is not None:
+        values["reward"] = -float(model.signals[reward].loss(trace).mean())
     values["divergence"] = float(model.dynamics.divergence(trace.posterior, trace.prior).mean())
     if model.dynamics.noise_size and "reconstruction" in values:
         values["bound"] = values["reconstruction"] - values["divergence"]

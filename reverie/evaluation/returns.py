@@ -1,21 +1,21 @@
-"""Play whole episodes with an agent as it is: mean beliefs, the mode of its policy, no exploration."""
+"""Play whole episodes with an agent as it is: mean or sampled beliefs, the mode of its policy, no exploration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+import torch
 
 from reverie.agents.agent import Agent
 from reverie.data.collector import Collector
 from reverie.data.episodes import Episode
 from reverie.envs import EnvConfig, Environments, Obs, make_many
 from reverie.errors import UserError
+from reverie.evaluation.films import Film
+from reverie.planning.actor import PlanningActor
 
 EVALUATION_STREAM = 1
-MOST_FRAMES = 2_000
-"""Frames of a film at most, which are held in memory: 80 seconds, 200 MB at the size of Atari's screen."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,6 @@ class Evaluation:
 
     returns: list[float]
     lengths_frames: list[int]
-    frames: UInt8[np.ndarray, "T h w 3"] | None
-    """The film of the first episode, one frame for each of its first `MOST_FRAMES` decisions."""
     episodes: list[Episode]
     moment: Moment | None
     """The decision that was asked for."""
@@ -50,27 +48,34 @@ def evaluate(
     config: EnvConfig,
     episodes: int,
     seed: int,
-    film: bool = False,
+    film: Film | None = None,
     moment: int | None = None,
     on_decision: Callable[[int], None] | None = None,
+    sampled: bool = False,
 ) -> Evaluation:
     """Play `episodes` episodes in an environment of their own. The same seed gives the same episodes.
 
+    - `film`: gets a frame for each decision of the first episode.
     - `moment`: record the input of this decision (from 0) of the first episode.
     - `on_decision`: called before every decision with the number of finished episodes.
+    - `sampled`: sample beliefs, and give a planner new noise at every decision, as `EvaluationConfig.sampled` says.
     """
     environments = make_many(replace(config, count=1))
     collector = Collector(environments, seed, EVALUATION_STREAM)
     finished: list[Episode] = []
-    filming = _Film() if film else None
+    camera = None if film is None else _Camera(film)
+    generator = torch.Generator(next(agent.parameters()).device).manual_seed(seed)
     carry = recorded = None
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
         nonlocal carry, recorded
-        if filming is not None and not finished:
-            filming.add(environments, begins=bool(is_first[0]))
+        if camera is not None and not finished:
+            camera.shoot(environments, begins=bool(is_first[0]))
         memory = agent.actor.initial(1) if carry is None else carry.actor_state
-        carry, action = agent.act(carry, obs, is_first)
+        noise = agent.noise(1, generator, explore=False) if sampled else None
+        if noise is not None and not isinstance(agent.actor, PlanningActor):
+            noise = replace(noise, actor=None)  # a policy acts by its mode
+        carry, action = agent.act(carry, obs, is_first, noise)
         if moment is not None and not finished and len(collector.episodes[0].actions) == moment:
             recorded = Moment(moment, carry.belief, memory)
         return action
@@ -90,36 +95,35 @@ def evaluate(
     return Evaluation(
         returns=[episode.undiscounted_return for episode in finished],
         lengths_frames=[episode.frames(environments.spec.repeat) for episode in finished],
-        frames=filming.stack() if filming is not None else None,
         episodes=finished,
         moment=recorded,
-        film_problem=filming.problem if filming is not None else None,
+        film_problem=camera.problem if camera is not None else None,
     )
 
 
-class _Film:
-    """The frames of the first episode. A render that fails, or changes its size, costs the film alone."""
+class _Camera:
+    """Films the first episode. A render that fails, or changes its size, costs the film alone."""
 
-    def __init__(self) -> None:
-        self.frames: list[np.ndarray] = []
+    def __init__(self, film: Film) -> None:
+        self.film = film
+        self.shape: tuple[int, ...] | None = None
         self.problem: str | None = None
 
-    def add(self, environments: Environments, begins: bool) -> None:
-        """Draw the present frame, unless drawing has failed or the film has its greatest length."""
+    def shoot(self, environments: Environments, begins: bool) -> None:
+        """Add the present frame to the film, unless drawing has failed."""
         if begins:  # the first episode, or its replacement where a worker died
-            self.frames.clear()
-        if self.problem is not None or len(self.frames) >= MOST_FRAMES:
+            self.film.close()
+            self.shape = None
+        if self.problem is not None:
             return
         try:
             frame = environments.render(0)
+            if frame is None:
+                return
+            if self.shape not in (None, frame.shape):
+                raise ValueError(f"the size of a frame changed from {self.shape} to {frame.shape}")
+            self.shape = frame.shape
+            self.film.add(frame)
         except Exception as error:
             self.problem = str(error)
-            return
-        if frame is not None and self.frames and frame.shape != self.frames[0].shape:
-            self.problem = f"the size of a frame changed from {self.frames[0].shape} to {frame.shape}"
-        elif frame is not None:
-            self.frames.append(frame)
-
-    def stack(self) -> UInt8[np.ndarray, "T h w 3"] | None:
-        """Return the film, or None if drawing failed."""
-        return np.stack(self.frames) if self.frames and self.problem is None else None
+            self.film.close()

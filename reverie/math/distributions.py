@@ -30,6 +30,12 @@ def isotropic_log_prob(value: Vector, mean: Vector, std: float = 1.0) -> Batch:
     return squared * (-0.5 / std**2) - value.shape[-1] * (math.log(std) + 0.5 * math.log(2 * math.pi))
 
 
+def mean_square(value: Vector, mean: Vector) -> Batch:
+    """`(1 / n) sum_i (value_i - mean_i)^2`, with two passes over memory."""
+    difference = value - mean
+    return torch.linalg.vecdot(difference, difference) / value.shape[-1]
+
+
 def diagonal_log_prob(value: Vector, mean: Vector, std: Vector) -> Batch:
     """`sum_i ln N(value_i; mean_i, std_i)`: a diagonal Gaussian."""
     return (-0.5 * ((value - mean) / std).square() - std.log() - 0.5 * math.log(2 * math.pi)).sum(-1)

@@ -94,7 +94,7 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
         self.name = images[0]
         self.shape = spec.obs[self.name].shape
         self.weights, self.free = {"reconstruction": 1.0, "divergence": config.beta}, config.free
-        self.normalize = Normalize(spec)
+        self.normalize = Normalize(spec, bits=8)
         self.latent, self.likelihood = config.latent.build(), config.likelihood.build()
 
     def targets(self, batch: Batch) -> Targets:

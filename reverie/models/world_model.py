@@ -23,7 +23,15 @@ from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig
 from reverie.signals import SignalConfig
-from reverie.signals.base import ContinuationHead, HasMetrics, ReconstructionHead, RewardHead, Signal, SimilarityHead
+from reverie.signals.base import (
+    ContinuationHead,
+    HasMetrics,
+    HasSquash,
+    ReconstructionHead,
+    RewardHead,
+    Signal,
+    SimilarityHead,
+)
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics, Trace
 
@@ -77,7 +85,7 @@ class WorldModel(Model[Tensor, Trace]):
             raise UserError(f"A signal cannot be named {reserved[0]}, which PyTorch reserves: choose another name.")
         self.weights, self.normalizes = config.weights, config.encoder.normalize
         self.action_size = spec.action.size
-        self.normalize = Normalize(spec)
+        self.normalize = Normalize(spec, config.encoder.bits)
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
         size = self.dynamics.feature_size
@@ -147,12 +155,15 @@ class WorldModel(Model[Tensor, Trace]):
 
     def reward(self, features: Float[Tensor, "*b F"], in_env_units: bool = False) -> Float[Tensor, "*b"]:
         """Predict the expected reward: scaled and squashed as it was learned, or in the environment's unit."""
-        reward = self.head(RewardHead).predict_reward(features)
-        return self.to_env_units(reward) if in_env_units else reward
+        head = self.head(RewardHead)
+        reward = head.predict_reward(features)
+        if not in_env_units:
+            return reward
+        return head.to_env_units(head.unsquash(reward) if isinstance(head, HasSquash) else reward)
 
-    def to_env_units(self, reward: Tensor) -> Tensor:
-        """Convert rewards or returns from the model's unit to the environment's."""
-        return self.head(RewardHead).to_env_units(reward)
+    def to_env_units(self, returns: Tensor) -> Tensor:
+        """Convert sums of rewards from the model's unit to the environment's. The squash of each reward remains."""
+        return self.head(RewardHead).to_env_units(returns)
 
     def continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         """Predict the probability that the step is not terminal; 1 if no signal learns it."""

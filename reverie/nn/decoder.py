@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.math.distributions import isotropic_log_prob
+from reverie.math.distributions import isotropic_log_prob, mean_square
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.nn.normalize import module_name
@@ -14,9 +14,11 @@ from reverie.spaces import EnvSpec
 class Decoder(nn.Module):
     """One network for each observation of the environment."""
 
-    def __init__(self, image: ImageConfig, vector: MLPConfig, std: float, spec: EnvSpec, feature_size: int) -> None:
+    def __init__(
+        self, image: ImageConfig, vector: MLPConfig, std: float, average: bool, spec: EnvSpec, feature_size: int
+    ) -> None:
         super().__init__()
-        self.std = std
+        self.std, self.average = std, average
         spaces = dict(sorted(spec.obs.items()))
         self.names = list(spaces)
         heads = {
@@ -35,8 +37,12 @@ class Decoder(nn.Module):
         """`ln N(o; mean, std)` of one flattened observation, in nats."""
         return isotropic_log_prob(obs, mean, self.std)
 
-    def nats(self, features: Float[Tensor, "B T F"], obs: dict[str, Tensor]) -> Float[Tensor, "B T"]:
-        """`-ln N(o; decode(features), std)`, summed over all observations."""
-        means = self.decode(features)
-        nats = [-self.log_prob(obs[name].flatten(2), mean.flatten(2)) for name, mean in means.items()]
-        return torch.stack(nats).sum(0)
+    def error(self, features: Float[Tensor, "B T F"], obs: dict[str, Tensor]) -> Float[Tensor, "B T"]:
+        """`-ln N(o; decode(features), std)`, summed over all observations.
+
+        With `average` it is the mean of `(o - decode(features))^2` over the numbers of an observation instead.
+        """
+        pairs = [(obs[name].flatten(2), mean.flatten(2)) for name, mean in self.decode(features).items()]
+        if self.average:
+            return torch.stack([mean_square(*pair) for pair in pairs]).sum(0)
+        return torch.stack([-self.log_prob(*pair) for pair in pairs]).sum(0)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reverie.config.checks import Checked, between
 from reverie.nn.conv import ConvConfig
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig
@@ -14,7 +15,7 @@ from reverie.spaces import EnvSpec
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(Checked):
     """Networks of images and of vectors; only those that the environment needs are built."""
 
     image: ImageConfig = field(default_factory=ConvConfig)
@@ -23,6 +24,8 @@ class EncoderConfig:
     """The network of all vectors together."""
     normalize: bool = False
     """Set the mean and scale of images from data (`nn.normalize`); the published agents do not."""
+    bits: int = field(default=8, metadata=between(1, 8))
+    """Bits of a color that the networks see and draw. PlaNet has 5, which hides shades that a model need not learn."""
 
 
 class Encoder(nn.Module):

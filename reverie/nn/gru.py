@@ -1,4 +1,4 @@
-"""DreamerV2's recurrent cell: a GRU with a layer normalization over its three gates jointly (Hafner 2021, Sec. 2)."""
+"""Recurrent cells that PyTorch lacks: DreamerV2's with layer normalization, and PlaNet's, which resets first."""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 class LayerNormGRUCell(nn.Module):
-    """
+    """A GRU with a layer normalization over its three gates jointly (Hafner 2021, Sec. 2).
+
         r, c, u = LayerNorm(W [x, h])       without a bias of its own
         candidate = tanh(sigmoid(r) * c)
         h' = g * candidate + (1 - g) * h    with g = sigmoid(u - keep)
@@ -26,3 +27,22 @@ class LayerNormGRUCell(nn.Module):
         candidate = torch.tanh(torch.sigmoid(reset) * candidate)
         gate = torch.sigmoid(update - self.keep)
         return gate * candidate + (1 - gate) * state
+
+
+class ResetFirstGRUCell(nn.Module):
+    """The GRU of Cho 2014, which TensorFlow's `GRUBlockCell` computes: the reset gate comes before the matrix.
+
+    r, u = sigmoid(W [x, h] + b)
+    candidate = tanh(V [x, r * h] + c)
+    h' = u * h + (1 - u) * candidate
+    """
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(input_size + size, 2 * size)
+        self.candidate = nn.Linear(input_size + size, size)
+
+    def forward(self, inputs: Float[Tensor, "N I"], state: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
+        reset, update = torch.sigmoid(self.gates(torch.cat([inputs, state], -1))).chunk(2, -1)
+        candidate = torch.tanh(self.candidate(torch.cat([inputs, reset * state], -1)))
+        return update * state + (1 - update) * candidate

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +13,59 @@ from reverie.types import Metrics
 
 @dataclass(frozen=True)
 class AdamConfig(Checked):
-    """Adam (Kingma 2015); AdamW if `weight_decay` is not 0."""
+    """Adam (Kingma 2015), with the weight decay of your choice."""
 
     lr: float = field(default=3e-4, metadata=between(0, 10))
     """The learning rate."""
     eps: float = field(default=1e-7, metadata=positive())
     """Added to the root of the second moment."""
+    epsilon_hat: bool = False
+    """Whether `eps` is added before the root is corrected for its bias, as TensorFlow does.
+
+    It then counts 32 times at the first step, and once after some thousands (Kingma 2015, end of Sec. 2)."""
     clip: float = field(default=100.0, metadata=above(0))
     """The largest global norm of a gradient; a larger gradient is scaled down to it."""
     weight_decay: float = field(default=0.0, metadata=at_least(0))
-    """Fraction of a weight, times `lr`, that each step subtracts (Loshchilov 2019)."""
+    """How much each step shrinks the weights, in the unit of `decay_by`."""
+    decay_by: Literal["rate", "fraction", "gradient"] = "rate"
+    """What `weight_decay` is.
+
+    `rate`: times `lr` the fraction of a weight that a step subtracts (AdamW, Loshchilov 2019). `fraction`: that
+    fraction, whatever the learning rate (published code of DreamerV2). `gradient`: times the weight a part of the
+    clipped gradient, so an L2 penalty (PyTorch's Adam)."""
+    warmup: int = field(default=0, metadata=at_least(0))
+    """Steps in which the learning rate rises linearly, from 0 in the first of them."""
     decay: int = field(default=0, metadata=at_least(0))
     """Steps of linear decay of the learning rate to a twentieth, constant afterwards; 0 means no decay."""
+
+
+class TensorFlowAdam(torch.optim.AdamW):
+    """Adam with `eps` where TensorFlow has it ("epsilon hat"); the state is that of PyTorch's.
+
+    w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)
+    """
+
+    @torch.no_grad()
+    def step(self) -> None:  # pyrefly: ignore[bad-override]
+        group = self.param_groups[0]
+        parameters, (b1, b2), lr = group["params"], group["betas"], group["lr"]
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["step"] = torch.zeros((), device=parameter.device)
+                for name in ("exp_avg", "exp_avg_sq"):
+                    self.state[parameter][name] = torch.zeros_like(parameter)
+        steps, m, v = ([self.state[p][name] for p in parameters] for name in ("step", "exp_avg", "exp_avg_sq"))
+        gradients = [parameter.grad for parameter in parameters]
+        torch._foreach_add_(steps, 1)
+        torch._foreach_lerp_(m, gradients, 1 - b1)
+        torch._foreach_mul_(v, b2)
+        torch._foreach_addcmul_(v, gradients, gradients, 1 - b2)
+        root = torch._foreach_sqrt(v)
+        torch._foreach_add_(root, group["eps"])
+        change = torch._foreach_div(m, root)
+        torch._foreach_mul_(change, lr * (1 - b2 ** steps[0]).sqrt() / (1 - b1 ** steps[0]))
+        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+        torch._foreach_sub_(parameters, change)
 
 
 class Optimizer:
@@ -36,9 +78,17 @@ class Optimizer:
         self.config = config
         self.parameters = list(parameters)
         first = self.parameters[0]
-        lr = torch.tensor(config.lr, device=first.device) if config.decay else config.lr
-        options = {"eps": config.eps, "weight_decay": config.weight_decay}
-        self.adam = torch.optim.AdamW(self.parameters, lr, **options, fused=True, capturable=first.is_cuda)
+        lr = config.lr if not config.warmup else 0.0
+        self.scheduled = config.decay > 0 or config.warmup > 0
+        options = {
+            "lr": torch.tensor(lr, device=first.device) if self.scheduled else lr,
+            "eps": config.eps,
+            "weight_decay": config.weight_decay if config.decay_by == "rate" else 0.0,
+        }
+        if config.epsilon_hat:
+            self.adam = TensorFlowAdam(self.parameters, **options)
+        else:
+            self.adam = torch.optim.AdamW(self.parameters, **options, fused=True, capturable=first.is_cuda)
 
     def step(self, loss: Tensor) -> Metrics:
         """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
@@ -49,14 +99,31 @@ class Optimizer:
             same_layout = gradient.stride() == parameter.stride()
             parameter.grad = gradient if same_layout else torch.empty_like(parameter).copy_(gradient)
         nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)
-        self._decay()
+        if self.scheduled:
+            self._set_rate()
+        if self.config.weight_decay and self.config.decay_by != "rate":
+            self._shrink()
         self.adam.step()
         return {"grad_norm": norm.detach()}
 
     @torch.no_grad()
-    def _decay(self) -> None:
+    def _set_rate(self) -> None:
         """Set the learning rate of the next step. It follows from the number of steps, which stays on the device."""
-        state = self.adam.state.get(self.parameters[0])
-        if self.config.decay and state:
-            left = (1 - state["step"] / self.config.decay).clamp(min=0.05)
-            self.adam.param_groups[0]["lr"].copy_(self.config.lr * left)
+        config, state = self.config, self.adam.state.get(self.parameters[0])
+        if not state:  # the first step has the rate of the start
+            return
+        rate = config.lr
+        if config.warmup:
+            rate = rate * (state["step"] / config.warmup).clamp(max=1.0)
+        if config.decay:
+            rate = rate * (1 - state["step"] / config.decay).clamp(min=0.05)
+        self.adam.param_groups[0]["lr"].copy_(rate)
+
+    @torch.no_grad()
+    def _shrink(self) -> None:
+        """Apply a weight decay that AdamW does not have."""
+        for parameter in self.parameters:
+            if self.config.decay_by == "fraction":
+                parameter.mul_(1 - self.config.weight_decay)
+            elif parameter.grad is not None:
+                parameter.grad.add_(parameter, alpha=self.config.weight_decay)

@@ -4,8 +4,21 @@ Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. On `Pendulum-v1` (the demo) from 32x32 pixels, on `MinAtar/...` from its 10x10
   images; elsewhere from 64x64 (`presets.online_preset` says why).
-- `paper`: the published network and schedule for DeepMind Control, exactly. Dense layers have 400 units as in the
-  published code, where the text says 300.
+- `paper`: the network and schedule of the published code (danijar/dreamer), where dense layers have 400 units; the text
+  says 300. Outside of DeepMind Control episodes can end. There it has the published settings for discrete actions:
+  horizon 10, divergence weighted by 0.1, a continuation head. Atari also has the tanh of rewards, colors, an end at a
+  lost life, and only the actions that a game knows.
+
+Departures at size `paper`:
+- A state's value is the return that follows it (`learners/actor_critic.py`). A trajectory has 15 returns where the
+  published code has 14: the reward of the last step is a term of its own.
+- The actor and the value imagine with the model after its step, the published ones before it: one update newer.
+- A window does not know the action before it. One of its 50 transitions is learned with an action of zero.
+- The last step of an episode can be in a window, which an index of the published code leaves out. So terminal rewards
+  are learned.
+- Outside of DeepMind Control the exploration is constant, 0.3. The published one falls from 0.4 within 200,000 updates,
+  so it sees more at the start.
+- Weights and sums have 32 bits, the published ones 16 in part. It is slower and rounds less.
 """
 
 from dataclasses import replace
@@ -29,19 +42,24 @@ from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
 DIVERGENCE = DivergenceConfig(free=3.0, variant="mean")
+ATARI = ("grayscale=false", "life_loss=true", "full_actions=false")
+"""What V1's published protocol of Atari changes in V2's, which is the default of `envs/atari.py`."""
 Networks = tuple[WorldModelConfig, ActorCriticConfig]
 
 
 def dreamer_v1(size: str, env_id: str | None) -> OnlineConfig:
     network, run = online_preset(size, env_id or DEFAULT_ENV[size])
     build = {"tiny": tiny, "pendulum": pendulum, "minatar": minatar, "pixels": pixels, "paper": paper}[network]
-    model, behavior = build(published_protocol(run.env.id))
+    protocol = published_protocol(run.env.id)
+    model, behavior = build(protocol)
+    if network == "paper" and protocol.family == "atari":
+        run = replace(run, env=replace(run.env, kwargs=ATARI))
     return replace(run, recipe="dreamer_v1", model=model, behavior=behavior)
 
 
 def world_model(
     image: ImageConfig, dense: MLPConfig, dynamics: RSSMConfig, divergence: DivergenceConfig,
-    reward: MLPConfig, continuation: MLPConfig | None, weights: dict[str, float],
+    reward: MLPConfig, continuation: ContinuationConfig | None, weights: dict[str, float],
 ) -> WorldModelConfig:  # fmt: skip
     """Return a world model with a decoder, a reward head and, unless it is None, a continuation head.
 
@@ -53,7 +71,7 @@ def world_model(
         "divergence": divergence,
     }
     if continuation is not None:
-        signals["continuation"] = ContinuationConfig(continuation)
+        signals["continuation"] = continuation
     all_weights = {name: weights.get(name, 1.0) for name in signals}
     return WorldModelConfig(EncoderConfig(image, dense), dynamics, signals, all_weights)
 
@@ -64,24 +82,25 @@ def networks(
     """Return world model and behavior; `layers` are those of the reward, value and actor networks."""
     reward, value, actor = (MLPConfig(number, units) for number in layers)
     dynamics = RSSMConfig(deter, hidden, GaussianConfig(stoch))
-    end = value if continuation else None
+    end = ContinuationConfig(value) if continuation else None
     conv, dense, weights = ConvConfig(depth), MLPConfig(2, units), {"continuation": 10.0}
     model = world_model(conv, dense, dynamics, DIVERGENCE, reward, end, weights)
     return model, ActorCriticConfig(policy=PolicyConfig(actor), value=value)
 
 
 def paper(protocol: Protocol) -> Networks:
-    """Hafner 2020, App. A, and the hyper-parameters of its published code.
-
-    Where episodes can end, that is outside of DeepMind Control, the settings are the published ones for discrete
-    environments: horizon 10, divergence weighted by 0.1, a continuation head. The published exploration there decays;
-    here it is constant.
-    """
+    """Hafner 2020, App. A, and the hyper-parameters of its published code."""
     model, behavior = networks(32, 200, 30, 200, 400, (2, 3, 4), continuation=protocol.terminates)
-    if protocol.terminates:
-        model = replace(model, weights=model.weights | {"divergence": 0.1})
-        behavior = replace(behavior, horizon=10)
-    return model, behavior
+    learned, acting = (AdamConfig(lr=lr, epsilon_hat=True) for lr in (6e-4, 8e-5))
+    model = replace(model, optimizer=learned)
+    behavior = replace(behavior, actor_optimizer=acting, value_optimizer=acting)
+    if not protocol.terminates:
+        return model, behavior
+    signals = model.signals | {"continuation": ContinuationConfig(behavior.value, discount=behavior.gamma)}
+    if protocol.family == "atari":
+        signals |= {"reward": RewardConfig(MLPConfig(2, 400), squash="tanh")}
+    model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1})
+    return model, replace(behavior, horizon=10, gamma=1.0)
 
 
 def tiny(protocol: Protocol) -> Networks:
@@ -153,7 +172,7 @@ def minatar(protocol: Protocol) -> Networks:
     dense = MINATAR_DENSE
     dynamics = RSSMConfig(dense.units, dense.units, GaussianConfig(30))
     weights = {"reward": 20.0, "continuation": 5.0}
-    model = world_model(dense, dense, dynamics, DIVERGENCE, dense, dense, weights)
+    model = world_model(dense, dense, dynamics, DIVERGENCE, dense, ContinuationConfig(dense), weights)
     model = replace(model, encoder=replace(model.encoder, normalize=True), optimizer=AdamConfig(lr=1e-3))
     policy, adam = PolicyConfig(dense, exploration=0.1), AdamConfig(lr=3e-4)
     behavior = ActorCriticConfig(

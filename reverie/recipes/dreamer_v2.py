@@ -4,23 +4,26 @@ Sizes:
 - `tiny`: a few thousand parameters, for tests.
 - `laptop`: learns on two CPU cores. `MinAtar/...` from its 10x10 images, `Pendulum-v1` from 32x32, others from 64x64.
   Outside of MinAtar it keeps Dreamer V1's policy, value and optimizers.
-- `paper`: the published network and schedule, exactly. `ALE/...` gets those of Atari: deter 600, REINFORCE, a predicted
-  discount, the tanh of rewards. Everything else gets those of DeepMind Control: deter 200, gradients through the
-  dynamics, a truncated normal. Where episodes can end the discount is predicted; discrete actions get REINFORCE.
+- `paper`: the network and schedule of the published code (danijar/dreamerv2). `ALE/...` gets those of Atari: deter 600,
+  REINFORCE, a predicted discount, the tanh of rewards. Everything else gets those of DeepMind Control: deter 200,
+  gradients through the dynamics, a truncated normal. Where episodes can end the discount is predicted; discrete actions
+  get REINFORCE.
 
-Departures:
-- A state's value is the return that follows it (`learners/actor_critic.py`).
-- Sequences are drawn uniformly. The published code draws the ends of Atari's episodes more often.
-- The first imagined state counts by its predicted continuation, which the published code takes from the recording.
-- Evaluation acts on the most likely classes. The published one samples them.
-- The cell's matrix has no bias before the normalization, which has one of its own.
+Departures at size `paper`:
+- A state's value is the return that follows it (`learners/actor_critic.py`). The actor learns from 15 returns of a
+  trajectory where the published code has 14: the reward of the last step is a term of its own.
+- The actor and the value imagine with the model after its step, the published ones before it: one update newer.
+- The first imagined state counts by its predicted continuation, which the published code takes from the recording. So a
+  trajectory from a terminal state is weighted by what the head believes, and not by 0.
+- The cell's matrix has no bias before the normalization, which has one of its own: a vector of weights less.
+- Checkpoints of Atari are a million frames apart, and the log 40,000, so that a run does not write terabytes.
+- Weights and sums have 32 bits, the published ones 16 in part. It is slower and rounds less.
 """
 
 from dataclasses import replace
 from typing import cast
 
 from reverie.agents.policies import PolicyConfig
-from reverie.data.replay import ReplayConfig
 from reverie.dynamics.latents import CategoricalConfig
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.learners.actor_critic import ActorCriticConfig
@@ -30,14 +33,12 @@ from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig
 from reverie.recipes.dreamer_v1 import MINATAR_DENSE, MINATAR_HORIZON, dreamer_v1, world_model
-from reverie.recipes.presets import online_preset, published_protocol
-from reverie.runs.config import EvaluationConfig, OnlineConfig, TrainingConfig
+from reverie.recipes.presets import online_preset, published_protocol, whole_replay
+from reverie.runs.config import OnlineConfig, TrainingConfig
 from reverie.signals.divergence import DivergenceConfig
-from reverie.signals.reward import RewardConfig
+from reverie.signals.reward import ContinuationConfig, RewardConfig
 
 DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
-DECAY = 1e-6
-"""Weight decay: the part of every weight that each step removes."""
 
 
 def dreamer_v2(size: str, env_id: str | None) -> OnlineConfig:
@@ -45,9 +46,9 @@ def dreamer_v2(size: str, env_id: str | None) -> OnlineConfig:
     return build(env_id or DEFAULT_ENV[size])
 
 
-def adam(lr: float, clip: float = 100.0) -> AdamConfig:
-    """The published optimizer. Its weight decay is not multiplied by the learning rate, PyTorch's is."""
-    return AdamConfig(lr=lr, eps=1e-5, clip=clip, weight_decay=DECAY / lr)
+def adam(lr: float, epsilon_hat: bool = True) -> AdamConfig:
+    """The published optimizer: every step removes a millionth of every weight, whatever the learning rate."""
+    return AdamConfig(lr=lr, eps=1e-5, epsilon_hat=epsilon_hat, weight_decay=1e-6, decay_by="fraction")
 
 
 def divergence(free: float) -> DivergenceConfig:
@@ -56,11 +57,14 @@ def divergence(free: float) -> DivergenceConfig:
 
 
 def network(
-    image: ImageConfig, units: int, latent: CategoricalConfig, dense: MLPConfig, end: float
+    image: ImageConfig, units: int, latent: CategoricalConfig, dense: MLPConfig, end: float, discount: float = 1.0
 ) -> WorldModelConfig:
-    """The world model of given sizes; `end` is the weight of the continuation head, 0 leaves the head out."""
+    """The world model of given sizes; `end` is the weight of the continuation head, 0 leaves the head out.
+
+    `discount` is what the head learns where the episode goes on.
+    """
     dynamics = RSSMConfig(units, units, latent, gate_bias=1.0, cell="layer_norm")
-    continuation = dense if end else None
+    continuation = ContinuationConfig(dense, discount) if end else None
     return world_model(image, dense, dynamics, divergence(0.0), dense, continuation, {"continuation": end})
 
 
@@ -80,34 +84,46 @@ def paper(env_id: str) -> OnlineConfig:
 
 def atari(env_id: str) -> OnlineConfig:
     """Hafner 2021, App. D, and the published code's settings for Atari; a decision is four frames."""
-    model = network(PAPER_CONV, 600, CategoricalConfig(), PAPER_DENSE, end=5.0)
+    model = network(PAPER_CONV, 600, CategoricalConfig(), PAPER_DENSE, end=5.0, discount=0.999)
     signals = model.signals | {"reward": RewardConfig(PAPER_DENSE, squash="tanh")}
     model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1}, optimizer=adam(2e-4))
     actor, value = adam(4e-5), adam(1e-4)
-    behavior = replace(learner(PAPER_DENSE), gamma=0.999, entropy=1e-3, actor_optimizer=actor, value_optimizer=value)
-    training = TrainingConfig(200_000_000, 200_000, pretrain=1, round=16, updates=1, batch=16, length=50)
-    evaluation = EvaluationConfig(every=1_000_000, episodes=1)
-    return replace(published_run(env_id, model, behavior, training), evaluation=evaluation)
+    behavior = replace(learner(PAPER_DENSE), gamma=1.0, entropy=1e-3, actor_optimizer=actor, value_optimizer=value)
+    training = TrainingConfig(
+        200_000_000, 200_000, pretrain=1, round=16, updates=1, batch=16, length=50, log_every=10_000,
+        checkpoint_every=250_000,
+    )  # fmt: skip
+    run = published_run(env_id, model, behavior, training, evaluate_every=1_000_000)
+    return replace(run, replay=replace(run.replay, ends=True))
 
 
 def control(env_id: str) -> OnlineConfig:
     """The published settings for DeepMind Control; discrete actions elsewhere get REINFORCE and a discount head."""
     protocol, adam_behavior = published_protocol(env_id), adam(8e-5)
-    model = network(PAPER_CONV, 200, CategoricalConfig(), PAPER_DENSE, end=5.0 if protocol.terminates else 0.0)
+    gamma, end = ActorCriticConfig().gamma, 5.0 if protocol.terminates else 0.0
+    model = network(PAPER_CONV, 200, CategoricalConfig(), PAPER_DENSE, end, discount=gamma)
     model = replace(model, signals=model.signals | {"divergence": divergence(1.0)}, optimizer=adam(3e-4))
     behavior = replace(learner(PAPER_DENSE), entropy=1e-4, actor_optimizer=adam_behavior, value_optimizer=adam_behavior)
     prefill = 1_000 * protocol.repeat
-    training = TrainingConfig(prefill=prefill, pretrain=100, round=5, updates=1, batch=16, length=50)
-    return published_run(env_id, model, behavior, training)
+    behavior = replace(behavior, gamma=1.0 if end else gamma)  # the head carries the discount
+    training = TrainingConfig(1_000_000, prefill, pretrain=100, round=5, updates=1, batch=16, length=50)
+    return published_run(env_id, model, behavior, training, evaluate_every=10_000 * protocol.repeat)
 
 
 def published_run(
-    env_id: str, model: WorldModelConfig, behavior: ActorCriticConfig, training: TrainingConfig
+    env_id: str, model: WorldModelConfig, behavior: ActorCriticConfig, training: TrainingConfig, evaluate_every: int
 ) -> OnlineConfig:
-    """The run of size `paper`, with the published replay of two million decisions."""
+    """The run of size `paper`, with the published replay of the newest two million decisions."""
     _, run = online_preset("paper", env_id)
-    replay = ReplayConfig(capacity=2_000_000)
-    return replace(run, recipe="dreamer_v2", replay=replay, model=model, behavior=behavior, training=training)
+    return replace(
+        run,
+        recipe="dreamer_v2",
+        replay=whole_replay(training.frames, run.env.repeat, most=2_000_000),
+        model=model,
+        behavior=behavior,
+        training=training,
+        evaluation=replace(run.evaluation, every=evaluate_every),
+    )
 
 
 def laptop(env_id: str) -> OnlineConfig:
@@ -124,9 +140,10 @@ def laptop(env_id: str) -> OnlineConfig:
 
 def minatar(env_id: str) -> OnlineConfig:
     """Dreamer V1's config for MinAtar, with V2's latent, cell, divergence, optimizers and REINFORCE."""
-    base, dense, optimizer = dreamer_v1("laptop", env_id), MINATAR_DENSE, adam(3e-4)
+    base, dense, optimizer = dreamer_v1("laptop", env_id), MINATAR_DENSE, adam(3e-4, epsilon_hat=False)
     model = network(dense, dense.units, CategoricalConfig(16, 8), dense, end=base.model.weights["continuation"])
-    model = replace(model, encoder=base.model.encoder, weights=base.model.weights, optimizer=adam(1e-3))
+    learned = adam(1e-3, epsilon_hat=False)
+    model = replace(model, encoder=base.model.encoder, weights=base.model.weights, optimizer=learned)
     behavior = replace(
         learner(dense), horizon=MINATAR_HORIZON, entropy=3e-3, actor_optimizer=optimizer, value_optimizer=optimizer
     )

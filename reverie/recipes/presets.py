@@ -118,10 +118,21 @@ def pixels(env_id: str) -> OnlineConfig:
 
 
 def paper(env_id: str) -> OnlineConfig:
-    """Return Dreamer V1's schedule for DeepMind Control (Hafner 2020, App. A)."""
+    """Return Dreamer V1's schedule (Hafner 2020, App. A): 100 updates for 1,000 frames, an evaluation for 10,000."""
     env = EnvConfig(env_id, image_size=64, repeat=published_protocol(env_id).repeat)
-    evaluation = EvaluationConfig(every=10_000, episodes=1)
-    return OnlineConfig("", "paper", env=env, training=TrainingConfig(pretrain=100), evaluation=evaluation)
+    training = TrainingConfig(5_000_000, pretrain=100, round=1_000 // env.repeat)
+    evaluation = EvaluationConfig(every=10_000, episodes=1, sampled=True)
+    replay = whole_replay(training.frames, env.repeat)
+    return OnlineConfig("", "paper", env=env, replay=replay, training=training, evaluation=evaluation)
+
+
+def whole_replay(frames: int, repeat: int, most: int | None = None) -> ReplayConfig:
+    """Return a replay of all decisions of a run, or the newest `most`, that draws from episodes as published.
+
+    The last step of each episode has a column of its own; 1,000 frames for two episodes leave room for them.
+    """
+    decisions = frames // repeat + frames // 500
+    return ReplayConfig(decisions if most is None else min(decisions, most), windows="episodes")
 
 
 def random_frames(size: str, env_id: str) -> InteractionConfig:

@@ -55,6 +55,10 @@ class EvaluationConfig(Checked):
     """Episodes of each evaluation while training."""
     final_episodes: int = field(default=10, metadata=at_least(1))
     """Episodes of the final evaluation."""
+    sampled: bool = False
+    """Whether beliefs are sampled, and planners draw new noise at every decision, as in the published agents.
+
+    Without it an agent acts on mean beliefs, and a planner searches with the same noise at every decision."""
 
 
 @dataclass(frozen=True)

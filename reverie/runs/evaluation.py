@@ -27,7 +27,7 @@ from reverie.evaluation.open_loop import OpenLoop
 from reverie.files import check_writable, make_folder
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.objectives import RewardAndValueConfig
-from reverie.runs.config import OfflineConfig, read_config
+from reverie.runs.config import OfflineConfig, OnlineConfig, read_config
 from reverie.runs.environment import EnvArgument, choose_environment
 from reverie.runs.online import load_value
 from reverie.runs.results import Results, play, pursue_goals
@@ -91,7 +91,8 @@ def evaluate(
     agent = with_goal(agent, image) if image else agent
     if moment is not None:
         plan_picture.planning_actor(agent)
-    results, played = play(agent, config, episodes, seed, None if video is None else Path(video), moment)
+    sampled = moment is None and folder is not None and _is_sampled(folder)  # a picture repeats the fixed noise
+    results, played = play(agent, config, episodes, seed, None if video is None else Path(video), moment, sampled)
     lines = enumerate(zip(played.returns, played.lengths_frames))
     results.sentences[:0] = [f"episode {number}: return {x:.1f} in {frames} frames" for number, (x, frames) in lines]
     for name, pixels in image.items():
@@ -228,6 +229,12 @@ def _load(run: str | Path | Agent, device: str) -> tuple[Agent, Path | None]:
 
 def _is_picture(goal: str | Path | Image | None) -> bool:
     return isinstance(goal, np.ndarray | Path) or (goal is not None and goal.lower().endswith(_PICTURES))
+
+
+def _is_sampled(folder: Path) -> bool:
+    """Whether the run evaluates with sampled beliefs. An agent alone, without its run, does not."""
+    config = read_config(folder) if (folder / "config.json").exists() else None
+    return isinstance(config, OnlineConfig) and config.evaluation.sampled
 
 
 def _read_goals(folder: Path | None) -> tuple[str, ...]:

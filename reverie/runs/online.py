@@ -112,14 +112,15 @@ class OnlineRun(Run[OnlineConfig]):
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
 
     def evaluate(self, report: Reporter) -> None:
-        count = self.config.evaluation.episodes
+        config = self.config.evaluation
+        count = config.episodes
 
         def show(ended: int) -> None:
             report.progress(f"evaluating, episode {ended + 1} of {count}")
 
         seed = (self.config.seed << 40) + self.clock.frames  # others for each run and each time
         try:
-            result = evaluate(self.agent, self.config.env, count, seed, on_decision=show)
+            result = evaluate(self.agent, self.config.env, count, seed, on_decision=show, sampled=config.sampled)
         except UserError as error:  # such as an environment that allows one instance at a time
             self.logger.alarm(self.clock.moment, "evaluation", f"An evaluation was left out: {error}")
             return

@@ -11,7 +11,7 @@ A run whose model draws no images lacks the pictures of them.
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -99,7 +99,8 @@ def summarize(folder: str | Path) -> Results:
 
 def _measure_agent(folder: Path, config: OnlineConfig) -> Results:
     agent = load(folder, config.device)
-    results, played = play(agent, config.env, config.evaluation.final_episodes, config.seed, folder / "evaluation.mp4")
+    evaluation, film = config.evaluation, folder / "evaluation.mp4"
+    results, played = play(agent, config.env, evaluation.final_episodes, config.seed, film, sampled=evaluation.sampled)
     results.write(folder / "evaluation.json", results.values)
     curves = {
         "training episodes": _curve(read_metrics(folder, "episode"), "frames", "return"),
@@ -117,28 +118,40 @@ def _measure_agent(folder: Path, config: OnlineConfig) -> Results:
 
 
 def play(
-    agent: Agent, env: EnvConfig, episodes: int, seed: int, video: Path | None = None, moment: int | None = None
+    agent: Agent,
+    env: EnvConfig,
+    episodes: int,
+    seed: int,
+    video: Path | None = None,
+    moment: int | None = None,
+    sampled: bool = False,
 ) -> tuple[Results, Evaluation]:
-    """Play episodes; `video` is the file for a film of the first one, `moment` as in `evaluation.returns.evaluate`.
+    """Play episodes; `video` is the file for a film of the first one, the rest as in `evaluation.returns.evaluate`.
 
     Values: undiscounted returns, lengths in frames, mean, standard deviation, environment and seed.
     """
-    played = evaluate(agent, env, episodes, seed, video is not None, moment)
+    with nullcontext() if video is None else closing(films.Film(video, FPS)) as film:
+        played = evaluate(agent, env, episodes, seed, film, moment, sampled=sampled)
+        results = _results_of(played, env, seed)
+        if film is not None and film.length:
+            with results.extra("film"):
+                results.files["film"] = film.finish()
+    return results, played
+
+
+def _results_of(played: Evaluation, env: EnvConfig, seed: int) -> Results:
     mean = float(np.mean(played.returns))
     values: dict[str, Any] = {"returns": played.returns, "lengths_frames": played.lengths_frames, "mean": mean}
     values |= {"standard_deviation": float(np.std(played.returns)), "env": env.id, "seed": seed}
     if env.kwargs:
         values["kwargs"] = list(env.kwargs)
-    if (human := normalized(env, mean)) is not None:
-        values["human_normalized"] = human
+    for best in ("human", "record"):
+        if (relative := normalized(env, mean, best)) is not None:
+            values[f"{best}_normalized"] = relative
     results = Results(values, sentences=[mean_return(played.returns, env)], evaluation=played)
     if played.film_problem is not None:
         results.sentences.append(f"warning: There is no film: {played.film_problem.rstrip('.')}.")
-    if video is not None and played.frames is not None:
-        with results.extra("film"):
-            video.parent.mkdir(parents=True, exist_ok=True)
-            results.files["film"] = films.write_video(video, played.frames, FPS)
-    return results, played
+    return results
 
 
 def mean_return(returns: list[float], env: EnvConfig) -> str:

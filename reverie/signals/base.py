@@ -50,6 +50,14 @@ class RewardHead(Protocol):
 
 
 @runtime_checkable
+class HasSquash(Protocol):
+    """A reward head that predicts a nonlinear function of rewards, which a sum of predictions cannot undo."""
+
+    def unsquash(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """Undo the function for predictions of single steps; `to_env_units` comes after it."""
+
+
+@runtime_checkable
 class ContinuationHead(Protocol):
     """A signal that predicts whether the episode goes on."""
 

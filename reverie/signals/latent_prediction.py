@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.config.checks import at_least
-from reverie.math.distributions import isotropic_log_prob
+from reverie.math.distributions import isotropic_log_prob, mean_square
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import future_values, masked_mean_per_step, predict_multi_step, valid_targets
@@ -56,6 +56,8 @@ class InverseConfig(SignalConfig):
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
     """Size of the head."""
+    average: bool = False
+    """Whether the loss of continuous actions is the mean squared error over their numbers, instead of nats."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Inverse":
         return Inverse(self, spec, feature_size)
@@ -64,12 +66,13 @@ class InverseConfig(SignalConfig):
 class Inverse(nn.Module):
     """`-ln p(a_t | z_t, z_{t+1})` in nats, in column t + 1, for pairs within one episode.
 
-    p is `N(g(z_t, z_{t+1}), 1)` for continuous actions, categorical with logits g for discrete ones.
+    p is `N(g(z_t, z_{t+1}), 1)` for continuous actions, categorical with logits g for discrete ones. With `average` it
+    is the mean over the numbers of a continuous action of `(a_t - g(z_t, z_{t+1}))^2`.
     """
 
     def __init__(self, config: InverseConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
-        self.discrete = spec.action.discrete
+        self.discrete, self.average = spec.action.discrete, config.average
         self.head = MLP(config.mlp, 2 * feature_size, spec.action.size)
 
     def predict(self, features: Float[Tensor, "*b F"], then: Float[Tensor, "*b F"]) -> Float[Tensor, "*b A"]:
@@ -80,5 +83,8 @@ class Inverse(nn.Module):
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         output = self.head(torch.cat([trace.features, future_values(trace.features, 1)[:, :, 0]], dim=-1))
         action = trace.batch.action
-        nats = (action * output.log_softmax(-1)).sum(-1) if self.discrete else isotropic_log_prob(action, output)
-        return masked_mean_per_step(-nats[..., None], valid_targets(trace.batch.is_first, 1))
+        if self.discrete:
+            error = -(action * output.log_softmax(-1)).sum(-1)
+        else:
+            error = mean_square(action, output) if self.average else -isotropic_log_prob(action, output)
+        return masked_mean_per_step(error[..., None], valid_targets(trace.batch.is_first, 1))

@@ -38,6 +38,11 @@ class DecodingConfig(SignalConfig, abstract=True):
     """Decoder of each vector."""
     std: float = field(default=1.0, metadata=positive())
     """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times."""
+    average: bool = False
+    """Whether the loss is the mean squared error of each observation, instead of nats, which grow with its size.
+
+    Of normalized images it is the fraction of their variance that is not explained, whatever their size and contrast.
+    """
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,10 @@ class ReconstructionConfig(DecodingConfig):
 
 
 class Reconstruction(Decoder):
-    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step."""
+    """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step; or the mean square."""
 
     def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        super().__init__(config.image, config.vector, config.std, config.average, spec, feature_size)
         self.every = config.every
 
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
@@ -65,10 +70,10 @@ class Reconstruction(Decoder):
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         """Steps that are not decoded have a loss of 0; the mean over all steps is an unbiased estimate."""
         features, obs = tree.every_kth((trace.features, trace.obs), self.every, dim=1)
-        nats = self.nats(features, obs)
+        error = self.error(features, obs)
         batch, length = trace.features.shape[:2]
-        loss = nats.new_zeros(batch, length)
-        tree.every_kth(loss, self.every, dim=1).copy_(nats * (length / nats.shape[1]))
+        loss = error.new_zeros(batch, length)
+        tree.every_kth(loss, self.every, dim=1).copy_(error * (length / error.shape[1]))
         return loss
 
 
@@ -84,18 +89,18 @@ class PixelPredictionConfig(DecodingConfig):
 
 
 class PixelPrediction(Decoder):
-    """The negative log-likelihood of each observation given the features predicted for it, in nats, in its column."""
+    """The error of each observation given the features predicted for it, in its column."""
 
     def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        super().__init__(config.image, config.vector, config.std, config.average, spec, feature_size)
         self.steps = config.steps
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         predictions = predict_multi_step(trace, self.steps)
         length = predictions.valid.shape[1]
-        nats = []
+        errors = []
         for d in range(1, min(self.steps, length - 1) + 1):  # no target lies beyond the last column
             obs = {name: value[:, d:] for name, value in trace.obs.items()}
-            nats.append(F.pad(self.nats(predictions.features[:, : length - d, d - 1], obs), (0, d)))
-        beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(nats))
-        return masked_mean_per_step(torch.stack(nats + beyond, dim=2), predictions.valid)
+            errors.append(F.pad(self.error(predictions.features[:, : length - d, d - 1], obs), (0, d)))
+        beyond = [torch.zeros_like(trace.features[..., 0])] * (self.steps - len(errors))
+        return masked_mean_per_step(torch.stack(errors + beyond, dim=2), predictions.valid)

@@ -12,6 +12,8 @@ from studies.kit import Numbers, table
 WORLDS = {"trained": "the trained model", "true": "the true simulator"}
 SHARE = 8
 """The question: who reaches the return of PlaNet's CEM with at most 1 / SHARE of its evaluations?"""
+STEP = 50.0
+"""A start separates two planners if its returns differ by more, which is about half of a swing."""
 HEAD = ("planner", "evaluations", "with gradient", "return", "std", "return minus PlaNet's", "ms", "ms / PlaNet's")
 PREDICTED = {"trained": ("predicted", "actual", "difference"), "true": ("return of a plan",)}
 
@@ -43,16 +45,38 @@ def cheapest(rows: dict[str, Any], reference: dict[str, Any]) -> dict[str, dict[
     return dict(sorted(reached.items(), key=lambda item: item[1]["evaluations"]))
 
 
+def separating(rows: list[dict[str, Any]]) -> int:
+    """Count the starts whose returns differ by more than STEP between some of these rows."""
+    return sum(max(returns) - min(returns) > STEP for returns in zip(*(row["returns"] for row in rows)))
+
+
 def tables(numbers: Numbers) -> dict[str, str]:
-    """`cheapest`, and all planners and budgets by world."""
-    rows = []
+    """`cheapest`, all planners and budgets by world, and `starts`: how many of them separate planners at all."""
+    rows, starts = [], []
     for name, world in WORLDS.items():
-        reference = numbers[name]["rows"][numbers["reference"]]
-        for family, row in cheapest(numbers[name]["rows"], reference).items():
+        everyone = numbers[name]["rows"]
+        reference = everyone[numbers["reference"]]
+        for family, row in cheapest(everyone, reference).items():
             cost = f"{row['milliseconds'] / reference['milliseconds']:.3f}"
-            rows.append([world, family, f"{row['evaluations']:,}", f"{row['mean']:.1f}", cost])
-    head = ["planning in", "planner", "evaluations", "return", "time / PlaNet's"]
-    return {"cheapest": table(head, rows), **{name: all_budgets(numbers, name) for name in WORLDS}}
+            below = [other for other in families(everyone)[family] if other["evaluations"] < row["evaluations"]]
+            base = f"{separating([row, below[-1]])} of {len(row['returns'])}" if below else "–"
+            rows.append([world, family, f"{row['evaluations']:,}", f"{row['mean']:.1f}", cost, base])
+        returns = f"{reference['mean']:.1f} ± {standard_error(reference['returns']):.1f}"
+        searching = [row for row in everyone.values() if row["family"] != "random shooting"]
+        starts.append([world, returns, f"{separating(searching)} of {len(reference['returns'])}"])
+    head = [
+        "planning in",
+        "planner",
+        "evaluations",
+        "return",
+        "time / PlaNet's",
+        "starts that its next budget below loses",
+    ]
+    return {
+        "cheapest": table(head, rows),
+        "starts": table(["planning in", "return of PlaNet's CEM", "starts that separate planners"], starts),
+        **{name: all_budgets(numbers, name) for name in WORLDS},
+    }
 
 
 def all_budgets(numbers: Numbers, name: str) -> str:

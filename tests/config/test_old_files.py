@@ -9,7 +9,7 @@ import torch
 from reverie import recipes
 from reverie.config.files import decode, read_file, write_file
 from reverie.config.overrides import override
-from reverie.config.renamed import renamed, renamed_parameters
+from reverie.config.renamed import ADDED, renamed, renamed_parameters
 from reverie.errors import UserError
 from reverie.runs import checkpoint
 from reverie.runs.config import RunConfig
@@ -39,10 +39,30 @@ def test_options_by_old_names_are_understood():
 def test_new_files_carry_their_format(tmp_path):
     write_file(tmp_path / "config.json", recipes.build("planet", "tiny"))
     tree = json.loads((tmp_path / "config.json").read_text())
-    assert (tree["format"], tree["plugins"]) == (2, [])
-    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": 3}))
+    assert (tree["format"], tree["plugins"]) == (3, [])
+    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": 4}))
     with pytest.raises(UserError, match="written by a newer version of Reverie"):
         read_file(RunConfig, tmp_path / "config.json")
+
+
+def without_added(tree):
+    """Return an encoded config without the settings that came after format 2."""
+    if isinstance(tree, list):
+        return [without_added(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    later = ADDED.get(str(tree.get("type")), {})
+    return {key: without_added(part) for key, part in tree.items() if key not in later}
+
+
+@pytest.mark.parametrize("name", ["dreamer_v2", "inverse", "pixel_forward", "planet"])
+def test_settings_that_came_later_have_the_value_that_computes_the_same(name, tmp_path):
+    config = recipes.build(name, "tiny")
+    write_file(tmp_path / "config.json", config)
+    tree = without_added(json.loads((tmp_path / "config.json").read_text())) | {"format": 2}
+    assert "epsilon_hat" not in json.dumps(tree)
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    assert read_file(RunConfig, tmp_path / "config.json") == config
 
 
 def test_weights_of_0_1_are_read():

@@ -23,7 +23,8 @@ FORWARD = [
     for residual in (False, True)
 ]
 RECURRENT = [RSSMConfig(latent=latent()) for latent in LatentConfig.choices().values()] + [
-    RSSMConfig(cell="layer_norm")
+    RSSMConfig(cell="layer_norm"),
+    RSSMConfig(cell="reset_first"),
 ]
 CONFIGS = list(dict.fromkeys([config() for config in DynamicsConfig.choices().values()] + FORWARD + RECURRENT))
 

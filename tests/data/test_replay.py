@@ -13,8 +13,8 @@ from reverie.errors import UserError
 SPEC = spec(image=0, vector=1, action=1)
 
 
-def make(capacity: int, seed: int = 0, spec=SPEC) -> Replay:
-    return Replay(ReplayConfig(capacity), spec, torch.device("cpu"), torch.Generator().manual_seed(seed))
+def make(capacity: int, seed: int = 0, spec=SPEC, **settings) -> Replay:
+    return Replay(ReplayConfig(capacity, **settings), spec, torch.device("cpu"), torch.Generator().manual_seed(seed))
 
 
 def stretch(start: int, length: int) -> dict[str, torch.Tensor]:
@@ -31,8 +31,8 @@ def stretch(start: int, length: int) -> dict[str, torch.Tensor]:
     }
 
 
-def filled(capacity: int, lengths: list[int], seed: int = 0) -> Replay:
-    replay = make(capacity, seed)
+def filled(capacity: int, lengths: list[int], seed: int = 0, **settings) -> Replay:
+    replay = make(capacity, seed, **settings)
     for length in lengths:
         replay.add(stretch(replay.total, length))
     return replay
@@ -85,6 +85,33 @@ def test_every_window_is_as_likely_as_any_other():
     assert counts[:7].sum() == counts[14:].sum() == 0
     # 7 windows, 2000 each; five standard deviations are 207
     assert (counts[7:14] - 2000).abs().max() < 207
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_episodes_are_equally_likely_and_so_are_the_windows_within_one(ends):
+    """Episodes of 4, 8 and 2 columns; the oldest, of 5, was overwritten in part. A sequence has 3."""
+    replay = filled(16, [5, 4, 8, 2], windows="episodes", ends=ends)
+    first = replay.sample(40_000, 3).reward[:, 0] / 2
+    counts = torch.bincount(first.long(), minlength=19) / 20_000  # of one of two episodes
+    expected = torch.zeros(19)
+    expected[5:7] = torch.tensor([1, 1 + 3]) / (2 + 3) if ends else 1 / 2
+    expected[9:15] = torch.tensor([1, 1, 1, 1, 1, 1 + 3]) / (6 + 3) if ends else 1 / 6
+    assert (counts - expected).abs().max() < 0.02
+    assert (counts[expected == 0] == 0).all()
+
+
+def test_windows_within_episodes_survive_a_round_trip_to_the_disk(tmp_path):
+    replay = filled(12, [5, 4, 6], windows="episodes")
+    replay.write(tmp_path, since=0)
+    other = make(12, windows="episodes")
+    other.read(tmp_path, replay.total)
+    assert other.episodes == replay.episodes == [(5, 4), (9, 6)]
+    assert torch.equal(other.sample(20, 4).reward, replay.sample(20, 4).reward)
+
+
+def test_episodes_that_are_all_too_short_are_an_error():
+    with pytest.raises(UserError, match=r"No episode has 4 decisions.*--replay\.windows anywhere"):
+        filled(20, [3, 3, 3], windows="episodes").sample(1, 4)
 
 
 def test_a_window_crosses_the_border_of_episodes():

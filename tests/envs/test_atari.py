@@ -50,7 +50,7 @@ def test_a_lost_life_ends_an_episode_only_with_life_loss():
 
 def test_scores_are_normalized_between_random_and_human():
     assert len(SCORES) == 55
-    assert all(random < human for random, human in SCORES.values())
+    assert all(random < human < record for random, human, record in SCORES.values())
     boxing = EnvConfig("ALE/Boxing-v5", repeat=4, kwargs=("sticky=0",))
     assert (normalized(boxing, 0.1), normalized(boxing, 12.1)) == (0.0, 1.0)
     assert normalized(boxing, 100.0) == pytest.approx(8.325)

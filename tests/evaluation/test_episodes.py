@@ -3,13 +3,16 @@
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 import reverie
-from reverie.agents.agent import AgentConfig, build
+from reverie.agents.agent import AgentConfig, build, with_planner
 from reverie.envs import EnvConfig, make
 from reverie.errors import UserError
-from reverie.evaluation import films, returns
+from reverie.evaluation import films
 from reverie.evaluation.returns import evaluate
+from reverie.planning.actor import PlanningConfig
+from reverie.planning.cem import CEMConfig
 from reverie.runs.results import play
 
 
@@ -96,10 +99,36 @@ def test_lengths_are_frames_that_were_played(world):
     assert evaluate(agent, config, 2, 0).lengths_frames == [5, 5]
 
 
-def test_a_film_has_a_greatest_length(world, monkeypatch):
-    monkeypatch.setattr(returns, "MOST_FRAMES", 2)
+def test_a_film_has_a_frame_for_each_decision_of_the_first_episode(world, tmp_path):
     config, agent = world()
-    assert len(evaluate(agent, config, 1, 0, film=True).frames) == 2
+    film = films.Film(tmp_path / "film.mp4", 10)
+    assert evaluate(agent, config, 2, 0, film=film).film_problem is None
+    assert film.length == 3
+    assert film.finish() == tmp_path / "film.mp4"
+
+
+def test_sampled_evaluations_sample_beliefs_and_repeat_with_their_seed(world):
+    """A policy keeps its mode: a second observation alike gives another action only because the belief is sampled."""
+    config, agent = world()
+    plain, first, again, other = (
+        evaluate(agent, config, 1, seed, sampled=sampled).episodes[0].actions
+        for seed, sampled in ((0, False), (0, True), (0, True), (1, True))
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, plain)
+    assert not np.array_equal(first, other)
+
+
+def test_a_planner_gets_new_noise_at_every_decision_of_a_sampled_evaluation(world):
+    """The noise of the search is what the planner returns as its plan, so equal noise gives equal actions."""
+    config, agent = world()
+    agent = with_planner(
+        agent, PlanningConfig(CEMConfig(horizon=2, candidates=4, elites=1, iterations=1), warm_start=False)
+    )
+    agent.actor.score = lambda belief, noise=None: lambda action: torch.zeros(action.shape[:2])
+    fixed, fresh = (evaluate(agent, config, 1, 0, sampled=sampled).episodes[0].actions for sampled in (False, True))
+    assert np.array_equal(fixed[0], fixed[1])
+    assert not np.array_equal(fresh[0], fresh[1])
 
 
 def test_a_moment_after_the_first_episode_is_refused_when_it_ends(world):

@@ -1,7 +1,10 @@
+import tracemalloc
+
 import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from reverie.evaluation import films, open_loop
 
@@ -43,6 +46,24 @@ def test_a_failed_film_leaves_the_older_one(tmp_path, monkeypatch):
         films.write_video(tmp_path / "film.mp4", random_film(2, 8, 8, 3), fps=10)
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     assert (tmp_path / "film.mp4").read_text() == "the older film"
+
+
+def test_a_film_does_not_hold_its_frames_in_memory(tmp_path):
+    """Sixty frames of 300 kB pass through; at no time are more than ten in memory."""
+    film, frame = films.Film(tmp_path / "film.mp4", 25), np.zeros((400, 256, 3), np.uint8)
+    tracemalloc.start()
+    for shade in range(60):
+        film.add(frame + np.uint8(shade))
+    film.finish()
+    assert tracemalloc.get_traced_memory()[1] < 10 * frame.nbytes
+    tracemalloc.stop()
+    assert len(decode(tmp_path / "film.mp4")[0]) == 60
+
+
+def test_a_gif_has_a_greatest_length(tmp_path, monkeypatch):
+    monkeypatch.setattr(films, "_MOST_GIF_FRAMES", 3)
+    with Image.open(films.write_video(tmp_path / "film.gif", random_film(5, 8, 8, 3), fps=10)) as gif:
+        assert gif.n_frames == 3
 
 
 @pytest.mark.parametrize(("length", "context", "channels"), [(8, 6, 1), (3, 1, 3), (4, 2, 4)])

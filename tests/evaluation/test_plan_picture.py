@@ -200,7 +200,7 @@ def test_without_images_only_rewards_are_drawn(blind, tmp_path):
     carry, action = planning.act(None, obs[0])
     steps = [Step(obs[t], float(t), t == 0, t == 2, False) for t in range(3)]
     moment = Moment(0, tree.detach(carry.belief), planning.actor.initial(1))
-    plans = plan_picture.record(planning, Evaluation([3.0], [2], None, [Episode(0, steps, [action, action])], moment))
+    plans = plan_picture.record(planning, Evaluation([3.0], [2], [Episode(0, steps, [action, action])], moment))
     assert plans.real_frames is None
     assert plans.real_reward.tolist() == [1.0, 2.0]
     np.testing.assert_array_equal(plans.executed_action[0], action)

@@ -65,15 +65,33 @@ def test_total_is_the_weighted_sum_of_means():
 def test_normalization_of_images_and_vectors():
     spec = EnvSpec({"i": Space((1, 3, 1), "uint8"), "v": Space((3,), "float32")}, ActionSpace(1, False), 1)
     stored = {"i": torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1), "v": torch.tensor([0.0, -1.0, 1e6])}
-    found = Normalize(spec)(stored)
+    found = Normalize(spec, bits=8)(stored)
     torch.testing.assert_close(found["i"].flatten(), torch.tensor([-0.5, -0.3, 0.5]))
     torch.testing.assert_close(found["v"], torch.tensor([0.0, -math.log(2), math.log(1 + 1e6)]))
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_images_of_five_bits_are_the_centers_of_their_bins(calibrated):
+    """As in PlaNet, `floor(x / 8) / 32 - 1/2`, plus half a bin in place of its uniform noise; at most 4 are lost."""
+    spec = EnvSpec({"i": Space((16, 16, 1), "uint8")}, ActionSpace(1, False), 1)
+    shades = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
+    normalize = Normalize(spec, bits=5)
+    found = normalize({"i": shades})["i"]
+    expected = torch.tensor([(x // 8) / 32 - 0.5 + 0.5 / 32 for x in range(256)])
+    torch.testing.assert_close(found.flatten(), expected)
+    if calibrated:
+        normalize.calibrate({"i": torch.cat([shades, shades.flip(1)])})
+        torch.testing.assert_close(
+            normalize({"i": torch.cat([shades, shades.flip(1)])})["i"].square().mean(), torch.tensor(1.0)
+        )
+    back = normalize.invert(normalize({"i": shades}))["i"]
+    assert (back - shades.float()).abs().max() < 4.1
 
 
 def test_calibrated_images_have_mean_0_and_rms_1_and_can_be_inverted():
     spec = EnvSpec({"i": Space((4, 4, 3), "uint8")}, ActionSpace(1, False), 1)
     images = torch.randint(0, 256, (5, 7, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    normalize = Normalize(spec)
+    normalize = Normalize(spec, bits=8)
     normalize.calibrate({"i": images})
     found = normalize({"i": images})["i"]
     torch.testing.assert_close(found.mean((0, 1)), torch.zeros(4, 4, 3), atol=1e-5, rtol=0)
@@ -211,6 +229,21 @@ def test_a_reward_in_environment_units_is_divided_by_its_scale():
     features = torch.randn(3, model.dynamics.feature_size)
     assert torch.equal(model.reward(features, in_env_units=True), 2 * model.reward(features))
     assert torch.equal(model.to_env_units(model.reward(features)), 2 * model.reward(features))
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_squashed_reward_in_environment_units_is_the_reward_that_was_squashed(scale):
+    """Sums of squashed rewards stay squashed. A reward that the tanh cannot tell from infinity stays finite."""
+    config = model_config()
+    signals = config.signals | {"reward": RewardConfig(MLPConfig(1, 16), scale=scale, squash="tanh")}
+    model = replace(config, signals=signals).build(SPEC)
+    head = model.signals["reward"]
+    rewards = torch.tensor([-1.5, 0.0, 0.3, 2.0, 100.0])
+    head.predict_reward = lambda features: head.target(rewards)
+    found = model.reward(torch.zeros(5, model.dynamics.feature_size), in_env_units=True)
+    torch.testing.assert_close(found[:-1], rewards[:-1], rtol=1e-4, atol=1e-6)
+    assert found[-1] == pytest.approx(3.8002 / scale, rel=1e-3)
+    torch.testing.assert_close(model.to_env_units(head.target(rewards).sum()), (rewards * scale).tanh().sum() / scale)
 
 
 def test_a_missing_head_is_an_error_and_a_missing_continuation_is_1():

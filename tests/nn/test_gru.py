@@ -1,11 +1,11 @@
-"""DreamerV2's recurrent cell against a step computed by hand."""
+"""Recurrent cells against steps computed by hand."""
 
 import math
 
 import pytest
 import torch
 
-from reverie.nn.gru import LayerNormGRUCell
+from reverie.nn.gru import LayerNormGRUCell, ResetFirstGRUCell
 
 
 def sigmoid(x: float) -> float:
@@ -39,3 +39,19 @@ def test_a_new_cell_keeps_most_of_its_state():
     torch.nn.init.zeros_(cell.linear.weight)
     state = torch.randn(4, 3)
     torch.testing.assert_close(cell(torch.zeros(4, 2), state), state * (1 - sigmoid(-1)))
+
+
+def test_a_cell_that_resets_first_equals_the_equations_in_plain_python():
+    torch.manual_seed(0)
+    cell = ResetFirstGRUCell(2, 3)
+    inputs, state = [0.3, -0.8], [0.5, -0.2, 0.9]
+    found = cell(torch.tensor([inputs]), torch.tensor([state]))[0].tolist()
+
+    def linear(layer, x):
+        return [sum(w * a for w, a in zip(row, x)) + b for row, b in zip(layer.weight.tolist(), layer.bias.tolist())]
+
+    gates = [sigmoid(x) for x in linear(cell.gates, inputs + state)]
+    candidates = linear(cell.candidate, inputs + [r * h for r, h in zip(gates[:3], state)])
+    for i in range(3):
+        update = gates[3 + i]
+        assert found[i] == pytest.approx(update * state[i] + (1 - update) * math.tanh(candidates[i]), abs=1e-6)

@@ -1,6 +1,7 @@
 """The optimizer uses every number of its config."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -82,3 +83,73 @@ def test_the_rate_decays_linearly_to_a_twentieth_also_after_restoring():
         optimizer.step(-parameter.sum())
         moves.append(parameter.item() - before)
     assert moves == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.05, 0.05], rel=1e-4)
+
+
+def test_weight_decay_by_a_fraction_does_not_depend_on_the_rate():
+    for lr in (0.1, 1e-3):
+        moved, _ = first_step(AdamConfig(lr=lr, weight_decay=0.25, decay_by="fraction"), [0.0])
+        assert moved == pytest.approx([-0.25 * 2.0])
+
+
+def test_weight_decay_by_the_gradient_is_an_l2_penalty_after_clipping():
+    """PyTorch's Adam adds `weight_decay * w` to a gradient that is clipped: (30, 40) to (6, 8), plus 0.5 * 2."""
+    moved, norm = first_step(
+        AdamConfig(lr=0.1, eps=2.0, clip=10.0, weight_decay=0.5, decay_by="gradient"), [30.0, 40.0]
+    )
+    assert moved == pytest.approx([-0.1 * 7 / 9, -0.1 * 9 / 11])
+    assert norm == 50
+    parameter, other = (nn.Parameter(torch.linspace(-1, 1, 5)) for _ in range(2))
+    ours = Optimizer(AdamConfig(lr=0.1, eps=1e-8, weight_decay=0.3, decay_by="gradient"), [parameter])
+    theirs = torch.optim.Adam([other], lr=0.1, weight_decay=0.3)
+    for _ in range(4):
+        ours.step((parameter - 2).square().sum())
+        theirs.zero_grad()
+        (other - 2).square().sum().backward()
+        theirs.step()
+    torch.testing.assert_close(parameter, other)
+
+
+def test_warmup_raises_the_rate_linearly_from_zero_also_after_restoring():
+    parameter = nn.Parameter(torch.zeros(1))
+    config, moves = AdamConfig(lr=1.0, warmup=4), []
+    optimizer = Optimizer(config, [parameter])
+    for i in range(6):
+        if i == 2:
+            saved = copy.deepcopy(optimizer.adam.state_dict())
+            optimizer = Optimizer(config, [parameter])
+            optimizer.adam.load_state_dict(saved)
+        before = parameter.item()
+        optimizer.step(-parameter.sum())
+        moves.append(parameter.item() - before)
+    assert moves == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0, 1.0], rel=1e-4)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_epsilon_hat_is_added_before_the_correction_of_the_bias(weight_decay):
+    """Kingma 2015, end of Sec. 2, number by number; the state goes through a checkpoint on the way."""
+    w, m, v, b1, b2, lr, eps = 2.0, 0.0, 0.0, 0.9, 0.999, 0.1, 0.01
+    parameter = nn.Parameter(tensor([w, w]))
+    config = AdamConfig(lr=lr, eps=eps, epsilon_hat=True, weight_decay=weight_decay)
+    optimizer = Optimizer(config, [parameter])
+    for t in range(1, 6):
+        gradient = math.sin(t) / 10
+        optimizer.step(parameter.sum() * gradient)
+        m, v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
+        w -= lr * weight_decay * w
+        w -= lr * math.sqrt(1 - b2**t) / (1 - b1**t) * m / (math.sqrt(v) + eps)
+        assert parameter.tolist() == pytest.approx([w, w], rel=1e-5)
+        saved = copy.deepcopy(optimizer.adam.state_dict())
+        optimizer = Optimizer(config, [parameter])
+        optimizer.adam.load_state_dict(saved)
+
+
+def test_with_a_tiny_epsilon_both_places_of_it_give_the_same_steps():
+    parameters = []
+    for epsilon_hat in (False, True):
+        torch.manual_seed(0)
+        parameter = nn.Parameter(torch.randn(4, 3))
+        optimizer = Optimizer(AdamConfig(lr=0.01, eps=1e-12, epsilon_hat=epsilon_hat, decay=10), [parameter])
+        for _ in range(8):
+            optimizer.step((parameter - 1).square().sum())
+        parameters.append(parameter)
+    torch.testing.assert_close(*parameters)

@@ -11,6 +11,7 @@ import reverie
 from reverie import recipes
 from reverie.config.files import decode, encode
 from reverie.data.digits import Digits
+from reverie.data.replay import bytes_per_decision
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
 from reverie.recipes.presets import Protocol, online_preset, published_protocol
@@ -122,14 +123,45 @@ def test_dreamer_v1_has_the_published_numbers():
     policy = behavior.policy
     assert (policy.init_std, policy.min_std, policy.mean_scale, policy.exploration) == (5.0, 1e-4, 5.0, 0.3)
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
-    assert [(o.lr, o.eps, o.clip, o.weight_decay) for o in optimizers] == [
-        (6e-4, 1e-7, 100.0, 0.0),
-        (8e-5, 1e-7, 100.0, 0.0),
-        (8e-5, 1e-7, 100.0, 0.0),
+    assert [(o.lr, o.eps, o.epsilon_hat, o.clip, o.weight_decay) for o in optimizers] == [
+        (6e-4, 1e-7, True, 100.0, 0.0),
+        (8e-5, 1e-7, True, 100.0, 0.0),
+        (8e-5, 1e-7, True, 100.0, 0.0),
     ]
-    assert (training.batch, training.length, training.prefill) == (50, 50, 5_000)
+    assert (training.batch, training.length, training.prefill, training.frames) == (50, 50, 5_000, 5_000_000)
     # 100 updates per 1000 frames, which are 500 decisions
     assert training.updates / (training.round * config.env.repeat) == 0.1
+    assert (config.evaluation.every, config.evaluation.episodes, config.evaluation.sampled) == (10_000, 1, True)
+    assert (config.replay.windows, config.replay.ends) == ("episodes", False)
+
+
+def test_dreamer_v1_has_the_published_protocol_of_atari():
+    """The published code for discrete actions, and its wrapper of Atari; 100 updates per 1000 frames there too."""
+    config = reverie.recipe("dreamer_v1", "paper", "ALE/Boxing-v5")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert config.env.kwargs == ("grayscale=false", "life_loss=true", "full_actions=false")
+    assert (model.signals["reward"].squash, model.signals["continuation"].discount, behavior.gamma) == ("tanh", 0.99, 1)
+    assert (model.weights["divergence"], model.weights["continuation"], behavior.horizon) == (0.1, 10.0, 10)
+    assert training.updates / (training.round * config.env.repeat) == 0.1
+    elsewhere = reverie.recipe("dreamer_v1", "paper", "CartPole-v1")
+    assert (elsewhere.env.kwargs, elsewhere.model.signals["reward"].squash) == ((), "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "env_id", "episode"),
+    [
+        ("dreamer_v1", "dm_control/walker-walk-v0", 1_000),
+        ("dreamer_v2", "dm_control/walker-walk-v0", 1_000),
+        ("planet", "dm_control/walker-walk-v0", 1_000),
+        ("planet", "dm_control/cartpole-swingup-v0", 1_000),
+        ("dreamer_v1", "ALE/Boxing-v5", 7_000),
+    ],
+)
+def test_the_published_replay_keeps_every_decision(name, env_id, episode):
+    """Each episode has a column more than decisions, that of its last step."""
+    config = reverie.recipe(name, "paper", env_id)
+    frames, repeat = config.training.frames, config.env.repeat
+    assert config.replay.capacity >= frames // repeat + frames // episode
 
 
 def conv(a, b, k):
@@ -173,7 +205,10 @@ def test_planet_has_the_published_numbers():
     assert model.dynamics.gate_bias == 1
     assert (model.signals["divergence"].free, model.signals["divergence"].variant) == (3.0, "element")
     assert model.weights == {"reconstruction": 1.0, "reward": 10.0, "divergence": 1.0}
-    assert (model.optimizer.lr, model.optimizer.eps, model.optimizer.clip) == (1e-3, 1e-4, 1000.0)
+    adam = model.optimizer
+    assert (adam.lr, adam.eps, adam.epsilon_hat, adam.clip, adam.warmup) == (1e-3, 1e-4, True, 1000.0, 10_000 // 50)
+    assert (model.dynamics.cell, model.encoder.bits, config.evaluation.sampled) == ("reset_first", 5, True)
+    assert (model.signals["reward"].mlp.layers, model.signals["reward"].mlp.units) == (2, 100)
     planner = planning.planner
     assert (planner.horizon, planner.candidates, planner.elites, planner.iterations) == (12, 1000, 100, 10)
     assert (planner.min_std, planning.warm_start, planning.exploration) == (0, False, 0.3)
@@ -214,7 +249,9 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
     assert model.weights == {"reconstruction": 1.0, "reward": 1.0, "divergence": 0.1, "continuation": 5.0}
     networks = [model.signals[name].mlp for name in ("reward", "continuation")] + [behavior.value, behavior.policy.mlp]
     assert [(n.layers, n.units, n.activation) for n in networks] == [(4, 400, "elu")] * 4
-    assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 0.999, 0.95)
+    # The head carries the discount.
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_) == (15, 1.0, 0.95)
+    assert model.signals["continuation"].discount == 0.999
     assert (behavior.reinforce, behavior.entropy, behavior.target_every, behavior.target_rate) == (None, 1e-3, 100, 1.0)
     assert behavior.policy.exploration == 0.0
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
@@ -223,10 +260,27 @@ def test_dreamer_v2_has_the_published_numbers_for_atari():
         (4e-5, 1e-5, 100.0),
         (1e-4, 1e-5, 100.0),
     ]
-    assert [o.lr * o.weight_decay for o in optimizers] == pytest.approx([1e-6] * 3)
+    assert {(o.epsilon_hat, o.weight_decay, o.decay_by) for o in optimizers} == {(True, 1e-6, "fraction")}
     assert (training.batch, training.length, training.round, training.updates) == (16, 50, 16, 1)
     assert (training.frames, training.prefill) == (200_000_000, 4 * 50_000)
-    assert config.replay.capacity == 2_000_000
+    assert (config.replay.capacity, config.replay.windows, config.replay.ends) == (2_000_000, "episodes", True)
+    assert (config.evaluation.every, config.evaluation.sampled) == (1_000_000, True)
+
+
+def test_a_run_of_atari_does_not_write_terabytes():
+    """Checkpoints with weights and two moments of all, the two that stay, and the replay of 200 million frames."""
+    config = reverie.recipe("dreamer_v2", "paper", "ALE/Boxing-v5")
+    seen = EnvSpec({"pixels": Space((64, 64, 1), "uint8")}, ActionSpace(18, True), 4)
+    with torch.device("meta"):
+        model = WorldModel(config.model, seen)
+        learner = config.behavior.build(seen, model.dynamics.feature_size)
+    weights = sum(p.numel() for p in [*model.parameters(), *learner.parameters()])
+    checkpoint = 3 * 4 * weights
+    training, decisions = config.training, config.training.frames // config.env.repeat
+    written = checkpoint * decisions // training.checkpoint_every + bytes_per_decision(seen) * decisions
+    kept = 2 * checkpoint + bytes_per_decision(seen) * config.replay.capacity
+    assert written < 300e9
+    assert kept < 10e9
 
 
 def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
@@ -242,6 +296,22 @@ def test_dreamer_v2_has_the_published_numbers_for_deepmind_control():
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
     assert [o.lr for o in optimizers] == [3e-4, 8e-5, 8e-5]
     assert (training.round, training.updates, training.prefill, training.pretrain) == (5, 1, 2_000, 100)
+    assert (training.frames, config.evaluation.every, config.evaluation.sampled) == (1_000_000, 20_000, True)
+    assert (config.replay.windows, config.replay.ends) == ("episodes", False)
+    assert config.replay.capacity < 510_000
+
+
+def test_the_baselines_of_cfm_weigh_means_whatever_the_images_and_actions():
+    """The published code adds means: of pixels, of dimensions and of the numbers of an action."""
+    for env_id in ("reverie/Rope-v0", "reverie/Cloth-v0", "Pendulum-v1"):
+        for size in recipes.SIZES:
+            joint, autoencoder = (reverie.recipe(name, size, env_id).model for name in ("joint", "autoencoder"))
+            dimensions = joint.dynamics.size
+            assert joint.signals["inverse"].average
+            assert joint.weights == {"inverse": 1.0, "prediction": 1 / dimensions}
+            assert autoencoder.signals["reconstruction"].average
+            assert autoencoder.weights == {"reconstruction": 4.0, "prediction": 1 / dimensions}
+            assert joint.optimizer.decay_by == ("gradient" if size == "paper" else "rate")
 
 
 @pytest.mark.parametrize("size", ["laptop", "paper"])

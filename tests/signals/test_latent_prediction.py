@@ -1,10 +1,13 @@
 """Forward and inverse prediction by hand, and against torch's distributions."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from mocks import added, random_batch, spec
 from torch.distributions import Normal, OneHotCategorical
 
+from reverie import tree
 from reverie.nn.mlp import MLPConfig
 from reverie.signals.latent_prediction import InverseConfig, LatentPredictionConfig
 
@@ -61,3 +64,22 @@ def test_the_inverse_loss_is_the_likelihood_of_the_action(discrete):
             expected[b, t + 1], pairs = nats, pairs + 1
     assert pairs == 14
     torch.testing.assert_close(loss, expected * 18 / pairs)
+
+
+def test_an_averaged_inverse_loss_is_the_mean_square_whatever_the_number_of_actions():
+    """Three times as many equal actions cost the same; a sum in nats would triple."""
+    losses = []
+    for action in (1, 3):
+        world = spec(action=action)
+        signal = InverseConfig(MLPConfig(0), average=True).build(world, 2)
+        torch.nn.init.zeros_(signal.head.net[-1].weight)
+        features = torch.zeros(1, 3, 2)
+        losses.append(signal.loss(added(features, features, batch=world_batch(action))).mean().item())
+    assert losses == pytest.approx([(0.5**2 + 0.1**2) / 2] * 2)
+
+
+def world_batch(action: int):
+    """Return one sequence whose actions are 0.5, then 0.1, in every dimension."""
+    batch = random_batch(spec(action=action))
+    chosen = torch.tensor([0.5, 0.1, 9.0])[None, :, None].expand(1, 3, action)
+    return replace(tree.map(lambda x: x[:1, :3], batch), action=chosen, is_first=torch.tensor([[True, False, False]]))

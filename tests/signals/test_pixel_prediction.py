@@ -5,6 +5,7 @@ from torch.distributions import Normal
 
 from reverie.nn.conv import ConvConfig
 from reverie.nn.mlp import MLPConfig
+from reverie.nn.normalize import Normalize
 from reverie.signals.reconstruction import PixelPredictionConfig, ReconstructionConfig
 
 WORLD = spec(image=16, vector=2, action=3)
@@ -33,6 +34,24 @@ def test_the_loss_equals_a_loop_over_predictions(steps):
             nats = -sum(Normal(means[name][0], 0.5).log_prob(trace.obs[name][b, t + d]).sum() for name in means)
             expected[b, t + d] += nats * 18 / len(pairs) / steps
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-4, atol=1e-2)
+
+
+def test_an_averaged_reconstruction_is_the_unexplained_fraction_of_the_variance():
+    """A decoder that knows nothing draws the mean: of normalized images it explains nothing, at any size and contrast.
+
+    The published weight of pixels in [-1, 1] is four times their variance as much.
+    """
+    for image_size, contrast in ((16, 255), (32, 20)):
+        world = spec(image=image_size, vector=0)
+        normalize = Normalize(world, bits=8)
+        batch = random_batch(world)
+        images = {name: (value // 128) * contrast for name, value in batch.obs.items()}
+        normalize.calibrate(images)
+        signal = ReconstructionConfig(CONV, DENSE, average=True).build(world, 3)
+        torch.nn.init.zeros_(list(signal.heads.parameters())[-2])  # the last layer's weight, before its bias of zeros
+        loss = signal.loss(added(torch.randn(3, 6, 3), batch.action, obs=normalize(images)))
+        assert loss.mean().item() == pytest.approx(1.0, rel=1e-4)
+        assert loss.shape == (3, 6)
 
 
 def test_weights_load_into_a_reconstruction():

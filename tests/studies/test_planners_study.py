@@ -10,7 +10,7 @@ from reverie.dynamics.rollout import imagine
 from reverie.envs import EnvConfig, make
 from studies.planners import trials
 from studies.planners.budgets import PLANET, contenders
-from studies.planners.report import cheapest, families
+from studies.planners.report import cheapest, families, separating
 from studies.planners.trials import Moments, in_chunks, over_moments, play, predicted_vs_actual, with_planner
 from studies.planners.true_pendulum import Pendulum, PendulumState, true_agent
 
@@ -152,3 +152,9 @@ def test_the_tiny_study_runs_and_measures_nothing_twice(run_tiny, tmp_path, monk
     assert numbers["trained"]["rows"].keys() == numbers["true"]["rows"].keys() == names
     monkeypatch.setattr("studies.planners.run.play", None)
     assert run_tiny("planners")[0] == numbers
+
+
+def test_starts_that_separate_planners_are_counted_by_hand():
+    rows = [{"returns": [-120.0, -121.0, -300.0]}, {"returns": [-110.0, -180.0, -240.0]}]
+    assert separating(rows) == 2
+    assert separating(rows[:1]) == 0
