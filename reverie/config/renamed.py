@@ -1,9 +1,9 @@
-"""Names of version 0.1, to read its configs, weights and checkpoints."""
+"""Earlier formats of configs, weights and checkpoints: names of version 0.1, and settings that came later."""
 
 from typing import Any
 
-FORMAT = 2
-"""Version of the names in a config file; files of 0.1 have none."""
+FORMAT = 3
+"""Version of a config file; files of 0.1 have none."""
 
 TYPES = {
     "Config": "OnlineConfig",
@@ -31,6 +31,11 @@ KEYS_OF = {
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
+ADDED: dict[str, dict[str, Any]] = {
+    "TrainingConfig": {"checkpoint_minutes": 10.0},
+    "OfflineTrainingConfig": {"checkpoint_minutes": 10.0},
+}
+"""Settings that came with format 3, by their config's type. Each value leaves what a run computes as it was."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
 """Modules in the names of saved weights."""
@@ -58,8 +63,21 @@ def renamed(tree: Any) -> Any:
     own = _new_keys(kind)
     result = {own.get(key, key): renamed(value) for key, value in tree.items()} | {"type": kind}
     if kind == "EnvConfig":
-        result["kwargs"] = [text.replace("randomise=", "randomize=") for text in result["kwargs"]]
+        result["kwargs"] = [text.replace("randomise=", "randomize=") for text in result.get("kwargs", [])]
     return result
+
+
+def completed(tree: Any) -> Any:
+    """Return an encoded config of format 2 with the settings that came later."""
+    if isinstance(tree, list):
+        return [completed(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return ADDED.get(str(tree.get("type")), {}) | {key: completed(value) for key, value in tree.items()}
+
+
+MIGRATIONS = {1: renamed, 2: completed}
+"""What makes an encoded config of one format one of the next."""
 
 
 def renamed_parameters(state: dict[str, Any]) -> dict[str, Any]:
