@@ -8,12 +8,6 @@ from reverie.config.overrides import as_text, leaves, override
 from reverie.errors import UserError
 from reverie.runs.config import RunConfig
 
-RULE = (
-    "a run that has begun may change its budget, evaluation, intervals of reports, device, threads and where its data "
-    "lie, and nothing else"
-)
-
-
 def check_changes(before: RunConfig, after: RunConfig, was: str, now: str) -> None:
     """Raise UserError where the config differs in a setting that would change what was computed so far.
 
@@ -25,8 +19,9 @@ def check_changes(before: RunConfig, after: RunConfig, was: str, now: str) -> No
         if not same and not may_change(before, path) and not may_change(after, path):
             values = [as_text(each[path]) if path in each else "nothing" for each in (old, new)]
             raise UserError(
-                f"`{path}` is {values[0]} {was} and {values[1]} {now}: {RULE}. Set it back, or train anew in another "
-                "folder."
+                f"`{path}` cannot change in a run that has begun ({values[0]} {was}, {values[1]} {now}): only budget, "
+                "evaluation, intervals of reports, device, threads and the places of data can. Set it back, or train "
+                "anew in another folder."
             )
 
 

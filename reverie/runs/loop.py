@@ -63,7 +63,12 @@ def train(
         with suppress(OSError):  # it is removed if it is empty
             place.rmdir()
         raise
-    return _finish(run, progress, callbacks, evaluate)
+    with open_session(run, progress, callbacks) as session:
+        for batch, noise in session.batches():
+            session.record(batch, run.update(batch, noise))
+    if evaluate:
+        session.summarize()
+    return run.folder
 
 
 def resume(
@@ -96,18 +101,11 @@ def resume(
     run = run_type(config).restore(config, folder)
     if config != before:
         write_file(folder / "config.json", config)
-    return _finish(run, progress, callbacks, evaluate)
-
-
-def _finish(run: Run, progress: Show, callbacks: Sequence[Callbacks], evaluate: bool) -> Path:
-    """Train until the budget is spent, and evaluate the finished run. Return its folder."""
     with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
     if evaluate:
-        results = evaluate_finished(run.folder, session.shown)
-        if session.shown:
-            print("\n".join(results.sentences), flush=True)
+        session.summarize()
     return run.folder
 
 
@@ -237,3 +235,9 @@ class Session:
             run.logger.alarm(run.clock.moment, "no update", run.nothing_learned)
         if before < now and (is_due(config.checkpoint_every, before) or finished):
             self.save()
+
+    def summarize(self) -> None:
+        """Measure and draw the finished run, and print its results if progress was shown."""
+        results = evaluate_finished(self.run.folder, self.shown)
+        if self.shown:
+            print("\n".join(results.sentences), flush=True)
