@@ -8,6 +8,7 @@ from reverie.config.overrides import as_text, leaves, override
 from reverie.errors import UserError
 from reverie.runs.config import RunConfig
 
+
 def check_changes(before: RunConfig, after: RunConfig, was: str, now: str) -> None:
     """Raise UserError where the config differs in a setting that would change what was computed so far.
 

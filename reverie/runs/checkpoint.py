@@ -22,7 +22,7 @@ from reverie.config.renamed import renamed_parameters
 from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.runs.structure import misfit
-from reverie.runs.versions import writer, writer_of
+from reverie.runs.versions import that_version_reads, writer, writer_of
 
 State = dict[str, Any]
 FORMAT = 2
@@ -59,7 +59,7 @@ def write(folder: Path, number: int, state: State) -> Path:
     return written
 
 
-def read(path: Path) -> State:
+def read(path: Path) -> Any:
     """Return the state in one file, on the CPU, as it was written. Any exception means that the file is damaged."""
     with zipfile.ZipFile(path) as archive:  # torch.load does not check the checksums
         if damaged := archive.testzip():
@@ -80,9 +80,10 @@ def newest(folder: Path, rename: bool = False) -> State:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             if isinstance(error, OSError | MemoryError) or "memory" in reason.lower():
                 raise UserError(f"Checkpoint {path} cannot be read now ({reason}): nothing was changed.") from error
+            instead = "" if path == paths(folder)[0] else "; using the one before it"
             if rename:
                 path.rename(path.with_suffix(".damaged"))
-            warnings.warn(f"Checkpoint {path.name} is damaged ({reason}); using the one before it.", stacklevel=2)
+            warnings.warn(f"Checkpoint {path.name} is damaged ({reason}){instead}.", stacklevel=2)
             continue
         return migrated(state, path) | {"file": str(path)}
     raise UserError(
@@ -142,6 +143,7 @@ MIGRATIONS: dict[int, Callable[[State], State]] = {1: from_format_1}
 
 
 def _unfit(path: Path, wrong: str, source: str) -> UserError:
-    other = f" It was written by {source}: that version can read it." if source not in ("", writer()) else ""
     before = " Move it away to go on from the one before it." if path != paths(path.parent)[0] else ""
-    return UserError(f"{path} does not fit this run, because {wrong}: nothing was changed.{other}{before}")
+    return UserError(
+        f"{path} does not fit this run, because {wrong}: nothing was changed.{that_version_reads(source)}{before}"
+    )

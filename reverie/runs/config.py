@@ -17,6 +17,7 @@ from reverie.models import GenerativeConfig
 from reverie.models.vae import VAEConfig
 from reverie.models.world_model import WorldModelConfig
 from reverie.planning.actor import PlanningConfig
+from reverie.runs.versions import that_version_reads, writer_of
 
 
 @dataclass(frozen=True)
@@ -175,4 +176,7 @@ def read_config(folder: Path) -> RunConfig:
     """Read the config of the run of `folder`. UserError if there is none or it does not fit this version."""
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
-    return read_file(RunConfig, folder / "config.json")
+    try:
+        return read_file(RunConfig, folder / "config.json")
+    except UserError as error:
+        raise UserError(f"{error}{that_version_reads(writer_of(folder))}") from None

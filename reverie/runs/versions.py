@@ -47,5 +47,10 @@ def writer_of(folder: Path) -> str:
     return ""
 
 
+def that_version_reads(written_by: str) -> str:
+    """Return the end of a message about a file that does not fit: which version can read it, unless it is this one."""
+    return f" It was written by {written_by}: that version can read it." if written_by not in ("", writer()) else ""
+
+
 def _in_words(version: str, commit: str) -> str:
     return f"Reverie {version}" + ("" if commit.startswith("none") else f", commit {commit[:10]}")

@@ -101,7 +101,6 @@ def test_outside_the_main_thread_nothing_is_asked():
 def test_what_has_nothing_to_save_ends_at_once(name):
     with pytest.raises(Interrupted, match="all is there"), interruptible("all is there"):
         signal.raise_signal(signal.Signals[name])
-        pytest.fail("it went on")
 
 
 class StopAt(Callback):
@@ -134,11 +133,11 @@ def test_an_evaluation_stops_between_two_decisions_and_is_played_anew(folder, un
 @pytest.mark.slow
 def test_a_stop_within_a_round_of_updates_loses_nothing(folder, uninterrupted, monkeypatch):
     monkeypatch.setattr(base, "SECONDS_BETWEEN", -1)
-    for number in (3, 1, 9):
+    with pytest.raises(Interrupted):
+        reverie.train(small_run.config(), folder, callbacks=[StopAt("", 3)], evaluate=False)
+    for number in (1, 9):
         with pytest.raises(Interrupted):
-            call, first = (reverie.resume, folder) if folder.exists() else (reverie.train, small_run.config())
-            second = () if folder.exists() else (folder,)
-            call(first, *second, callbacks=[StopAt("", number)], evaluate=False)
+            reverie.resume(folder, callbacks=[StopAt("", number)], evaluate=False)
     reverie.resume(folder, evaluate=False)
     assert_same(folder, uninterrupted)
 

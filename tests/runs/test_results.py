@@ -4,10 +4,8 @@ import json
 import shutil
 
 import pytest
-import torch
 
 from reverie.cli import command_line as main
-from reverie.runs import checkpoint
 from reverie.runs.config import read_config
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume

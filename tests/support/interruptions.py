@@ -30,6 +30,11 @@ def assert_same(folder: Path, uninterrupted: Path) -> None:
     assert agent == expected_agent
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def start(command: str, folder: Path, *words: str, **options: Any) -> subprocess.Popen:
     """Start `small_run.py` in a process of its own. A warning is an error there."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SUPPORT), str(ROOT)]), "PYTHONWARNINGS": "error"}
