@@ -24,7 +24,7 @@ from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
-from reverie.runs.structure import COUNT, Each
+from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.types import Batch
 
@@ -162,7 +162,7 @@ class OnlineRun(Run[OnlineConfig]):
     def form(self) -> dict[str, Any]:
         count, action = self.environments.count, [float] * self.spec.action.size
         return super().form() | {
-            "learning_since": int,
+            "learning_since": COUNT_OR_NONE_YET,
             "replay_total": COUNT,
             "collector": {
                 "started": [COUNT] * count,

@@ -26,6 +26,7 @@ class Each(NamedTuple):
 
 
 COUNT = Must(lambda x: type(x) is int and x >= 0, "a whole number, 0 or more")
+COUNT_OR_NONE_YET = Must(lambda x: type(x) is int and x >= -1, "a whole number, -1 or more")
 SCALAR = Must(lambda x: isinstance(x, Tensor) and x.shape == (), "a tensor of one number")
 BYTES = Must(lambda x: isinstance(x, Tensor) and x.dtype == torch.uint8 and x.ndim == 1, "a row of bytes")
 
