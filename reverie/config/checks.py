@@ -5,15 +5,22 @@
 A dataclass below `Checked` (every `Choice` is) checks them after `__init__`, in Python as in files and options.
 """
 
-from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, get_args
 
 from reverie.errors import UserError
 
-Metadata = dict[str, tuple[Callable[[Any], bool], str]]
-"""Metadata of a field: whether a value is legal, and the words for it. `None` is legal where its type allows it."""
+Metadata = dict[str, Any]
+"""Metadata of a field. `limit` has a function that says whether a value is legal, and the words for it.
+
+`None` is legal where its type allows it.
+"""
+MAY_CHANGE: Metadata = {"may_change": True}
+"""Metadata of a setting, or group of settings, that may change when a run is resumed.
+
+It says how much, how often, where or how fast, and takes no part in what is computed.
+"""
 
 
 def at_least(low: float) -> Metadata:
@@ -59,3 +66,16 @@ def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
     if holds is not None and value is not None and not holds(value):
         none = ", or none" if NoneType in get_args(item.type) else ""
         raise UserError(f"{shown} is {value}: {words}{none}.")
+
+
+def may_change(config: Any, path: str) -> bool:
+    """Return whether the setting at a dotted path, or a group that it stands in, may change in a run that has begun."""
+    for key in path.split("."):
+        if isinstance(config, dict):
+            config = config.get(key)
+            continue
+        item = next((item for item in fields(config) if item.name == key), None) if is_dataclass(config) else None
+        if item is None or item.metadata.get("may_change"):
+            return item is not None
+        config = getattr(config, key)
+    return False

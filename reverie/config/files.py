@@ -23,7 +23,7 @@ from reverie.config.declared import (
     join,
     value_type,
 )
-from reverie.config.renamed import FORMAT, renamed
+from reverie.config.renamed import FORMAT, MIGRATIONS
 from reverie.errors import UserError, nearest
 from reverie.files import atomic_write, is_own_run
 
@@ -52,11 +52,15 @@ def decode(cls: type[C] | types.UnionType, source: Mapping[str, Any]) -> C:
     return _decode(cls, source, "")
 
 
+def to_tree(config: Any) -> dict[str, Any]:
+    """Return the content of a config's file: format and plug-ins, then the config."""
+    tree = encode(config)
+    return {"format": FORMAT, "plugins": sorted(set(_plugins(tree)))} | tree
+
+
 def write_file(path: Path, config: Any) -> None:
     """Write the config as JSON, atomically."""
-    tree = encode(config)
-    head = {"format": FORMAT, "plugins": sorted(set(_plugins(tree)))}
-    atomic_write(path, json.dumps(head | tree, indent=1).encode())
+    atomic_write(path, json.dumps(to_tree(config), indent=1).encode())
 
 
 def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
@@ -68,14 +72,24 @@ def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
         source = json.loads(path.read_text())
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
+    return from_tree(cls, source, path, path.parent)
+
+
+def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: Path) -> C:
+    """Return the config that `to_tree` of this or an earlier version turned into `source`.
+
+    It was read from `path`, below the run or data set in `folder`. Raise `UserError` like `read_file`.
+    """
     if isinstance(source, dict):
+        source = dict(source)
         version = source.pop("format", 1)
-        if version > FORMAT:
+        if not isinstance(version, int) or version > FORMAT:
             raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
         for name in source.pop("plugins", []):
             plugins.require(name, f"of {path.name}")
-        source = renamed(source) if version < FORMAT else source
-    if not is_own_run(path.parent):
+        for number in range(version, FORMAT):
+            source = MIGRATIONS[number](source)
+    if not is_own_run(folder):
         for text in _texts(source):
             plugins.distrust(text)
     try:

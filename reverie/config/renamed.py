@@ -1,9 +1,9 @@
-"""Names and settings of earlier versions, to read their configs, weights and checkpoints."""
+"""Earlier formats of configs, weights and checkpoints: names of version 0.1, and settings that came later."""
 
 from typing import Any
 
 FORMAT = 3
-"""Version of the names and settings in a config file; files of 0.1 have none."""
+"""Version of a config file; files of 0.1 have none."""
 
 TYPES = {
     "Config": "OnlineConfig",
@@ -32,16 +32,19 @@ KEYS_OF = {
 }
 """Keys of one config, by its type's new name."""
 ADDED: dict[str, dict[str, Any]] = {
+    "ActorCriticConfig": {"start_every": 1},
     "AdamConfig": {"epsilon_hat": False, "decay_by": "rate", "warmup": 0},
     "ContinuationConfig": {"discount": 1.0},
     "EncoderConfig": {"bits": 8},
     "EvaluationConfig": {"sampled": False},
     "InverseConfig": {"average": False},
+    "OfflineTrainingConfig": {"checkpoint_minutes": 10.0},
     "PixelPredictionConfig": {"average": False},
-    "ReconstructionConfig": {"average": False},
+    "ReconstructionConfig": {"average": False, "every": 1},
     "ReplayConfig": {"windows": "anywhere", "ends": False},
+    "TrainingConfig": {"checkpoint_minutes": 10.0},
 }
-"""Settings that format 2 lacks, by the config's type, with the values that compute what it computed."""
+"""Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
 """Modules in the names of saved weights."""
@@ -57,7 +60,7 @@ def _new_keys(kind: str) -> dict[str, str]:
 
 
 def renamed(tree: Any) -> Any:
-    """Return an encoded config of an earlier format with the present names, and the settings that it lacks."""
+    """Return an encoded config of 0.1 with the present names."""
     if isinstance(tree, list):
         return [renamed(part) for part in tree]
     if not isinstance(tree, dict):
@@ -68,10 +71,23 @@ def renamed(tree: Any) -> Any:
     kind = TYPES.get(kind, kind)
     own = _new_keys(kind)
     result = {own.get(key, key): renamed(value) for key, value in tree.items()} | {"type": kind}
-    result = result if "plugin" in tree else ADDED.get(kind, {}) | result
     if kind == "EnvConfig":
-        result["kwargs"] = [text.replace("randomise=", "randomize=") for text in result["kwargs"]]
+        result["kwargs"] = [text.replace("randomise=", "randomize=") for text in result.get("kwargs", [])]
     return result
+
+
+def completed(tree: Any) -> Any:
+    """Return an encoded config of format 2 with the settings that came later."""
+    if isinstance(tree, list):
+        return [completed(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    added = {} if "plugin" in tree else ADDED.get(str(tree.get("type")), {})
+    return added | {key: completed(value) for key, value in tree.items()}
+
+
+MIGRATIONS = {1: renamed, 2: completed}
+"""What makes an encoded config of one format one of the next."""
 
 
 def renamed_parameters(state: dict[str, Any]) -> dict[str, Any]:

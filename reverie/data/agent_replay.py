@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from reverie.config.checks import MAY_CHANGE
 from reverie.config.files import decode
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig
@@ -18,7 +19,7 @@ from reverie.spaces import EnvSpec
 class AgentReplayConfig(RecordedConfig):
     """The replay of an agent's run."""
 
-    run: str = ""
+    run: str = field(default="", metadata=MAY_CHANGE)
     """The folder of the run."""
     held_out: float = field(default=0.1, metadata=validation.SHARE)
     """The share of the decisions that is held out, from 0.001 to 0.5. These are the newest."""

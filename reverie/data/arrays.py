@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reverie.config.checks import at_least
+from reverie.config.checks import MAY_CHANGE, at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.episodes import Bounds, split, to_columns
@@ -36,7 +36,7 @@ class ArraysConfig(RecordedConfig):
     Without `low` and `high` they are the least and the largest recorded action. The run's `actions.json` keeps them.
     """
 
-    file: str = ""
+    file: str = field(default="", metadata=MAY_CHANGE)
     """The .npz file."""
     held_out: float = field(default=0.1, metadata=validation.SHARE)
     """The share of the episodes that is held out, from 0.001 to 0.5."""

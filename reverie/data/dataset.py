@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from reverie.config.checks import at_least
+from reverie.config.checks import MAY_CHANGE, at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.recording import Manifest, read_manifest
@@ -19,7 +19,7 @@ from reverie.spaces import EnvSpec
 class DatasetConfig(RecordedConfig):
     """A dataset that `reverie collect` made, or the beginning of one."""
 
-    folder: str = ""
+    folder: str = field(default="", metadata=MAY_CHANGE)
     """The folder of the dataset."""
     train: int | None = field(default=None, metadata=at_least(1))
     """Transitions to learn from, the first ones. None takes all that are not held out."""

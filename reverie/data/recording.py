@@ -11,7 +11,7 @@ which part it belongs to. So an interrupted collection goes on after the last tr
 import os
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,11 +96,12 @@ def collect(
     privileged: tuple[str, ...] = (),
     workers: int = 1,
     on_progress: OnProgress = lambda progress: None,
+    on_decision: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """Play whole trajectories of random actions until there are `transitions`, and write them to `folder`.
 
     A folder with a part of the same dataset is continued. A complete one stays as it is, unless `transitions` is
-    larger now. `workers` processes play at once.
+    larger now. `workers` processes play at once. `on_decision` is called before every decision, and may raise.
 
     UserError for settings that differ from the folder's, and for invalid data from the environment.
     """
@@ -121,7 +122,7 @@ def collect(
             manifest = requested
             owned.callback(_remove_empty, folder)
             owned.callback(Lease(folder).release)
-        return _record(folder, manifest, recorded, workers, on_progress)
+        return _record(folder, manifest, recorded, workers, on_progress, on_decision)
 
 
 def _remove_empty(folder: Path) -> None:
@@ -130,13 +131,20 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _record(folder: Path, manifest: Manifest, recorded: EnvConfig, workers: int, on_progress: OnProgress) -> Manifest:
+def _record(
+    folder: Path,
+    manifest: Manifest,
+    recorded: EnvConfig,
+    workers: int,
+    on_progress: OnProgress,
+    on_decision: Callable[[], None],
+) -> Manifest:
     """Play and write until the dataset is complete."""
     env, seed, held_out, transitions = manifest.env, manifest.seed, manifest.held_out, manifest.transitions
     number, done = manifest.train.trajectories + manifest.test.trajectories, manifest.recorded
     waiting: dict[str, list[Columns]] = {"train": [], "test": []}
     began, started_at = time.monotonic(), done
-    with closing(_random_trajectories(recorded, seed, number, workers)) as trajectories:
+    with closing(_random_trajectories(recorded, seed, number, workers, on_decision)) as trajectories:
         while not manifest.complete:
             columns = next(trajectories)
             validation.check(columns, manifest.spec, f"Trajectory {number} of {env.id}")
@@ -152,7 +160,9 @@ def _record(folder: Path, manifest: Manifest, recorded: EnvConfig, workers: int,
     return manifest
 
 
-def _random_trajectories(config: EnvConfig, seed: int, first: int, workers: int) -> Generator[Columns, None, None]:
+def _random_trajectories(
+    config: EnvConfig, seed: int, first: int, workers: int, on_decision: Callable[[], None]
+) -> Generator[Columns, None, None]:
     """Play the trajectories `first`, `first + 1`, ... without end, by `workers` processes, and yield them in order.
 
     A trajectory whose process dies is played again. UserError if that happens `MAX_DEATHS` times to one.
@@ -172,6 +182,7 @@ def _random_trajectories(config: EnvConfig, seed: int, first: int, workers: int)
             return random_actions(environments, *generators)
 
         while True:
+            on_decision()
             collector.step(act)
             for i, episode in enumerate(collector.episodes):
                 if episode.finished:

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from reverie.config.checks import Checked, at_least
+from reverie.config.checks import MAY_CHANGE, Checked, at_least
 from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec
@@ -38,7 +38,7 @@ class ReplayConfig(Checked):
 
     capacity: int = field(default=500_000, metadata=at_least(1))
     """Decisions that are kept, the newest ones."""
-    storage: Literal["host", "device"] = "host"
+    storage: Literal["host", "device"] = field(default="host", metadata=MAY_CHANGE)
     """`host`: main memory, pinned if the model is on a GPU. `device`: the memory of the model's device."""
     windows: Literal["anywhere", "episodes"] = "anywhere"
     """How a sequence is drawn. `anywhere`: all columns alike, across the borders of episodes.

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker, util
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from reverie.envs.base import EnvConfig, Environment, own_sampler
@@ -24,6 +24,8 @@ ONE_THREAD = {
     "LP_NUM_THREADS": "0",  # Mesa's software OpenGL: 0 draws in the calling thread
 }
 """A worker's share of the machine. These libraries read it once, when they are loaded."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that ask a run to stop. A group of processes gets them together, and only the parent answers."""
 
 
 class Ready(NamedTuple):
@@ -46,6 +48,8 @@ class Worker:
         with _worker_settings():
             self.process.start()
         theirs.close()  # an end that stays open here would hide the worker's death
+        # Python waits for its workers when it exits, and they ignore the signal by which it would end them.
+        self._end = util.Finalize(self, _end, (self.pipe, self.process), exitpriority=10)
 
     def send(self, method: str, *arguments: Any) -> None:
         """Ask for a method of the environment."""
@@ -61,15 +65,20 @@ class Worker:
 
     def end(self) -> None:
         """Close the pipe, which ends the process, and wait for it. Kill it if it hangs."""
-        self.pipe.close()
-        self.process.join(timeout=10)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        self._end()
+
+
+def _end(pipe: Connection, process: BaseProcess) -> None:
+    pipe.close()
+    process.join(timeout=10)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _serve(pipe: Connection, index: int, config: EnvConfig, make: Make) -> None:
     """Run a worker: make the environment, answer until the pipe closes."""
+    _ignore_stop_signals()
     import cv2
 
     cv2.setNumThreads(1)
@@ -106,22 +115,38 @@ def _attempt(index: int, call: Callable[..., Any], *arguments: Any) -> Any:
         return failure
 
 
+def _ignore_stop_signals() -> None:
+    """Ignore the signals that ask to stop, while there is a parent to answer them.
+
+    Handlers, unlike ignored or blocked signals, are not inherited by programs that the environment starts.
+    """
+    parent = os.getppid()
+
+    def ignore(number: int, frame: object) -> None:
+        if os.getppid() != parent:
+            os._exit(128 + number)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, ignore)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 @contextmanager
 def _worker_settings() -> Iterator[None]:
-    """Set what a process that starts now inherits: the variables of `ONE_THREAD`, and Ctrl-C ignored.
+    """Set what a process that starts now inherits: the variables of `ONE_THREAD`, and blocked signals.
 
-    Both must be set before its Python begins. Ctrl-C reaches every process of a terminal. Only the parent answers it;
-    workers end when their pipe closes.
+    Both must be set before its Python begins. The process then ignores the signals (`_ignore_stop_signals`).
     """
     before = {name: os.environ[name] for name in ONE_THREAD if name in os.environ}
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     os.environ.update(ONE_THREAD)
     try:
+        for _ in range(2):  # a start of the tracker unblocks some of them in this thread
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+            resource_tracker.ensure_running()
         yield
     finally:
         for name in ONE_THREAD:
             del os.environ[name]
         os.environ.update(before)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +105,20 @@ class Optimizer:
             self._shrink()
         self.adam.step()
         return {"grad_norm": norm.detach()}
+
+    def state(self) -> list[dict[str, Tensor]]:
+        """Return the moments and the number of steps of each parameter, in order; nothing before the first step."""
+        return [dict(self.adam.state[parameter]) for parameter in self.parameters if parameter in self.adam.state]
+
+    def form(self) -> tuple[list[Any], list[dict[str, Tensor]]]:
+        """Return what `state` may look like: before the first step, and after it."""
+        step = torch.zeros(())
+        return [], [{"step": step, "exp_avg": x.detach(), "exp_avg_sq": x.detach()} for x in self.parameters]
+
+    def load_state(self, state: list[dict[str, Tensor]]) -> None:
+        """Restore what `state` returned, on any device. The settings stay those of the config."""
+        settings = self.adam.state_dict()["param_groups"]
+        self.adam.load_state_dict({"state": dict(enumerate(state)), "param_groups": settings})
 
     @torch.no_grad()
     def _set_rate(self) -> None:

@@ -12,33 +12,36 @@
 """
 
 import json
-import platform
-import shutil
-import subprocess
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import asdict
-from importlib import metadata
+from contextlib import ExitStack
+from dataclasses import asdict, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
 from reverie.agents.agent import choose_device
-from reverie.config.files import check_readable, write_file
+from reverie.config.files import check_readable, from_tree, to_tree, write_file
 from reverie.errors import UserError
 from reverie.files import Lease, atomic_write, remember_run, remove_partial
 from reverie.nn.optimizer import Optimizer
 from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs import checkpoint
+from reverie.runs.changes import check_changes
 from reverie.runs.clocks import Clock, Pace, RunningMean
 from reverie.runs.collapse import CollapseDetector
 from reverie.runs.config import RunConfig, check_consistent
+from reverie.runs.interrupt import StopRequest
 from reverie.runs.logger import Axis, Logger
+from reverie.runs.structure import BYTES, COUNT, SCALAR, Each
 from reverie.runs.update import Update, UpdateNoise
+from reverie.runs.versions import versions
 from reverie.types import Batch
 
 RECENT_RETURNS, SECONDS_BETWEEN = 10, 0.25
@@ -98,15 +101,18 @@ class Run(ABC, Generic[C]):
             lease = Lease(folder)
             failed.callback(lease.release)
             remove_partial(folder)
-            begun = checkpoint.paths(folder / "checkpoints")
-            state = checkpoint.newest(folder / "checkpoints", rename=True) if begun else None
+            saved, state = folder / "checkpoints", None
+            if checkpoint.begun(saved):
+                state = checkpoint.newest(saved, rename=True)
+                check_same(state, config, folder)
             run = cls(config, folder)
             failed.callback(run.close)
             if state is not None:
-                run.load_state(state)
-            else:  # stopped before its first checkpoint: it starts anew
-                shutil.rmtree(folder / "replay", ignore_errors=True)
-                run.logger = run.resources.enter_context(Logger(folder, run.unit, resume_at=0, purge_step=0))
+                run.load_state(checkpoint.check(state, run.form()))
+                run.open_log(state["log_position"], state["device"])
+            else:  # stopped before its first checkpoint
+                run.clear()
+                run.open_log(0)
             failed.pop_all()
         run.resources.callback(lease.release)
         return run
@@ -159,6 +165,18 @@ class Run(ABC, Generic[C]):
         """Return what the display shows besides the numbers."""
         return None
 
+    def clear(self) -> None:
+        """Delete what a run that was stopped before its first checkpoint has left, and begin anew."""
+
+    def open_log(self, position: int, device: str | None = None) -> None:
+        """Open the log and cut it to `position`. Warn if the run was on another kind of `device`."""
+        start = self.progress[0] + 1 if position else 0
+        self.logger = self.resources.enter_context(Logger(self.folder, self.unit, position, purge_step=start))
+        if device not in (None, self.device.type):
+            text = f"The run moves from {device} to {self.device.type}: from here on it draws other noise."
+            self.logger.alarm(self.clock.moment, "device", text)
+            warnings.warn(text, stacklevel=2)
+
     def save(self) -> Path:
         """Write a checkpoint, then the result."""
         path = checkpoint.write(self.folder / "checkpoints", self.progress_count, self.state())
@@ -168,30 +186,61 @@ class Run(ABC, Generic[C]):
     def state(self) -> dict[str, Any]:
         """Return everything that a checkpoint holds, as tensors, numbers, strings, lists and dicts."""
         return {
+            "config": to_tree(self.config),
+            "device": self.device.type,
             "clock": asdict(self.clock),
             **{name: module.state_dict() for name, module in self.modules.items()},
-            "optimizers": {name: optimizer.adam.state_dict() for name, optimizer in self.optimizers.items()},
+            "optimizers": {name: optimizer.state() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
             "running_mean": dict(vars(self.running_mean)),
             "collapse_detector": self.collapse_detector.state(),
             "log_position": self.logger.position(),
         }
 
+    def form(self) -> dict[str, Any]:
+        """Return the form of what `state` returns (`runs.structure`)."""
+        return {
+            "config": (dict, NoneType),
+            "device": str,
+            "clock": {item.name: COUNT for item in fields(Clock)},
+            **{name: module.state_dict() for name, module in self.modules.items()},
+            "optimizers": {name: optimizer.form() for name, optimizer in self.optimizers.items()},
+            "generators": {"host": self.generators["host"].get_state(), "device": BYTES},
+            "running_mean": {"sums": Each(SCALAR, dict), "count": COUNT},
+            "collapse_detector": {
+                "start": (float, NoneType),
+                "scales": Each([COUNT, float]),
+                "raised": Each(str, dict),
+            },
+            "log_position": COUNT,
+        }
+
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
+        """Restore what `state` returned, on any device."""
         self.clock = Clock(**state["clock"])
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
         for name, optimizer in self.optimizers.items():
-            optimizer.adam.load_state_dict(state["optimizers"][name])
-        for name, generator in self.generators.items():
-            generator.set_state(state["generators"][name].cpu())
+            optimizer.load_state(state["optimizers"][name])
         mean = state["running_mean"]
         self.running_mean = RunningMean({name: x.to(self.device) for name, x in mean["sums"].items()}, mean["count"])
-        if "collapse_detector" in state:  # the first checkpoints of version 0.1 have none
-            self.collapse_detector.load_state(state["collapse_detector"])
-        logger = Logger(self.folder, self.unit, resume_at=state["log_position"], purge_step=self.progress[0] + 1)
-        self.logger = self.resources.enter_context(logger)
+        self.collapse_detector.load_state(state["collapse_detector"])
+        self._load_generators(state["generators"], state["device"])
+
+    def _load_generators(self, states: dict[str, torch.Tensor], device: str) -> None:
+        """Restore the generators. The state of one on another kind of `device` means nothing here.
+
+        Then a new seed follows from the run's seed and the clock, so going on twice computes the same.
+        """
+        try:
+            self.generators["host"].set_state(states["host"])
+            if device == self.device.type:
+                self.generators["device"].set_state(states["device"])
+                return
+        except RuntimeError as error:
+            raise UserError(f"The checkpoint of {self.folder} holds no state of a generator ({error}).") from error
+        sequence = np.random.SeedSequence([self.config.seed, self.clock.decisions, self.clock.updates])
+        self.generators["device"].manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
 
     def close(self) -> None:
         """Close the log and what else is open."""
@@ -204,8 +253,8 @@ class Reporter:
     Nothing here changes what the run computes.
     """
 
-    def __init__(self, run: Run, callbacks: Sequence[Callbacks]) -> None:
-        self.run, self.callbacks, self.pace = run, callbacks, Pace()
+    def __init__(self, run: Run, callbacks: Sequence[Callbacks], stop: StopRequest) -> None:
+        self.run, self.callbacks, self.stop, self.pace = run, callbacks, stop, Pace()
         self.started, self.started_at = time.monotonic(), run.progress[0]
         self.values: dict[str, float] = {}
         self.returns: list[float] = []
@@ -255,6 +304,11 @@ class Reporter:
         if self.callbacks and time.monotonic() - self.shown > SECONDS_BETWEEN:
             self._show(message=message)
 
+    def working(self, message: str) -> None:
+        """Show a message about work between updates that takes long. `Stopped` if a signal has asked to stop."""
+        self.stop.check()
+        self.progress(message)
+
     def _show(self, event: Callable[[Callback, Progress], None] | None = None, message: str | None = None) -> None:
         """Give every callback the progress, then the event."""
         run, self.shown = self.run, time.monotonic()
@@ -282,23 +336,16 @@ class Reporter:
                 event(callback, progress)
 
 
+def check_same(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
+    """Raise UserError where the config differs from that of a checkpoint in a setting that cannot change."""
+    path, tree = Path(state["file"]), state.get("config")
+    if tree is not None:  # format 1 has none
+        check_changes(from_tree(RunConfig, tree, path, folder), config, f"in {path.name}", "in config.json")
+
+
 def check_new(folder: Path) -> None:
     """Raise UserError if a run cannot begin in `folder`: it is a file, or holds something."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file: choose another --run.")
     if folder.exists() and any(path.name != "owner.json" for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run.")
-
-
-def versions(device: torch.device) -> dict[str, str]:
-    """Return software, hardware and commit, which belong beside every figure."""
-    names = {"python": platform.python_version(), "platform": platform.platform(), "device": str(device)}
-    if device.type == "cuda":
-        names["device"] = torch.cuda.get_device_name(device)
-    for package in ("reverie", "torch", "numpy", "gymnasium", "mujoco", "dm_control", "scikit-learn"):
-        with suppress(metadata.PackageNotFoundError):
-            names[package] = metadata.version(package)
-    command, commit = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], "none: installed from a package"
-    with suppress(OSError, subprocess.SubprocessError):
-        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    return names | {"commit": commit}

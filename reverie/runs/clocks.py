@@ -17,8 +17,10 @@ class Clock:
     frames: int = 0
     decisions: int = 0
     updates: int = 0
+    logged: int = 0
+    """`Run.progress_count` up to which the log was written."""
     reported: int = 0
-    """`Run.progress_count` at the latest reports: log, evaluation and checkpoint."""
+    """`Run.progress_count` up to which evaluations were made too. It is behind while one is under way."""
 
     @property
     def moment(self) -> Moment:

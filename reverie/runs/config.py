@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from reverie.config.checks import Checked, at_least
+from reverie.config.checks import MAY_CHANGE, Checked, at_least
 from reverie.config.files import read_file
 from reverie.data import RecordedConfig
 from reverie.data.digits import DigitsConfig
@@ -17,13 +17,14 @@ from reverie.models import GenerativeConfig
 from reverie.models.vae import VAEConfig
 from reverie.models.world_model import WorldModelConfig
 from reverie.planning.actor import PlanningConfig
+from reverie.runs.versions import that_version_reads, writer_of
 
 
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
     """The budget and the rhythm of collecting and learning. *Frames* include the action repeat, *decisions* do not."""
 
-    frames: int = field(default=1_000_000, metadata=at_least(1))
+    frames: int = field(default=1_000_000, metadata=at_least(1) | MAY_CHANGE)
     """Environment frames in all, prefill included."""
     prefill: int = field(default=5_000, metadata=at_least(0))
     """Frames of uniformly random actions at the start."""
@@ -37,12 +38,14 @@ class TrainingConfig(Checked):
     """B, sequences in a batch."""
     length: int = field(default=50, metadata=at_least(2))
     """T, decisions in a sequence."""
-    execution: Literal["eager", "compiled"] = "eager"
+    execution: Literal["eager", "compiled"] = field(default="eager", metadata=MAY_CHANGE)
     """How the update runs; `compiled` is for GPUs (on a CPU: 110 s of compiling for a 1.26 times faster update)."""
-    log_every: int = field(default=500, metadata=at_least(1))
+    log_every: int = field(default=500, metadata=at_least(1) | MAY_CHANGE)
     """Decisions between two lines of training metrics."""
-    checkpoint_every: int = field(default=5_000, metadata=at_least(1))
+    checkpoint_every: int = field(default=5_000, metadata=at_least(1) | MAY_CHANGE)
     """Decisions between two checkpoints."""
+    checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
+    """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,21 @@ class EvaluationConfig(Checked):
 class OfflineTrainingConfig(Checked):
     """The budget of a model that is fitted to recorded data, in updates."""
 
-    updates: int = field(default=10_000, metadata=at_least(1))
+    updates: int = field(default=10_000, metadata=at_least(1) | MAY_CHANGE)
     """Updates in all."""
     batch: int = field(default=100, metadata=at_least(1))
     """B, sequences in a batch."""
     length: int = field(default=1, metadata=at_least(1))
     """T, decisions in a sequence."""
-    execution: Literal["eager", "compiled"] = "eager"
+    execution: Literal["eager", "compiled"] = field(default="eager", metadata=MAY_CHANGE)
     """How the update runs; `compiled` is for GPUs."""
-    log_every: int = field(default=100, metadata=at_least(1))
+    log_every: int = field(default=100, metadata=at_least(1) | MAY_CHANGE)
     """Updates between two lines of training metrics."""
-    checkpoint_every: int = field(default=1_000, metadata=at_least(1))
+    checkpoint_every: int = field(default=1_000, metadata=at_least(1) | MAY_CHANGE)
     """Updates between two checkpoints."""
-    evaluate_every: int = field(default=1_000, metadata=at_least(0))
+    checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
+    """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
+    evaluate_every: int = field(default=1_000, metadata=at_least(0) | MAY_CHANGE)
     """Updates between two evaluations on held-out data."""
 
 
@@ -89,9 +94,9 @@ class _CommonConfig(Checked):
     """The size that the recipe was asked for, such as `tiny`."""
     seed: int = field(default=0, metadata=at_least(0))
     """The seed of all random numbers of the run: weights, actions, batches and noise."""
-    device: str = "auto"
+    device: str = field(default="auto", metadata=MAY_CHANGE)
     """`cpu`, `cuda`, or `auto` for a GPU if there is one."""
-    threads: int = field(default=0, metadata=at_least(0))
+    threads: int = field(default=0, metadata=at_least(0) | MAY_CHANGE)
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
 
 
@@ -109,7 +114,7 @@ class OnlineConfig(_CommonConfig):
     """What chooses actions: a learner that trains a policy, or a planner."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """The budget and the rhythm of collecting and learning."""
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig, metadata=MAY_CHANGE)
     """Episodes that measure the agent."""
 
     @property
@@ -132,9 +137,9 @@ class OfflineConfig(_CommonConfig):
     """The budget in updates."""
     actor: PlanningConfig | None = None
     """How to act with the fitted model; with one, the run saves an agent too, if actions are continuous."""
-    goals: tuple[str, ...] = ()
+    goals: tuple[str, ...] = field(default=(), metadata=MAY_CHANGE)
     """Names of the environment's goals that the finished agent is sent to."""
-    goal_episodes: int = field(default=100, metadata=at_least(1))
+    goal_episodes: int = field(default=100, metadata=at_least(1) | MAY_CHANGE)
     """Episodes towards each goal."""
 
     @property
@@ -175,4 +180,7 @@ def read_config(folder: Path) -> RunConfig:
     """Read the config of the run of `folder`. UserError if there is none or it does not fit this version."""
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not the folder of a run: it has no config.json.")
-    return read_file(RunConfig, folder / "config.json")
+    try:
+        return read_file(RunConfig, folder / "config.json")
+    except UserError as error:
+        raise UserError(f"{error}{that_version_reads(writer_of(folder))}") from None

@@ -1,9 +1,11 @@
 """Training: update, log, evaluate, checkpoint, step, until the budget is spent.
 
 A run can be killed at any moment. It resumes from the last checkpoint and computes, on a CPU, bit for bit what the
-uninterrupted run would have.
+uninterrupted run would have. A signal stops it between two updates, decisions, or decisions of an evaluation. An
+evaluation that was stopped is made anew.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import count
@@ -13,24 +15,22 @@ from typing import Any, Literal
 import torch
 
 from reverie.config.files import write_file
-from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.errors import UserError
 from reverie.files import make_folder
 from reverie.progress import Callbacks
 from reverie.runs.base import Reporter, Run
-from reverie.runs.config import OnlineConfig, RunConfig, read_config
+from reverie.runs.changes import with_changes
+from reverie.runs.config import OnlineConfig, RunConfig, check_consistent, read_config
 from reverie.runs.display import open_display
 from reverie.runs.environment import EnvArgument, with_environment
-from reverie.runs.interrupt import Interrupted, asked_to_stop
+from reverie.runs.interrupt import Interrupted, Stopped, StopRequest, asked_to_stop, interruptible
 from reverie.runs.offline import OfflineRun
 from reverie.runs.online import OnlineRun
-from reverie.runs.results import summarize
+from reverie.runs.results import Results, summarize
 from reverie.runs.update import UpdateNoise
 from reverie.types import Batch, Metrics
 
-EXTENDABLE = ("log_every", "checkpoint_every", "evaluate_every")
-"""Settings of `training` that may change when a run is resumed, besides the budget."""
 Show = bool | Literal["auto"]
 
 
@@ -53,7 +53,7 @@ def train(
       Gymnasium's API. Give one of the last three again to resume or evaluate the run.
     - `evaluate`: end with the final evaluation (`evaluation.json`, curve, films), as the command does.
 
-    Raises `UserError` for mistakes, and `Interrupted`, after saving, at Ctrl-C.
+    Raises `UserError` for mistakes, and `Interrupted`, after saving, when a signal asks to stop.
     """
     config = with_environment(config, env)
     place = Path(folder) if folder is not None else make_free_folder(config)
@@ -76,6 +76,7 @@ def resume(
     *,
     frames: int | None = None,
     updates: int | None = None,
+    device: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     progress: Show = "auto",
     callbacks: Sequence[Callbacks] = (),
@@ -84,15 +85,19 @@ def resume(
 ) -> Path:
     """Continue the run of `folder` from its newest checkpoint; a finished one too, with a larger budget.
 
-    `frames` and `updates` are the new budget in all; `overrides` are settings by dotted path. Only budget, evaluation
-    and log intervals may change. The other arguments are those of `train`.
+    `frames` and `updates` are the new budget in all, and `device` is where the run goes on. `overrides` are settings by
+    dotted path, those that a run may change (`runs.changes`). The other arguments are those of `train`.
     """
     folder = Path(folder)
     before = read_config(folder)
-    config = extended(before, frames, updates, overrides or {})
+    named = {"training.frames": frames, "training.updates": updates, "device": device}
+    settings = {**(overrides or {}), **{path: value for path, value in named.items() if value is not None}}
+    config = with_changes(before, settings)
     if with_environment(config, env) != config:
         raise UserError("A run is resumed in the environment that it began in: `env` gives the same one again.")
     from_python.require(config.env)
+    if config != before:
+        check_consistent(config)
     run = run_type(config).restore(config, folder)
     if config != before:
         write_file(folder / "config.json", config)
@@ -101,22 +106,15 @@ def resume(
             session.record(batch, run.update(batch, noise))
     if evaluate:
         session.summarize()
-    return folder
+    return run.folder
 
 
-def extended(config: RunConfig, frames: int | None, updates: int | None, overrides: Mapping[str, Any]) -> RunConfig:
-    """Return the config with a new budget. UserError for a setting that would change what was computed so far."""
-    budgets = {"training.frames": frames, "training.updates": updates}
-    settings = {**overrides, **{path: number for path, number in budgets.items() if number is not None}}
-    unit = run_type(config).unit
-    allowed = [f"training.{name}" for name in (unit, *EXTENDABLE)] + ["goals", "goal_episodes"]
-    for path in settings:
-        if path not in allowed and path.split(".")[0] != "evaluation":
-            raise UserError(
-                f"`{path}` cannot change in a run that has begun: only the budget (--training.{unit}), evaluation and"
-                " log intervals can; train anew in another folder."
-            )
-    return override(config, {path: as_text(value) for path, value in settings.items()})
+def evaluate_finished(folder: Path, shown: bool) -> Results:
+    """Measure and draw a finished run. A signal ends it at once, because nothing is lost."""
+    if shown:
+        print("evaluating ...", flush=True)
+    with interruptible(f"Interrupted: {folder} is finished and saved. Evaluate it with `reverie resume {folder}`."):
+        return summarize(folder)
 
 
 def make_free_folder(config: RunConfig) -> Path:
@@ -138,41 +136,46 @@ def run_type(config: RunConfig) -> type[Run]:
 
 @contextmanager
 def open_session(run: Run, progress: Show, callbacks: Sequence[Callbacks]) -> "Iterator[Session]":
-    """Open the display, catch Ctrl-C, and close the run at the end."""
+    """Open the display, let signals ask to stop, and close the run at the end."""
     title = f"{run.config.recipe} on {run.config.world}, seed {run.config.seed}, in {run.folder}"
     with closing(run), open_display(title, progress) as display, asked_to_stop() as stop:
-        report = Reporter(run, [*callbacks, *([display] if display else [])])
+        report = Reporter(run, [*callbacks, *([display] if display else [])], stop)
         yield Session(run, report, stop, shown=display is not None)
 
 
 class Session:
-    """Train a run in one process, until its budget is spent or Ctrl-C is pressed: `stop` is then no longer empty."""
+    """Train a run in one process, until its budget is spent or a signal asks to stop."""
 
-    def __init__(self, run: Run, report: Reporter, stop: list[int], shown: bool) -> None:
+    def __init__(self, run: Run, report: Reporter, stop: StopRequest, shown: bool) -> None:
         self.run, self.report, self.stop, self.shown = run, report, stop, shown
+        self.saved = time.monotonic()
+        """When the latest checkpoint was written, or the session began."""
         self.unchecked: tuple[Batch, Metrics] | None = None
         """The latest update. It is checked after the launch of the next, because a check makes a GPU wait."""
 
     def batches(self) -> Iterator[tuple[Batch, UpdateNoise]]:
         """Yield the batch and noise of every update until the budget is spent. Step, report and save between them."""
         run, report = self.run, self.report
-        while True:
-            while run.updates_due() > 0 and not self.stop:
-                yield run.next_batch()
-            self.check_finite()  # before the environment is played with these weights
-            if self.stop:
-                report.checkpoint(run.save())
-                raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")
-            finished = run.finished
-            if finished and run.clock.updates == 0:
-                run.logger.alarm(run.clock.moment, "no update", run.nothing_learned)
-            self.report_if_due(finished)
-            if finished:
-                run.save_result()  # a run that was killed after its last checkpoint may lack it
-                return
-            report.pace.restart()
-            run.step(report)
-            report.pace.record("step")
+        try:
+            while True:
+                while run.updates_due() > 0 and not self.stop:
+                    yield run.next_batch()
+                    self.save_if_overdue()
+                self.check_finite()  # before the environment is played with these weights
+                self.stop.check()
+                finished = run.finished
+                self.report_if_due(finished)
+                if finished:
+                    run.save_result()  # a run that was killed after its last checkpoint may lack it
+                    return
+                report.pace.restart()
+                run.step(report)
+                report.pace.record("step")
+                self.save_if_overdue()
+        except Stopped:
+            self.stop.saving = True
+            self.save()
+            raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.") from None
 
     def record(self, batch: Batch, metrics: Metrics) -> None:
         """Count one update, which had this batch and these metrics, and check the update before it."""
@@ -200,25 +203,41 @@ class Session:
             f"the last good checkpoint remains; look at the batch, or start anew with a smaller learning rate."
         )
 
-    def report_if_due(self, finished: bool) -> None:
-        """Log, evaluate and save if a multiple of the interval lies between the latest reports and now."""
-        run, config, now = self.run, self.run.config.training, self.run.progress_count
-        before, run.clock.reported = run.clock.reported, now
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.report.checkpoint(self.run.save())
+        self.saved = time.monotonic()
 
-        def is_due(interval: int) -> bool:
+    def save_if_overdue(self) -> None:
+        """Write a checkpoint if the latest one is older than the config's minutes. It changes no result."""
+        minutes = self.run.config.training.checkpoint_minutes
+        if minutes > 0 and time.monotonic() - self.saved >= 60 * minutes:
+            self.check_finite()
+            self.save()
+
+    def report_if_due(self, finished: bool) -> None:
+        """Log, evaluate and save if a multiple of the interval lies between the latest reports and now.
+
+        `Stopped` leaves an evaluation that a signal stops as due, and the log of training as written.
+        """
+        run, config, now = self.run, self.run.config.training, self.run.progress_count
+
+        def is_due(interval: int, before: int) -> bool:
             return interval > 0 and now // interval > before // interval
 
-        if is_due(config.log_every) or finished:
+        logged, run.clock.logged = run.clock.logged, now
+        if is_due(config.log_every, logged) or finished:
             self.report.training()
-        if is_due(run.evaluation_interval):
+        if is_due(run.evaluation_interval, run.clock.reported):
             run.evaluate(self.report)
-        if before < now and (is_due(config.checkpoint_every) or finished):
-            self.report.checkpoint(run.save())
+        before, run.clock.reported = run.clock.reported, now
+        if finished and before < now and run.clock.updates == 0:
+            run.logger.alarm(run.clock.moment, "no update", run.nothing_learned)
+        if before < now and (is_due(config.checkpoint_every, before) or finished):
+            self.save()
 
     def summarize(self) -> None:
         """Measure and draw the finished run, and print its results if progress was shown."""
-        if self.shown:
-            print("evaluating ...", flush=True)
-        results = summarize(self.run.folder)
+        results = evaluate_finished(self.run.folder, self.shown)
         if self.shown:
             print("\n".join(results.sentences), flush=True)

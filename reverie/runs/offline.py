@@ -1,6 +1,7 @@
 """The run of a model that is fitted to recorded data."""
 
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -75,7 +76,7 @@ class OfflineRun(Run[OfflineConfig]):
         """Load the data, once. After that, nothing comes between updates."""
         if self.ready:
             return
-        self.recorded.load(report.progress)
+        self.recorded.load(report.working)
         self.ready = True
         length = self.config.training.length
         if self.config.start is None:
@@ -84,7 +85,7 @@ class OfflineRun(Run[OfflineConfig]):
             report.evaluation(self._measure_features(self.model, report))
 
     def evaluate(self, report: Reporter) -> None:
-        report.progress("evaluating on held-out data")
+        report.working("evaluating on held-out data")
         model, length = self.model, self.config.training.length
         values, picture = {}, None
         if not isinstance(model, WorldModel):
@@ -92,6 +93,7 @@ class OfflineRun(Run[OfflineConfig]):
         elif model.draws_images:
             values, picture = prediction.examine(model, self.recorded, length)
         if isinstance(model, WorldModel):
+            report.working("evaluating on held-out data")
             values |= self._measure_features(model, report)
         report.evaluation(values)
         if picture is not None:
@@ -121,12 +123,15 @@ class OfflineRun(Run[OfflineConfig]):
     def state(self) -> dict[str, Any]:
         return super().state() | {"ready": self.ready, "data": self.fingerprint() if self.ready else None}
 
+    def form(self) -> dict[str, Any]:
+        return super().form() | {"ready": bool, "data": (str, NoneType)}
+
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
         self.ready = state["ready"]
         if self.ready:
             self.recorded.load(lambda text: None)
-            if state.get("data") not in (None, self.fingerprint()):  # version 0.1 saved none
+            if state["data"] not in (None, self.fingerprint()):  # version 0.1 saved none
                 raise UserError(
                     f"The data of {self.folder} have changed since its last checkpoint: restore them, or train anew in "
                     "another folder."

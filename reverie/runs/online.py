@@ -1,5 +1,6 @@
 """The run of an agent: play environments and learn from the replay in turns."""
 
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
+from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each
 from reverie.runs.update import UpdateNoise, draw_noise, make_update
 from reverie.types import Batch
 
@@ -64,6 +66,8 @@ class OnlineRun(Run[OnlineConfig]):
         self.carry: Carry = self.agent.initial(self.environments.count)
         self.stored = 0
         """Replay columns that have been written to the disk."""
+        self.saved_at, self.stored_before = -1, 0
+        """The number of the newest checkpoint, and a bound of the columns at the time of the one before it."""
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
 
@@ -116,7 +120,7 @@ class OnlineRun(Run[OnlineConfig]):
         count = config.episodes
 
         def show(ended: int) -> None:
-            report.progress(f"evaluating, episode {ended + 1} of {count}")
+            report.working(f"evaluating, episode {ended + 1} of {count}")
 
         seed = (self.config.seed << 40) + self.clock.frames  # others for each run and each time
         try:
@@ -134,14 +138,18 @@ class OnlineRun(Run[OnlineConfig]):
     def save_result(self) -> None:
         self.agent.save(self.folder)
 
+    def clear(self) -> None:
+        shutil.rmtree(self.folder / "replay", ignore_errors=True)
+
     def save(self) -> Path:
         """Write the new columns of the replay, then the checkpoint that refers to them; delete columns without one."""
         self.replay.write(self.folder / "replay", since=self.stored)
-        # The older of the two checkpoints needs the ring as it was then.
-        no_longer_needed = self.stored - self.replay.capacity
+        if self.progress_count != self.saved_at:  # otherwise the newest checkpoint is replaced
+            self.stored_before, self.saved_at = self.stored, self.progress_count
         self.stored = self.replay.total
         path = super().save()
-        replays.prune(self.folder / "replay", no_longer_needed)
+        # The older of the two checkpoints needs the ring as it was then.
+        replays.prune(self.folder / "replay", self.stored_before - self.replay.capacity)
         return path
 
     def state(self) -> dict[str, Any]:
@@ -152,12 +160,27 @@ class OnlineRun(Run[OnlineConfig]):
             "carry": tree.leaves(self.carry),
         }
 
+    def form(self) -> dict[str, Any]:
+        count, action = self.environments.count, [float] * self.spec.action.size
+        return super().form() | {
+            "learning_since": COUNT_OR_NONE_YET,
+            "replay_total": COUNT,
+            "collector": {
+                "started": [COUNT] * count,
+                "seeds": [COUNT] * count,
+                "begun": [bool] * count,
+                "actions": [Each(action)] * count,
+                "fingerprints": [Each(COUNT)] * count,
+            },
+            "carry": tree.leaves(self.carry),
+        }
+
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
         self.learning_since = state["learning_since"]
         self.replay.read(self.folder / "replay", state["replay_total"])
         replays.prune(self.folder / "replay", since=state["replay_total"])
-        self.stored = self.replay.total
+        self.stored, self.saved_at = self.replay.total, self.progress_count
         self.collector.restore(state["collector"])
         saved = iter(state["carry"])
         self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)
@@ -180,5 +203,6 @@ def load_value(folder: Path, agent: Agent) -> nn.Module | None:
             f"{folder} has no checkpoint, which has the value function: take --objective RewardSum, or "
             "bring the run's checkpoints/ here."
         )
-    learner.load_state_dict(checkpoint.newest(folder / "checkpoints")["learner"])
+    state = checkpoint.newest(folder / "checkpoints")
+    learner.load_state_dict(checkpoint.check(state, learner.state_dict(), "learner"))
     return learner.value.to(next(agent.parameters()).device)

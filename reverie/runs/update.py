@@ -4,6 +4,7 @@ It never touches the host: shapes are static, no branch depends on a tensor's va
 function runs eagerly or compiled.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 from reverie import tree
+from reverie.errors import UserError
 from reverie.learners.base import Learner
 from reverie.models.base import Model
 from reverie.nn.optimizer import Optimizer
@@ -53,4 +55,26 @@ def make_update(model: M, learner: Learner[M, Any] | None, optimizers: dict[str,
             metrics |= learner.update(model, belief, noise.behavior, optimizers)
         return metrics
 
-    return torch.compile(update) if execution == "compiled" else update
+    return _compiled(update) if execution == "compiled" else update
+
+
+def _compiled(update: Update) -> Update:
+    """Return the compiled update. Where PyTorch cannot compile it, UserError names the cache, which may be broken."""
+    compiled = torch.compile(update)
+
+    def run(batch: Batch, noise: UpdateNoise) -> Metrics:
+        try:
+            return compiled(batch, noise)
+        except Exception as error:
+            raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+            if "/torch/_inductor/" not in raised_in and not type(error).__module__.startswith("torch._dynamo"):
+                raise
+            from torch._inductor.codecache import cache_dir
+
+            reason = " ".join(str(error).split("Set TORCHDYNAMO_VERBOSE")[0].split())
+            raise UserError(
+                f"PyTorch could not compile the update ({reason}): delete its cache {cache_dir()}, where a file may be "
+                "broken, or take --training.execution eager. `reverie resume` then goes on."
+            ) from error
+
+    return run

@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from reverie import recipes
 from reverie.config.files import decode, read_file, write_file
 from reverie.config.overrides import override
-from reverie.config.renamed import ADDED, renamed, renamed_parameters
+from reverie.config.renamed import ADDED, FORMAT, completed, renamed, renamed_parameters
 from reverie.errors import UserError
-from reverie.runs import checkpoint
 from reverie.runs.config import RunConfig
 
 OLD = sorted((Path(__file__).parent / "old").glob("*.json"))
@@ -26,7 +24,7 @@ def test_a_config_file_of_0_1_is_read(path):
 def test_arguments_of_our_own_environments_are_renamed():
     tree = json.loads((Path(__file__).parent / "old" / "dreamer_v1-tiny.json").read_text())
     tree["env"]["settings"] = ["goal=flat", "randomise=step"]
-    assert decode(RunConfig, renamed(tree)).env.kwargs == ("goal=flat", "randomize=step")
+    assert decode(RunConfig, completed(renamed(tree))).env.kwargs == ("goal=flat", "randomize=step")
 
 
 def test_options_by_old_names_are_understood():
@@ -39,8 +37,8 @@ def test_options_by_old_names_are_understood():
 def test_new_files_carry_their_format(tmp_path):
     write_file(tmp_path / "config.json", recipes.build("planet", "tiny"))
     tree = json.loads((tmp_path / "config.json").read_text())
-    assert (tree["format"], tree["plugins"]) == (3, [])
-    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": 4}))
+    assert (tree["format"], tree["plugins"]) == (FORMAT, [])
+    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": FORMAT + 1}))
     with pytest.raises(UserError, match="written by a newer version of Reverie"):
         read_file(RunConfig, tmp_path / "config.json")
 
@@ -70,11 +68,3 @@ def test_weights_of_0_1_are_read():
         "model.normalize.mean_pixels": 1,
         "model.encoder.x": 2,
     }
-
-
-def test_checkpoints_of_0_1_are_read(tmp_path):
-    state = {"model": {"standardise.scale": torch.ones(())}, "optimisers": {"model": {}}, "clock": {"updates": 3}}
-    checkpoint.write(tmp_path, 3, state)
-    state = checkpoint.newest(tmp_path)
-    assert list(state["model"]) == ["normalize.scale"]
-    assert state["optimizers"] == {"model": {}}

@@ -18,6 +18,7 @@ def evil(tmp_path, monkeypatch):
     """A folder with a config, and a module that leaves a mark when it is imported."""
     monkeypatch.setenv("REVERIE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(plugins, "_named_by_folders", set())
+    monkeypatch.setattr(plugins, "_used", {})
     monkeypatch.syspath_prepend(tmp_path / "modules")
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "evil.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()")

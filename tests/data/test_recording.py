@@ -272,7 +272,7 @@ def test_a_bad_dataset_is_one_sentence(tmp_path, capsys):
     manifest = json.loads((tmp_path / "data" / "dataset.json").read_text())
     for key, value, sentence in (
         ("transitions", 9999, "was not finished: the same `reverie collect` command goes on with it"),
-        ("format", 3, "was written by a newer version of Reverie: upgrade this one."),
+        ("format", 99, "was written by a newer version of Reverie: upgrade this one."),
         ("seed", "none", "does not fit this version of Reverie: The config's `seed` should be an int"),
     ):
         (tmp_path / "data" / "dataset.json").write_text(json.dumps(manifest | {key: value}))

@@ -7,6 +7,7 @@ import torch
 from reverie.errors import UserError
 from reverie.files import atomic_write
 from reverie.runs import checkpoint
+from reverie.runs.versions import writer
 
 
 def state(value: float) -> dict:
@@ -17,7 +18,8 @@ def test_a_state_is_read_back(tmp_path):
     checkpoint.write(tmp_path, 7, state(1.5))
     restored = checkpoint.newest(tmp_path, rename=True)
     torch.testing.assert_close(restored.pop("weights"), state(1.5)["weights"], rtol=0, atol=0)
-    assert restored == {"count": 3, "names": ["a", "b"], "none": None, "x": 1.5}
+    written = {"format": checkpoint.FORMAT, "writer": writer(), "file": str(tmp_path / "checkpoint-000000000007.pt")}
+    assert restored == {"count": 3, "names": ["a", "b"], "none": None, "x": 1.5} | written
 
 
 def test_the_two_with_the_largest_numbers_remain(tmp_path):

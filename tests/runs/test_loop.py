@@ -5,22 +5,17 @@ uninterrupted run.
 """
 
 import errno
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import small_run
 import torch
 import worlds
+from interruptions import Killed, assert_same, kill_at_rename, result, start, wait_for_checkpoint
 
 import reverie
 from reverie.envs import vector
@@ -30,49 +25,10 @@ from reverie.runs import checkpoint
 from reverie.runs.config import OnlineConfig
 from reverie.runs.logger import read_metrics
 
-SUPPORT = Path(__file__).parents[1] / "support"
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
-def result(folder: Path) -> tuple[list[str], bytes]:
-    """Return the lines of the log that must not differ, and the agent."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    lines = [line for line in lines if json.loads(line)["kind"] != "timing"]
-    return lines, (folder / "agent.safetensors").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> Path:
-    """The folder of a run that was never interrupted."""
-    return reverie.train(small_run.config(), tmp_path_factory.mktemp("uninterrupted") / "run", evaluate=False)
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    return tmp_path / "run"
-
-
-def assert_same(folder: Path, uninterrupted: Path) -> None:
-    lines, agent = result(folder)
-    expected_lines, expected_agent = result(uninterrupted)
-    assert lines == expected_lines
-    assert agent == expected_agent
-
-
 # In processes of their own
-
-
-def start(command: str, folder: Path) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SUPPORT), str(ROOT)]), "PYTHONWARNINGS": "error"}
-    arguments = [sys.executable, SUPPORT / "small_run.py", command, folder]
-    return subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for_checkpoint(process: subprocess.Popen, folder: Path, decision: int) -> None:
-    while not (folder / "checkpoints" / f"checkpoint-{decision:012d}.pt").exists():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.002)
 
 
 def test_a_run_killed_three_times_ends_as_the_uninterrupted_one(folder, uninterrupted):
@@ -94,37 +50,15 @@ def test_ctrl_c_saves_and_names_the_command_to_resume(folder, uninterrupted):
     process = start("train", folder)
     wait_for_checkpoint(process, folder, 60)
     process.send_signal(signal.SIGINT)
-    message = process.communicate()[1]
-    assert message == f"Interrupted and saved: go on with `reverie resume {folder}`.\n"
+    said, message = process.communicate()[1].splitlines()
+    assert said == "stopping at SIGINT: the run is saved first; Ctrl-C again stops at once"
+    assert message == f"Interrupted and saved: go on with `reverie resume {folder}`."
     assert process.returncode == 1
     reverie.resume(folder, evaluate=False)
     assert_same(folder, uninterrupted)
 
 
 # In this process, at chosen moments
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it, and a file that is being written stays unfinished."""
-
-
-@contextmanager
-def kill_at_rename(number: int, after: bool) -> Iterator[None]:
-    """Raise `Killed` just before or just after the n-th rename of a file, counted from now."""
-    real, count = os.replace, 0
-
-    def replace(source, target):
-        nonlocal count
-        count += 1
-        if count == number and not after:
-            raise Killed
-        real(source, target)
-        if count == number:
-            raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "replace", replace)
-        yield
 
 
 def test_a_kill_at_any_rename_of_a_save_loses_nothing(folder, uninterrupted):
@@ -157,21 +91,6 @@ def test_resuming_a_finished_run_changes_nothing_and_repairs_its_agent(folder, u
     reverie.resume(folder, evaluate=False)
     assert_same(folder, uninterrupted)
     reverie.load(folder)
-
-
-@pytest.fixture(scope="module")
-def _half(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("half") / "run"
-    with kill_at_rename(2 + 4 * 4, after=True), pytest.raises(Killed):
-        reverie.train(small_run.config(), folder, evaluate=False)
-    return folder
-
-
-@pytest.fixture
-def half(_half, folder) -> Path:
-    """A copy of a run that was killed after its fourth save."""
-    shutil.copytree(_half, folder)
-    return folder
 
 
 def test_only_the_newest_two_checkpoints_remain(half):

@@ -4,10 +4,8 @@ import json
 import shutil
 
 import pytest
-import torch
 
 from reverie.cli import command_line as main
-from reverie.runs import checkpoint
 from reverie.runs.config import read_config
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume
@@ -79,11 +77,7 @@ def test_a_finished_run_is_extended(run, tmp_path, capsys):
 def test_checkpoints_of_version_0_1_are_read(run, tmp_path):
     folder = tmp_path / "old"
     shutil.copytree(run, folder)
-    for path in checkpoint.paths(folder / "checkpoints"):
-        state = torch.load(path, weights_only=True)
-        old = {name: old for old, name in checkpoint.OLD_KEYS.items()}
-        torch.save({old.get(key, key): part for key, part in state.items()}, path)
-        path.rename(path.with_name(path.name.replace("checkpoint", "decision")))
+    format_1.rewrite(folder)
     before = read_metrics(folder)
     assert resume(folder, evaluate=False) == folder
     assert read_metrics(folder) == before

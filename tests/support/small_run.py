@@ -1,4 +1,7 @@
-"""A real training run that takes seconds: `python small_run.py train|resume FOLDER`, for tests that kill it."""
+"""A real training run that takes seconds, for tests that kill it.
+
+`python small_run.py train FOLDER [workers]` or `resume FOLDER`.
+"""
 
 import sys
 from dataclasses import replace
@@ -33,9 +36,9 @@ def config(world: str = "Slide", count: int = 1, **training) -> OnlineConfig:
 
 if __name__ == "__main__":
     try:
-        command, folder = sys.argv[1], Path(sys.argv[2])
-        reverie.train(config(), folder, evaluate=False) if command == "train" else reverie.resume(
-            folder, evaluate=False
-        )
+        command, folder, made = sys.argv[1], Path(sys.argv[2]), config()
+        if "workers" in sys.argv:
+            made = replace(made, env=replace(made.env, workers=True))
+        reverie.train(made, folder, evaluate=False) if command == "train" else reverie.resume(folder, evaluate=False)
     except reverie.UserError as error:
         sys.exit(f"{error}")

@@ -3,13 +3,9 @@
 import json
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reverie.cli.commands import common
 from reverie.cli.parsing import Argument, Settings, Texts, command
-
-if TYPE_CHECKING:
-    from reverie.progress import Progress
 
 _EVALUATION_SETTINGS = Settings(
     "Another environment, or other settings of the run's own:\n"
@@ -27,11 +23,15 @@ _EVALUATION_SETTINGS = Settings(
     ("env", "planner", "objective", "num_samples", "warm_start"),
 )
 _RESUME_SETTINGS = Settings(
-    "A finished run continues with a larger budget. Only the budget, evaluation and log intervals can change:\n"
+    "A finished run continues with a larger budget. What was computed stays as it is, so only these can change:\n"
     "  --training.frames 200000     budget of an agent, with the frames played already\n"
     "  --training.updates 20000     budget of a model that learns from recorded data, with the updates done already\n"
-    "  --evaluation.every 5000      frames between two evaluations",
-    ("training", "evaluation", "goals", "goal_episodes"),
+    "  --training.log_every 100     an interval; also checkpoint_every, checkpoint_minutes, evaluate_every\n"
+    "  --evaluation.every 5000      frames between two evaluations; also --evaluation.episodes\n"
+    "  --device cpu                 where the run goes on; --replay.storage, --training.execution belong to it\n"
+    "  --threads 2                  CPU threads; --env.workers true plays in processes of their own\n"
+    "  --data.folder data/slide     where the same recorded data lie now; also --data.run, --data.file",
+    ("training", "evaluation", "goals", "goal_episodes", "device", "threads", "replay", "env", "data"),
 )
 
 
@@ -66,10 +66,9 @@ def resume(arguments: Namespace, settings: Texts) -> int:
 
 def _finish(folder: Path) -> int:
     """Evaluate and draw the finished run, and print the results and their files."""
-    from reverie.runs.results import summarize
+    from reverie.runs.loop import evaluate_finished
 
-    print("evaluating ...", flush=True)
-    results = summarize(folder)
+    results = evaluate_finished(folder, shown=True)
     print("\n".join(results.sentences))
     common.print_paths({"run": folder, **results.files})
     return 0
@@ -157,7 +156,7 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     from reverie.data import minari
     from reverie.data.recording import available_cores, collect
     from reverie.runs.display import LiveDisplay
-    from reverie.runs.interrupt import Interrupted, asked_to_stop
+    from reverie.runs.interrupt import Interrupted, Stopped, asked_to_stop
 
     env = common.environment(arguments.id, settings)
     out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
@@ -165,15 +164,13 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     workers = arguments.workers or available_cores()
     if arguments.minari:
         minari.check_new(arguments.minari)
-    with LiveDisplay(f"collecting from {env.id}, seed {arguments.seed}, in {out}") as display, asked_to_stop() as stop:
-
-        def on_progress(progress: "Progress") -> None:
-            display(progress)
-            if stop and progress.done < progress.total:
-                raise Interrupted(f"Interrupted: the same command continues with the data in {out}.")
-
-        sizes = (arguments.transitions, arguments.seed, arguments.held_out)
-        made = collect(env, out, *sizes, privileged, workers, on_progress)
+    sizes = (arguments.transitions, arguments.seed, arguments.held_out)
+    title, promise = f"collecting from {env.id}, seed {arguments.seed}, in {out}", "what is written stays"
+    with LiveDisplay(title) as display, asked_to_stop(promise) as stop:
+        try:
+            made = collect(env, out, *sizes, privileged, workers, display, stop.check)
+        except Stopped:
+            raise Interrupted(f"Interrupted: the same command continues with the data in {out}.") from None
     for name, part in (("train", made.train), ("test", made.test)):
         print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
     common.print_paths({"dataset": out})
