@@ -53,6 +53,8 @@ from reverie.config.files import encode, read_file  # noqa: E402
 from reverie.config.overrides import as_text, leaf_types, leaves  # noqa: E402
 
 RESULT = ROOT / "bench" / "results" / "fuzz.json"
+FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where files are kept: in memory, because every checkpoint waits for the disk."""
 SECONDS, BYTES = 60.0, 4 * 2**30
 """Limits of one input: seconds, and memory beside what the parent has."""
 RIGHT = ("ran", "refused", "found")
@@ -259,7 +261,7 @@ def judge(given: Input, outcome: Outcome, folder: Path, before: Mapping[Path, in
         lines = [line for line in outcome.err.splitlines() if line.startswith("reverie: ")]
         if len(lines) != 1 or lines[0] != last or last[-1] not in ".?)":
             return "traceback", f"not one sentence: {outcome.err.strip()[-300:]!r}"
-        gone = [path for path in before if not path.is_symlink() and not path.exists() and not _moved(path)]
+        gone = [path for path in before if not (path.exists() or _may_go(path))]
         return ("lost", f"{gone[0].relative_to(folder)} is gone") if gone else ("refused", last)
     if outcome.code == 1 and given.words[0] in ("check", "check-env") and "Traceback" not in outcome.err:
         return "found", outcome.out.strip().splitlines()[0]
@@ -269,8 +271,10 @@ def judge(given: Input, outcome: Outcome, folder: Path, before: Mapping[Path, in
     return ("nonsense", wrong) if wrong else ("ran", "")
 
 
-def _moved(path: Path) -> bool:
-    return path.with_suffix(".damaged").exists() or path.name in ("owner.json", ".out", ".err")
+def _may_go(path: Path) -> bool:
+    """Return whether a file may be gone: set aside as damaged, or an older one of two checkpoints."""
+    kept = path.parent.glob("*.pt") if path.parent.name == "checkpoints" else ()
+    return path.with_suffix(".damaged").exists() or path.name == "owner.json" or len(list(kept)) >= 2
 
 
 # ---- what is right
@@ -311,7 +315,12 @@ def check_saved(path: str, text: str, shown: Path) -> Callable[[Path, Outcome], 
         saved = settings.get(path)
         same = [as_text(saved), f"{saved}Config", str(saved)]
         with_spaces = [part.strip() for part in text.split(",")] if isinstance(saved, tuple) else []
-        if text not in same and text.lower() not in same and not _equal(text, saved) and with_spaces != list(saved or ""):
+        if (
+            text not in same
+            and text.lower() not in same
+            and not _equal(text, saved)
+            and with_spaces != list(saved or "")
+        ):
             return f"{path} was typed as {text!r} and is saved as {saved!r}"
         return check_run(folder / shown, outcome)
 
@@ -395,7 +404,7 @@ class Fuzzer:
     @contextmanager
     def copy(self) -> Iterator[Path]:
         """A folder with copies of everything intact."""
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        with tempfile.TemporaryDirectory(prefix="fuzz-", dir=FAST) as folder:
             shutil.copytree(self.intact, folder, symlinks=True, dirs_exist_ok=True)
             yield Path(folder)
 
@@ -418,8 +427,8 @@ def _log() -> dict[str, np.ndarray]:
 
 def options_of_train(fuzzer: Fuzzer, rng: random.Random, folder: Path) -> Input:
     """One setting of a recipe has an odd value."""
-    from reverie.config.declared import configs_of, is_choice
     from reverie.config.choices import short_name
+    from reverie.config.declared import configs_of, is_choice
 
     recipe = rng.choice(list(CASES))
     path = rng.choice(list(fuzzer.paths[recipe]))
@@ -443,8 +452,17 @@ def options_of_others(fuzzer: Fuzzer, rng: random.Random, folder: Path) -> Input
             *("--env.id", "--env.repeat", "--env.time_limit", "--env.image_size", "--env.observe", "--env.kwargs"),
             *("--goal", "--planner.iterations", "--planner.min_std", "--env.count", "--planner.temperature"),
         ),
-        "evaluate planner --device cpu --episodes 1": ("--planner", "--planner.elites", "--planner.candidates", "--seed"),
-        "evaluate robot --env.id Dot-v0 --goal picture.png --episodes 1": ("--env.observe", "--objective", "--env.kwargs"),
+        "evaluate planner --device cpu --episodes 1": (
+            "--planner",
+            "--planner.elites",
+            "--planner.candidates",
+            "--seed",
+        ),
+        "evaluate robot --env.id Dot-v0 --goal picture.png --episodes 1": (
+            "--env.observe",
+            "--objective",
+            "--env.kwargs",
+        ),
         "imagine agent --device cpu --horizon 2": ("--context", "--horizon", "--seed", "--device"),
         "sample frames --count 2": ("--count", "--seed"),
         "resume agent": ("--training.frames", "--evaluation.every", "--training.log_every", "--training.batch"),
@@ -636,7 +654,7 @@ def fuzz(seed: int, first: int, count: int, minutes: float, only: str | None, sh
     counts: dict[str, Counter[str]] = {}
     wrong: list[dict[str, Any]] = []
     ends = time.monotonic() + 60 * minutes
-    with tempfile.TemporaryDirectory(prefix="fuzz-base-") as base:
+    with tempfile.TemporaryDirectory(prefix="fuzz-base-", dir=FAST) as base:
         fuzzer = Fuzzer(Path(base))
         for number in range(first, first + count):
             if time.monotonic() > ends:

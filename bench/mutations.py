@@ -179,7 +179,9 @@ def damage_array(rng: random.Random, array: np.ndarray) -> tuple[np.ndarray, str
     """Return an array of other numbers, another type or another shape."""
     kind = rng.choice(("type", "type", "shape", "shape", "value", "value", "order"))
     if kind == "type":
-        kind = rng.choice(("float16", "float64", "int8", "int64", "uint8", "bool", "complex64", "U8", "S3", "O", "M8[s]"))
+        kind = rng.choice(
+            ("float16", "float64", "int8", "int64", "uint8", "bool", "complex64", "U8", "S3", "O", "M8[s]")
+        )
         with np.errstate(all="ignore"):
             return array.astype("int64").astype(kind) if kind == "M8[s]" else array.astype(kind), f"type {kind}"
     if kind == "shape":

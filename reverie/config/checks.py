@@ -36,6 +36,10 @@ def between(low: float, high: float) -> Metadata:
     return {"limit": (lambda value: low <= value <= high, f"it must be between {low} and {high}")}
 
 
+MOST = 2**53
+"""The largest whole number of any setting: beyond it, sums and products no longer fit into a tensor's numbers."""
+
+
 class Checked:
     """Base of a config dataclass with limits. A subclass with more checks calls `super().__post_init__()` first."""
 
@@ -54,6 +58,8 @@ def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
         for key, part in value.items():
             check_setting(cls, name, part, f"{key} in {shown}")
         return
+    if isinstance(value, int) and abs(value) > MOST:
+        raise UserError(f"{shown} is {value}: no setting goes beyond {MOST}.")
     item = next(item for item in fields(cls) if item.name == name)
     holds, words = item.metadata.get("limit", (None, ""))
     if holds is not None and value is not None and not holds(value):

@@ -150,9 +150,16 @@ RunConfig = OnlineConfig | OfflineConfig
 def check_consistent(config: RunConfig) -> None:
     """Raise UserError where settings contradict each other, so that a run would learn nothing."""
     training = config.training
+    signals = config.model.signals if isinstance(config.model, WorldModelConfig) else {}
+    for name, signal in signals.items():
+        if (steps := getattr(signal, "steps", 1)) >= training.length > 1:
+            raise UserError(
+                f"--model.signals.{name}.steps {steps} predicts beyond sequences of --training.length {training.length}:"
+                f" take {training.length - 1} or fewer steps, or longer sequences."
+            )
     if isinstance(config, OfflineConfig):
-        if isinstance(config.model, WorldModelConfig) and training.length < 2:
-            raise UserError("A world model learns from transitions: take --training.length 2 or more.")
+        if training.length < (least := config.model.least_length):
+            raise UserError(f"This model learns from transitions: take --training.length {least} or more.")
         return
     capacity = config.replay.capacity
     if isinstance(training, TrainingConfig) and capacity < training.length:

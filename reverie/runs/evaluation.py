@@ -135,13 +135,12 @@ def imagine(
     The pictures go to the folder `out`, by default the run's; an `Agent` without `out` draws none.
     """
     agent, folder = _load(run, device)
+    place = Path(out) if out is not None else folder
+    if place is not None:
+        make_folder(place)  # before anything is played
     episode = returns.evaluate(agent, environment_of(agent, env), 1, seed).episodes[0]
     loop = imagine_episode(agent, episode, context, horizon)
-    place = Path(out) if out is not None else folder
-    if place is None:
-        return Imagination(loop, {})
-    make_folder(place)
-    return Imagination(loop, open_loop.draw(place, loop))
+    return Imagination(loop, {} if place is None else open_loop.draw(place, loop))
 
 
 def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mapping[str, Any]) -> Agent:

@@ -129,7 +129,7 @@ def imagine(arguments: Namespace, _: Texts) -> int:
     common.RUN,
     Argument("--count", "number of pictures (default: 64)", "N", type=common.COUNT, default=64),
     Argument("--out", "PNG file (default: samples.png in the run)", "FILE"),
-    Argument("--seed", "seed of the noise (default: 0)", "N", type=int, default=0),
+    Argument("--seed", "seed of the noise (default: 0)", "N", type=common.integer(0), default=0),
 )
 def sample(arguments: Namespace, _: Texts) -> int:
     """Draw pictures from a trained generative model."""
