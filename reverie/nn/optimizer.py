@@ -20,7 +20,7 @@ class AdamConfig(Checked):
     """Added to the root of the second moment."""
     clip: float = field(default=100.0, metadata=above(0))
     """The largest global norm of a gradient; a larger gradient is scaled down to it."""
-    weight_decay: float = field(default=0.0, metadata=at_least(0))
+    weight_decay: float = field(default=0.0, metadata=between(0, 100))
     """Fraction of a weight, times `lr`, that each step subtracts (Loshchilov 2019)."""
     decay: int = field(default=0, metadata=at_least(0))
     """Steps of linear decay of the learning rate to a twentieth, constant afterwards; 0 means no decay."""

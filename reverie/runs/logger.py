@@ -15,6 +15,7 @@ import math
 import os
 import socket
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,7 +55,10 @@ class Logger(ExitStack):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered, so that closing the file does not repeat a write that failed.
             self._lines = self.enter_context(self._path.open("ab", buffering=0))
-            if resume_at is not None and resume_at < self._path.stat().st_size:
+            size = self._path.stat().st_size
+            if resume_at is not None and resume_at > size:
+                warnings.warn(f"{self._path} lacks lines from before the checkpoint: curves lack them.", stacklevel=2)
+            elif resume_at is not None and resume_at < size:
                 self._lines.truncate(resume_at)
 
     def write(
