@@ -25,13 +25,10 @@ import os
 import platform
 import random
 import re
-import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,18 +43,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import gymnasium  # noqa: E402
 import mutations  # noqa: E402
 import numpy as np  # noqa: E402
+from forked import FAST, Outcome, run  # noqa: E402
 
 from reverie.cli import names  # noqa: E402
-from reverie.cli.command_line import main as reverie  # noqa: E402
 from reverie.config.files import encode, read_file  # noqa: E402
 from reverie.config.overrides import as_text, leaf_types, leaves  # noqa: E402
-from reverie.errors import UserError
+from reverie.errors import UserError  # noqa: E402
 
 RESULT = ROOT / "bench" / "results" / "fuzz.json"
-FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""Where files are kept: in memory, because every checkpoint waits for the disk."""
-SECONDS, BYTES = 60.0, 4 * 2**30
-"""Limits of one input: seconds, and memory beside what the parent has."""
 RIGHT = ("ran", "refused", "found")
 
 
@@ -193,64 +186,8 @@ class Input:
     kind: str
     what: str
     words: list[str]
-    check: Callable[[Path, "Outcome"], str | None] = lambda folder, outcome: None
+    check: Callable[[Path, Outcome], str | None] = lambda folder, outcome: None
     """Return what is wrong with an accepted input, or None."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int | None
-    """None after a time-out, negative after a signal."""
-    out: str
-    err: str
-    seconds: float
-
-
-# ---- running
-
-
-def run(words: list[str], folder: Path, seconds: float = SECONDS) -> Outcome:
-    """Run one command of Reverie in `folder`, in a forked process of its own group."""
-    began, streams = time.monotonic(), [folder / ".out", folder / ".err"]
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        os._exit(_run_child(words, folder, streams))
-    status = None
-    while status is None and time.monotonic() - began < seconds:
-        pid, ended = os.waitpid(child, os.WNOHANG)
-        status = ended if pid else None
-        time.sleep(0.0 if pid else 0.005)
-    if status is None:
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    texts = [stream.read_text(errors="replace") for stream in streams]
-    code = None if status is None else os.waitstatus_to_exitcode(status)
-    return Outcome(code, *texts, time.monotonic() - began)
-
-
-def _run_child(words: list[str], folder: Path, streams: list[Path]) -> int:
-    os.setsid()
-    os.chdir(folder)
-    for descriptor, stream in enumerate(streams, start=1):
-        os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w", buffering=1) for number in (1, 2))
-    os.environ["MINARI_DATASETS_PATH"] = str(folder / "minari")
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + BYTES,) * 2)
-    code = 1
-    try:
-        code = reverie(words)
-    except BaseException:
-        traceback.print_exc()
-        code = 70  # whatever an exception's own code is: the user sees a traceback, or nothing
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    return code
 
 
 def judge(given: Input, outcome: Outcome, folder: Path, before: Mapping[Path, int]) -> tuple[str, str]:
