@@ -176,6 +176,7 @@ IDS = (
     *("ALE/", "ALE/Pong-v9", "MinAtar/", "MinAtar/Nope-v1", "Taxi-v3", "FrozenLake-v1", "Blackjack-v1", "CartPole-v1"),
     *("python/Dot-v0", "reverie/Rope-v9", "../x-v0", "é-v0", "x" * 300, "GymV21Environment-v0", "GymV26Environment-v0"),
     *("phys2d/CartPole-v0", "CliffWalking-v1", "MountainCar-v0", "Dot-v0", "Dot-v1", "os.path:Dot-v0", ".:Dot-v0"),
+    *("mine:Dot-v0", "broken:Dot-v0", "quits:Dot-v0", "mine:Pendulum", "mine.py:Dot-v0", "mine:", ":Dot-v0"),
 )
 
 
@@ -317,6 +318,8 @@ class Fuzzer:
         names.refresh()
         np.savez(self.intact / "log.npz", **_log())
         mutations.write_picture(self.intact / "picture.png")
+        for module, text in (("mine", "import gymnasium"), ("broken", "1 / 0"), ("quits", "raise SystemExit(3)")):
+            (self.intact / f"{module}.py").write_text(text)
         for name, line in BASES.items():
             self._require(line.split(), self.intact, name)
         self.paths = {case: self._settings(case) for case in CASES}

@@ -258,7 +258,8 @@ def pursue_goals(
     results = Results({"env": env.id, "episodes": episodes, "seed": seed, "goals": measures})
     for name in names:
         pursuit, measures[name] = goals.pursue_beside_random(agent, env, name, episodes, seed)
-        results.files[f"film of {name}"] = goals.filmstrip(folder / f"goal-{name}.png", pursuit)
+        with results.extra(f"film of {name}"):
+            results.files[f"film of {name}"] = goals.filmstrip(folder / f"goal-{name}.png", pursuit)
     results.write(folder / "goals.json", results.values)
     results.sentences += goals.sentences(measures, episodes)
     return results

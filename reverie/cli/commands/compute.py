@@ -1,6 +1,7 @@
 """Commands that compute: `train`, `resume`, `evaluate`, `imagine`, `sample`, `collect`."""
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,9 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
     options = {name: getattr(arguments, name) for name in ("goal", "video", "moment", "out", "seed", "device")}
     result = evaluate(folder, arguments.episodes, env=env or None, planner=planner or None, **options)
     if arguments.json:
+        for sentence in result.sentences:
+            if sentence.startswith("warning: "):
+                print(sentence, file=sys.stderr)
         print(json.dumps(result.values | {"files": {name: str(path) for name, path in result.files.items()}}))
         return 0
     print("\n".join(result.sentences))
