@@ -15,9 +15,9 @@ from reverie.errors import UserError
 
 def atomic_write(path: Path, content: bytes | memoryview) -> None:
     """Write `content` to `path`, which holds either the old file or the whole new one, whatever happens."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "wb") as file:
             file.write(content)
             file.flush()
@@ -29,14 +29,18 @@ def atomic_write(path: Path, content: bytes | memoryview) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
                 f"The disk is full, {path.name} was not written and nothing saved before was lost: "
                 f"free {len(content) / 2**20:.0f} MiB or more under {path.parent}, then `reverie resume` the run, or "
                 "give the same command again."
             ) from error
-        raise
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}), and nothing saved before was lost: see to the folder, then "
+            "`reverie resume` the run, or give the same command again."
+        ) from error
 
 
 def cache_folder() -> Path:
@@ -119,9 +123,12 @@ class Lease:
         try:
             owner, age = json.loads(self.path.read_text()), time.time() - self.path.stat().st_mtime
         except FileNotFoundError:
+            if self.path.is_symlink():  # to nowhere: else it would neither be read nor made
+                self.path.unlink()
             return
         except ValueError:  # it is being written, or its write was interrupted
             owner, age = {}, time.time() - self.path.stat().st_mtime
+        owner = owner if isinstance(owner, dict) else {}
         pid, host = owner.get("pid", 0), owner.get("host", "unknown")
         gone = host == socket.gethostname() and _start_time(pid) != owner.get("started")
         if not gone and age < self.STALE:

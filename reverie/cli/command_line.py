@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from reverie.cli.commands import check, completion, compute, doctor, info
 from reverie.cli.parsing import parse
 from reverie.config import plugins
-from reverie.errors import UserError
+from reverie.errors import UserError, of_machine
 
 _COMMANDS = (
     *(compute.train, compute.resume, compute.evaluate, compute.imagine, compute.sample, compute.collect),
@@ -45,3 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone. Without this, Python complains once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (OSError, MemoryError, RuntimeError) as error:
+        sentence = of_machine(error)
+        if sentence is None:
+            raise
+        print(f"reverie: {sentence}", file=sys.stderr)
+        return UserError.code

@@ -5,6 +5,7 @@
 A dataclass below `Checked` (every `Choice` is) checks them after `__init__`, in Python as in files and options.
 """
 
+import math
 from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, get_args
@@ -24,13 +25,18 @@ It says how much, how often, where or how fast, and takes no part in what is com
 
 
 def at_least(low: float) -> Metadata:
-    """Limit a field to `low` or more."""
-    return {"limit": (lambda value: value >= low, f"it must be {low} or more")}
+    """Limit a field to `low` or more, and below infinity."""
+    return {"limit": (lambda value: low <= value < float("inf"), f"it must be {low} or more")}
 
 
 def positive() -> Metadata:
     """Limit a field to values above 0 and below infinity."""
     return {"limit": (lambda value: 0 < value < float("inf"), "it must be positive and finite")}
+
+
+def share() -> Metadata:
+    """Limit a field to a part of the whole: above 0, and up to 1."""
+    return {"limit": (lambda value: 0 < value <= 1, "it must be above 0 and at most 1")}
 
 
 def above(low: float) -> Metadata:
@@ -41,6 +47,17 @@ def above(low: float) -> Metadata:
 def between(low: float, high: float) -> Metadata:
     """Limit a field to values from `low` to `high`, both included."""
     return {"limit": (lambda value: low <= value <= high, f"it must be between {low} and {high}")}
+
+
+def below(high: float) -> Metadata:
+    """Limit a field to values from 0 to below `high`."""
+    return {"limit": (lambda value: 0 <= value < high, f"it must be 0 or more, and below {high}")}
+
+
+MOST = 2**53
+"""The largest whole number of any setting: sums and products of larger ones do not fit into 64 bits."""
+FINEST, COARSEST = 1e-30, 1e30
+"""The range of any other number of a setting, 0 and infinity aside: beyond it, float32 has 0 and infinity instead."""
 
 
 class Checked:
@@ -63,9 +80,15 @@ def check_setting(cls: type, name: str, value: Any, shown: str) -> None:
         return
     item = next(item for item in fields(cls) if item.name == name)
     holds, words = item.metadata.get("limit", (None, ""))
-    if holds is not None and value is not None and not holds(value):
+    if holds is None or value is None:
+        return
+    if not holds(value):
         none = ", or none" if NoneType in get_args(item.type) else ""
         raise UserError(f"{shown} is {value}: {words}{none}.")
+    if isinstance(value, int) and abs(value) > MOST:
+        raise UserError(f"{shown} is {value}: no setting goes beyond {MOST}.")
+    if isinstance(value, float) and value not in (0, math.inf) and not FINEST <= abs(value) <= COARSEST:
+        raise UserError(f"{shown} is {value}: no setting is finer than {FINEST:g} or coarser than {COARSEST:g}.")
 
 
 def may_change(config: Any, path: str) -> bool:

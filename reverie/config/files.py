@@ -70,7 +70,9 @@ def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
     """
     try:
         source = json.loads(path.read_text())
-    except ValueError as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): restore it from a copy.") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
     return from_tree(cls, source, path, path.parent)
 
@@ -82,10 +84,12 @@ def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: P
     """
     if isinstance(source, dict):
         source = dict(source)
-        version = source.pop("format", 1)
-        if not isinstance(version, int) or version > FORMAT:
+        version, needed = source.pop("format", 1), source.pop("plugins", [])
+        if type(version) is not int or not (isinstance(needed, list) and all(isinstance(name, str) for name in needed)):
+            raise UserError(f"{path} is damaged (`format` or `plugins`): restore it from a copy.")
+        if version > FORMAT:
             raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
-        for name in source.pop("plugins", []):
+        for name in needed:
             plugins.require(name, f"of {path.name}")
         for number in range(version, FORMAT):
             source = MIGRATIONS[number](source)

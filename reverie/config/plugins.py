@@ -37,7 +37,7 @@ def explain_errors(what: str, fix: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that is imported may end the process
         reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise UserError(f"{what} ({reason}): {fix}.") from error
 

@@ -1,6 +1,5 @@
 """Recorded data as plain arrays in one .npz file: the shortest way from a robot's log to a model."""
 
-import zipfile
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -81,7 +80,7 @@ def _read(file: str) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file may raise anything
         raise UserError(f"{file} is no .npz of plain arrays ({error}): write it by numpy.savez.") from None
     if missing := NEEDED.keys() - arrays:
         raise UserError(f"{file} has no array {min(missing)!r}: it needs {', '.join(NEEDED)}.")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from reverie.config.checks import at_least
+from reverie.config.plugins import explain_errors
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
 from reverie.data.episodes import Bounds, split, to_columns
@@ -83,9 +84,10 @@ class Minari:
 
     def load(self, report: OnMessage) -> None:
         episodes = []
-        for stored in self.stored.iterate_episodes():
-            episodes.append(self._columns(stored))
-            report(f"reading episode {len(episodes)} of {self.stored.total_episodes} of {self.config.id}")
+        with explain_errors(f"The Minari dataset {self.config.id!r} cannot be read", "fetch it anew"):
+            for stored in self.stored.iterate_episodes():
+                episodes.append(self._columns(stored))
+                report(f"reading episode {len(episodes)} of {self.stored.total_episodes} of {self.config.id}")
         if not self.recorded.action.discrete:
             space = self.stored.action_space
             bounds = Bounds(space.low.ravel(), space.high.ravel(), episodes)
@@ -176,13 +178,12 @@ def _load(dataset_id: str) -> Any:
     minari = _import_minari()
     if not dataset_id:
         raise UserError("No Minari dataset is named: give its id with --data.id, one of those of `minari list local`.")
-    try:
-        return minari.load_dataset(dataset_id)
-    except FileNotFoundError as error:
-        hint = nearest(dataset_id, minari.list_local_datasets())
-        raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
-    except (ValueError, KeyError, OSError) as error:
-        raise UserError(f"The Minari dataset {dataset_id!r} cannot be read ({error}): fetch it anew.") from error
+    with explain_errors(f"The Minari dataset {dataset_id!r} cannot be read", "fetch it anew"):
+        try:
+            return minari.load_dataset(dataset_id)
+        except FileNotFoundError as error:
+            hint = nearest(dataset_id, minari.list_local_datasets())
+            raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
 
 
 def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from reverie.config.checks import MAY_CHANGE, Checked, at_least
+from reverie.config.checks import MAY_CHANGE, Checked, at_least, between
 from reverie.spaces import EnvSpec
 
 Obs = dict[str, np.ndarray]
@@ -43,7 +43,7 @@ class EnvConfig(Checked):
     """Camera number (DeepMind Control only). None takes the published one for the task."""
     kwargs: tuple[str, ...] = ()
     """`name=value` for the constructor of a Gymnasium environment: `goal=flat,randomize=step`."""
-    count: int = field(default=1, metadata=at_least(1))
+    count: int = field(default=1, metadata=between(1, 1024))
     """Number of environments that are played at once."""
     workers: bool = field(default=False, metadata=MAY_CHANGE)
     """Play each environment in a process of its own, restarted when it dies; else in turn in this process."""

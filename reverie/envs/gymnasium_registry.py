@@ -111,13 +111,13 @@ def _find_spec(env_id: str) -> Any:
     """Return Gymnasium's entry of an id."""
     gymnasium = load()
     module, _, name = env_id.rpartition(":")
-    try:
-        if module:
-            plugins.add_current_folder()
+    if module:
+        plugins.add_current_folder()
+        what = f"{env_id} needs the module {module!r}, which cannot be imported"
+        with plugins.explain_errors(what, "mend it, or install its package"):
             importlib.import_module(module)
+    try:
         return gymnasium.spec(name)
-    except ImportError as error:
-        raise UserError(f"{env_id} needs the module {module!r}, which cannot be imported: {error}") from error
     except gymnasium.error.DeprecatedEnv as error:
         raise UserError(f"{error}".replace("`", "").rstrip(".") + ".") from error
     except gymnasium.error.Error as error:

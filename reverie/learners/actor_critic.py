@@ -22,9 +22,8 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.agents.policies import Policy, PolicyConfig
-from reverie.config.checks import at_least, between
+from reverie.config.checks import at_least, between, share
 from reverie.dynamics.rollout import imagine_policy
-from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
 from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulative_weight, lambda_return
@@ -58,7 +57,7 @@ class ActorCriticConfig(LearnerConfig):
 
     None is DreamerV2's choice: 1 for discrete actions, 0 for continuous ones.
     """
-    target_rate: float = field(default=1.0, metadata=between(0, 1))
+    target_rate: float = field(default=1.0, metadata=share())
     """Fraction of the way that the target value moves to the value; 1 with `target_every` 1 needs no target."""
     target_every: int = field(default=1, metadata=at_least(1))
     """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""
@@ -66,11 +65,6 @@ class ActorCriticConfig(LearnerConfig):
     """The optimizer of the policy."""
     value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     """The optimizer of the value."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.target_rate <= 1:
-            raise UserError(f"behavior.target_rate is {self.target_rate}: it must be above 0 and at most 1.")
 
     @property
     def slow(self) -> bool:

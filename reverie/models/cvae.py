@@ -34,6 +34,10 @@ class CVAEConfig(GenerativeConfig):
     prior: Literal["standard", "learned"] = "standard"
     """The prior of z: `standard` is N(0, I), `learned` depends on the condition."""
 
+    @property
+    def least_length(self) -> int:
+        return 2 if self.given == "past" else 1
+
     def build(self, spec: EnvSpec) -> "CVAE":
         return CVAE(self, spec)
 

@@ -76,6 +76,11 @@ class GenerativeConfig(Choice):
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
     """The optimizer of all parameters."""
 
+    @property
+    def least_length(self) -> int:
+        """The least number of steps in a sequence of which the model learns."""
+        return 1
+
     def build(self, spec: EnvSpec) -> "GenerativeModel":
         raise NotImplementedError
 

@@ -51,6 +51,11 @@ class WorldModelConfig(Checked):
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
     """The optimizer of all parameters."""
 
+    @property
+    def least_length(self) -> int:
+        """The least number of steps in a sequence of which the model learns."""
+        return 2
+
     def build(self, spec: EnvSpec) -> "WorldModel":
         return WorldModel(self, spec)
 

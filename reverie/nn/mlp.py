@@ -9,7 +9,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.config.checks import at_least
+from reverie.config.checks import at_least, between
 from reverie.nn.image import ImageConfig, ImageEncoder
 
 Activation = Literal["elu", "relu", "silu"]
@@ -29,7 +29,7 @@ def initialize(module: nn.Module) -> None:
 class MLPConfig(ImageConfig):
     """A dense network. It reads and draws an image as one vector of pixels."""
 
-    layers: int = field(default=2, metadata=at_least(0))
+    layers: int = field(default=2, metadata=between(0, 1000))
     """Number of hidden layers; 0 is a linear map."""
     units: int = field(default=300, metadata=at_least(1))
     """Units of a hidden layer."""

@@ -25,7 +25,7 @@ class AdamConfig(Checked):
     It then counts 32 times at the first step, and once after some thousands (Kingma 2015, end of Sec. 2)."""
     clip: float = field(default=100.0, metadata=above(0))
     """The largest global norm of a gradient; a larger gradient is scaled down to it."""
-    weight_decay: float = field(default=0.0, metadata=at_least(0))
+    weight_decay: float = field(default=0.0, metadata=between(0, 100))
     """How much each step shrinks the weights, in the unit of `decay_by`."""
     decay_by: Literal["rate", "fraction", "gradient"] = "rate"
     """What `weight_decay` is.

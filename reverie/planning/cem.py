@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reverie.config.checks import at_least, between, positive
+from reverie.config.checks import at_least, below, between, positive
 from reverie.errors import UserError
 from reverie.planning.base import PlannerConfig, Score, SearchPlanner, white_noise
 from reverie.spaces import ActionSpace
@@ -77,14 +77,14 @@ class ICEMConfig(PlannerConfig):
     """Number K of best samples that the distribution is refit to."""
     iterations: int = field(default=3, metadata=at_least(1))
     """Number of refits in each search."""
-    color: float = field(default=2.0, metadata=at_least(0))
+    color: float = field(default=2.0, metadata=between(0, 10))
     """Exponent of the noise's power spectrum `f^-color`: 0 is white, 2 is red."""
-    shrink: float = field(default=1.25, metadata=at_least(1))
+    shrink: float = field(default=1.25, metadata=between(1, 1000))
     """Divisor of the population after each iteration. At least twice the elites remain."""
     keep_fraction: float = field(default=0.3, metadata=between(0, 1))
     """Fraction of the elites that stay candidates, in [0, 1]."""
-    momentum: float = field(default=0.1, metadata=between(0, 1))
-    """Weight of the old mean and std in a refit, in [0, 1]."""
+    momentum: float = field(default=0.1, metadata=below(1))
+    """Weight of the old mean and std in a refit, in [0, 1)."""
     init_std: float = field(default=0.5, metadata=positive())
     """Standard deviation of the initial plan; actions lie in [-1, 1]. In a warm start, discrete choices weigh at least
     its square."""

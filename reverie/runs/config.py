@@ -1,11 +1,13 @@
 """The config of a run: a recipe returns it, and every run's folder holds it as `config.json`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from reverie.config.checks import MAY_CHANGE, Checked, at_least
+from reverie.config.checks import MAY_CHANGE, Checked, at_least, between
 from reverie.config.files import read_file
+from reverie.config.overrides import leaves
 from reverie.data import RecordedConfig
 from reverie.data.digits import DigitsConfig
 from reverie.data.replay import ReplayConfig
@@ -96,7 +98,7 @@ class _CommonConfig(Checked):
     """The seed of all random numbers of the run: weights, actions, batches and noise."""
     device: str = field(default="auto", metadata=MAY_CHANGE)
     """`cpu`, `cuda`, or `auto` for a GPU if there is one."""
-    threads: int = field(default=0, metadata=at_least(0) | MAY_CHANGE)
+    threads: int = field(default=0, metadata=between(0, 1024) | MAY_CHANGE)
     """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
 
 
@@ -158,21 +160,38 @@ RunConfig = OnlineConfig | OfflineConfig
 
 def check_consistent(config: RunConfig) -> None:
     """Raise UserError where settings contradict each other, so that a run would learn nothing."""
-    training = config.training
-    if isinstance(config, OfflineConfig):
-        if isinstance(config.model, WorldModelConfig) and training.length < 2:
-            raise UserError("A world model learns from transitions: take --training.length 2 or more.")
+    for sentence in _contradictions(config):
+        raise UserError(sentence)
+
+
+def _contradictions(config: RunConfig) -> Iterator[str]:
+    training, model = config.training, config.model
+    length, world_model = training.length, model if isinstance(model, WorldModelConfig) else WorldModelConfig()
+    if length < model.least_length:
+        yield f"This model learns from transitions: take --training.length {model.least_length} or more."
+    for name, signal in world_model.signals.items():
+        if (steps := getattr(signal, "steps", 1)) >= length:
+            yield (
+                f"--model.signals.{name}.steps {steps} predicts beyond sequences of --training.length {length}: take "
+                f"{length - 1} or fewer, or longer sequences."
+            )
+    if world_model.weights and not any(world_model.weights.values()):
+        yield f"--model.weights.{next(iter(world_model.weights))} and all others are 0: nothing would be learned."
+    for path, value in leaves(config).items():
+        if path.endswith("optimizer.lr") and value == 0:
+            yield f"--{path} is 0, with which nothing is learned: take a small number, such as 0.0003."
+    if not isinstance(config, OnlineConfig):
         return
-    capacity = config.replay.capacity
-    if isinstance(training, TrainingConfig) and capacity < training.length:
-        raise UserError(
-            f"--replay.capacity {capacity} holds no sequence of --training.length {training.length}: take a capacity "
-            "that holds all decisions, if the memory allows it."
+    capacity, prefill, frames = config.replay.capacity, config.training.prefill, config.training.frames
+    if capacity < length:
+        yield (
+            f"--replay.capacity {capacity} holds no sequence of --training.length {length}: take a capacity that holds "
+            "all decisions, if the memory allows it."
         )
-    if isinstance(training, TrainingConfig) and training.prefill >= training.frames:
-        raise UserError(
-            f"--training.prefill {training.prefill} leaves none of --training.frames {training.frames} to learn in: "
-            "take fewer frames of prefill, or more in all."
+    if prefill >= frames:
+        yield (
+            f"--training.prefill {prefill} leaves none of --training.frames {frames} to learn in: take fewer frames of "
+            "prefill, or more in all."
         )
 
 

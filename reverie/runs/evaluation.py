@@ -102,14 +102,17 @@ def evaluate(
             f"at the end, {distances['best']:.1f} at best"
         )
     plans = None if moment is None else plan_picture.record(agent, played)
-    place = None if folder is None else new_folder(folder)
+    place = None
+    if folder is not None:
+        with results.extra("evaluation.json"):  # a run folder may be read-only
+            place = new_folder(folder)
+            results.write(place / "evaluation.json", results.values)
     if plans is not None:
         path = Path(out) if out is not None else (place or Path(".")) / "plans.png"
-        make_folder(path.parent)
         results.sentences.append(plan_picture.sentence(plans))
-        results.files["plans"] = plan_picture.draw(path, plans, plan_picture.title(agent, plans))
-    if place is not None:
-        results.write(place / "evaluation.json", results.values)
+        with results.extra("picture of the plans"):
+            make_folder(path.parent)
+            results.files["plans"] = plan_picture.draw(path, plans, plan_picture.title(agent, plans))
     return results
 
 
@@ -136,13 +139,12 @@ def imagine(
     The pictures go to the folder `out`, by default the run's; an `Agent` without `out` draws none.
     """
     agent, folder = _load(run, device)
+    place = Path(out) if out is not None else folder
+    if place is not None:
+        make_folder(place)  # before anything is played
     episode = returns.evaluate(agent, environment_of(agent, env), 1, seed).episodes[0]
     loop = imagine_episode(agent, episode, context, horizon)
-    place = Path(out) if out is not None else folder
-    if place is None:
-        return Imagination(loop, {})
-    make_folder(place)
-    return Imagination(loop, open_loop.draw(place, loop))
+    return Imagination(loop, {} if place is None else open_loop.draw(place, loop))
 
 
 def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mapping[str, Any]) -> Agent:

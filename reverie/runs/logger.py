@@ -15,6 +15,7 @@ import math
 import os
 import socket
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,7 +55,10 @@ class Logger(ExitStack):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered, so that closing the file does not repeat a write that failed.
             self._lines = self.enter_context(self._path.open("ab", buffering=0))
-            if resume_at is not None and resume_at < self._path.stat().st_size:
+            size = self._path.stat().st_size
+            if resume_at is not None and resume_at > size:
+                warnings.warn(f"{self._path} lacks lines from before the checkpoint: curves lack them.", stacklevel=2)
+            elif resume_at is not None and resume_at < size:
                 self._lines.truncate(resume_at)
 
     def write(
@@ -135,9 +139,12 @@ class Logger(ExitStack):
         try:
             yield
         except OSError as error:
-            if error.errno not in _FULL:
-                raise
             folder = self._path.parent
+            if error.errno not in _FULL:
+                raise UserError(
+                    f"The log in {folder} cannot be written ({error.strerror}): see to its files and folders, then "
+                    f"continue with `reverie resume {folder}`."
+                ) from error
             raise UserError(
                 f"The disk that holds {folder} is full; free some space and continue with `reverie resume {folder}`."
             ) from error
@@ -152,14 +159,25 @@ def read_metrics(folder: Path, kind: Kind | None = None) -> list[dict[str, Any]]
     path = Path(folder) / "metrics.jsonl"
     if not path.is_file():
         raise UserError(f"There is no {path}; give the folder of a run that `reverie train` has started.")
-    whole, _, _ = path.read_text().rpartition("\n")
+    try:
+        whole, _, _ = path.read_text().rpartition("\n")
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it from a copy, or delete it.") from error
     lines = []
-    for number, text in enumerate(whole.splitlines(), start=1):
+    for number, text in enumerate(whole.split("\n") if whole else (), start=1):
         try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
+            line = _read_line(text)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise UserError(f"Line {number} of {path} is damaged; delete that line.") from None
         if kind in (None, line["kind"]):
-            texts = (*_AXES, "name", "text")
-            lines.append({name: value if name in texts else float(value) for name, value in line.items()})
+            lines.append(line)
     return lines
+
+
+def _read_line(text: str) -> dict[str, Any]:
+    """Return one line. Any error means that it is damaged."""
+    line = json.loads(text)
+    texts = ("kind", "name", "text") if line["kind"] == "alarm" else ("kind",)
+    if not all(isinstance(line[name], str) for name in texts) or not all(type(line[name]) is int for name in _AXES[1:]):
+        raise TypeError
+    return {name: value if name in (*texts, *_AXES) else float(value) for name, value in line.items()}

@@ -61,7 +61,7 @@ class OnlineRun(Run[OnlineConfig]):
         model = self.agent.model
         self.optimizers = {"model": Optimizer(config.model.optimizer, model.parameters()), **optimizers}
         self.update = make_update(model, self.learner, self.optimizers, config.training.execution)
-        self.evaluation_interval = config.evaluation.every // self.spec.repeat
+        self.evaluation_interval = -(-config.evaluation.every // self.spec.repeat)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
         self.stored = 0

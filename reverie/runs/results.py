@@ -30,12 +30,12 @@ from reverie.evaluation import figures, films, generation, goals, open_loop, pre
 from reverie.evaluation.human_scores import normalized
 from reverie.evaluation.imagination import FPS, imagine_episode
 from reverie.evaluation.returns import Evaluation, evaluate
-from reverie.files import atomic_write
+from reverie.files import atomic_write, check_writable
 from reverie.models.cvae import CVAE
 from reverie.models.generative import GenerativeModel
 from reverie.models.world_model import WorldModel
 from reverie.runs.config import OfflineConfig, OnlineConfig, RunConfig, read_config
-from reverie.runs.logger import Axis, read_metrics
+from reverie.runs.logger import Axis, Kind, read_metrics
 from reverie.runs.offline import load_model
 
 Log = list[dict[str, Any]]
@@ -72,7 +72,7 @@ class Results:
         """Turn an error of the block into a warning: a picture or film never costs a result."""
         try:
             yield
-        except (OSError, ValueError, UserError) as error:
+        except Exception as error:
             self.files.pop(name, None)
             self.sentences.append(f"warning: There is no {name}: {error}")
 
@@ -87,28 +87,34 @@ def summarize(folder: str | Path) -> Results:
     folder = Path(folder)
     config = read_config(folder)
     from_python.require(config.env)
-    results = _measure_agent(folder, config) if isinstance(config, OnlineConfig) else _measure_model(folder, config)
-    results.sentences += [
-        f"warning: {line['text']} (update {line['updates']})" for line in read_metrics(folder, "alarm")
-    ]
-    return results
+    problem = Results()
+    log: Log = []
+    with problem.extra("curve, nor what else the log is for"):
+        log = read_metrics(folder)
+    measured = (
+        _measure_agent(folder, config, log) if isinstance(config, OnlineConfig) else _measure_model(folder, config, log)
+    )
+    alarms = [f"warning: {line['text']} (update {line['updates']})" for line in log if line["kind"] == "alarm"]
+    measured.sentences += problem.sentences + alarms
+    return measured
 
 
 # Agents that learned in environments
 
 
-def _measure_agent(folder: Path, config: OnlineConfig) -> Results:
+def _measure_agent(folder: Path, config: OnlineConfig, log: Log) -> Results:
     agent = load(folder, config.device)
     evaluation, film = config.evaluation, folder / "evaluation.mp4"
     results, played = play(agent, config.env, evaluation.final_episodes, config.seed, film, sampled=evaluation.sampled)
     results.write(folder / "evaluation.json", results.values)
-    curves = {
-        "training episodes": _curve(read_metrics(folder, "episode"), "frames", "return"),
-        "evaluation": _curve(read_metrics(folder, "evaluation"), "frames", "return"),
-    }
-    curves["evaluation"].append((config.training.frames, results.mean))
-    with results.extra("curve"):
-        results.files["curve"] = _plot(folder / "curve.png", config, curves, "environment frames", "episode return")
+    if log:
+        curves = {
+            "training episodes": _curve(log, "episode", "frames", "return"),
+            "evaluation": _curve(log, "evaluation", "frames", "return"),
+        }
+        curves["evaluation"].append((config.training.frames, results.mean))
+        with results.extra("curve"):
+            results.files["curve"] = _plot(folder / "curve.png", config, curves, "environment frames", "episode return")
     longest = max(played.episodes, key=lambda episode: len(episode.steps))
     with suppress(UserError):  # without decoded images there is no imagination to draw
         loop = imagine_episode(agent, longest)
@@ -167,13 +173,13 @@ def mean_return(returns: list[float], env: EnvConfig) -> str:
 # Models that were fitted to recorded data
 
 
-def _measure_model(folder: Path, config: OfflineConfig) -> Results:
+def _measure_model(folder: Path, config: OfflineConfig, log: Log) -> Results:
     model, results = load_model(folder, config.device), Results()
     recorded = _load_data(folder, config, model)
     if isinstance(model, GenerativeModel) or model.draws_images:
-        _add_images(results, folder, config, model, recorded)
+        _add_images(results, folder, config, model, recorded, log)
     if isinstance(model, WorldModel):
-        _add_features(results, folder, config, model, recorded)
+        _add_features(results, folder, config, model, recorded, log)
     results.values |= {"world": config.world, "seed": config.seed}
     results.write(folder / "evaluation.json", results.values)
     if config.actor is not None:
@@ -182,44 +188,58 @@ def _measure_model(folder: Path, config: OfflineConfig) -> Results:
 
 
 def _add_images(
-    results: Results, folder: Path, config: OfflineConfig, model: GenerativeModel | WorldModel, recorded: Recorded
+    results: Results,
+    folder: Path,
+    config: OfflineConfig,
+    model: GenerativeModel | WorldModel,
+    recorded: Recorded,
+    log: Log,
 ) -> None:
     """Add how well the model generates or predicts held-out images."""
-    log, length = read_metrics(folder, "evaluation"), config.training.length
+    length = config.training.length
     if isinstance(model, GenerativeModel):
         module, name, unit = generation, "generation", "bound on the log-likelihood (nats an image)"
         values, picture = generation.examine(model, recorded, length)
         results.values["samples"] = generation.SAMPLES
         curves = {
-            "training": _curve(read_metrics(folder, "train"), "updates", "bound"),
-            "held out": _curve(log, "updates", "bound"),
-            f"held out, {generation.SAMPLES} samples": _curve(log, "updates", "evidence"),
+            "training": _curve(log, "train", "updates", "bound"),
+            "held out": _curve(log, "evaluation", "updates", "bound"),
+            f"held out, {generation.SAMPLES} samples": _curve(log, "evaluation", "updates", "evidence"),
         }
     else:
         module, name, unit = prediction, "prediction", "nats a step"
         values, picture = prediction.examine(model, recorded, length)
-        curves = {f"{part}, held out": _curve(log, "updates", part) for part in ("bound", "reconstruction")}
+        curves = {
+            f"{part}, held out": _curve(log, "evaluation", "updates", part) for part in ("bound", "reconstruction")
+        }
         curves = {label: points for label, points in curves.items() if points}
     results.values |= values
     results.describe(module, values)
-    results.files["pictures"] = films.write_image(folder / f"{name}.png", picture)
-    results.files["bound"] = _plot(folder / "bound.png", config, curves, "updates", unit)
+    with results.extra("pictures"):
+        results.files["pictures"] = films.write_image(folder / f"{name}.png", picture)
+    if log:
+        with results.extra("bound"):
+            results.files["bound"] = _plot(folder / "bound.png", config, curves, "updates", unit)
     if isinstance(model, GenerativeModel) and model.latent.sample_size == 2 and not isinstance(model, CVAE):
-        results.files["manifold"] = films.write_image(folder / "manifold.png", generation.manifold(model))
+        with results.extra("manifold"):
+            results.files["manifold"] = films.write_image(folder / "manifold.png", generation.manifold(model))
 
 
-def _add_features(results: Results, folder: Path, config: OfflineConfig, model: WorldModel, recorded: Recorded) -> None:
+def _add_features(
+    results: Results, folder: Path, config: OfflineConfig, model: WorldModel, recorded: Recorded, log: Log
+) -> None:
     """Add measures of the features on held-out data."""
     truth = representation.judge(config.env, recorded)
     measured = representation.measure(model, recorded, config.training.length, truth)
-    values, log = dict(measured.values), read_metrics(folder, "evaluation")
-    if log and log[0]["updates"] == 0 and log[0]["std"] > 0:  # the first evaluation was of the untrained model
-        values["scale"] = values["std"] / log[0]["std"]
+    values, start = dict(measured.values), next((line for line in log if line["kind"] == "evaluation"), {})
+    if start.get("updates") == 0 and start.get("std", 0) > 0:  # the first evaluation was of the untrained model
+        values["scale"] = values["std"] / start["std"]
     results.values |= values
     results.values["by_dimension"] = {name: getattr(measured, name).tolist() for name in ("std", "spectrum", "probes")}
-    results.values["alarms"] = [line["text"] for line in read_metrics(folder, "alarm")]
+    results.values["alarms"] = [line["text"] for line in log if line["kind"] == "alarm"]
     results.describe(representation, values)
-    results.files["features"] = representation.draw(folder / "representation.png", measured)
+    with results.extra("picture of the features"):
+        results.files["features"] = representation.draw(folder / "representation.png", measured)
 
 
 def _add_acting(results: Results, folder: Path, config: OfflineConfig) -> None:
@@ -248,7 +268,8 @@ def pursue_goals(
     results = Results({"env": env.id, "episodes": episodes, "seed": seed, "goals": measures})
     for name in names:
         pursuit, measures[name] = goals.pursue_beside_random(agent, env, name, episodes, seed)
-        results.files[f"film of {name}"] = goals.filmstrip(folder / f"goal-{name}.png", pursuit)
+        with results.extra(f"film of {name}"):
+            results.files[f"film of {name}"] = goals.filmstrip(folder / f"goal-{name}.png", pursuit)
     results.write(folder / "goals.json", results.values)
     results.sentences += goals.sentences(measures, episodes)
     return results
@@ -257,6 +278,8 @@ def pursue_goals(
 def draw_samples(folder: str | Path, count: int = 64, seed: int = 0, out: str | Path | None = None) -> Path:
     """Draw `count` pictures by the generative model of a run; the default PNG is `samples.png` in its folder."""
     folder = Path(folder)
+    path = Path(out) if out is not None else folder / "samples.png"
+    check_writable(path)
     config, model = read_config(folder), load_model(folder)
     if not isinstance(model, GenerativeModel) or not isinstance(config, OfflineConfig):
         raise UserError(f"{folder} holds no generative model: give the folder of a run such as `reverie train vae`.")
@@ -264,8 +287,6 @@ def draw_samples(folder: str | Path, count: int = 64, seed: int = 0, out: str | 
     if isinstance(model, CVAE):
         recorded = _load_data(folder, config, model)
         held_out = recorded.test.sequential(config.training.length, generation.MOST_IMAGES)
-    path = Path(out) if out is not None else folder / "samples.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
     return films.write_image(path, generation.samples(model, count, seed, held_out))
 
 
@@ -276,8 +297,8 @@ def _load_data(folder: Path, config: OfflineConfig, model: GenerativeModel | Wor
     return recorded
 
 
-def _curve(log: Log, axis: Axis, value: str) -> list[tuple[float, float]]:
-    return [(line[axis], line[value]) for line in log if value in line]
+def _curve(log: Log, kind: Kind, axis: Axis, value: str) -> list[tuple[float, float]]:
+    return [(line[axis], line[value]) for line in log if line["kind"] == kind and value in line]
 
 
 def _plot(path: Path, config: RunConfig, curves: dict[str, list[tuple[float, float]]], axis: str, unit: str) -> Path:

@@ -105,7 +105,7 @@ class Full:
 def test_other_errors_are_not_called_a_full_disk(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inside").touch()
-    with pytest.raises(OSError, match="folder"):
+    with pytest.raises(UserError, match="folder cannot be written"):
         atomic_write(tmp_path / "folder", b"x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 

@@ -70,7 +70,10 @@ def test_resuming_cuts_off_what_is_newer_than_the_checkpoint(tmp_path):
 
 
 def test_resuming_without_the_file_starts_a_new_one(tmp_path):
-    with Logger(tmp_path, resume_at=1000) as logger:
+    with (
+        pytest.warns(UserWarning, match="lacks lines from before the checkpoint"),
+        Logger(tmp_path, resume_at=1000) as logger,
+    ):
         log(logger, 20, loss=5.0)
     assert len(read_metrics(tmp_path)) == 1
 

@@ -19,7 +19,7 @@ def integer(least: int) -> Callable[[str], int]:
     """Return the parser of a whole number that is at least `least`."""
 
     def parse(text: str) -> int:
-        if text.isdecimal() and int(text) >= least:
+        if text.isdecimal() and len(text) < 16 and int(text) >= least:
             return int(text)
         raise ArgumentTypeError(f"it must be a whole number, at least {least}, but `{text}` was given")
 
@@ -30,7 +30,7 @@ COUNT = integer(1)
 RECIPE = Argument("RECIPE", "name that `reverie recipes` lists")
 RUN = Argument("RUN", "folder of a run")
 ENV = Argument("ID", "environment that `reverie envs` lists")
-SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=int, default=0)
+SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=integer(0), default=0)
 DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", default="auto")
 CONFIG = (
     Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),

@@ -1,6 +1,7 @@
 """Commands that compute: `train`, `resume`, `evaluate`, `imagine`, `sample`, `collect`."""
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -97,6 +98,9 @@ def evaluate(arguments: Namespace, settings: Texts) -> int:
     options = {name: getattr(arguments, name) for name in ("goal", "video", "moment", "out", "seed", "device")}
     result = evaluate(folder, arguments.episodes, env=env or None, planner=planner or None, **options)
     if arguments.json:
+        for sentence in result.sentences:
+            if sentence.startswith("warning: "):
+                print(sentence, file=sys.stderr)
         print(json.dumps(result.values | {"files": {name: str(path) for name, path in result.files.items()}}))
         return 0
     print("\n".join(result.sentences))
@@ -128,7 +132,7 @@ def imagine(arguments: Namespace, _: Texts) -> int:
     common.RUN,
     Argument("--count", "number of pictures (default: 64)", "N", type=common.COUNT, default=64),
     Argument("--out", "PNG file (default: samples.png in the run)", "FILE"),
-    Argument("--seed", "seed of the noise (default: 0)", "N", type=int, default=0),
+    Argument("--seed", "seed of the noise (default: 0)", "N", type=common.integer(0), default=0),
 )
 def sample(arguments: Namespace, _: Texts) -> int:
     """Draw pictures from a trained generative model."""
