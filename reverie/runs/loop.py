@@ -95,6 +95,7 @@ def resume(
     from_python.require(config.env)
     run = run_type(config).restore(config, folder)
     if config != before:
+        (folder / "evaluation.json").unlink(missing_ok=True)  # it is that of a finished run
         write_file(folder / "config.json", config)
     with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
@@ -160,6 +161,7 @@ class Session:
             while run.updates_due() > 0 and not self.stop:
                 yield run.next_batch()
             self.check_finite()  # before the environment is played with these weights
+            run.lease.check()
             if self.stop:
                 report.checkpoint(run.save())
                 raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.")

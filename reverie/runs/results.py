@@ -83,7 +83,10 @@ class Results:
 
 
 def summarize(folder: str | Path) -> Results:
-    """Measure the agent or model of a finished run, draw it, and write everything into its folder."""
+    """Measure the agent or model of a finished run, draw it, and write everything into its folder.
+
+    `evaluation.json` is the last file to be written: with it, a run is complete.
+    """
     folder = Path(folder)
     config = read_config(folder)
     from_python.require(config.env)
@@ -100,7 +103,6 @@ def summarize(folder: str | Path) -> Results:
 def _measure_agent(folder: Path, config: OnlineConfig) -> Results:
     agent = load(folder, config.device)
     results, played = play(agent, config.env, config.evaluation.final_episodes, config.seed, folder / "evaluation.mp4")
-    results.write(folder / "evaluation.json", results.values)
     curves = {
         "training episodes": _curve(read_metrics(folder, "episode"), "frames", "return"),
         "evaluation": _curve(read_metrics(folder, "evaluation"), "frames", "return"),
@@ -113,6 +115,7 @@ def _measure_agent(folder: Path, config: OnlineConfig) -> Results:
         loop = imagine_episode(agent, longest)
         with results.extra("picture of the open loop"):
             results.files |= open_loop.draw(folder, loop)
+    results.write(folder / "evaluation.json", results.values)
     return results
 
 
@@ -162,9 +165,10 @@ def _measure_model(folder: Path, config: OfflineConfig) -> Results:
     if isinstance(model, WorldModel):
         _add_features(results, folder, config, model, recorded)
     results.values |= {"world": config.world, "seed": config.seed}
-    results.write(folder / "evaluation.json", results.values)
+    of_model = dict(results.values)
     if config.actor is not None:
         _add_acting(results, folder, config)
+    results.write(folder / "evaluation.json", of_model)
     return results
 
 
