@@ -18,6 +18,8 @@ class Interrupted(UserError):
 def asked_to_stop() -> Iterator[list[int]]:
     """Yield a list that is empty until Ctrl-C is pressed. A second Ctrl-C stops at once.
 
+    A second SIGTERM does not: a cluster sends it to a process and to its parent, which passes it on.
+
     Outside the main thread, where signals cannot be caught, the list stays empty.
     """
     asked: list[int] = []
@@ -26,7 +28,7 @@ def asked_to_stop() -> Iterator[list[int]]:
         return
 
     def ask(number: int, frame: object) -> None:
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.append(number)
 
