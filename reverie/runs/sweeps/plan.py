@@ -45,7 +45,7 @@ class Plan:
     folder: Path
     places: dict[str, Place]
     configs: dict[str, RunConfig]
-    new: frozenset[str]
+    new: tuple[str, ...]
     """The cells that `write` makes."""
 
     @classmethod
@@ -62,7 +62,7 @@ class Plan:
             else:
                 _check(name, config)
         configs = {name: config for name, (_, config) in given.items() if name not in there}
-        new, complete = frozenset(configs), [name for name in there if is_complete(folder / "cells" / name)]
+        new, complete = tuple(configs), [name for name in there if is_complete(folder / "cells" / name)]
         configs |= {name: read_config(folder / "cells" / name) for name in there if name not in complete}
         return cls(folder, there | {name: given[name][0] for name in new}, configs, new)
 
@@ -80,7 +80,7 @@ class Plan:
 
         Their number is a part of what a run computes, so it stays as the first machine chose it.
         """
-        for name in sorted(self.new):
+        for name in self.new:
             config = self.configs[name]
             config = self.configs[name] = config if config.threads else replace(config, threads=threads)
             write_config(config, self.folder / "cells" / name)
