@@ -67,7 +67,7 @@ def slots(cells: int, jobs: int | None, threads: int, per_gpu: int, gpus: Sequen
                 f"--jobs {jobs} does not fit, because --per-gpu {per_gpu} lets {len(places)} run at once on "
                 f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}: raise --per-gpu too."
             )
-    return places[: min(jobs or cells, max(1, cells))]
+    return places[: max(1, min(jobs or cells, cells))]
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:

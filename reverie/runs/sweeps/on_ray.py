@@ -10,7 +10,9 @@ Ray Core suffices: a cell's state is its folder, on storage that all nodes see, 
 import logging
 import os
 import socket
+import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -53,35 +55,36 @@ class RayExecutor:
         return self.jobs - len(self.running)
 
     def start(self, job: Job) -> None:
-        asked = {"num_cpus": job.threads, "num_gpus": 1 / self.per_gpu if job.uses_gpu and self.has_gpus else 0}
-        needed = {"CPU": asked["num_cpus"], "GPU": asked["num_gpus"], **self.resources}
+        gpus = 1 / self.per_gpu if job.uses_gpu and self.has_gpus else 0
+        needed = {"CPU": job.threads, "GPU": gpus, **self.resources}
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         if not any(all(node.get(name, 0) >= number for name, number in needed.items()) for node in nodes):
             words = ", ".join(f"{number:g} {name}" for name, number in needed.items() if number)
-            raise UserError(f"No node of the cluster has {words}, which {job.folder.name} needs: ask for less.")
+            warnings.warn(f"No node of the cluster has {words} now: {job.folder.name} waits for one.", stacklevel=2)
         task = self.ray.remote(run_job).options(
-            **asked, resources=self.resources, max_retries=-1, name=job.folder.name, retry_exceptions=False
+            num_cpus=job.threads, num_gpus=gpus, resources=self.resources, max_retries=-1, name=job.folder.name
         )
         self.running[task.remote(job, str(Path.cwd()))] = job.folder
 
     def ended(self) -> list[Ended]:
-        if not self.running:
-            return []
-        ready, _ = self.ray.wait(list(self.running), num_returns=len(self.running), timeout=0)
-        return [self._result(reference) for reference in ready]
+        return [self._result(reference) for reference in self._wait(timeout=0)]
+
+    def _wait(self, timeout: float | None) -> list[Any]:
+        """Return the tasks that have ended. Without a timeout, wait for all."""
+        running = list(self.running)
+        return self.ray.wait(running, num_returns=len(running), timeout=timeout)[0] if running else []
 
     def _result(self, reference: Any) -> Ended:
         folder = self.running.pop(reference)
         try:
             return Ended(folder, *self.ray.get(reference))
         except self.ray.exceptions.RayError as error:
-            return Ended(folder, 1, _first_line(error))
+            return Ended(folder, 1, _in_one_line(error))
 
     def stop(self) -> None:
         for reference in self.running:
             self.ray.cancel(reference)
-        if self.running:
-            self.ray.wait(list(self.running), num_returns=len(self.running))
+        self._wait(timeout=None)
 
     def close(self) -> None:
         for reference in self.running:
@@ -127,11 +130,10 @@ def connect(address: str | None) -> tuple[Any, bool]:
 
 
 class Answer(NamedTuple):
-    """What a node says of itself."""
+    """What a node says of itself: what is wrong with the folder, if anything, and its versions of `SAME`."""
 
     host: str
     problem: str
-    """What is wrong with the folder; empty where it can be read and written."""
     versions: dict[str, str]
 
 
@@ -139,43 +141,28 @@ def check_nodes(ray: Any, sweep: Path) -> None:
     """Let every node that can work read and write a file of the sweep's folder. UserError for one that cannot."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    mark = sweep / f".{os.getpid()}.{socket.gethostname()}.partial"
-    mark.write_text(socket.gethostname())
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
-    try:
+    with tempfile.TemporaryDirectory(prefix=".nodes-", dir=sweep) as folder:
+        replies = {node["NodeID"]: Path(folder) / node["NodeID"] for node in nodes}
         asked = {}
+        for name, reply in replies.items():
+            here = NodeAffinitySchedulingStrategy(name, soft=False)
+            asked[name] = ray.remote(answer).options(num_cpus=0, scheduling_strategy=here, max_retries=0).remote(reply)
         for node in nodes:
-            here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            options = {"num_cpus": 0, "scheduling_strategy": here, "max_retries": 0}
-            asked[node["NodeManagerHostname"], node["NodeID"]] = (
-                ray.remote(answer).options(**options).remote(mark, node["NodeID"])
-            )
-        answers = []
-        for (host, node_id), reference in asked.items():
             try:
-                answers.append(ray.get(reference, timeout=ANSWER))
-            except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
+                said = ray.get(asked[node["NodeID"]], timeout=ANSWER)
+            except (ray.exceptions.RayError, TimeoutError) as error:
+                host = node["NodeManagerHostname"]
                 raise UserError(f"The node {host} cannot run Reverie: {_in_one_line(error)}") from error
-            reply = reply_of(mark, node_id)
-            if not answers[-1].problem and not reply.exists():
-                answers[-1] = answers[-1]._replace(problem="what it writes there does not arrive here")
-            reply.unlink(missing_ok=True)
-    finally:
-        mark.unlink(missing_ok=True)
-    refuse_unfit(answers, sweep)
+            arrived = replies[node["NodeID"]].exists()
+            refuse_unfit(said if arrived or said.problem else said._replace(problem="it has another one"), sweep)
 
 
-def reply_of(mark: Path, node_id: str) -> Path:
-    """Return the file that a node writes beside the mark."""
-    return mark.with_name(f".{node_id}.partial")
-
-
-def answer(mark: Path, node_id: str) -> Answer:
-    """Say what this node sees, and write a file as proof."""
+def answer(reply: Path) -> Answer:
+    """Write a file where this node sees the folder, and say what it has."""
     problem = ""
     try:
-        mark.read_text()
-        reply_of(mark, node_id).write_text("")
+        reply.touch()
     except OSError as error:
         problem = error.strerror or type(error).__name__
     return Answer(socket.gethostname(), problem, versions())
@@ -183,34 +170,25 @@ def answer(mark: Path, node_id: str) -> Answer:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that results depend on."""
-    found = {}
-    for name in SAME:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+    return {name: metadata.version(name) for name in SAME}
 
 
-def refuse_unfit(answers: list[Answer], sweep: Path) -> None:
-    """Raise UserError for the first node that does not see the folder, or has other software."""
-    for host, problem, theirs in answers:
-        if problem:
+def refuse_unfit(answer: Answer, sweep: Path) -> None:
+    """Raise UserError for a node that does not see the folder, or has other software."""
+    host, problem, theirs = answer
+    if problem:
+        raise UserError(
+            f"The node {host} does not see {sweep} ({problem}): take a folder on storage that all nodes share."
+        )
+    for name, version in versions().items():
+        if theirs[name] != version:
             raise UserError(
-                f"The node {host} does not see {sweep} ({problem}): take a folder on storage that all nodes share."
+                f"The node {host} has {name} {theirs[name]}, and this machine has {version}: install the same on every "
+                "node."
             )
-        for name, version in versions().items():
-            if theirs.get(name) != version:
-                raise UserError(
-                    f"The node {host} has {name} {theirs.get(name, 'not installed')}, and this machine has {version}: "
-                    "install the same on every node."
-                )
 
 
 def _in_one_line(error: Exception) -> str:
     """Return the message of an error on one line, as a sentence."""
     words = " ".join(str(error).split()) or type(error).__name__
-    return f"{words[:300].rstrip('.')}."
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    return f"{words[-300:].rstrip('.')}."

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from reverie.config import plugins
 from reverie.config.files import check_readable
@@ -17,7 +18,7 @@ from reverie.files import Lease, atomic_write, is_own_run
 from reverie.runs.base import write_config
 from reverie.runs.config import RunConfig, check_consistent, read_config
 from reverie.runs.sweeps.base import Job
-from reverie.runs.sweeps.state import FORMAT, Cell, Place, read_cell, read_plan
+from reverie.runs.sweeps.state import FORMAT, Cell, Place, places, read_cell, read_plan
 
 Methods = Mapping[str, Sequence[RunConfig]]
 """The configs of each method, one for every task and seed; `reverie.grid` makes them from recipes."""
@@ -47,6 +48,8 @@ class Plan:
     configs: dict[str, RunConfig]
     new: tuple[str, ...]
     """The cells that `write` makes."""
+    record: dict[str, Any]
+    """What `sweep.json` holds; empty before it is written."""
 
     @classmethod
     def read(cls, folder: Path, methods: Methods | None) -> "Plan":
@@ -55,7 +58,8 @@ class Plan:
         UserError where a cell has other settings already, or a config could not be read back.
         """
         given = _by_name(methods or {})
-        there = read_plan(folder) if not given or (folder / "sweep.json").exists() else {}
+        record = read_plan(folder) if not given or (folder / "sweep.json").exists() else {}
+        there = places(record) if record else {}
         for name, (_, config) in given.items():
             if name in there:
                 _refuse_other(folder, name, config)
@@ -64,36 +68,44 @@ class Plan:
         configs = {name: config for name, (_, config) in given.items() if name not in there}
         new, complete = tuple(configs), [name for name in there if is_complete(folder / "cells" / name)]
         configs |= {name: read_config(folder / "cells" / name) for name in there if name not in complete}
-        return cls(folder, there | {name: given[name][0] for name in new}, configs, new)
+        return cls(folder, there | {name: given[name][0] for name in new}, configs, new, record)
 
     @property
     def threads(self) -> int:
-        """The most threads of a cell; 0 where all leave them open."""
-        return max((config.threads for config in self.configs.values()), default=0)
+        """The most threads of a cell; 0 where all leave them open, and the sweep has not fixed them yet."""
+        open_threads = self.record.get("threads", 0)
+        return max((config.threads or open_threads for config in self.configs.values()), default=0)
 
     @property
     def uses_gpu(self) -> bool:
         return any(config.device != "cpu" for config in self.configs.values())
 
     def write(self, threads: int, suite: str | None) -> None:
-        """Make the new cells, then name them in `sweep.json`. A config that leaves its threads open gets `threads`.
+        """Make the new cells, then name them in `sweep.json`.
 
-        Their number is a part of what a run computes, so it stays as the first machine chose it.
+        A config that leaves its threads open gets `threads`, or as many as earlier cells of the sweep. Their number is
+        a part of what a run computes, so it stays as it was chosen first.
         """
+        if not self.new:
+            return
+        record: dict[str, Any] = {
+            "format": FORMAT,
+            "reverie": metadata.version("reverie"),
+            "suite": suite,
+            "threads": threads,
+        }
+        record |= {name: value for name, value in self.record.items() if value}
         for name in self.new:
             config = self.configs[name]
-            config = self.configs[name] = config if config.threads else replace(config, threads=threads)
+            config = self.configs[name] = config if config.threads else replace(config, threads=record["threads"])
             write_config(config, self.folder / "cells" / name)
-        path = self.folder / "sweep.json"
-        before = json.loads(path.read_text()) if path.exists() else {}
-        cells = {name: dict(zip(("method", "task", "seed"), place)) for name, place in self.places.items()}
-        record = {"format": FORMAT, "reverie": metadata.version("reverie"), "suite": suite or before.get("suite")}
-        if self.new:
-            atomic_write(path, json.dumps(record | {"cells": cells}, indent=1).encode())
+        record["cells"] = {name: dict(zip(("method", "task", "seed"), place)) for name, place in self.places.items()}
+        atomic_write(self.folder / "sweep.json", json.dumps(record, indent=1).encode())
 
     def jobs(self) -> list[Job]:
         """Return a job for each cell that is not complete, the longest first. What they failed of is forgotten."""
-        left = {name: read_cell(self.folder, name, self.places[name]) for name in self.configs}
+        unfinished = [(name, place) for name, place in self.places.items() if name in self.configs]
+        left = {name: read_cell(self.folder, name, place) for name, place in unfinished}
         jobs = []
         for name in sorted(left, key=lambda name: left[name].done - left[name].total):
             config, folder = self.configs[name], self.folder.absolute() / "cells" / name

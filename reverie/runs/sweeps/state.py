@@ -64,20 +64,25 @@ def cells(folder: str | Path) -> list[Cell]:
     It only reads: it can be called while the sweep is running, also on another machine that sees the folder.
     """
     folder = Path(folder)
-    return [read_cell(folder, name, place) for name, place in read_plan(folder).items()]
+    return [read_cell(folder, name, place) for name, place in places(read_plan(folder)).items()]
 
 
-def read_plan(folder: Path) -> dict[str, Place]:
-    """Return method, task and seed of each cell by its name. UserError where the folder is not a sweep's."""
+def read_plan(folder: Path) -> dict[str, Any]:
+    """Return what `sweep.json` holds. UserError where the folder is not a sweep's."""
     path = folder / "sweep.json"
     try:
         plan = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder} is not the folder of a sweep: it has no sweep.json.") from None
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): restore it, or give the whole command of the sweep.") from None
+        raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
     if plan["format"] > FORMAT:
         raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
+    return plan
+
+
+def places(plan: dict[str, Any]) -> dict[str, Place]:
+    """Return method, task and seed of each cell by its name."""
     return {name: (place["method"], place["task"], place["seed"]) for name, place in plan["cells"].items()}
 
 
