@@ -424,14 +424,14 @@ def test_elsewhere_than_in_a_terminal_lines_tell_what_has_ended(monkeypatch, cap
     monkeypatch.setattr(board, "SHARE", 0)
     with board.open_board("the title", True) as show:
         for first in ("running", "done", "done", "done"):
-            show(lambda: [cell("a", first, 100), cell("b", "new", 0)])  # noqa: B023
+            show(lambda: [cell("a", first, 100), cell("b", "new", 0)], False)  # noqa: B023
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["the title", "50 %, 1 running, 1 new of 2 cells, ? left", "done     100 %  a"]
 
 
 def test_nothing_is_read_where_nothing_is_shown():
     with board.open_board("", False) as show:
-        show(lambda: pytest.fail("it has looked"))
+        show(lambda: pytest.fail("it has looked"), True)
 
 
 def test_a_terminal_shows_what_runs_first():

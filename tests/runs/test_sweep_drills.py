@@ -19,6 +19,7 @@ import small_sweep
 
 import reverie
 from reverie.runs.sweeps.state import newest_checkpoint
+from reverie.runs.sweeps.sweep import commands
 
 SUPPORT, ROOT = Path(__file__).parents[1] / "support", Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -116,6 +117,21 @@ def test_ctrl_c_saves_every_cell_and_names_the_command_that_goes_on(tmp_path):
     assert {cell.state for cell in reverie.cells(folder)} <= {"new", "stopped", "done"}
     assert any("Interrupted and saved" in path.read_text() for path in folder.glob("cells/*/output.txt"))
     assert not list(folder.rglob("owner.json"))
+
+
+def test_a_full_disk_in_one_cell_stops_no_other(tmp_path, monkeypatch, undisturbed):
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    first, second, *_ = small_sweep.methods()["dreamer_v1"]
+    commands(tmp_path, {"dreamer_v1": [first, second]})
+    full = tmp_path / "cells" / "dreamer_v1-worlds-Slide-v0-0"
+    (full / "metrics.jsonl").symlink_to("/dev/full")  # every write to it finds a full disk
+    failed, done = reverie.sweep(tmp_path)
+    assert (failed.state, done.state) == ("failed", "done")
+    assert failed.sentence.startswith(f"The disk that holds {full} is full")
+    assert result(done.folder) == result(undisturbed[1])
+    (full / "metrics.jsonl").unlink()
+    assert [cell.state for cell in reverie.sweep(tmp_path)] == ["done", "done"]
+    assert result(full) == result(undisturbed[0])
 
 
 def test_a_cluster_that_loses_a_worker_a_node_and_the_driver(tmp_path, undisturbed, monkeypatch):

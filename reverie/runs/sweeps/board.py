@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 Look = Callable[[], Sequence[Cell]]
+Shown = Callable[[Look, bool], None]
+"""Show what a look finds, at once or when it is due."""
 BETWEEN_LOOKS, BETWEEN_LINES = 1.0, 30.0
 """Seconds between two readings of all cells, and between two lines where there is no terminal."""
 SHARE = 10
@@ -24,12 +26,13 @@ STYLES: dict[State, str] = {"running": "cyan", "done": "green", "failed": "red",
 
 
 @contextmanager
-def open_board(title: str, show: bool | Literal["auto"]) -> Iterator[Callable[[Look], None]]:
+def open_board(title: str, show: bool | Literal["auto"]) -> Iterator[Shown]:
     """Yield a function that shows what a look finds, now and then. It takes no look where nothing is shown."""
-    if show is False or (show == "auto" and not (sys.stdout.isatty() or is_notebook())):
-        yield lambda look: None
+    live_display = sys.stdout.isatty() or is_notebook()
+    if show is False or (show == "auto" and not live_display):
+        yield lambda look, at_once: None
         return
-    if not (sys.stdout.isatty() or is_notebook()):
+    if not live_display:
         print(title, flush=True)
         yield _Paced(_Lines().show)
         return
@@ -40,14 +43,14 @@ def open_board(title: str, show: bool | Literal["auto"]) -> Iterator[Callable[[L
 
 
 class _Paced:
-    """Take a look and show it, but not again too soon."""
+    """Take a look and show it, but not again too soon, unless it is wanted at once."""
 
     def __init__(self, show: Callable[[Sequence[Cell]], None]) -> None:
         self.show, self.next = show, 0.0
 
-    def __call__(self, look: Look) -> None:
+    def __call__(self, look: Look, at_once: bool) -> None:
         started = time.monotonic()
-        if started >= self.next:
+        if at_once or started >= self.next:
             self.show(look())
             self.next = time.monotonic() + max(BETWEEN_LOOKS, SHARE * (time.monotonic() - started))
 

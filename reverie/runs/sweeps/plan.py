@@ -18,7 +18,7 @@ from reverie.files import Lease, atomic_write, is_own_run
 from reverie.runs.base import write_config
 from reverie.runs.config import RunConfig, check_consistent, read_config
 from reverie.runs.sweeps.base import Job
-from reverie.runs.sweeps.state import FORMAT, Cell, Place, places, read_cell, read_plan
+from reverie.runs.sweeps.state import FORMAT, Cell, Place, is_complete, places, read_cell, read_plan
 
 Methods = Mapping[str, Sequence[RunConfig]]
 """The configs of each method, one for every task and seed; `reverie.grid` makes them from recipes."""
@@ -122,11 +122,6 @@ class Plan:
             else cell
             for cell in cells
         ]
-
-
-def is_complete(cell: Path) -> bool:
-    """Return whether a cell has trained and been evaluated."""
-    return (cell / "evaluation.json").exists()
 
 
 def _by_name(methods: Methods) -> dict[str, tuple[Place, RunConfig]]:

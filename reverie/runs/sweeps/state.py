@@ -94,8 +94,8 @@ def read_cell(sweep: Path, name: str, place: Place) -> Cell:
     unit = "frames" if "frames" in training else "updates"
     total, (done, per_second, score) = training.get(unit, 1), _read_log(folder / "metrics.jsonl", unit)
     state, sentence = "new", ""
-    if evaluation := _read_json(folder / "evaluation.json"):
-        state, done, score = "done", total, evaluation.get("mean")
+    if is_complete(folder):
+        state, done, score = "done", total, _read_json(folder / "evaluation.json").get("mean")
     elif living_owner(folder):
         state = "running"
     elif failed := _read_json(folder / "failed.json"):
@@ -103,6 +103,11 @@ def read_cell(sweep: Path, name: str, place: Place) -> Cell:
     elif done > 0 or newest_checkpoint(folder):
         state = "stopped"
     return Cell(name, folder, *place, state, min(done, total), total, unit, per_second, score, sentence)
+
+
+def is_complete(cell: Path) -> bool:
+    """Return whether a cell has trained and been evaluated: its last file is there."""
+    return (cell / "evaluation.json").exists()
 
 
 def newest_checkpoint(folder: Path) -> str:
@@ -146,7 +151,7 @@ def _read_log(path: Path, unit: str) -> tuple[int, float | None, float | None]:
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            texts = file.read().split(b"\n")
+            texts = file.read(TAIL).split(b"\n")
     except OSError:
         return 0, None, None
     done, speed, score = 0, None, None

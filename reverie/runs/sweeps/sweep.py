@@ -61,7 +61,8 @@ def sweep(
         plan.write(executor.threads, suite)
         stop = stack.enter_context(asked_to_stop())
         board = stack.enter_context(open_board(f"sweep in {folder}", progress))
-        _drive(executor, plan.jobs(), retries, stop, failed, lambda: board(lambda: plan.look(failed)))
+        _drive(executor, plan.jobs(), retries, stop, failed, lambda: board(lambda: plan.look(failed), False))
+        board(lambda: plan.look(failed), True)
         if stop:
             raise Interrupted(f"Interrupted, and every cell was saved: go on with `reverie sweep {folder}`.")
     return plan.look(failed)
