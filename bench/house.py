@@ -31,9 +31,9 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 570,
+    "(root)": 590,
     "agents": 410,
-    "cli": 1000,
+    "cli": 1130,
     "config": 920,
     "data": 1430,
     "dynamics": 670,
@@ -44,8 +44,8 @@ BUDGET: dict[str, int] = {
     "models": 635,
     "nn": 540,
     "planning": 760,
-    "recipes": 940,
-    "runs": 2305,
+    "recipes": 1020,
+    "runs": 3570,
     "signals": 780,
     "testing": 1210,
 }
