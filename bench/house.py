@@ -45,7 +45,7 @@ BUDGET: dict[str, int] = {
     "nn": 540,
     "planning": 760,
     "recipes": 1020,
-    "runs": 3570,
+    "runs": 3600,
     "signals": 780,
     "testing": 1210,
 }

@@ -334,6 +334,13 @@ def test_gpus_are_shared_by_as_many_as_were_asked_for():
         embedded.slots(9, 5, 1, 2, ["2", "3"])
 
 
+def test_a_process_that_cannot_be_started_leaves_its_place_free(tmp_path):
+    executor = embedded.Embedded([{}])
+    with pytest.raises(OSError, match="No such file"):
+        executor.start(Job(tmp_path / "none", 1, False))
+    assert (executor.free, executor.ended()) == (1, [])
+
+
 def test_gpus_are_those_that_the_environment_shows(monkeypatch):
     monkeypatch.setattr(embedded.torch.cuda, "device_count", lambda: 2)
     assert embedded.visible_gpus({}) == ["0", "1"]
@@ -355,6 +362,14 @@ def test_a_node_that_does_not_fit_is_one_sentence(tmp_path):
 def test_a_job_whose_folder_the_node_lacks_is_a_mistake(tmp_path):
     code, sentence = on_ray.run_job(Job(tmp_path / "none", 1, False), "/")
     assert (code, "does not see" in sentence) == (2, True)
+
+
+def test_a_cluster_that_is_lost_is_one_sentence():
+    executor = on_ray.RayExecutor.__new__(on_ray.RayExecutor)
+    executor.running, executor.ray = {"task": Path()}, None  # every call of it fails
+    for call in (executor.ended, executor.stop):
+        with pytest.raises(UserError, match=r"The cluster does not answer any more: .* Give the same command"):
+            call()
 
 
 class FakeRay:
@@ -411,6 +426,7 @@ def test_a_cell_is_one_line():
     assert board.line(cell("a", per_second=5.0, score=1.25)) == (
         "running   50 %  a  50 of 100 frames  return 1.2  10 s left"
     )
+    assert board.line(cell("a", done=100)) == "running  100 %  a  100 of 100 frames  evaluating"
     assert board.line(cell("b", "failed", 0, sentence="No.")) == "failed     0 %  b  No."
 
 

@@ -79,7 +79,8 @@ def line(cell: Cell) -> str:
     parts = [f"{cell.state:<7}", f"{share:>5}", cell.name]
     parts += [f"{cell.done:,} of {cell.total:,} {cell.unit}"] if cell.state in ("running", "stopped") else []
     parts += [f"return {cell.score:.1f}"] if cell.score is not None else []
-    parts += [f"{duration(cell.seconds_left)} left"] if cell.state == "running" else []
+    if cell.state == "running":
+        parts += ["evaluating" if cell.done >= cell.total else f"{duration(cell.seconds_left)} left"]
     return "  ".join([*parts, *filter(None, [cell.sentence])])
 
 
@@ -121,7 +122,7 @@ def panel(title: str, cells: Sequence[Cell]) -> "RenderableType":
     shown = sorted(cells, key=lambda cell: order[cell.state])[:ROWS]
     body = Table.grid(padding=(0, 2))
     for cell in shown:
-        body.add_row(Text(line(cell), style=STYLES[cell.state]))
+        body.add_row(Text(line(cell), STYLES[cell.state], no_wrap=True, overflow="ellipsis"))
     rest = len(cells) - len(shown)
     more = [Text(f"and {rest} more", style="dim")] if rest else []
     return Panel(Group(head, Text(counts(cells), style="dim"), body, *more), title=title, title_align="left")

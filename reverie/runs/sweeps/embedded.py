@@ -29,8 +29,8 @@ class Embedded:
         return len(self.slots)
 
     def start(self, job: Job) -> None:
-        slot = self.slots.pop(0)
-        self.running[job.folder] = child.start(job.folder, job.modules, job.threads, slot), slot
+        process = child.start(job.folder, job.modules, job.threads, self.slots[0])
+        self.running[job.folder] = process, self.slots.pop(0)
 
     def ended(self) -> list[Ended]:
         codes = {folder: process.poll() for folder, (process, _) in self.running.items()}

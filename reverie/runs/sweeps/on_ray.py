@@ -13,8 +13,8 @@ import socket
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +72,8 @@ class RayExecutor:
     def _wait(self, timeout: float | None) -> list[Any]:
         """Return the tasks that have ended. Without a timeout, wait for all."""
         running = list(self.running)
-        return self.ray.wait(running, num_returns=len(running), timeout=timeout)[0] if running else []
+        with _answering():
+            return self.ray.wait(running, num_returns=len(running), timeout=timeout)[0] if running else []
 
     def _result(self, reference: Any) -> Ended:
         folder = self.running.pop(reference)
@@ -82,15 +83,28 @@ class RayExecutor:
             return Ended(folder, 1, _in_one_line(error))
 
     def stop(self) -> None:
-        for reference in self.running:
-            self.ray.cancel(reference)
+        with _answering():
+            for reference in self.running:
+                self.ray.cancel(reference)
         self._wait(timeout=None)
 
     def close(self) -> None:
-        for reference in self.running:
-            self.ray.cancel(reference, force=True)
+        with suppress(UserError), _answering():
+            for reference in self.running:
+                self.ray.cancel(reference, force=True)
         if self.connected_here:
             self.ray.shutdown()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn any error into a `UserError`: the connection is lost."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(
+            f"The cluster does not answer any more: {_in_one_line(error)} Give the same command again to go on."
+        ) from error
 
 
 def run_job(job: Job, working_folder: str) -> tuple[int, str]:

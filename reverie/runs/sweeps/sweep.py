@@ -132,7 +132,8 @@ def _drive(
     except KeyboardInterrupt:  # a second Ctrl-C: what runs is ended at once
         raise
     except BaseException:
-        executor.stop()
+        with suppress(UserError):
+            executor.stop()
         raise
     if stop:
         executor.stop()
