@@ -31,9 +31,9 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 570,
+    "(root)": 590,
     "agents": 410,
-    "cli": 1000,
+    "cli": 1130,
     "config": 930,
     "data": 1450,
     "dynamics": 675,
@@ -44,8 +44,8 @@ BUDGET: dict[str, int] = {
     "models": 640,
     "nn": 650,
     "planning": 860,
-    "recipes": 1010,
-    "runs": 2330,
+    "recipes": 1020,
+    "runs": 3600,
     "signals": 810,
     "testing": 1225,
 }

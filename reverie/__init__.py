@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from reverie.progress import Callback as Callback
     from reverie.progress import Progress as Progress
     from reverie.recipes import build as recipe  # noqa: F401
+    from reverie.recipes.grid import grid as grid
+    from reverie.recipes.grid import suite as suite
     from reverie.runs.config import OfflineConfig as OfflineConfig
     from reverie.runs.config import OnlineConfig as OnlineConfig
     from reverie.runs.environment import make_env as make_env
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from reverie.runs.loop import resume as resume
     from reverie.runs.loop import train as train
     from reverie.runs.offline import load_model as load_model
+    from reverie.runs.sweeps.state import cells as cells
+    from reverie.runs.sweeps.sweep import sweep as sweep
 
 _PLACES = {
     "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),
@@ -61,6 +65,7 @@ _PLACES = {
     "reverie.planning.random_shooting": ("RandomShootingConfig",),
     "reverie.progress": ("Callback", "Progress"),
     "reverie.recipes": ("recipe",),
+    "reverie.recipes.grid": ("grid", "suite"),
     "reverie.runs.config": (
         *("EvaluationConfig", "OfflineConfig", "OfflineTrainingConfig", "OnlineConfig", "TrainingConfig"),
     ),
@@ -68,6 +73,8 @@ _PLACES = {
     "reverie.runs.evaluation": ("evaluate", "imagine"),
     "reverie.runs.loop": ("resume", "train"),
     "reverie.runs.offline": ("load_model",),
+    "reverie.runs.sweeps.state": ("cells",),
+    "reverie.runs.sweeps.sweep": ("sweep",),
 }
 """Public names by the module that they come from."""
 _MODULES = {name: module for module, names in _PLACES.items() for name in names}

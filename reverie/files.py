@@ -89,19 +89,25 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"The folder {folder} is read-only: choose another place.")
 
 
+class InUse(UserError):
+    """Another process owns the folder now, which will pass."""
+
+    code = 75
+
+
 class Lease:
     """The right of one process to write a folder, also among machines that share it.
 
     `owner.json` names the owner by host, process and a random token. Its time of modification is a sign of life,
     renewed every `BEAT` seconds. A lease is taken over if its process has ended on this host, or after `STALE` seconds
-    without a sign of life.
+    without a sign of life. An owner that slept so long finds a foreign token by `check`, and writes no more.
     """
 
-    BEAT, STALE = 15.0, 120.0
+    BEAT, STALE, RECHECK = 15.0, 120.0, 1.0
 
     def __init__(self, folder: Path) -> None:
-        """Raise UserError if another process owns the folder."""
-        self.path, self.token = folder / "owner.json", secrets.token_hex(8)
+        """Raise InUse if another process owns the folder."""
+        self.path, self.token, self.checked = folder / "owner.json", secrets.token_hex(8), time.monotonic()
         make_folder(folder)
         identity = {"host": socket.gethostname(), "pid": os.getpid(), "started": _start_time(os.getpid())}
         content = json.dumps(identity | {"token": self.token}).encode()
@@ -119,23 +125,9 @@ class Lease:
         self.heart.start()
 
     def _remove_stale(self, folder: Path) -> None:
-        """Remove the lease of an owner that is gone. UserError if it is alive."""
-        try:
-            owner, age = json.loads(self.path.read_text()), time.time() - self.path.stat().st_mtime
-        except FileNotFoundError:
-            if self.path.is_symlink():  # to nowhere: else it would neither be read nor made
-                self.path.unlink()
-            return
-        except ValueError:  # it is being written, or its write was interrupted
-            owner, age = {}, time.time() - self.path.stat().st_mtime
-        owner = owner if isinstance(owner, dict) else {}
-        pid, host = owner.get("pid", 0), owner.get("host", "unknown")
-        gone = host == socket.gethostname() and _start_time(pid) != owner.get("started")
-        if not gone and age < self.STALE:
-            raise UserError(
-                f"{folder} is in use by process {pid} on {host} (last sign of life {max(age, 0):.0f} s ago): wait "
-                "until it ends, or choose another folder."
-            )
+        """Remove the lease of an owner that is gone. InUse if it is alive."""
+        if owner := living_owner(folder):
+            raise InUse(f"{folder} is in use by {owner}: wait until it ends, or choose another folder.")
         # Of several processes that see a stale lease, one renames it. The others find none, and compete for a new one.
         grave = self.path.with_name(f".owner.{self.token}.partial")
         with suppress(FileNotFoundError):
@@ -147,12 +139,49 @@ class Lease:
             with suppress(OSError):
                 os.utime(self.path)
 
+    def check(self) -> None:
+        """Raise UserError if another process has taken the folder over. It is asked once a second at most."""
+        if time.monotonic() - self.checked < self.RECHECK:
+            return
+        self.checked, token = time.monotonic(), None
+        try:
+            token = json.loads(self.path.read_text())["token"]
+        except FileNotFoundError:
+            pass  # the other one has ended already
+        except (OSError, ValueError):
+            return  # what cannot be read now proves nothing
+        if token != self.token:
+            raise UserError(
+                f"Another process has taken {self.path.parent} over, because this one gave no sign of life for "
+                f"{self.STALE:.0f} s: this one writes no more, and the run is as the other one left it."
+            )
+
     def release(self) -> None:
         """Give the folder back."""
         self.ended.set()
         with suppress(OSError, ValueError):
             if json.loads(self.path.read_text())["token"] == self.token:
                 self.path.unlink()
+
+
+def living_owner(folder: Path) -> str | None:
+    """Return the words for the process that owns a folder; None where there is none, or none that lives."""
+    path = folder / "owner.json"
+    try:
+        owner, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    except ValueError:  # it is being written, or its write was interrupted
+        with suppress(FileNotFoundError):
+            age = time.time() - path.stat().st_mtime
+            return None if age > Lease.STALE else "a process that begins"
+        return None
+    owner = owner if isinstance(owner, dict) else {}
+    pid, host = owner.get("pid", 0), owner.get("host", "unknown")
+    gone = host == socket.gethostname() and _start_time(pid) != owner.get("started")
+    if gone or age > Lease.STALE:
+        return None
+    return f"process {pid} on {host} (last sign of life {max(age, 0):.0f} s ago)"
 
 
 def _start_time(pid: int) -> str | None:

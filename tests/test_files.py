@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reverie.errors import UserError
-from reverie.files import Lease, check_writable, make_folder
+from reverie.files import InUse, Lease, check_writable, living_owner, make_folder
 
 IMPORTS = "import os, sys, time; from pathlib import Path; from reverie.files import Lease, UserError"
 
@@ -64,3 +64,38 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path):
     assert not (tmp_path / "new").exists()
     with pytest.raises(UserError, match="cannot be made"):
         make_folder(tmp_path / "file" / "run")
+
+
+def test_who_owns_a_folder_is_read_without_owning_it(tmp_path):
+    assert living_owner(tmp_path) is None
+    lease = Lease(tmp_path)
+    assert living_owner(tmp_path).startswith(f"process {os.getpid()} on ")
+    with pytest.raises(InUse) as caught:
+        Lease(tmp_path)
+    assert caught.value.code == 75
+    os.utime(lease.path, (time.time() - Lease.STALE - 1,) * 2)
+    assert living_owner(tmp_path) is None
+    lease.release()
+
+
+@pytest.mark.parametrize("others", ["token", None])
+def test_an_owner_that_slept_and_was_replaced_writes_no_more(tmp_path, monkeypatch, others):
+    monkeypatch.setattr(Lease, "RECHECK", 0.0)
+    lease = Lease(tmp_path)
+    lease.check()
+    if others is None:
+        lease.path.unlink()
+    else:
+        lease.path.write_text(json.dumps({"token": others}))
+    with pytest.raises(UserError, match=f"Another process has taken {tmp_path} over"):
+        lease.check()
+    lease.release()
+    assert lease.path.exists() == (others is not None)
+
+
+def test_a_lease_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(Lease, "RECHECK", 0.0)
+    lease = Lease(tmp_path)
+    lease.path.write_text("half")
+    lease.check()
+    lease.release()

@@ -19,10 +19,14 @@ Run = Callable[[argparse.Namespace, Texts], int]
 
 
 class Argument:
-    """One argument: `RECIPE` is positional, `--size` an option. `options` go to `add_argument` of `argparse`."""
+    """One argument: `RECIPE` is positional, `--size` an option. `options` go to `add_argument` of `argparse`.
 
-    def __init__(self, name: str, help: str, metavar: str | None = None, **options: Any) -> None:
-        self.name, self.flag = name, options.get("action") == "store_true"
+    An option that is `many` takes all words up to the next option, as `--seeds 0 1 2`.
+    """
+
+    def __init__(self, name: str, help: str, metavar: str | None = None, many: bool = False, **options: Any) -> None:
+        self.name, self.flag, self.many = name, options.get("action") == "store_true", many
+        options |= {"action": "append", "default": []} if many else {}
         self.options: dict[str, Any] = {"help": help} | ({} if self.flag else {"metavar": metavar or name}) | options
 
 
@@ -102,8 +106,9 @@ def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str]
     declared = {option.name: option for option in options(command)}
     own: list[str] = []
     settings: Texts = {}
-    remaining = iter(words)
-    for word in remaining:
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
         option, equals, text = word.partition("=")
         path = option.removeprefix("--").replace("-", "_")
         if not option.startswith("--"):
@@ -119,11 +124,14 @@ def _split(name: str, command: Command, words: Sequence[str]) -> tuple[list[str]
                 raise UserError(f"The option `{option}` takes no value: leave `={text}` out.")
             own.append(option)
             continue
-        text = text if equals else next(remaining, "--")
+        if not equals:
+            text = remaining.pop(0) if remaining else "--"
         if text.startswith("--"):
             raise UserError(f"The option `{option}` needs a value: `{option} VALUE`.")
         if option in declared:
             own.append(f"{option}={text}")
+            while declared[option].many and remaining and not remaining[0].startswith("--"):
+                own.append(f"{option}={remaining.pop(0)}")
         else:
             settings[path] = text
     return own, settings

@@ -56,6 +56,17 @@ def make(config: EnvConfig) -> Environment:
     return FAMILIES[family](config)
 
 
+def require_id(env_id: str) -> None:
+    """Raise UserError where no environment has this id, or its package is missing. A known id is not made."""
+    plugins.trust(env_id)
+    if not gymnasium_registry.has(env_id):
+        plugins.load_installed()
+    family = _find_family(env_id)
+    known = gymnasium_registry.has(env_id) if family is gymnasium else env_id in family.ids()
+    if not known:
+        FAMILIES[family](EnvConfig(env_id)).close()  # it says what is wrong
+
+
 def _find_family(env_id: str) -> Family:
     return next(family for family in FAMILIES if family.matches(env_id))
 

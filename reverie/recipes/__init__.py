@@ -2,11 +2,12 @@
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 from reverie.config import plugins
+from reverie.config.overrides import leaves, override
 from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
@@ -113,3 +114,14 @@ def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConf
     if name in RECIPES and size not in SIZES:
         raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
     return function(size, env_id)
+
+
+def configure(name: str, size: str, env_id: str | None, settings: Mapping[str, str], prefix: str = "") -> RunConfig:
+    """Return the config of a recipe with some settings, as text by dotted path.
+
+    For a recipe that learns from recordings, `env.NAME` means `data.env.NAME`.
+    """
+    config = build(name, size, env_id)
+    if "data.env.id" in leaves(config):
+        settings = {f"data.{path}" if path.startswith("env.") else path: text for path, text in settings.items()}
+    return override(config, settings, prefix)

@@ -63,6 +63,7 @@ class Run(ABC, Generic[C]):
     optimizers: dict[str, Optimizer]
     update: Update
     logger: Logger
+    lease: Lease
 
     def __init__(self, config: C, folder: Path) -> None:
         self.config, self.folder, self.resources = config, folder, ExitStack()
@@ -84,12 +85,11 @@ class Run(ABC, Generic[C]):
         run = cls(config, folder)
         with ExitStack() as failed:
             failed.callback(run.close)
-            lease = Lease(folder)
-            run.resources.callback(lease.release)
+            run.lease = Lease(folder)
+            run.resources.callback(run.lease.release)
             check_new(folder)  # another process may have been quicker
-            remember_run(folder)
-            write_file(folder / "config.json", config)
-            atomic_write(folder / "versions.json", json.dumps(versions(run.device), indent=1).encode())
+            write_config(config, folder)
+            write_versions(run.device, folder)
             run.logger = run.resources.enter_context(Logger(folder, run.unit))
             failed.pop_all()
         return run
@@ -112,8 +112,10 @@ class Run(ABC, Generic[C]):
                 run.open_log(state["log_position"], state["device"])
             else:  # stopped before its first checkpoint
                 run.clear()
+                write_versions(run.device, folder)
                 run.open_log(0)
             failed.pop_all()
+        run.lease = lease
         run.resources.callback(lease.release)
         return run
 
@@ -349,3 +351,14 @@ def check_new(folder: Path) -> None:
         raise UserError(f"{folder} is a file: choose another --run.")
     if folder.exists() and any(path.name != "owner.json" for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run.")
+
+
+def write_config(config: RunConfig, folder: Path) -> None:
+    """Make a folder that of a run, which `resume` starts."""
+    remember_run(folder)
+    write_file(folder / "config.json", config)
+
+
+def write_versions(device: torch.device, folder: Path) -> None:
+    """Write `versions.json`."""
+    atomic_write(folder / "versions.json", json.dumps(versions(device), indent=1).encode())

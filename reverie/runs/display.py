@@ -19,12 +19,12 @@ _RECENT_RETURNS = 5
 
 def open_display(title: str, show: bool | Literal["auto"]) -> "AbstractContextManager[LiveDisplay | None]":
     """Return a display, or None if `show` is False, or `auto` outside of terminals and notebooks."""
-    if show is False or (show == "auto" and not (sys.stdout.isatty() or _is_notebook())):
+    if show is False or (show == "auto" and not (sys.stdout.isatty() or is_notebook())):
         return nullcontext()
     return LiveDisplay(title)
 
 
-def _is_notebook() -> bool:
+def is_notebook() -> bool:
     """Return whether this process is a Jupyter kernel."""
     shell = sys.modules.get("IPython")
     return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
@@ -54,7 +54,7 @@ class LiveDisplay:
         self._latest: Progress | None = None
         self._next_line = -float("inf")
         console = None
-        if stream is None and _is_notebook():
+        if stream is None and is_notebook():
             console = Console()
         elif self._stream.isatty():  # rich's own guess depends on environment variables even for a pipe
             console = Console(file=self._stream, force_terminal=True)
@@ -100,7 +100,7 @@ def line(progress: Progress) -> str:
         f"{progress.done} of {progress.total} {progress.unit}",
         f"{progress.updates} updates" if progress.unit == "frames" else "",
         f"{progress.per_second:.1f} {progress.unit}/s",
-        f"{_duration(progress.seconds_left)} left",
+        f"{duration(progress.seconds_left)} left",
         f"return {progress.returns[-1]:.1f}" if progress.returns else "",
         f"evaluation {progress.evaluation:.1f}" if progress.evaluation is not None else "",
         *map(" ".join, _values(progress, _MOST_IN_A_LINE)),
@@ -121,7 +121,7 @@ def table(title: str, progress: Progress) -> "RenderableType":
     head.add_column(ratio=1)
     head.add_row(
         ProgressBar(total=max(1, progress.total), completed=progress.done),
-        f"{_percent(progress):.0f} %   {_duration(progress.seconds_left)} left",
+        f"{_percent(progress):.0f} %   {duration(progress.seconds_left)} left",
     )
     counts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
     returns = []
@@ -130,7 +130,7 @@ def table(title: str, progress: Progress) -> "RenderableType":
         recent = "  ".join(f"{value:.1f}" for value in progress.returns[-_RECENT_RETURNS:])
         returns = ["latest returns", recent or "no episode has ended yet"]
         returns += [] if progress.evaluation is None else ["evaluation", f"{progress.evaluation:.1f}"]
-    counts += [f"{progress.per_second:.1f} {progress.unit}/s", f"{_duration(progress.seconds)} so far"]
+    counts += [f"{progress.per_second:.1f} {progress.unit}/s", f"{duration(progress.seconds)} so far"]
     body = Table.grid(padding=(0, 2))
     for style, justify in (("cyan", "left"), ("", "right")) * 2:
         body.add_column(style=style, justify=justify)
@@ -153,7 +153,7 @@ def _percent(progress: Progress) -> float:
     return min(100.0, 100 * progress.done / max(1, progress.total))
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     """Return `1 h 05 min`, `3 min 20 s` or `12 s`; `?` for None."""
     if seconds is None:
         return "?"

@@ -100,6 +100,7 @@ def resume(
         check_consistent(config)
     run = run_type(config).restore(config, folder)
     if config != before:
+        (folder / "evaluation.json").unlink(missing_ok=True)  # it is that of a finished run
         write_file(folder / "config.json", config)
     with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
@@ -162,6 +163,7 @@ class Session:
                     yield run.next_batch()
                     self.save_if_overdue()
                 self.check_finite()  # before the environment is played with these weights
+                run.lease.check()
                 self.stop.check()
                 finished = run.finished
                 self.report_if_due(finished)

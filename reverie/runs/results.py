@@ -83,7 +83,10 @@ class Results:
 
 
 def summarize(folder: str | Path) -> Results:
-    """Measure the agent or model of a finished run, draw it, and write everything into its folder."""
+    """Measure the agent or model of a finished run, draw it, and write everything into its folder.
+
+    `evaluation.json` is the last file to be written: with it, a run is complete.
+    """
     folder = Path(folder)
     config = read_config(folder)
     from_python.require(config.env)
@@ -106,7 +109,6 @@ def _measure_agent(folder: Path, config: OnlineConfig, log: Log) -> Results:
     agent = load(folder, config.device)
     evaluation, film = config.evaluation, folder / "evaluation.mp4"
     results, played = play(agent, config.env, evaluation.final_episodes, config.seed, film, sampled=evaluation.sampled)
-    results.write(folder / "evaluation.json", results.values)
     if log:
         curves = {
             "training episodes": _curve(log, "episode", "frames", "return"),
@@ -120,6 +122,7 @@ def _measure_agent(folder: Path, config: OnlineConfig, log: Log) -> Results:
         loop = imagine_episode(agent, longest)
         with results.extra("picture of the open loop"):
             results.files |= open_loop.draw(folder, loop)
+    results.write(folder / "evaluation.json", results.values)
     return results
 
 
@@ -181,9 +184,10 @@ def _measure_model(folder: Path, config: OfflineConfig, log: Log) -> Results:
     if isinstance(model, WorldModel):
         _add_features(results, folder, config, model, recorded, log)
     results.values |= {"world": config.world, "seed": config.seed}
-    results.write(folder / "evaluation.json", results.values)
+    of_model = dict(results.values)
     if config.actor is not None:
         _add_acting(results, folder, config)
+    results.write(folder / "evaluation.json", of_model)
     return results
 
 

@@ -3,7 +3,7 @@ import io
 import pytest
 
 from reverie.progress import Progress
-from reverie.runs.display import LiveDisplay, _duration, line, table
+from reverie.runs.display import LiveDisplay, duration, line, table
 
 
 def progress(done=500, **changed):
@@ -61,8 +61,8 @@ def test_losses_come_first_if_values_are_left_out():
     ("seconds", "words"),
     [(None, "?"), (0.4, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")],
 )
-def test_duration(seconds, words):
-    assert _duration(seconds) == words
+def testduration(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_lines_come_at_intervals_and_at_the_end():

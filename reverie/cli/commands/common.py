@@ -67,23 +67,16 @@ def environment(env_id: str, settings: Texts) -> "EnvConfig":
 
 
 def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
-    """Return the recipe's config with the user's settings.
-
-    For a recipe that learns from recordings, `env.NAME` means `data.env.NAME`.
-    """
+    """Return the recipe's config with the user's settings."""
     if "recipe" in settings:
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
     named = {"seed": arguments.seed, "device": arguments.device}
     texts = settings | {path: text for path, text in named.items() if text is not None}
     if not arguments.use:
         names.refuse_wrong(arguments.recipe, texts)
-    from reverie.config.overrides import leaves, override
-    from reverie.recipes import build
+    from reverie.recipes import configure
 
-    config = build(arguments.recipe, arguments.size, getattr(arguments, "env.id"))
-    if "data.env.id" in leaves(config):
-        texts = {f"data.{path}" if path.startswith("env.") else path: text for path, text in texts.items()}
-    return override(config, texts, prefix="--")
+    return configure(arguments.recipe, arguments.size, getattr(arguments, "env.id"), texts, prefix="--")
 
 
 def run_folder(text: str) -> Path:
