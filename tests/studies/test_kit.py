@@ -96,7 +96,7 @@ def test_mistakes_are_one_sentence(words, sentence, tmp_path, capsys):
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
     def interrupt(*arguments: object) -> None:
-        raise Interrupted
+        raise Interrupted("Interrupted and saved.")
 
     monkeypatch.setattr(command, "run", interrupt)
     assert command.main(["generative", "--out", str(tmp_path)]) == 130

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reverie.errors import UserError
 from reverie.files import atomic_write
-from reverie.runs.interrupt import Interrupted, asked_to_stop
+from reverie.runs.interrupt import Interrupted, StopRequest, asked_to_stop
 from reverie.runs.loop import Show
 from reverie.runs.sweeps.base import Executor, Job
 from reverie.runs.sweeps.board import open_board
@@ -59,7 +59,7 @@ def sweep(
         plan = Plan.read(folder, methods)
         executor = stack.enter_context(closing(_open_executor(plan, on, jobs, per_gpu, resources or {})))
         plan.write(executor.threads, suite)
-        stop = stack.enter_context(asked_to_stop())
+        stop = stack.enter_context(asked_to_stop("every cell is saved first"))
         board = stack.enter_context(open_board(f"sweep in {folder}", progress))
         _drive(executor, plan.jobs(), retries, stop, failed, lambda: board(lambda: plan.look(failed), False))
         board(lambda: plan.look(failed), True)
@@ -96,11 +96,11 @@ def _drive(
     executor: Executor,
     jobs: Sequence[Job],
     retries: int,
-    stop: Sequence[int],
+    stop: StopRequest,
     failed: dict[str, str],
     show: Callable[[], None],
 ) -> None:
-    """Run all jobs until they have ended, or until `stop` is no longer empty. `failed` gets the sentences by name."""
+    """Run all jobs until they have ended, or until `stop` is true. `failed` gets the sentences by name."""
     by_folder, waiting, busy = {job.folder: job for job in jobs}, deque(jobs), 0
     crashes = {job.folder: (newest_checkpoint(job.folder), 0) for job in jobs}
     """The newest checkpoint at the latest crash, and the crashes since it was written."""
