@@ -31,22 +31,22 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 590,
+    "(root)": 630,
     "agents": 410,
-    "cli": 1130,
-    "config": 930,
-    "data": 1450,
+    "cli": 1140,
+    "config": 1010,
+    "data": 1460,
     "dynamics": 675,
-    "envs": 1775,
+    "envs": 1800,
     "evaluation": 1650,
     "learners": 500,
     "math": 365,
-    "models": 640,
-    "nn": 650,
+    "models": 660,
+    "nn": 660,
     "planning": 860,
-    "recipes": 1020,
-    "runs": 3600,
-    "signals": 810,
+    "recipes": 1090,
+    "runs": 4190,
+    "signals": 830,
     "testing": 1225,
 }
 """Lines that a room may have. A commit that raises one says why."""
