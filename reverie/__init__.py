@@ -7,6 +7,7 @@ agent = reverie.load(folder)
 carry, action = agent.act(None, obs)       # one observation or a batch
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from reverie.runs.offline import load_model as load_model
     from reverie.runs.sweeps.state import cells as cells
     from reverie.runs.sweeps.sweep import sweep as sweep
+
+# Threads of an operation that wait for each other leave the core to others. It must be set before PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _PLACES = {
     "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),

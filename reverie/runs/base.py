@@ -17,7 +17,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -39,6 +39,7 @@ from reverie.runs.collapse import CollapseDetector
 from reverie.runs.config import RunConfig, check_consistent
 from reverie.runs.interrupt import StopRequest
 from reverie.runs.logger import Axis, Logger
+from reverie.runs.processor import choose_threads, keep_memory
 from reverie.runs.structure import BYTES, COUNT, SCALAR, Each
 from reverie.runs.update import Update, UpdateNoise
 from reverie.runs.versions import versions
@@ -68,6 +69,7 @@ class Run(ABC, Generic[C]):
     def __init__(self, config: C, folder: Path) -> None:
         self.config, self.folder, self.resources = config, folder, ExitStack()
         self.device = choose_device(config.device)
+        keep_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
         self.generators = {
@@ -82,6 +84,7 @@ class Run(ABC, Generic[C]):
         check_new(folder)
         check_readable(config)
         check_consistent(config)
+        config = config if config.threads else replace(config, threads=choose_threads(torch.get_num_threads()))
         run = cls(config, folder)
         with ExitStack() as failed:
             failed.callback(run.close)

@@ -99,7 +99,9 @@ class _CommonConfig(Checked):
     device: str = field(default="auto", metadata=MAY_CHANGE)
     """`cpu`, `cuda`, or `auto` for a GPU if there is one."""
     threads: int = field(default=0, metadata=between(0, 1024) | MAY_CHANGE)
-    """CPU threads of PyTorch; 0 leaves its default, one a core. Results are bit-identical for the same number."""
+    """CPU threads of PyTorch. A new run replaces 0 by as many as a short measurement finds worth it.
+
+    Results are bit-identical for the same number."""
 
 
 @dataclass(frozen=True)
