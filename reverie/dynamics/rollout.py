@@ -68,17 +68,16 @@ def imagine_policy(
     horizon: int,
     noise: Float[Tensor, "B H Z"] | None,
     policy_noise: Float[Tensor, "B H A"] | None,
-) -> tuple[S, Float[Tensor, "B H A"]]:
-    """Imagine with a policy: return states 0..H, leading axes (B, H + 1), `start` first, and the H actions between.
+) -> tuple[Float[Tensor, "B _ F"], Float[Tensor, "B H A"]]:
+    """Imagine with a policy: return the features of states 0..H, those of `start` first, and the H actions between.
 
     The policy reads detached features (Hafner 2020, Sec. 3): the gradient reaches an action through the states after
     it, not through the features that the policy reads.
     """
-    state, states, actions = start, [start], []
+    state, features, actions = start, [dynamics.features(start)], []
     for t in range(horizon):
-        features = dynamics.features(state).detach()
-        action = policy(features, None if policy_noise is None else policy_noise[:, t])
+        action = policy(features[-1].detach(), None if policy_noise is None else policy_noise[:, t])
         state = dynamics.predict(state, action, None if noise is None else noise[:, t])
-        states.append(state)
+        features.append(dynamics.features(state))
         actions.append(action)
-    return tree.stack(states, dim=1), torch.stack(actions, dim=1)
+    return torch.stack(features, dim=1), torch.stack(actions, dim=1)

@@ -113,11 +113,12 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
 
     def update(self, model: WorldModel, belief: State, noise: DreamNoise, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve policy and value from N detached beliefs."""
-        config, dynamics = self.config, model.dynamics
+        config = self.config
         belief = tree.every_kth(belief, config.start_every, dim=0)
         with torch.set_grad_enabled(self.reinforce < 1):
-            states, action = imagine_policy(dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy)
-            features = dynamics.features(states)
+            features, action = imagine_policy(
+                model.dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy
+            )
         reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
         discount = config.gamma * continuation[:, 1:]
         bootstrap = self.target if config.slow else self.value

@@ -124,8 +124,7 @@ class Evolution(Learner[WorldModel, EvolutionNoise]):
             lambda x: x.repeat(count, *[1] * (x.dim() - 1)), (start, noise.dynamics, noise.policy)
         )
         act = Population(self.policy, population)
-        states, action = imagine_policy(model.dynamics, act, start, config.horizon, dynamics_noise, policy_noise)
-        features = model.dynamics.features(states)
+        features, action = imagine_policy(model.dynamics, act, start, config.horizon, dynamics_noise, policy_noise)
         reward, continuation = model.reward(features[:, 1:]), model.continuation(features)
         weight = cumulative_weight(continuation[:, 0], config.gamma * continuation[:, 1:])
         return (weight * reward).sum(1).unflatten(0, (count, -1)).mean(1), action

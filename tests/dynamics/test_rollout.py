@@ -60,22 +60,22 @@ def test_is_first_resets_the_belief_and_the_previous_action():
 
 
 def test_imagine_policy_returns_the_start_first():
-    states, action = imagine_policy(AddAction(1), lambda f, _: 2 * f, AddAction.at(1.0), 3, None, None)
-    assert states.value.flatten().tolist() == [1.0, 3.0, 9.0, 27.0]
+    features, action = imagine_policy(AddAction(1), lambda f, _: 2 * f, AddAction.at(1.0), 3, None, None)
+    assert features.flatten().tolist() == [1.0, 3.0, 9.0, 27.0]
     assert action.flatten().tolist() == [2.0, 6.0, 18.0]
 
 
 def test_imagine_policy_uses_the_noise_of_each_step():
     noise, policy_noise = tensor([[[0.5], [0.25]]]), tensor([[[1.0], [3.0]]])
-    states, action = imagine_policy(AddAction(1), lambda f, n: n, AddAction.at(0.0), 2, noise, policy_noise)
+    features, action = imagine_policy(AddAction(1), lambda f, n: n, AddAction.at(0.0), 2, noise, policy_noise)
     assert action.flatten().tolist() == [1.0, 3.0]
-    assert states.value.flatten().tolist() == [0.0, 1.5, 4.75]
+    assert features.flatten().tolist() == [0.0, 1.5, 4.75]
 
 
 def test_the_policy_reads_detached_features():
     """With action = w * state, s2 = s0 + w s0 + w sg(s1). So ds2/dw = s0 + s1 and ds2/ds0 = 1."""
     weight, start = tensor(3.0, requires_grad=True), Value(tensor([[1.0]], requires_grad=True))
-    states, _ = imagine_policy(AddAction(1), lambda f, _: weight * f, start, 2, None, None)
-    by_weight, by_start = torch.autograd.grad(states.value[0, 2, 0], [weight, start.value])
+    features, _ = imagine_policy(AddAction(1), lambda f, _: weight * f, start, 2, None, None)
+    by_weight, by_start = torch.autograd.grad(features[0, 2, 0], [weight, start.value])
     assert by_weight.item() == 1 + 4  # without detaching, 3 * ds1/dw would be added
     assert by_start.item() == 1

@@ -59,9 +59,9 @@ def test_the_policy_reaches_the_target(changed, continuous):
     start = Value(torch.linspace(-1, 1, 9)[:, None])
     metrics = train(learner, world, 200 if continuous == "tanh_normal" else 400)
     with torch.no_grad():
-        states, _ = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
+        features, _ = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
     # every start ends at the target; the farthest needs two steps of at most 1
-    assert (states.value[:, -3:, 0] - TARGET).abs().max() < 0.15
+    assert (features[:, -3:, 0] - TARGET).abs().max() < 0.15
     assert metrics["imagined/reward"] > -0.2
 
 
@@ -95,9 +95,9 @@ def test_a_discrete_policy_reaches_the_target(reinforce):
     train(learner, world, 500 if reinforce == 1 else 200)
     start = Value(torch.tensor([[-2.0], [-1.0], [0.0], [0.5], [1.0], [2.0]]))
     with torch.no_grad():
-        states, action = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
+        features, action = imagine_policy(world.dynamics, learner.policy, start, 6, None, None)
     # within one step: the straight-through gradient is 0 at the top of a parabola, so it may alternate around it
-    assert (states.value[:, -2:, 0] - TARGET).abs().max() < 0.5 + 1e-5
+    assert (features[:, -2:, 0] - TARGET).abs().max() < 0.5 + 1e-5
     torch.testing.assert_close(action.sum(-1), torch.ones(6, 6))
 
 

@@ -54,8 +54,7 @@ def test_returns_of_a_population_equal_those_of_each_member_alone():
         found, _ = learner.imagined_returns(model, members, start, noise)
         for member, fitness in zip(members, found):
             nn.utils.vector_to_parameters(member, learner.policy.parameters())
-            states, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
-            features = model.dynamics.features(states)
+            features, _ = imagine_policy(model.dynamics, learner.policy, start, 4, noise.dynamics, noise.policy)
             total = torch.zeros(3)
             weight = model.continuation(features[:, 0])
             for t in range(1, 5):
@@ -107,8 +106,8 @@ def test_the_policy_reaches_the_target(discrete):
         learner.update(world, belief, replace(noise, dynamics=0 * noise.dynamics), optimizers)
     start = Value(torch.tensor([[-1.0], [0.0], [0.5], [1.0]]))
     with torch.no_grad():
-        states, _ = imagine_policy(world.dynamics, learner.policy, start, 5, None, None)
-    assert (states.value[:, -2:, 0] - TARGET).abs().max() < (0.5 + 1e-5 if discrete else 0.2)
+        features, _ = imagine_policy(world.dynamics, learner.policy, start, 5, None, None)
+    assert (features[:, -2:, 0] - TARGET).abs().max() < (0.5 + 1e-5 if discrete else 0.2)
 
 
 def test_an_update_does_not_change_the_world_model():
