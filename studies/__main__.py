@@ -1,6 +1,7 @@
 """Run a study: `python -m studies generative`, `python -m studies deformable --parts rope --publish`.
 
-Trains in runs/study-NAME-SIZE. The same command resumes what was interrupted, and repeats nothing that is finished.
+Trains in runs/study-NAME-SIZE. `--parts cloth/joint` measures one row of the deformables anew.
+The same command resumes what was interrupted, and repeats nothing that is finished.
 Published figures, numbers and tables come from this command at size `laptop`.
 """
 
@@ -35,7 +36,10 @@ def check_name(name: str) -> None:
 def run(
     name: str, out: Path, size: str, on_progress: kit.OnProgress, parts: tuple[str, ...] = ()
 ) -> tuple[kit.Numbers, dict[str, str]]:
-    """Run a study, or only `parts` of it, in `out`. Returns its numbers and its tables; figures are in `out`."""
+    """Run a study, or only `parts` of it, in `out`. Returns its numbers and its tables; figures are in `out`.
+
+    The numbers of other parts are those that are published for this size.
+    """
     check_name(name)
     study, report = (import_module(f"studies.{name}.{module}") for module in ("run", "report"))
     sizes, all_parts = getattr(study, "SIZES", SIZES), getattr(study, "PARTS", ())
@@ -46,7 +50,9 @@ def run(
             choice = f"take some of {', '.join(all_parts)}" if all_parts else "it has no parts"
             raise UserError(f"There is no part '{part}' of the study {name}: {choice}.")
     out.mkdir(parents=True, exist_ok=True)
-    numbers = kit.finite(study.study(out, size, on_progress, parts))
+    numbers, published = kit.finite(study.study(out, size, on_progress, parts)), kit.ROOT / name / "numbers.json"
+    if parts and published.exists() and (old := json.loads(published.read_text()))["size"] == size:
+        numbers = kit.merge(old, numbers)
     report.draw(out, numbers)
     atomic_write(out / "numbers.json", json.dumps(numbers, indent=1).encode())
     return numbers, report.tables(numbers)

@@ -104,6 +104,15 @@ def record(
     return DatasetConfig(str(folder))
 
 
+def merge(old: Numbers, new: Numbers) -> dict[str, Any]:
+    """Return `old` with the measurements of `new` in their places."""
+
+    def joined(before: Any, after: Any) -> Any:
+        return merge(before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else after
+
+    return {**old, **{name: joined(old.get(name), value) for name, value in new.items()}}
+
+
 def load_data(config: RecordedConfig, folder: Path, seed: int = 0) -> Recorded:
     """Return the recorded data of a run in `folder`, loaded to the CPU."""
     recorded = config.build(folder, seed, torch.device("cpu"), torch.Generator())

@@ -59,11 +59,12 @@ CONDITIONS = (
     Condition("reverie/Rope-v0", ROPE, "step"),
     Condition("reverie/Cloth-v0", CLOTH, "step"),
 )
-PARTS = tuple(condition.name for condition in CONDITIONS)
 SMALL = (Condition("reverie/Rope-v0", ("horizontal",), "none"),)
 METHODS = ("autoencoder", "ssm", "joint", "pixel_forward", "naive", "cfm_published", "cfm_one_way", "cfm")
 RANDOMIZED = ("autoencoder", "joint", "cfm")
 """The methods of size `laptop` where look and physics change at every step."""
+PARTS = tuple(name for one in CONDITIONS for name in (one.name, *(f"{one.name}/{method}" for method in METHODS)))
+"""Conditions, and single rows of one, such as `cloth/joint`."""
 SEEDS = {"cfm": 3, "cfm_one_way": 3, "joint": 3}
 """Seeds of a method on the rope without randomization; elsewhere, and of other methods, one."""
 SLOW = ("autoencoder", "pixel_forward")
@@ -76,22 +77,25 @@ PIXEL_EPISODES = 25
 
 
 def study(out: Path, size: str, on_progress: OnProgress, parts: tuple[str, ...] = ()) -> Numbers:
-    """Every condition, or those of `parts`, and every method; film strips of CFM."""
-    conditions = SMALL if size == "tiny" else [one for one in CONDITIONS if not parts or one.name in parts]
+    """Every condition, or `parts`, and every method; film strips of CFM."""
     numbers: dict[str, Any] = {"size": size, "episodes": EPISODES[size], "conditions": {}}
-    for condition in conditions:
+    for condition in SMALL if size == "tiny" else CONDITIONS:
         name, workers = condition.name, 1 if size == "tiny" else 2
+        whole = size == "tiny" or not parts or name in parts
+        chosen = [method for method in methods(size, condition) if whole or f"{name}/{method}" in parts]
+        if not chosen:
+            continue
         transitions = TRANSITIONS[size] * 11 // 10
         dataset = record(condition.env, out / f"data-{name}", transitions, ("state",), on_progress, workers)
-        results = bounds(condition, out, size, on_progress)
-        for method in methods(size, condition):
+        results = bounds(condition, out, size, on_progress) if whole else {}
+        for method in chosen:
             for seed in range(seeds(method, condition, size)):
                 folder = out / f"{name}-{method}-{seed}"
                 ensure_trained(config(method, size, condition, dataset, seed), folder, on_progress)
                 result = pursuits(condition, folder, episodes(method, size), on_progress)
                 results.setdefault(method, {})[str(seed)] = result
         numbers["conditions"][name] = results
-        for goal in (condition.goals[0], condition.goals[-1]):
+        for goal in (condition.goals[0], condition.goals[-1]) if "cfm" in chosen else ():
             shutil.copy(out / f"{name}-cfm-0" / f"goal-{goal}.png", out / f"{name}-cfm-{goal}.png")
     return numbers
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +61,22 @@ def test_publish_renews_what_stands_between_the_markers(tmp_path):
     assert json.loads((folder / "numbers.json").read_text()) == {"size": "laptop"}
     with pytest.raises(UserError, match="add `<!-- numbers: three -->`"):
         kit.fill(text, {"three": ""})
+
+
+def test_a_part_is_measured_anew_and_the_others_stay(monkeypatch, tmp_path):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    old = {"size": "laptop", "conditions": {"rope": {"cfm": {"0": 1}}, "cloth": {"cfm": {"0": 2}, "joint": {"0": 3}}}}
+    (folder / "numbers.json").write_text(json.dumps(old))
+    new = {"size": "laptop", "conditions": {"cloth": {"joint": {"0": 4}}}}
+    study = SimpleNamespace(study=lambda *arguments: new, PARTS=("cloth/joint",))
+    report = SimpleNamespace(draw=lambda *arguments: None, tables=lambda numbers: {})
+    monkeypatch.setattr(command, "check_name", lambda name: None)
+    monkeypatch.setattr(command, "import_module", lambda name: report if name.endswith("report") else study)
+    monkeypatch.setattr(kit, "ROOT", tmp_path)
+    numbers, _ = command.run("some", tmp_path / "out", "laptop", lambda shown: None, ("cloth/joint",))
+    cloth = {"cfm": {"0": 2}, "joint": {"0": 4}}
+    assert numbers == {"size": "laptop", "conditions": {"rope": {"cfm": {"0": 1}}, "cloth": cloth}}
 
 
 @pytest.mark.parametrize("name", command.names())
