@@ -185,4 +185,3 @@ def test_a_broken_cache_of_the_compiler_is_one_sentence(tmp_path, monkeypatch):
     call = lambda batch, noise: torch.ones(2) @ torch.ones(3)  # noqa: E731
     with pytest.raises(RuntimeError, match="size"):
         make_update(setting.model, setting.learner, setting.optimizers, "compiled")(setting.batch, setting.noise)
-/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory
