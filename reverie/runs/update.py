@@ -66,7 +66,8 @@ def _compiled(update: Update) -> Update:
         try:
             return compiled(batch, noise)
         except Exception as error:
-            raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+            files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+            raised_in = [file for file in files if not file.startswith("<")][-1]  # Python's import system is left out
             if "/torch/_inductor/" not in raised_in and not type(error).__module__.startswith("torch._dynamo"):
                 raise
             from torch._inductor.codecache import cache_dir

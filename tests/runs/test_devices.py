@@ -3,11 +3,15 @@
 A tensor on `meta` has a shape and no values. An operator of tensors on two devices fails there, as it would on a GPU.
 """
 
+import shutil
 from dataclasses import replace
 
+import format_1
 import pytest
 import torch
+from interruptions import result
 
+import reverie
 from reverie import recipes, tree
 from reverie.agents.agent import AgentConfig, build, with_goal
 from reverie.evaluation.probes import linear_probes
@@ -18,7 +22,10 @@ from reverie.planning.cem import CEMConfig
 from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
 from reverie.planning.mppi import MPPIConfig
 from reverie.planning.random_shooting import RandomShootingConfig
-from reverie.runs.config import OfflineConfig
+from reverie.runs import checkpoint
+from reverie.runs.config import OfflineConfig, read_config
+from reverie.runs.logger import Logger, read_metrics
+from reverie.runs.online import OnlineRun
 from reverie.runs.update import draw_noise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch
@@ -27,7 +34,7 @@ DEVICE = torch.device("meta")
 CEM = CEMConfig(horizon=3, candidates=8, elites=2, iterations=2)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def plain_adam(monkeypatch):
     """Step without the fused kernel, which does not exist on `meta`."""
     adam = torch.optim.AdamW
@@ -71,6 +78,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize("discrete", [False, True])
+@pytest.mark.usefixtures("plain_adam")
 @pytest.mark.parametrize("method", METHODS)
 def test_an_agent_updates_and_acts(method, discrete):
     model_config, behavior = METHODS[method]()
@@ -97,6 +105,7 @@ def test_an_agent_updates_and_acts(method, discrete):
 FITTED = [name for name in recipes.RECIPES if isinstance(recipes.build(name, "tiny"), OfflineConfig)]
 
 
+@pytest.mark.usefixtures("plain_adam")
 @pytest.mark.parametrize("name", FITTED)
 def test_a_model_of_recordings_updates_and_its_agent_acts(name):
     config = recipes.build(name, "tiny")
@@ -125,3 +134,70 @@ def test_a_model_of_recordings_updates_and_its_agent_acts(name):
 def test_probes_stay_on_the_device():
     x, y = torch.ones(9, 4, device=DEVICE), torch.ones(9, 2, device=DEVICE)
     assert linear_probes(x, y, x, y).device == DEVICE
+
+
+# A run that moves to another device
+
+
+def written_on_cuda(folder, first_format):
+    """Rewrite the newest checkpoint as a GPU would have written it: it has the state of a generator of 16 bytes."""
+    newest = checkpoint.paths(folder / "checkpoints")[-1]
+    state = torch.load(newest, weights_only=True)
+    state["generators"]["device"] = torch.arange(16, dtype=torch.uint8)
+    torch.save(format_1.as_format_1(state) if first_format else state | {"device": "cuda"}, newest)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first_format", [False, True])
+def test_a_run_of_a_gpu_goes_on_on_the_cpu(half, uninterrupted, first_format):
+    """Its further noise follows from seed and clock, so it is the same each time, and not that of the CPU's run."""
+    written_on_cuda(half, first_format)
+    again = half.with_name("again")
+    shutil.copytree(half, again)
+    for folder in (half, again):
+        with pytest.warns(UserWarning, match="The run moves from cuda to cpu: from here on it draws other noise"):
+            reverie.resume(folder, device="cpu", evaluate=False)
+        assert read_config(folder).device == "cpu"
+        assert [line["name"] for line in read_metrics(folder, "alarm")] == ["device"]
+    assert result(half) == result(again)
+    episodes = [read_metrics(folder, "episode") for folder in (half, uninterrupted)]
+    assert len(episodes[0]) > 0
+    assert episodes[0] != episodes[1]
+    saved = checkpoint.newest(half / "checkpoints")
+    assert saved["device"] == "cpu"
+    reverie.resume(half, frames=280, evaluate=False)  # now it is a run of the CPU
+
+
+@pytest.mark.slow
+def test_another_place_draws_other_noise(half):
+    """The new seed depends on the clock: noise after a second move does not repeat that after the first."""
+    state = checkpoint.newest(half / "checkpoints") | {"device": "cuda"}
+    drawn = []
+    for updates in (8, 9):
+        run = OnlineRun(read_config(half), half)
+        run.load_state(state | {"clock": state["clock"] | {"updates": updates}})
+        drawn.append(torch.randn(5, generator=run.generators["device"]))
+        run.close()
+    assert not torch.equal(*drawn)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("plain_adam")
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
+def test_a_checkpoint_of_the_cpu_is_restored_on_another_device(half, monkeypatch):
+    real = torch.Generator  # `meta` has no generators
+    monkeypatch.setattr(torch, "Generator", lambda device="cpu": real())
+    run = OnlineRun(replace(read_config(half), device="meta"), half)
+    state = checkpoint.newest(half / "checkpoints")
+    run.load_state(checkpoint.check(state, run.form()))
+    run.logger = run.resources.enter_context(Logger(half))
+    moved = run.state()
+    run.close()
+    kept = ("generators", "collector", "config")
+    for name in state.keys() - {"format", "writer", "file", *kept}:
+        assert [x.shape for x in tree.leaves(moved[name])] == [x.shape for x in tree.leaves(state[name])]
+        counted_on_host = name == "optimizers"  # by the plain kernel alone
+        assert all(x.device == DEVICE or (counted_on_host and x.ndim == 0) for x in tree.leaves(moved[name]))
+    assert len(tree.leaves(moved["optimizers"])) > 30
+    batch, noise = move((random_batch(run.spec, 2, 5), draw_noise(run.agent.model, run.learner, 2, 5, real())))
+    run.update(batch, noise)  # the moments lie where the weights do

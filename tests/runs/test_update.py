@@ -7,9 +7,11 @@ import pytest
 import torch
 from mocks import behavior_config, model_config, random_batch, spec
 from torch import nn
+from torch._inductor.codecache import PyCodeCache
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from reverie import recipes, tree
+from reverie.errors import UserError
 from reverie.learners.evolution import EvolutionConfig
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer
@@ -168,3 +170,18 @@ def test_the_update_equals_a_plain_adam_step_for_every_parameter():
         torch.testing.assert_close(
             parameter, expected.get_parameter(name), msg=lambda text, name=name: f"{name}: {text}"
         )
+
+
+def test_a_broken_cache_of_the_compiler_is_one_sentence(tmp_path, monkeypatch):
+    """The cache's own loader meets a file that is cut in the middle. Other errors stay what they are."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    call = lambda batch, noise: PyCodeCache.load("def call(args):\n    '''cut")  # noqa: E731
+    monkeypatch.setattr(torch, "compile", lambda update: call)
+    setting = Setting()
+    update = make_update(setting.model, setting.learner, setting.optimizers, "compiled")
+    with pytest.raises(UserError, match=rf"SyntaxError.*\): delete its cache {tmp_path}, where a file may be") as error:
+        update(setting.batch, setting.noise)
+    assert "\n" not in str(error.value)
+    call = lambda batch, noise: torch.ones(2) @ torch.ones(3)  # noqa: E731
+    with pytest.raises(RuntimeError, match="size"):
+        make_update(setting.model, setting.learner, setting.optimizers, "compiled")(setting.batch, setting.noise)
