@@ -70,15 +70,15 @@ def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
         raise UserError(f"{path} cannot be read ({error.strerror}): restore it from a copy.") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
-    if isinstance(source, dict):
-        version, needed = source.pop("format", 1), source.pop("plugins", [])
-        if type(version) is not int or not (isinstance(needed, list) and all(isinstance(name, str) for name in needed)):
-            raise UserError(f"{path} is damaged (`format` or `plugins`): restore it from a copy.")
-        if version > FORMAT:
-            raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
-        for name in needed:
-            plugins.require(name, f"of {path.name}")
-        source = renamed(source) if version < FORMAT else source
+    head = source if isinstance(source, dict) else {"format": "none"}
+    version, needed = head.pop("format", 1), head.pop("plugins", [])
+    if type(version) is not int or not (isinstance(needed, list) and all(isinstance(name, str) for name in needed)):
+        raise UserError(f"{path} is damaged (its `format` or `plugins`): restore it from a copy.")
+    if version > FORMAT:
+        raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
+    for name in needed:
+        plugins.require(name, f"of {path.name}")
+    source = renamed(source) if version < FORMAT else source
     if not is_own_run(path.parent):
         for text in _texts(source):
             plugins.distrust(text)
