@@ -46,5 +46,5 @@ def test_what_is_no_json_is_damage(path, content):
 @pytest.mark.parametrize("content", [3, [], None, "x", {}, {"type": []}, {"type": "ReplayConfig", "capacity": True}])
 def test_json_of_something_else_is_refused(path, content):
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="does not fit this version|is damaged"):
+    with pytest.raises(UserError, match=r"does not fit this version|is damaged"):
         read_file(ReplayConfig, path)
