@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reverie.errors import UserError
-from reverie.files import InUse, Lease, check_writable, living_owner, make_folder
+from reverie.files import InUse, Lease, atomic_write, check_writable, living_owner, make_folder
 
 IMPORTS = "import os, sys, time; from pathlib import Path; from reverie.files import Lease, UserError"
 
@@ -53,6 +53,28 @@ def test_of_many_processes_one_owns_a_folder(tmp_path):
     processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = sorted(process.communicate()[0].strip() for process in processes)
     assert said == ["owner", "refused", "refused", "refused"]
+
+
+@pytest.mark.parametrize("content", [None, "", "[1]", "3", '{"pid": "x", "host": 1}'])
+def test_a_damaged_lease_is_taken_over_when_it_is_stale(content, tmp_path):
+    path = tmp_path / "owner.json"
+    if content is None:
+        path.symlink_to("nowhere")  # a lease that can be neither read nor made
+    else:
+        path.write_text(content)
+        with pytest.raises(UserError, match="is in use by process"):
+            Lease(tmp_path)
+        os.utime(path, (time.time() - Lease.STALE - 1,) * 2)
+    Lease(tmp_path).release()
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "inside", tmp_path / "folder", tmp_path / ("x" * 300)):
+        with pytest.raises(UserError, match=r"cannot be written \(.+\), and nothing saved before was lost"):
+            atomic_write(path, b"content")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
 
 
 def test_what_cannot_be_written_is_one_sentence(tmp_path):

@@ -82,17 +82,17 @@ def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: P
 
     It was read from `path`, below the run or data set in `folder`. Raise `UserError` like `read_file`.
     """
-    if isinstance(source, dict):
-        source = dict(source)
-        version, needed = source.pop("format", 1), source.pop("plugins", [])
-        if type(version) is not int or not (isinstance(needed, list) and all(isinstance(name, str) for name in needed)):
-            raise UserError(f"{path} is damaged (`format` or `plugins`): restore it from a copy.")
-        if version > FORMAT:
-            raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
-        for name in needed:
-            plugins.require(name, f"of {path.name}")
-        for number in range(version, FORMAT):
-            source = MIGRATIONS[number](source)
+    head = dict(source) if isinstance(source, dict) else {"format": "none"}
+    version, needed = head.pop("format", 1), head.pop("plugins", [])
+    if type(version) is not int or not (isinstance(needed, list) and all(isinstance(name, str) for name in needed)):
+        raise UserError(f"{path} is damaged (its `format` or `plugins`): restore it from a copy.")
+    if not 1 <= version <= FORMAT:
+        raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
+    for name in needed:
+        plugins.require(name, f"of {path.name}")
+    source = head
+    for number in range(version, FORMAT):
+        source = MIGRATIONS[number](source)
     if not is_own_run(folder):
         for text in _texts(source):
             plugins.distrust(text)

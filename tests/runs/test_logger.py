@@ -129,3 +129,37 @@ def test_a_damaged_line_and_a_missing_file_are_user_errors(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"kind": \n{"kind": "train"}\n')
     with pytest.raises(UserError, match=r"Line 1 of .* is damaged"):
         read_metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "3", "[]", "null", '"x"', "{}", '{"kind": "train"}', "[" * 9999),
+        '{"kind": "train", "frames": 1.5, "decisions": 1, "updates": 1}',
+        '{"kind": "train", "frames": 1, "decisions": null, "updates": 1}',
+        '{"kind": "train", "frames": 1, "decisions": 1, "updates": 1, "loss": null}',
+        '{"kind": "train", "frames": 1, "decisions": 1, "updates": 1, "loss": "x"}',
+        '{"kind": "train", "frames": 1, "decisions": 1, "updates": 1, "loss": [1]}',
+        '{"kind": ["train"], "frames": 1, "decisions": 1, "updates": 1}',
+        '{"kind": "alarm", "frames": 1, "decisions": 1, "updates": 1, "name": "x"}',
+        '{"kind": "alarm", "frames": 1, "decisions": 1, "updates": 1, "name": "x", "text": 3}',
+    ],
+)
+def test_a_line_that_is_no_metric_is_damaged(text, tmp_path):
+    with Logger(tmp_path) as logger:
+        log(logger, 10, loss=1.0)
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write(f"{text}\n")
+    with pytest.raises(UserError, match=r"Line 2 of .* is damaged; delete that line"):
+        read_metrics(tmp_path)
+
+
+def test_a_log_that_cannot_be_opened_is_one_sentence(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"\xff\xfe\n")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_metrics(tmp_path)
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(UserError, match="cannot be written"):
+        Logger(tmp_path)
