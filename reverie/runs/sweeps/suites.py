@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import reverie
 from reverie.errors import UserError, nearest
 
 
@@ -57,7 +56,7 @@ _ATARI_26 = _atari(
     "CrazyClimber", "DemonAttack", "Freeway", "Frostbite", "Gopher", "Hero", "Jamesbond", "Kangaroo", "Krull",
     "KungFuMaster", "MsPacman", "Pong", "PrivateEye", "Qbert", "RoadRunner", "Seaquest", "UpNDown",
 )  # fmt: skip
-_ATARI_55 = _atari(*json.loads((Path(reverie.__file__).parent / "evaluation" / "human_scores.json").read_text()))
+_ATARI_55 = _atari(*json.loads((Path(__file__).parents[2] / "evaluation" / "human_scores.json").read_text()))
 
 
 def _ale(sticky: float, noops: int, full_actions: bool, grayscale: bool, life_loss: bool = False) -> dict[str, str]:
