@@ -33,7 +33,7 @@ LOOSE = 8
 BUDGET: dict[str, int] = {
     "(root)": 590,
     "agents": 410,
-    "cli": 1130,
+    "cli": 1140,
     "config": 920,
     "data": 1430,
     "dynamics": 670,
