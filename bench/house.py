@@ -45,7 +45,7 @@ BUDGET: dict[str, int] = {
     "nn": 660,
     "planning": 860,
     "recipes": 1090,
-    "runs": 4190,
+    "runs": 4200,
     "signals": 830,
     "testing": 1225,
 }

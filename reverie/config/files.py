@@ -84,9 +84,10 @@ def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: P
     """
     head = dict(source) if isinstance(source, dict) else {"format": "none"}
     version, needed = head.pop("format", 1), head.pop("plugins", [])
-    if type(version) is not int or not (isinstance(needed, list) and all(isinstance(name, str) for name in needed)):
+    named = isinstance(needed, list) and all(isinstance(name, str) for name in needed)
+    if type(version) is not int or version < 1 or not named:
         raise UserError(f"{path} is damaged (its `format` or `plugins`): restore it from a copy.")
-    if not 1 <= version <= FORMAT:
+    if version > FORMAT:
         raise UserError(f"{path} was written by a newer version of Reverie: upgrade this one.")
     for name in needed:
         plugins.require(name, f"of {path.name}")

@@ -10,6 +10,7 @@ from reverie.cli import names
 from reverie.cli.commands.check import KINDS
 from reverie.cli.parsing import Argument, Command, Texts, command, options
 from reverie.errors import UserError, nearest
+from reverie.runs.sweeps.suites import SUITES
 
 SHELLS = {
     "bash": """# Put into ~/.bashrc: eval "$(reverie completion bash)"
@@ -66,6 +67,9 @@ def _words_after(commands: Mapping[str, Command], before: Sequence[str], begun: 
         settings = recipes[recipe] if recipe and command.settings else ()
         return [*declared, "--help", *(f"--{path}" for path in settings)]
     place = before[-1]
+    option = next((word for word in reversed(rest) if word.startswith("--")), "")
+    if option in declared and declared[option].many:
+        place = option
     if not place.startswith("--") or (place in declared and declared[place].flag):
         places = [argument.name for argument in command.arguments if not argument.name.startswith("--")]
         place = places[len(rest)] if len(rest) < len(places) else ""
@@ -77,5 +81,8 @@ def _words_after(commands: Mapping[str, Command], before: Sequence[str], begun: 
         "--device": ("auto", "cpu", "cuda"),
         "KIND": (*KINDS, "env"),
         "SHELL": SHELLS,
+        "--recipes": recipes,
+        "--tasks": cached.get("envs", ()),
+        "SUITE": SUITES,
     }
     return values.get(place, ())
