@@ -62,7 +62,7 @@ def test_a_damaged_lease_is_taken_over_when_it_is_stale(content, tmp_path):
         path.symlink_to("nowhere")  # a lease that can be neither read nor made
     else:
         path.write_text(content)
-        with pytest.raises(UserError, match="is in use by process"):
+        with pytest.raises(UserError, match="is in use by"):
             Lease(tmp_path)
         os.utime(path, (time.time() - Lease.STALE - 1,) * 2)
     Lease(tmp_path).release()
