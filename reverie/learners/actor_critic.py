@@ -30,7 +30,7 @@ from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
-from reverie.nn.optimizer import AdamConfig, Optimizer
+from reverie.nn.optimizer import AdamConfig, Optimizer, OptimizerConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, State
 
@@ -60,9 +60,9 @@ class ActorCriticConfig(LearnerConfig):
     """Fraction of the way that the target value moves to the value; 1 with `target_every` 1 needs no target."""
     target_every: int = field(default=1, metadata=at_least(1))
     """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""
-    actor_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    actor_optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     """The optimizer of the policy."""
-    value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    value_optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     """The optimizer of the value."""
 
     def __post_init__(self) -> None:

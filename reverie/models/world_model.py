@@ -21,7 +21,7 @@ from reverie.math.spectra import scale_metrics
 from reverie.models.base import Model
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
-from reverie.nn.optimizer import AdamConfig
+from reverie.nn.optimizer import AdamConfig, OptimizerConfig
 from reverie.signals import SignalConfig
 from reverie.signals.base import ContinuationHead, HasMetrics, ReconstructionHead, RewardHead, Signal, SimilarityHead
 from reverie.spaces import EnvSpec
@@ -40,7 +40,7 @@ class WorldModelConfig(Checked):
     """What the model learns from, by a name of your choice."""
     weights: dict[str, float] = field(default_factory=dict, metadata=between(0, 1e9))
     """The weight of each signal's loss."""
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
+    optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
     """The optimizer of all parameters."""
 
     def build(self, spec: EnvSpec) -> "WorldModel":

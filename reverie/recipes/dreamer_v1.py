@@ -9,6 +9,7 @@ Sizes:
 """
 
 from dataclasses import replace
+from typing import cast
 
 from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.latents import GaussianConfig
@@ -131,7 +132,7 @@ def pendulum(protocol: Protocol) -> Networks:
     model, behavior = for_few_updates(*networks(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0)
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
-    learned, actor, value = (replace(optimizer, decay=1_750) for optimizer in optimizers)
+    learned, actor, value = (replace(cast(AdamConfig, optimizer), decay=1_750) for optimizer in optimizers)
     model = replace(model, signals=signals, optimizer=learned)
     return model, replace(behavior, gamma=0.97, actor_optimizer=actor, value_optimizer=value)
 

@@ -170,7 +170,7 @@ class Run(ABC, Generic[C]):
         return {
             "clock": asdict(self.clock),
             **{name: module.state_dict() for name, module in self.modules.items()},
-            "optimizers": {name: optimizer.adam.state_dict() for name, optimizer in self.optimizers.items()},
+            "optimizers": {name: optimizer.rule.state_dict() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
             "running_mean": dict(vars(self.running_mean)),
             "collapse_detector": self.collapse_detector.state(),
@@ -183,7 +183,7 @@ class Run(ABC, Generic[C]):
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
         for name, optimizer in self.optimizers.items():
-            optimizer.adam.load_state_dict(state["optimizers"][name])
+            optimizer.rule.load_state_dict(state["optimizers"][name])
         for name, generator in self.generators.items():
             generator.set_state(state["generators"][name].cpu())
         mean = state["running_mean"]

@@ -75,9 +75,9 @@ def test_the_rate_decays_linearly_to_a_twentieth_also_after_restoring():
     optimizer = Optimizer(config, [parameter])
     for i in range(6):
         if i == 2:
-            saved = copy.deepcopy(optimizer.adam.state_dict())
+            saved = copy.deepcopy(optimizer.rule.state_dict())
             optimizer = Optimizer(config, [parameter])
-            optimizer.adam.load_state_dict(saved)
+            optimizer.rule.load_state_dict(saved)
         before = parameter.item()
         optimizer.step(-parameter.sum())
         moves.append(parameter.item() - before)
