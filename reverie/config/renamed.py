@@ -1,9 +1,9 @@
-"""Names of version 0.1, to read its configs, weights and checkpoints."""
+"""Names and settings of earlier versions, to read their configs, weights and checkpoints."""
 
 from typing import Any
 
-FORMAT = 2
-"""Version of the names in a config file; files of 0.1 have none."""
+FORMAT = 3
+"""Version of the names and settings in a config file; files of 0.1 have none."""
 
 TYPES = {
     "Config": "OnlineConfig",
@@ -32,6 +32,16 @@ KEYS_OF = {
 }
 """Keys of one config, by its type's new name."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
+ADDED: dict[str, dict[str, Any]] = {
+    "CategoricalConfig": {"unimix": 0.0},
+    "ContinuationConfig": {"discount": 1.0},
+    "EncoderConfig": {"linear_output": True},
+    "MLPConfig": {"norm": "none", "init": "glorot", "output_scale": 1.0},
+    "PixelPredictionConfig": {"shared": False},
+    "PolicyConfig": {"unimix": 0.0},
+    "ReconstructionConfig": {"shared": False},
+}
+"""Settings that format 2 lacks, by the config's type, with the values that compute what it computed."""
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
 """Modules in the names of saved weights."""
 
@@ -46,7 +56,7 @@ def _new_keys(kind: str) -> dict[str, str]:
 
 
 def renamed(tree: Any) -> Any:
-    """Return an encoded config of 0.1 with the present names."""
+    """Return an encoded config of an earlier format with the present names, and the settings that it lacks."""
     if isinstance(tree, list):
         return [renamed(part) for part in tree]
     if not isinstance(tree, dict):
@@ -57,6 +67,7 @@ def renamed(tree: Any) -> Any:
     kind = TYPES.get(kind, kind)
     own = _new_keys(kind)
     result = {own.get(key, key): renamed(value) for key, value in tree.items()} | {"type": kind}
+    result = result if "plugin" in tree else ADDED.get(kind, {}) | result
     if kind == "EnvConfig":
         result["kwargs"] = [text.replace("randomise=", "randomize=") for text in result["kwargs"]]
     return result

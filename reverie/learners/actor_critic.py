@@ -26,11 +26,11 @@ from reverie.config.checks import at_least, between
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
-from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
-from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.mlp import MLPConfig
 from reverie.nn.optimizer import AdamConfig, Optimizer, OptimizerConfig
+from reverie.nn.scalar import Scalar, ScalarConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, State
 
@@ -41,8 +41,8 @@ class ActorCriticConfig(LearnerConfig):
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)  # pyrefly: ignore[bad-override]
     """The policy that is learned."""
-    value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
-    """The network of the value."""
+    value: ScalarConfig = field(default_factory=lambda: MLPConfig(layers=3))
+    """The network of the value, such as `MLP`, or DreamerV3's `TwoHot`."""
     horizon: int = field(default=15, metadata=at_least(1))
     """Imagined agent steps."""
     gamma: float = field(default=0.99, metadata=between(0, 1))
@@ -91,14 +91,14 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
     """Owns the policy, the value and their optimizers."""
 
     policy: Policy  # pyrefly: ignore[bad-override]
-    value: MLP  # pyrefly: ignore[bad-override]
+    value: Scalar  # pyrefly: ignore[bad-override]
 
     def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
         self.config = config
         self.reinforce = float(spec.action.discrete) if config.reinforce is None else config.reinforce
         self.policy = config.policy.build(spec.action, feature_size)
-        self.value = MLP(config.value, feature_size, 1)
+        self.value = config.value.scalar(feature_size)
         if config.slow:
             self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
             self.target = copy.deepcopy(self.value).requires_grad_(False)
@@ -141,8 +141,8 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
         actor_loss = -(weight * objective).mean()
         actor = optimizers["actor"].step(actor_loss)
 
-        predicted = self.value(features[:, :-1].detach())[..., 0]
-        value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
+        predicted = self.value.distribution(features[:, :-1].detach())
+        value_loss = (weight * predicted.nats(returns.detach())).mean()
         critic = optimizers["value"].step(value_loss)
         self._update_target()
 

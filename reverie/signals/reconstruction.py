@@ -36,10 +36,14 @@ class ReconstructionConfig(SignalConfig):
     vector: MLPConfig = field(default_factory=MLPConfig)
     """Decoder of each vector."""
     std: float = field(default=1.0, metadata=positive())
-    """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times."""
+    """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times.
+
+    DreamerV3's squared error is, up to a constant, that of a std of `sqrt(1/2)`."""
+    shared: bool = False
+    """Whether one network decodes all vectors together, as in DreamerV3, instead of one for each."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> Decoder:
-        return Reconstruction(self.image, self.vector, self.std, spec, feature_size)
+        return Reconstruction(self.image, self.vector, self.std, spec, feature_size, self.shared)
 
 
 class Reconstruction(Decoder):
@@ -68,7 +72,7 @@ class PixelPrediction(Decoder):
     """The negative log-likelihood of each observation given the features predicted for it, in nats, in its column."""
 
     def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, spec, feature_size)
+        super().__init__(config.image, config.vector, config.std, spec, feature_size, config.shared)
         self.steps = config.steps
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:

@@ -6,9 +6,10 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reverie.config.checks import positive
-from reverie.math.distributions import bernoulli_log_prob, normal_log_prob
+from reverie.config.checks import between, positive
+from reverie.math.distributions import bernoulli_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.scalar import ScalarConfig
 from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
@@ -18,8 +19,8 @@ from reverie.types import Trace
 class RewardConfig(SignalConfig):
     """Prediction of the reward. Evaluations report rewards in the environment's unit."""
 
-    mlp: MLPConfig = field(default_factory=MLPConfig)
-    """Size of the head."""
+    mlp: ScalarConfig = field(default_factory=MLPConfig)
+    """The head: a normal likelihood (`MLP`), or DreamerV3's classification (`TwoHot`)."""
     scale: float = field(default=1.0, metadata=positive())
     """Factor of rewards before they are predicted."""
     squash: Literal["none", "tanh"] = "none"
@@ -30,12 +31,12 @@ class RewardConfig(SignalConfig):
 
 
 class Reward(nn.Module):
-    """`-ln N(target(r_t); predict_reward(features_t), 1)`, in nats. Reward and observation are of the same step."""
+    """`-ln p(target(r_t) | features_t)`, in nats. Reward and observation are of the same step."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
         self.scale, self.squash = config.scale, config.squash
-        self.head = MLP(config.mlp, feature_size, 1)
+        self.head = config.mlp.scalar(feature_size)
 
     def predict_reward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         """Return the expected reward, scaled and squashed."""
@@ -51,7 +52,7 @@ class Reward(nn.Module):
         return scaled.tanh() if self.squash == "tanh" else scaled
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return -normal_log_prob(self.target(trace.batch.reward), self.predict_reward(trace.features))
+        return self.head.distribution(trace.features).nats(self.target(trace.batch.reward))
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,29 @@ class ContinuationConfig(SignalConfig):
 
     mlp: MLPConfig = field(default_factory=MLPConfig)
     """Size of the head."""
+    discount: float = field(default=1.0, metadata=between(0, 1))
+    """Label of a step that is not terminal. Below 1 the head carries the discount, as in DreamerV3, in place of the
+    learner's `gamma`, which is then 1."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Continuation":
         return Continuation(self, feature_size)
 
 
 class Continuation(nn.Module):
-    """`-ln Bernoulli(1 - is_terminal_t; sigmoid(head(features_t)))`, in nats. A time limit is not terminal."""
+    """`-ln Bernoulli(discount (1 - is_terminal_t); sigmoid(head(features_t)))`, in nats.
+
+    A time limit is not terminal.
+    """
 
     def __init__(self, config: ContinuationConfig, feature_size: int) -> None:
         super().__init__()
+        self.discount = config.discount
         self.head = MLP(config.mlp, feature_size, 1)
 
     def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Return the probability that the step is not terminal, in (0, 1)."""
+        """Return the probability that the step is not terminal, times the discount, in (0, 1)."""
         return self.head(features)[..., 0].sigmoid()
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        target = (~trace.batch.is_terminal).to(trace.features.dtype)
+        target = self.discount * (~trace.batch.is_terminal).to(trace.features.dtype)
         return -bernoulli_log_prob(self.head(trace.features)[..., 0], target)

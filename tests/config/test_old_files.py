@@ -9,7 +9,7 @@ import torch
 from reverie import recipes
 from reverie.config.files import decode, read_file, write_file
 from reverie.config.overrides import override
-from reverie.config.renamed import renamed, renamed_parameters
+from reverie.config.renamed import ADDED, renamed, renamed_parameters
 from reverie.errors import UserError
 from reverie.runs import checkpoint
 from reverie.runs.config import RunConfig
@@ -39,10 +39,30 @@ def test_options_by_old_names_are_understood():
 def test_new_files_carry_their_format(tmp_path):
     write_file(tmp_path / "config.json", recipes.build("planet", "tiny"))
     tree = json.loads((tmp_path / "config.json").read_text())
-    assert (tree["format"], tree["plugins"]) == (2, [])
-    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": 3}))
+    assert (tree["format"], tree["plugins"]) == (3, [])
+    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": 4}))
     with pytest.raises(UserError, match="written by a newer version of Reverie"):
         read_file(RunConfig, tmp_path / "config.json")
+
+
+def without(tree, settings):
+    """The encoded config without these settings of each type, as the format before wrote it."""
+    if isinstance(tree, list):
+        return [without(part, settings) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    lacks = settings.get(tree.get("type"), {})
+    return {key: without(part, settings) for key, part in tree.items() if key not in lacks}
+
+
+@pytest.mark.parametrize("name", ["dreamer_v1", "dreamer_v2", "planet", "pixel_forward"])
+def test_a_config_file_of_format_2_gets_the_settings_that_came_later(name, tmp_path):
+    config, path = recipes.build(name, "tiny"), tmp_path / "config.json"
+    write_file(path, config)
+    tree = json.loads(path.read_text())
+    assert without(tree, ADDED) != tree
+    path.write_text(json.dumps(without(tree, ADDED) | {"format": 2}))
+    assert read_file(RunConfig, path) == config
 
 
 def test_weights_of_0_1_are_read():
