@@ -23,7 +23,15 @@ from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig, OptimizerConfig
 from reverie.signals import SignalConfig
-from reverie.signals.base import ContinuationHead, HasMetrics, ReconstructionHead, RewardHead, Signal, SimilarityHead
+from reverie.signals.base import (
+    ContinuationHead,
+    HasMetrics,
+    ReconstructionHead,
+    RewardHead,
+    RewardTarget,
+    Signal,
+    SimilarityHead,
+)
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics, Trace
 
@@ -50,6 +58,8 @@ class WorldModelConfig(Checked):
 H = TypeVar("H")
 MISSING_HEAD: dict[type, str] = {
     RewardHead: "This model predicts no reward: add a reward signal to the model, such as `Reward`.",
+    RewardTarget: "The model's reward head has no `target`, the unit of recorded rewards: add it, or take"
+    " --behavior.replay_weight 0.",
     ContinuationHead: "This model predicts no end of an episode: add the signal `Continuation` to the model.",
     ReconstructionHead: "This model decodes no observations: add the signal `Reconstruction` to the model.",
     SimilarityHead: "This model has no contrastive signal to compare by: take --objective.similarity distance.",
@@ -154,8 +164,17 @@ class WorldModel(Model[Tensor, Trace]):
         """Convert rewards or returns from the model's unit to the environment's."""
         return self.head(RewardHead).to_env_units(reward)
 
+    def reward_target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """Convert recorded rewards to the unit of `reward`."""
+        return self.head(RewardTarget).target(reward)
+
+    @property
+    def discount(self) -> float:
+        """The discount that `continuation` carries; 1 unless its head has one."""
+        return getattr(self.head(ContinuationHead), "discount", 1.0) if self.has(ContinuationHead) else 1.0
+
     def continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Predict the probability that the step is not terminal; 1 if no signal learns it."""
+        """Predict the probability that the step is not terminal, times `discount`; 1 if no signal learns it."""
         if not self.has(ContinuationHead):
             return torch.ones_like(features[..., 0])
         return self.head(ContinuationHead).predict_continuation(features)

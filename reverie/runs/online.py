@@ -19,11 +19,10 @@ from reverie.envs.base import Obs
 from reverie.errors import UserError
 from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate
-from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
-from reverie.runs.update import UpdateNoise, draw_noise, make_update
+from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
 from reverie.types import Batch
 
 
@@ -49,15 +48,13 @@ class OnlineRun(Run[OnlineConfig]):
             self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
             failed.pop_all()
         self.modules = {"agent": self.agent}
-        optimizers: dict[str, Optimizer] = {}
         if self.learner is not None:
             if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
                 self.agent.actor.policy = self.learner.policy
             self.modules["learner"] = self.learner = self.learner.to(self.device)
-            optimizers = self.learner.optimizers()
         self.agent = self.agent.to(self.device)
         model = self.agent.model
-        self.optimizers = {"model": Optimizer(config.model.optimizer, model.parameters()), **optimizers}
+        self.optimizers = make_optimizers(config.model.optimizer, model, self.learner)
         self.update = make_update(model, self.learner, self.optimizers, config.training.execution)
         self.evaluation_interval = config.evaluation.every // self.spec.repeat
         self.collector = Collector(self.environments, config.seed)

@@ -50,11 +50,22 @@ class RewardHead(Protocol):
 
 
 @runtime_checkable
+class RewardTarget(Protocol):
+    """A signal that knows what a reward head learns from recorded rewards."""
+
+    def target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """Convert rewards from the environment's unit to the model's."""
+
+
+@runtime_checkable
 class ContinuationHead(Protocol):
     """A signal that predicts whether the episode goes on."""
 
     def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Return the probability that the step is not terminal, in [0, 1]."""
+        """Return the probability that the step is not terminal, in [0, 1].
+
+        A head that carries the discount multiplies by it, and has it as an attribute `discount`.
+        """
 
 
 @runtime_checkable
