@@ -40,6 +40,8 @@ ADDED: dict[str, dict[str, Any]] = {
     "PixelPredictionConfig": {"shared": False},
     "PolicyConfig": {"unimix": 0.0},
     "ReconstructionConfig": {"shared": False},
+    "ReplayConfig": {"latents": False, "online": False},
+    "TrainingConfig": {"ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by the config's type, with the values that compute what it computed."""
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}

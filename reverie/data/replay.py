@@ -39,6 +39,10 @@ class ReplayConfig(Checked):
     """Decisions that are kept, the newest ones."""
     storage: Literal["host", "device"] = "host"
     """`host`: main memory, pinned if the model is on a GPU. `device`: the memory of the model's device."""
+    latents: bool = False
+    """Store beliefs, from which training sequences begin, on the model's device (DreamerV3; `data.latent_replay`)."""
+    online: bool = False
+    """Learn from every stretch of new experience once, as soon as it is complete, before older ones are drawn."""
 
 
 def available_memory(device: torch.device) -> int:
@@ -103,6 +107,8 @@ class Replay:
         }
         self.total = 0
         """Columns ever appended. The next one is written at `total % capacity`."""
+        self.queued = 0
+        """The first column of the next sequence in the online queue."""
 
     def __len__(self) -> int:
         return min(self.total, self.capacity)
@@ -121,11 +127,27 @@ class Replay:
             ring[where[kept]] = stretch[name][kept].to(self.storage)
         self.total += length
 
-    def sample(self, batch: int, length: int) -> Batch:
-        """Draw `batch` windows of `length` columns, uniformly. They cross episode borders, which `is_first` marks."""
+    def add_episode(self, stretch: Columns, environment: int) -> None:
+        """Append the columns of an episode that this environment has finished."""
+        self.add(stretch)
+
+    def sample(self, batch: int, length: int, queue: bool = False) -> Batch:
+        """Draw `batch` windows of `length` columns, uniformly. They cross episode borders, which `is_first` marks.
+
+        With `queue` those that are complete and were not drawn from the queue before come first.
+        """
+        return self._windows(self._starts(batch, length, queue), length)
+
+    def _starts(self, batch: int, length: int, queue: bool) -> Tensor:
+        """Draw the first columns (B, 1) of windows. The queue has one at every `length` columns."""
         self._count_windows(length, 1)
-        start = torch.randint(self.oldest, self.total - length + 1, (batch, 1), generator=self.generator)
-        return self._windows(start, length)
+        first = max(self.queued, self.oldest)
+        waiting = min(batch, (self.total - first) // length) if queue else 0
+        drawn = torch.randint(self.oldest, self.total - length + 1, (batch - waiting, 1), generator=self.generator)
+        if waiting == 0:
+            return drawn
+        self.queued = first + waiting * length
+        return torch.cat([first + length * torch.arange(waiting)[:, None], drawn])
 
     def sequential(self, length: int, most: int) -> Batch:
         """Return the oldest windows of `length` columns, end to end, at most `most` of them."""
@@ -150,8 +172,7 @@ class Replay:
         """Return the columns from number `start` (B, 1) to `start + length`, on the model's device."""
         where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
         windows = {name: ring[where].to(self.device, non_blocking=True) for name, ring in self.ring.items()}
-        obs = {name.removeprefix("obs/"): x for name, x in windows.items() if name.startswith("obs/")}
-        return Batch(obs, **{name: x for name, x in windows.items() if not name.startswith("obs/")})
+        return to_batch(windows)
 
     def write(self, folder: Path, since: int) -> None:
         """Write the columns from number `since` to the newest as one chunk, atomically."""
@@ -169,6 +190,13 @@ class Replay:
                 self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
         if self.total != total:
             raise UserError(f"{folder} lacks decisions {self.total} to {total}: restore that chunk from a copy.")
+
+
+def to_batch(columns: Columns) -> Batch:
+    """Return columns (B, T, ...) as a batch."""
+    obs = {name.removeprefix("obs/"): x for name, x in columns.items() if name.startswith("obs/")}
+    flags = columns["is_first"], columns["is_last"], columns["is_terminal"]
+    return Batch(obs, columns["action"], columns["reward"], *flags)
 
 
 def replay_of(stretches: list[Columns], spec: EnvSpec, device: torch.device, generator: torch.Generator) -> Replay:

@@ -108,11 +108,14 @@ class WorldModel(Model[Tensor, Trace]):
             super().calibrate(batch)
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
-        """Encode the batch and filter it by the dynamics. Every sequence starts from the initial belief."""
+        """Encode the batch and filter it by the dynamics, from the batch's context or the initial belief."""
         obs = self.normalize(batch.obs)
         embed = self.encoder(obs)
-        start = self.dynamics.initial(batch.action.shape[0])
-        prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)
+        if (context := batch.context) is None:
+            start, action = self.dynamics.initial(batch.action.shape[0]), prev_action(batch.action)
+        else:
+            start, action = context.belief, prev_action(batch.action, context.action)
+        prior, posterior = observe(self.dynamics, start, action, embed, batch.is_first, noise)
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 

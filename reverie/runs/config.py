@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from reverie.config.checks import Checked, at_least
+from reverie.config.checks import Checked, at_least, positive
 from reverie.config.files import read_file
 from reverie.data import RecordedConfig
 from reverie.data.digits import DigitsConfig
@@ -33,6 +33,11 @@ class TrainingConfig(Checked):
     """Decisions between two rounds of updates."""
     updates: int = field(default=100, metadata=at_least(1))
     """Updates in a round."""
+    ratio: float | None = field(default=None, metadata=positive())
+    """Decisions that are replayed for each one that is made, which replaces `round` and `updates` (DreamerV3). An
+    update replays `batch` times `length` decisions."""
+    starts: int = field(default=0, metadata=at_least(0))
+    """Sequences that can be drawn before the first update; until then the untrained policy acts, after `prefill`."""
     batch: int = field(default=50, metadata=at_least(1))
     """B, sequences in a batch."""
     length: int = field(default=50, metadata=at_least(2))
@@ -159,6 +164,11 @@ def check_consistent(config: RunConfig) -> None:
         raise UserError(
             f"--replay.capacity {capacity} holds no sequence of --training.length {training.length}: take a capacity "
             "that holds all decisions, if the memory allows it."
+        )
+    if isinstance(training, TrainingConfig) and training.length + training.starts > capacity:
+        raise UserError(
+            f"--replay.capacity {capacity} never holds --training.starts {training.starts} sequences of"
+            f" {training.length} decisions: take fewer, or a larger capacity."
         )
     if isinstance(training, TrainingConfig) and training.prefill >= training.frames:
         raise UserError(

@@ -14,6 +14,7 @@ from reverie.agents.agent import Agent, AgentConfig, Carry
 from reverie.agents.policies import PolicyActor
 from reverie.data import replay as replays
 from reverie.data.collector import Collector, random_actions
+from reverie.data.latent_replay import LatentReplay
 from reverie.data.replay import Replay
 from reverie.envs.base import Obs
 from reverie.errors import UserError
@@ -42,10 +43,10 @@ class OnlineRun(Run[OnlineConfig]):
         with ExitStack() as failed, torch.random.fork_rng():
             failed.callback(self.close)
             self.spec = self.environments.spec
-            self.replay = Replay(config.replay, self.spec, self.device, self.generators["host"])
             torch.manual_seed(config.seed)
             self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
             self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
+            self.replay = self._new_replay()
             failed.pop_all()
         self.modules = {"agent": self.agent}
         if self.learner is not None:
@@ -55,7 +56,8 @@ class OnlineRun(Run[OnlineConfig]):
         self.agent = self.agent.to(self.device)
         model = self.agent.model
         self.optimizers = make_optimizers(config.model.optimizer, model, self.learner)
-        self.update = make_update(model, self.learner, self.optimizers, config.training.execution)
+        self.latents = self.replay if isinstance(self.replay, LatentReplay) else None
+        self.update = make_update(model, self.learner, self.optimizers, config.training.execution, self.latents)
         self.evaluation_interval = config.evaluation.every // self.spec.repeat
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
@@ -63,6 +65,12 @@ class OnlineRun(Run[OnlineConfig]):
         """Replay columns that have been written to the disk."""
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
+
+    def _new_replay(self) -> Replay:
+        settings = self.config.replay, self.spec, self.device, self.generators["host"]
+        if not self.config.replay.latents:
+            return Replay(*settings)
+        return LatentReplay(*settings, self.agent.model.dynamics.initial(1), self.environments.count)
 
     @property
     def remaining(self) -> tuple[int, int]:
@@ -80,12 +88,14 @@ class OnlineRun(Run[OnlineConfig]):
     def _updates_after(self, decisions: int) -> int:
         """Return the updates in all, so many decisions after the prefill."""
         config = self.config.training
+        if config.ratio is not None:
+            return config.pretrain + int(decisions * config.ratio / (config.batch * config.length))
         return config.pretrain + decisions // config.round * config.updates
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
         noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
-        return self.replay.sample(config.batch, config.length), noise
+        return self.replay.sample(config.batch, config.length, self.config.replay.online), noise
 
     def step(self, report: Reporter) -> None:
         """Make one decision in every environment: random during the prefill, then by the exploring policy."""
@@ -94,17 +104,23 @@ class OnlineRun(Run[OnlineConfig]):
 
         def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
             if random:
-                return random_actions(self.environments, self.generators["host"])
-            noise = self.agent.noise(is_first.shape[0], generator)
-            self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
+                action = random_actions(self.environments, self.generators["host"])
+            else:
+                noise = self.agent.noise(is_first.shape[0], generator)
+                self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
+            if self.latents is not None:
+                self.latents.record(self.carry.belief, is_first)
             return action
 
-        for episode in self.collector.step(act):
-            self.replay.add(episode.columns())
-            report.episode(episode.undiscounted_return, len(episode.actions))
+        self.collector.step(act)
+        for i, episode in enumerate(self.collector.episodes):
+            if episode.finished:
+                self.replay.add_episode(episode.columns(), i)
+                report.episode(episode.undiscounted_return, len(episode.actions))
         self.clock.decisions += self.environments.count
         self.clock.frames += sum(self.collector.frames)
-        if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) > 0:
+        enough = config.length + config.starts if config.starts else 1
+        if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) >= enough:
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
 
@@ -125,7 +141,8 @@ class OnlineRun(Run[OnlineConfig]):
             self.logger.video(name, film, self.clock.frames, FPS)
 
     def message(self) -> str | None:
-        return "collecting random episodes" if self.learning_since < 0 else None
+        random = self.clock.frames < self.config.training.prefill
+        return f"collecting {'random' if random else 'the first'} episodes" if self.learning_since < 0 else None
 
     def save_result(self) -> None:
         self.agent.save(self.folder)
@@ -144,6 +161,8 @@ class OnlineRun(Run[OnlineConfig]):
         return super().state() | {
             "learning_since": self.learning_since,
             "replay_total": self.replay.total,
+            "replay_queued": self.replay.queued,
+            "latents": None if self.latents is None else self.latents.latent_state(),
             "collector": self.collector.state(),
             "carry": tree.leaves(self.carry),
         }
@@ -154,6 +173,9 @@ class OnlineRun(Run[OnlineConfig]):
         self.replay.read(self.folder / "replay", state["replay_total"])
         replays.prune(self.folder / "replay", since=state["replay_total"])
         self.stored = self.replay.total
+        self.replay.queued = state.get("replay_queued", 0)  # checkpoints of format 2 have none
+        if self.latents is not None:
+            self.latents.load_latent_state(state["latents"])
         self.collector.restore(state["collector"])
         saved = iter(state["carry"])
         self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 from reverie import tree
+from reverie.data.latent_replay import LatentReplay
 from reverie.learners.base import JointLearner, Learner
 from reverie.models.base import Model
 from reverie.nn.optimizer import Optimizer, OptimizerConfig
@@ -49,11 +50,22 @@ def make_optimizers(
     return {"model": Optimizer(config, parameters)} | ({} if learner is None else learner.optimizers())
 
 
-def make_update(model: M, learner: Learner[M, Any] | None, optimizers: dict[str, Optimizer], execution: str) -> Update:
-    """Return the update of the model, and of the learner if there is one. `execution`: `eager` or `compiled`."""
+def make_update(
+    model: M,
+    learner: Learner[M, Any] | None,
+    optimizers: dict[str, Optimizer],
+    execution: str,
+    latents: LatentReplay | None = None,
+) -> Update:
+    """Return the update of the model, and of the learner if there is one. `execution`: `eager` or `compiled`.
+
+    The posteriors of every batch overwrite the `latents` that a replay has.
+    """
 
     def update(batch: Batch, noise: UpdateNoise) -> Metrics:
         trace = model.trace(batch, noise.model)
+        if latents is not None and batch.context is not None:
+            latents.write_latents(batch.context.columns, trace.posterior)
         losses = model.losses(trace)
         total = model.total(losses)
         measured = model.metrics(trace, losses)  # before the step, with the weights that made the trace
