@@ -22,6 +22,7 @@ from reverie.models.base import Model
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig, OptimizerConfig
+from reverie.nn.pooled_conv import PooledConvDecoder
 from reverie.signals import SignalConfig
 from reverie.signals.base import (
     ContinuationHead,
@@ -91,8 +92,27 @@ class WorldModel(Model[Tensor, Trace]):
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
         size = self.dynamics.feature_size
-        signals = nn.ModuleDict({name: part.build(spec, size) for name, part in config.signals.items()})
-        self.signals = cast(Mapping[str, Signal], signals)
+        embed_size = self.encoder.size_out
+        parts = {name: part.build_with_embed(spec, size, embed_size) for name, part in config.signals.items()}
+        self.signals = cast(Mapping[str, Signal], nn.ModuleDict(parts))
+        self._check_decoders()
+
+    def _check_decoders(self) -> None:
+        """Raise UserError where a decoder's settings contradict those of another part."""
+        deter = getattr(self.dynamics, "deter_size", 0)
+        for decoder in self.modules():
+            if not isinstance(decoder, PooledConvDecoder):
+                continue
+            if self.normalizes:
+                raise UserError(
+                    "PooledConv draws images within fixed bounds, and images that are normalized from data exceed them:"
+                    " take --model.encoder.normalize false, or another decoder."
+                )
+            if decoder.deter not in (0, deter):
+                raise UserError(
+                    f"The decoder PooledConv has `deter` {decoder.deter}, but the deterministic state of the dynamics "
+                    f"has {deter} numbers: set it to {deter} too."
+                )
 
     @property
     def draws_images(self) -> bool:

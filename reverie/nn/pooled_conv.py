@@ -99,9 +99,6 @@ class PooledConvEncoder(ImageEncoder):
 class PooledConvDecoder(nn.Module):
     """Vectors `(*b, size_in)` to the mean of images `(*b, height, width, C)`, in [-0.5, 0.5] by a logistic function."""
 
-    bounded = True
-    """Images that are normalized from data lie outside of these bounds (`WorldModel`)."""
-
     def __init__(self, config: PooledConvConfig, size_in: int, image_size: int, channels: int) -> None:
         super().__init__()
         if config.deter > size_in:

@@ -29,6 +29,10 @@ class SignalConfig(Choice):
         """Return the signal for the observations and actions of `spec` and features of F = `feature_size` numbers."""
         raise NotImplementedError
 
+    def build_with_embed(self, spec: EnvSpec, feature_size: int, embed_size: int) -> nn.Module:
+        """Return the same where the size E of embeddings is known too. A signal that reads embeddings overrides it."""
+        return self.build(spec, feature_size)
+
 
 @runtime_checkable
 class HasMetrics(Protocol):
