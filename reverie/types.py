@@ -8,7 +8,7 @@ after `obs[t]`.
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Metrics = dict[str, Tensor]
@@ -19,12 +19,25 @@ N = TypeVar("N")
 
 
 @dataclass(frozen=True)
+class Context:
+    """What a replay with latents knows of the column before each sequence, and where the sequences are from."""
+
+    belief: State
+    """The stored belief, leading axis (B,)."""
+    action: Float[Tensor, "B A"]
+    """The action that followed it."""
+    columns: Int[Tensor, "B T"]
+    """Places of the sequences' own latents, to overwrite."""
+
+
+@dataclass(frozen=True)
 class Batch:
     """B sequences of T agent steps.
 
     `obs`: images `(B, T, height, width, channels)` uint8, vectors `(B, T, n)` float32.
     `action`: in [-1, 1] for a continuous space, one-hot for a discrete one; zero at `is_last`.
     `is_last` (the episode is over) and `is_terminal` (do not bootstrap) differ at a time limit.
+    `context`: what came before the first column; None begins with the initial belief.
     """
 
     obs: dict[str, Tensor]
@@ -33,6 +46,7 @@ class Batch:
     is_first: Bool[Tensor, "B T"]
     is_last: Bool[Tensor, "B T"]
     is_terminal: Bool[Tensor, "B T"]
+    context: Context | None = None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.agents.base import ActorConfig
-from reverie.config.checks import at_least, positive
-from reverie.math.distributions import Distribution, OneHot, TanhNormal, TruncatedNormal, gumbel
+from reverie.config.checks import at_least, between, positive
+from reverie.math.distributions import (
+    ClippedNormal,
+    Distribution,
+    OneHot,
+    TanhNormal,
+    TruncatedNormal,
+    gumbel,
+    mix_uniform,
+)
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLP, MLPConfig
 from reverie.spaces import ActionSpace, EnvSpec
@@ -35,8 +43,10 @@ class PolicyConfig(ActorConfig):
     """Bound of the mean of `tanh_normal`, before the tanh."""
     exploration: float = field(default=0.3, metadata=at_least(0))
     """Standard deviation of the noise added to a continuous action, or the probability of a random discrete one."""
-    continuous: Literal["tanh_normal", "truncated_normal"] = "tanh_normal"
+    continuous: Literal["tanh_normal", "truncated_normal", "clipped_normal"] = "tanh_normal"
     """The distribution of continuous actions; discrete ones are one-hot."""
+    unimix: float = field(default=0.0, metadata=between(0, 1))
+    """Share of a uniform distribution in that of discrete actions, 0.01 in DreamerV3."""
 
     def build_actor(self, model: WorldModel, spec: EnvSpec) -> "PolicyActor":
         return PolicyActor(self.build(spec.action, model.dynamics.feature_size), model.dynamics.features)
@@ -44,8 +54,7 @@ class PolicyConfig(ActorConfig):
     def build(self, action: ActionSpace, feature_size: int) -> "Policy":
         if action.discrete:
             return OneHotPolicy(self, action.size, feature_size)
-        policy = TanhNormalPolicy if self.continuous == "tanh_normal" else TruncatedNormalPolicy
-        return policy(self, action.size, feature_size)
+        return CONTINUOUS[self.continuous](self, action.size, feature_size)
 
 
 class Policy(nn.Module):
@@ -116,13 +125,31 @@ class TruncatedNormalPolicy(Policy):
         return TruncatedNormal(torch.tanh(mean), 2 * torch.sigmoid(raw / 2) + self.config.min_std)
 
 
+class ClippedNormalPolicy(Policy):
+    """`N(tanh(m), (1 - min_std) sigmoid(raw + 2) + min_std)`, clipped to [-1, 1] (DreamerV3's code: min_std 0.1).
+
+    A new policy has a standard deviation of 0.9. The density is that before clipping, for REINFORCE.
+    """
+
+    def distribution(self, features: Features) -> ClippedNormal:
+        mean, raw = self.net(features).chunk(2, dim=-1)
+        least = self.config.min_std
+        return ClippedNormal(torch.tanh(mean), (1 - least) * torch.sigmoid(raw + 2) + least)
+
+
+CONTINUOUS: dict[str, type[Policy]] = {
+    "tanh_normal": TanhNormalPolicy, "truncated_normal": TruncatedNormalPolicy, "clipped_normal": ClippedNormalPolicy,
+}  # fmt: skip
+
+
 class OneHotPolicy(Policy):
     """A categorical policy; its one-hot sample carries the gradient of the probabilities (straight-through)."""
 
     outputs = 1
 
     def distribution(self, features: Features) -> OneHot:
-        return OneHot(self.net(features))
+        logits, unimix = self.net(features), self.config.unimix
+        return OneHot(mix_uniform(logits, unimix) if unimix else logits)
 
     def noise(self, *shape: int, generator: torch.Generator) -> Tensor:
         """Draw standard Gumbel noise for actions with leading axes `shape`."""

@@ -51,14 +51,20 @@ def refresh() -> None:
     families = [ids for ids in list_ids().values() if ids]
     examples = [None, *(ids[0] for ids in families)]  # a recipe's settings may differ by family
     types: dict[str, dict[str, Any]] = {recipe: {} for recipe in recipes.names()}
-    for recipe, env_id, size in product(types, examples, recipes.SIZES):
-        with suppress(UserError):  # the recipe does not have this size or environment
+    sizes = {recipe: recipes.sizes(recipe) for recipe in types}
+    for recipe, env_id, size in ((*pair, size) for pair in product(types, examples) for size in sizes[pair[0]]):
+        with suppress(UserError):  # the recipe does not have this environment
             for setting, declared in leaf_types(recipes.build(recipe, size, env_id)).items():
                 same = types[recipe].setdefault(setting, declared) == declared
                 types[recipe][setting] = declared if same else object
     settings = {recipe: {name: in_words(kind) for name, kind in kinds.items()} for recipe, kinds in types.items()}
     ids = [id for ids in families for id in ids]
-    names = {"stamp": _stamp(), "settings": settings, "sizes": list(recipes.SIZES), "envs": ids}
+    names = {
+        "stamp": _stamp(),
+        "settings": settings,
+        "sizes": list(dict.fromkeys(name for names in sizes.values() for name in names)),
+        "envs": ids,
+    }
     with suppress(OSError, UserError):
         atomic_write(path(), json.dumps(names).encode())
 

@@ -34,15 +34,18 @@ KEYS_OF = {
 ADDED: dict[str, dict[str, Any]] = {
     "ActorCriticConfig": {"start_every": 1},
     "AdamConfig": {"epsilon_hat": False, "decay_by": "rate", "warmup": 0},
+    "CategoricalConfig": {"unimix": 0.0},
     "ContinuationConfig": {"discount": 1.0},
-    "EncoderConfig": {"bits": 8},
+    "EncoderConfig": {"bits": 8, "linear_output": True},
     "EvaluationConfig": {"sampled": False},
     "InverseConfig": {"average": False},
+    "MLPConfig": {"norm": "none", "init": "glorot", "output_scale": 1.0},
     "OfflineTrainingConfig": {"checkpoint_minutes": 10.0},
-    "PixelPredictionConfig": {"average": False},
-    "ReconstructionConfig": {"average": False, "every": 1},
-    "ReplayConfig": {"windows": "anywhere", "ends": False},
-    "TrainingConfig": {"checkpoint_minutes": 10.0},
+    "PixelPredictionConfig": {"average": False, "shared": False},
+    "PolicyConfig": {"unimix": 0.0},
+    "ReconstructionConfig": {"average": False, "every": 1, "shared": False},
+    "ReplayConfig": {"windows": "anywhere", "ends": False, "latents": False, "online": False},
+    "TrainingConfig": {"checkpoint_minutes": 10.0, "ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
@@ -60,7 +63,7 @@ def _new_keys(kind: str) -> dict[str, str]:
 
 
 def renamed(tree: Any) -> Any:
-    """Return an encoded config of 0.1 with the present names."""
+    """Return an encoded config of an earlier format with the present names, and the settings that it lacks."""
     if isinstance(tree, list):
         return [renamed(part) for part in tree]
     if not isinstance(tree, dict):

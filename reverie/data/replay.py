@@ -46,6 +46,10 @@ class ReplayConfig(Checked):
     `episodes`: all episodes alike, then within one, as published; shorter episodes than a sequence are left out."""
     ends: bool = False
     """Whether `episodes` draws their last sequence as often as `length` others, so that the model sees how they end."""
+    latents: bool = False
+    """Store beliefs, from which training sequences begin, on the model's device (DreamerV3; `data.latent_replay`)."""
+    online: bool = False
+    """Learn from every stretch of new experience once, as soon as it is complete, before older ones are drawn."""
 
 
 def available_memory(device: torch.device) -> int:
@@ -112,6 +116,8 @@ class Replay:
         """Columns ever appended. The next one is written at `total % capacity`."""
         self.episodes: list[tuple[int, int]] = []
         """The number of the first column, and the columns, of each episode that was appended whole, oldest first."""
+        self.queued = 0
+        """The first column of the next sequence in the online queue."""
 
     def __len__(self) -> int:
         return min(self.total, self.capacity)
@@ -133,13 +139,31 @@ class Replay:
         self.total += length
         self.episodes = [episode for episode in self.episodes if episode[0] >= self.oldest]
 
-    def sample(self, batch: int, length: int) -> Batch:
-        """Draw `batch` windows of `length` columns as `ReplayConfig.windows` says; `is_first` marks borders in them."""
+    def add_episode(self, stretch: Columns, environment: int) -> None:
+        """Append the columns of an episode that this environment has finished."""
+        self.add(stretch)
+
+    def sample(self, batch: int, length: int, queue: bool = False) -> Batch:
+        """Draw `batch` windows of `length` columns as `ReplayConfig.windows` says; `is_first` marks borders in them.
+
+        With `queue` those that are complete and were not drawn from the queue before come first.
+        """
+        return self._windows(self._starts(batch, length, queue), length)
+
+    def _starts(self, batch: int, length: int, queue: bool) -> Tensor:
+        """Draw the first columns (B, 1) of windows. The queue has one at every `length` columns."""
         self._count_windows(length, 1)
+        first = max(self.queued, self.oldest)
+        waiting = min(batch, (self.total - first) // length) if queue else 0
         if self.config.windows == "episodes":
-            return self._windows(self._draw_in_episodes(batch, length), length)
-        start = torch.randint(self.oldest, self.total - length + 1, (batch, 1), generator=self.generator)
-        return self._windows(start, length)
+            drawn = self._draw_in_episodes(batch - waiting, length)
+        else:
+            high = self.total - length + 1
+            drawn = torch.randint(self.oldest, high, (batch - waiting, 1), generator=self.generator)
+        if waiting == 0:
+            return drawn
+        self.queued = first + waiting * length
+        return torch.cat([first + length * torch.arange(waiting)[:, None], drawn])
 
     def _draw_in_episodes(self, batch: int, length: int) -> Tensor:
         """Draw the first columns (B, 1) of windows that lie within one episode."""
@@ -177,8 +201,7 @@ class Replay:
         """Return the columns from number `start` (B, 1) to `start + length`, on the model's device."""
         where = ((start + torch.arange(length)) % self.capacity).to(self.storage)
         windows = {name: ring[where].to(self.device, non_blocking=True) for name, ring in self.ring.items()}
-        obs = {name.removeprefix("obs/"): x for name, x in windows.items() if name.startswith("obs/")}
-        return Batch(obs, **{name: x for name, x in windows.items() if not name.startswith("obs/")})
+        return to_batch(windows)
 
     def write(self, folder: Path, since: int) -> None:
         """Write the columns from number `since` to the newest as one chunk, atomically."""
@@ -196,6 +219,13 @@ class Replay:
                 self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
         if self.total != total:
             raise UserError(f"{folder} lacks decisions {self.total} to {total}: restore that chunk from a copy.")
+
+
+def to_batch(columns: Columns) -> Batch:
+    """Return columns (B, T, ...) as a batch."""
+    obs = {name.removeprefix("obs/"): x for name, x in columns.items() if name.startswith("obs/")}
+    flags = columns["is_first"], columns["is_last"], columns["is_terminal"]
+    return Batch(obs, columns["action"], columns["reward"], *flags)
 
 
 def replay_of(stretches: list[Columns], spec: EnvSpec, device: torch.device, generator: torch.Generator) -> Replay:

@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 
 from reverie.agents.agent import Agent
 from reverie.data.episodes import Episode
+from reverie.data.replay import to_batch
 from reverie.errors import UserError
 from reverie.evaluation.open_loop import OpenLoop, predict
 from reverie.types import Batch
@@ -45,6 +46,4 @@ def films(agent: Agent, episode: Episode) -> dict[str, UInt8[np.ndarray, "T h w 
 
 def episode_batch(episode: Episode, length: int, device: torch.device) -> Batch:
     """Return the first `length` steps of an episode, or all if it is shorter, as a batch of one."""
-    columns = {name: column[None, :length].to(device) for name, column in episode.columns().items()}
-    obs = {name.removeprefix("obs/"): column for name, column in columns.items() if name.startswith("obs/")}
-    return Batch(obs, **{name: column for name, column in columns.items() if not name.startswith("obs/")})
+    return to_batch({name: column[None, :length].to(device) for name, column in episode.columns().items()})

@@ -25,11 +25,11 @@ from reverie.agents.policies import Policy, PolicyConfig
 from reverie.config.checks import at_least, between, share
 from reverie.dynamics.rollout import imagine_policy
 from reverie.learners.base import Learner, LearnerConfig
-from reverie.math.distributions import normal_log_prob
 from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
-from reverie.nn.mlp import MLP, MLPConfig
-from reverie.nn.optimizer import AdamConfig, Optimizer
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.optimizer import AdamConfig, Optimizer, OptimizerConfig
+from reverie.nn.scalar import Scalar, ScalarConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, State
 
@@ -40,8 +40,8 @@ class ActorCriticConfig(LearnerConfig):
 
     policy: PolicyConfig = field(default_factory=PolicyConfig)  # pyrefly: ignore[bad-override]
     """The policy that is learned."""
-    value: MLPConfig = field(default_factory=lambda: MLPConfig(layers=3))
-    """The network of the value."""
+    value: ScalarConfig = field(default_factory=lambda: MLPConfig(layers=3))
+    """The network of the value, such as `MLP`, or DreamerV3's `TwoHot`."""
     horizon: int = field(default=15, metadata=at_least(1))
     """Imagined agent steps."""
     start_every: int = field(default=1, metadata=at_least(1))
@@ -61,9 +61,9 @@ class ActorCriticConfig(LearnerConfig):
     """Fraction of the way that the target value moves to the value; 1 with `target_every` 1 needs no target."""
     target_every: int = field(default=1, metadata=at_least(1))
     """Updates between two moves of the target value; DreamerV2 copies it every 100 (rate 1)."""
-    actor_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    actor_optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     """The optimizer of the policy."""
-    value_optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
+    value_optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=8e-5))
     """The optimizer of the value."""
 
     @property
@@ -87,14 +87,14 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
     """Owns the policy, the value and their optimizers."""
 
     policy: Policy  # pyrefly: ignore[bad-override]
-    value: MLP  # pyrefly: ignore[bad-override]
+    value: Scalar  # pyrefly: ignore[bad-override]
 
     def __init__(self, config: ActorCriticConfig, spec: EnvSpec, feature_size: int) -> None:
         super().__init__()
         self.config = config
         self.reinforce = float(spec.action.discrete) if config.reinforce is None else config.reinforce
         self.policy = config.policy.build(spec.action, feature_size)
-        self.value = MLP(config.value, feature_size, 1)
+        self.value = config.value.scalar(feature_size)
         if config.slow:
             self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
             self.target = copy.deepcopy(self.value).requires_grad_(False)
@@ -139,8 +139,8 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
         actor_loss = -(weight * objective).mean()
         actor = optimizers["actor"].step(actor_loss)
 
-        predicted = self.value(features[:, :-1].detach())[..., 0]
-        value_loss = -(weight * normal_log_prob(returns.detach(), predicted)).mean()
+        predicted = self.value.distribution(features[:, :-1].detach())
+        value_loss = (weight * predicted.nats(returns.detach())).mean()
         critic = optimizers["value"].step(value_loss)
         self._update_target()
 

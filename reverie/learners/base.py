@@ -1,19 +1,24 @@
-"""The contract of a learner: improve a policy from beliefs, in imagination or otherwise."""
+"""The contract of a learner: improve a policy from beliefs, in imagination or otherwise.
+
+A `Learner` steps its own parameters after the model's step. A `JointLearner` returns a loss that the update adds to the
+model's. Neither can change the model: only the update steps it.
+"""
 
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reverie.agents.base import ActorConfig
 from reverie.agents.policies import Policy
 from reverie.config.choices import Choice
 from reverie.nn.optimizer import Optimizer
 from reverie.spaces import EnvSpec
-from reverie.types import Metrics, State
+from reverie.types import Metrics, State, Trace
 
 M = TypeVar("M", contravariant=True)
 N = TypeVar("N")
+S = TypeVar("S")
 
 
 class LearnerConfig(Choice):
@@ -49,4 +54,23 @@ class Learner(nn.Module, Generic[M, N]):
 
     def update(self, model: M, belief: State, noise: N, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve the policy from detached beliefs with leading axis (batch,). The world model is only read."""
+        raise NotImplementedError
+
+
+class JointLearner(Learner[M, N], Generic[M, N, S]):
+    """A learner that the model's optimizer trains, by the sum of both losses. `S` is the type of its statistics.
+
+    The gradient of its loss may reach the model through `trace`. `loss` changes nothing; what it wants to remember are
+    the statistics, which `finish` keeps.
+    """
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {}
+
+    def loss(self, model: M, trace: Trace, noise: N) -> tuple[Tensor, Metrics, S]:
+        """Return the scalar loss, metrics, and new statistics, from the trace that the model's losses are of."""
+        raise NotImplementedError
+
+    def finish(self, statistics: S) -> None:
+        """Keep the statistics, and move what follows the parameters. Called after the step."""
         raise NotImplementedError

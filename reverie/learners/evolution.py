@@ -21,7 +21,7 @@ from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
 from reverie.math.returns import cumulative_weight
 from reverie.models.world_model import WorldModel
-from reverie.nn.optimizer import AdamConfig, Optimizer
+from reverie.nn.optimizer import AdamConfig, Optimizer, OptimizerConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, State
 
@@ -42,7 +42,7 @@ class EvolutionConfig(LearnerConfig):
     """Imagined agent steps."""
     gamma: float = field(default=0.99, metadata=between(0, 1))
     """Discount of one agent step, in [0, 1]."""
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
+    optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=1e-2))
     """The optimizer of the policy."""
 
     def __post_init__(self) -> None:

@@ -51,6 +51,16 @@ def normal_entropy(std: Vector) -> Batch:
     return (std.log() + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
 
 
+def mix_uniform(logits: Vector, share: float) -> Vector:
+    """`ln((1 - u) softmax(logits) + u / n)`: normalized log-probabilities with the share u of a uniform distribution.
+
+    Every probability is at least u / n, so no divergence is infinite and no choice dies out (Hafner 2023).
+    """
+    if share == 0:
+        return logits.log_softmax(-1)
+    return ((1 - share) * logits.softmax(-1) + share / logits.shape[-1]).log()
+
+
 def one_hot_sample(logits: Vector, noise: Vector | None) -> Vector:
     """Sample a one-hot vector with the gradient of the probabilities (straight-through, Bengio 2013).
 
@@ -66,6 +76,17 @@ def gumbel(*shape: int, generator: torch.Generator) -> Tensor:
     """Draw standard Gumbel noise `-ln(-ln u)`; `u` is clamped away from 0 and 1 to stay finite."""
     uniform = torch.rand(*shape, generator=generator, device=generator.device)
     return -(-(uniform.clamp(1e-20, 1 - 1e-7)).log()).log()
+
+
+@dataclass(frozen=True)
+class UnitNormal:
+    """A number with a standard deviation of 1."""
+
+    mean: Batch
+
+    def nats(self, target: Batch) -> Batch:
+        """`-ln N(target; mean, 1)`"""
+        return -normal_log_prob(target, self.mean)
 
 
 class Distribution:
@@ -146,6 +167,24 @@ class TruncatedNormal(Distribution):
         """Return both bounds in standard deviations from the mean, and the probability mass between them."""
         low, high = (-1 - self.mean) / self.std, (1 - self.mean) / self.std
         return low, high, torch.special.ndtr(high) - torch.special.ndtr(low)
+
+
+@dataclass(frozen=True)
+class ClippedNormal(Distribution):
+    """`N(mean, std)`, whose samples are clipped to [-1, 1]; density and entropy are those before clipping."""
+
+    mean: Vector
+    std: Vector
+
+    def sample(self, noise: Vector | None) -> Vector:
+        sample = self.mean if noise is None else self.mean + self.std * noise
+        return sample + (sample.clamp(-1, 1) - sample).detach()
+
+    def log_prob(self, noise: Vector) -> Batch:
+        return diagonal_log_prob((self.mean + self.std * noise).detach(), self.mean, self.std)
+
+    def entropy(self, noise: Vector) -> Batch:
+        return normal_entropy(self.std)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Effective dimension and scale of a set of vectors: measures of collapse."""
+"""Effective dimension and scale of a set of vectors, which measure collapse, and correlations of two sets."""
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,19 @@ def covariance(vectors: Float[Tensor, "N D"]) -> Float[Tensor, "D D"]:
     """`C = sum_n (x_n - mean) (x_n - mean)^T / (N - 1)`; 0 for a single vector."""
     centered = vectors - vectors.mean(0)
     return centered.T @ centered / max(vectors.shape[0] - 1, 1)
+
+
+def cross_correlation(
+    x: Float[Tensor, "N D"], y: Float[Tensor, "N E"], weight: Float[Tensor, " N"]
+) -> Float[Tensor, "D E"]:
+    """`C_ij = sum_n w_n x_ni y_nj / sum_n w_n` for standardized columns: Pearson's correlation, 0 with a constant."""
+    weight = (weight / weight.sum().clamp(min=1e-6))[:, None]
+
+    def standardize(values: Tensor) -> Tensor:
+        centered = values - (weight * values).sum(0)
+        return centered / ((weight * centered.square()).sum(0) + 1e-8).sqrt()
+
+    return (weight * standardize(x)).T @ standardize(y)
 
 
 def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:

@@ -25,7 +25,7 @@ from reverie.models.likelihoods import BernoulliPixelsConfig, Images, Likelihood
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.normalize import Normalize
-from reverie.nn.optimizer import AdamConfig
+from reverie.nn.optimizer import AdamConfig, OptimizerConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Metrics
 
@@ -73,7 +73,7 @@ class GenerativeConfig(Choice):
     """Weight of the divergence; 1 gives the variational bound (Higgins 2017 for others)."""
     free: float = field(default=0.0, metadata=at_least(0))
     """Free nats: a mean divergence below this many nats costs nothing."""
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
+    optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=1e-3))
     """The optimizer of all parameters."""
 
     @property

@@ -21,7 +21,8 @@ from reverie.math.spectra import scale_metrics
 from reverie.models.base import Model
 from reverie.nn.encoder import Encoder, EncoderConfig
 from reverie.nn.normalize import Normalize
-from reverie.nn.optimizer import AdamConfig
+from reverie.nn.optimizer import AdamConfig, OptimizerConfig
+from reverie.nn.pooled_conv import PooledConvDecoder
 from reverie.signals import SignalConfig
 from reverie.signals.base import (
     ContinuationHead,
@@ -29,6 +30,7 @@ from reverie.signals.base import (
     HasSquash,
     ReconstructionHead,
     RewardHead,
+    RewardTarget,
     Signal,
     SimilarityHead,
 )
@@ -48,7 +50,7 @@ class WorldModelConfig(Checked):
     """What the model learns from, by a name of your choice."""
     weights: dict[str, float] = field(default_factory=dict, metadata=between(0, 1e9))
     """The weight of each signal's loss."""
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
+    optimizer: OptimizerConfig = field(default_factory=lambda: AdamConfig(lr=6e-4))
     """The optimizer of all parameters."""
 
     @property
@@ -63,6 +65,8 @@ class WorldModelConfig(Checked):
 H = TypeVar("H")
 MISSING_HEAD: dict[type, str] = {
     RewardHead: "This model predicts no reward: add a reward signal to the model, such as `Reward`.",
+    RewardTarget: "The model's reward head has no `target`, the unit of recorded rewards: add it, or take"
+    " --behavior.replay_weight 0.",
     ContinuationHead: "This model predicts no end of an episode: add the signal `Continuation` to the model.",
     ReconstructionHead: "This model decodes no observations: add the signal `Reconstruction` to the model.",
     SimilarityHead: "This model has no contrastive signal to compare by: take --objective.similarity distance.",
@@ -94,8 +98,27 @@ class WorldModel(Model[Tensor, Trace]):
         self.encoder = Encoder(config.encoder, spec)
         self.dynamics = config.dynamics.build(self.encoder.size_out, spec.action.size)
         size = self.dynamics.feature_size
-        signals = nn.ModuleDict({name: part.build(spec, size) for name, part in config.signals.items()})
-        self.signals = cast(Mapping[str, Signal], signals)
+        embed_size = self.encoder.size_out
+        parts = {name: part.build_with_embed(spec, size, embed_size) for name, part in config.signals.items()}
+        self.signals = cast(Mapping[str, Signal], nn.ModuleDict(parts))
+        self._check_decoders()
+
+    def _check_decoders(self) -> None:
+        """Raise UserError where a decoder's settings contradict those of another part."""
+        deter = getattr(self.dynamics, "deter_size", 0)
+        for decoder in self.modules():
+            if not isinstance(decoder, PooledConvDecoder):
+                continue
+            if self.normalizes:
+                raise UserError(
+                    "PooledConv draws images within fixed bounds, and images that are normalized from data exceed them:"
+                    " take --model.encoder.normalize false, or another decoder."
+                )
+            if decoder.deter not in (0, deter):
+                raise UserError(
+                    f"The decoder PooledConv has `deter` {decoder.deter}, but the deterministic state of the dynamics "
+                    f"has {deter} numbers: set it to {deter} too."
+                )
 
     @property
     def draws_images(self) -> bool:
@@ -111,11 +134,14 @@ class WorldModel(Model[Tensor, Trace]):
             super().calibrate(batch)
 
     def trace(self, batch: Batch, noise: Float[Tensor, "B T Z"] | None) -> Trace:
-        """Encode the batch and filter it by the dynamics. Every sequence starts from the initial belief."""
+        """Encode the batch and filter it by the dynamics, from the batch's context or the initial belief."""
         obs = self.normalize(batch.obs)
         embed = self.encoder(obs)
-        start = self.dynamics.initial(batch.action.shape[0])
-        prior, posterior = observe(self.dynamics, start, prev_action(batch.action), embed, batch.is_first, noise)
+        if (context := batch.context) is None:
+            start, action = self.dynamics.initial(batch.action.shape[0]), prev_action(batch.action)
+        else:
+            start, action = context.belief, prev_action(batch.action, context.action)
+        prior, posterior = observe(self.dynamics, start, action, embed, batch.is_first, noise)
         features = self.dynamics.features(posterior)
         return Trace(batch, obs, embed, prior, posterior, features, self.dynamics, noise)
 
@@ -170,8 +196,17 @@ class WorldModel(Model[Tensor, Trace]):
         """Convert sums of rewards from the model's unit to the environment's. The squash of each reward remains."""
         return self.head(RewardHead).to_env_units(returns)
 
+    def reward_target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """Convert recorded rewards to the unit of `reward`."""
+        return self.head(RewardTarget).target(reward)
+
+    @property
+    def discount(self) -> float:
+        """The discount that `continuation` carries; 1 unless its head has one."""
+        return getattr(self.head(ContinuationHead), "discount", 1.0) if self.has(ContinuationHead) else 1.0
+
     def continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Predict the probability that the step is not terminal; 1 if no signal learns it."""
+        """Predict the probability that the step is not terminal, times `discount`; 1 if no signal learns it."""
         if not self.has(ContinuationHead):
             return torch.ones_like(features[..., 0])
         return self.head(ContinuationHead).predict_continuation(features)

@@ -1,5 +1,5 @@
-"""Networks and their optimizer."""
+"""Networks and their optimizers."""
 
-from reverie.nn import conv, mlp
+from reverie.nn import conv, laprop, mlp, pooled_conv, two_hot
 
-__all__ = ["conv", "mlp"]
+__all__ = ["conv", "laprop", "mlp", "pooled_conv", "two_hot"]

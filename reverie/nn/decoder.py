@@ -12,26 +12,39 @@ from reverie.spaces import EnvSpec
 
 
 class Decoder(nn.Module):
-    """One network for each observation of the environment."""
+    """One network for each observation of the environment, or with `shared` one for all vectors together."""
 
     def __init__(
-        self, image: ImageConfig, vector: MLPConfig, std: float, average: bool, spec: EnvSpec, feature_size: int
+        self,
+        image: ImageConfig,
+        vector: MLPConfig,
+        std: float,
+        average: bool,
+        spec: EnvSpec,
+        feature_size: int,
+        shared: bool = False,
     ) -> None:
         super().__init__()
         self.std, self.average = std, average
         spaces = dict(sorted(spec.obs.items()))
-        self.names = list(spaces)
+        vectors = {name: space.shape[0] for name, space in spaces.items() if shared and not space.is_image}
+        self.names, self.vectors = [name for name in spaces if name not in vectors], vectors
         heads = {
-            name: image.image_decoder(feature_size, space.shape)
-            if space.is_image
-            else MLP(vector, feature_size, space.shape[0])
-            for name, space in spaces.items()
+            name: image.image_decoder(feature_size, spaces[name].shape)
+            if spaces[name].is_image
+            else MLP(vector, feature_size, spaces[name].shape[0])
+            for name in self.names
         }
         self.heads = nn.ModuleDict({module_name(name): head for name, head in heads.items()})
+        if vectors:
+            self.dense = MLP(vector, feature_size, sum(vectors.values()))
 
     def decode(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
         """Return the mean of each observation, normalized as networks see it."""
-        return {name: head(features) for name, head in zip(self.names, self.heads.values())}
+        means = {name: head(features) for name, head in zip(self.names, self.heads.values())}
+        if self.vectors:
+            means |= zip(self.vectors, self.dense(features).split(list(self.vectors.values()), -1))
+        return means
 
     def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
         """`ln N(o; mean, std)` of one flattened observation, in nats."""

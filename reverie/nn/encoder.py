@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from reverie.config.checks import Checked, between
 from reverie.nn.conv import ConvConfig
 from reverie.nn.image import ImageConfig
-from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.mlp import MLP, MLPConfig, hidden_layers, initialize
 from reverie.nn.normalize import module_name
 from reverie.spaces import EnvSpec
 
@@ -26,6 +26,8 @@ class EncoderConfig(Checked):
     """Set the mean and scale of images from data (`nn.normalize`); the published agents do not."""
     bits: int = field(default=8, metadata=between(1, 8))
     """Bits of a color that the networks see and draw. PlaNet has 5, which hides shades that a model need not learn."""
+    linear_output: bool = True
+    """Whether a linear layer follows the hidden layers of the vectors' network; not in DreamerV3."""
 
 
 class Encoder(nn.Module):
@@ -41,8 +43,12 @@ class Encoder(nn.Module):
         self.size_out = sum(net.size_out for net in images.values())
         if self.vectors:
             size_in = sum(spaces[name].shape[0] for name in self.vectors)
-            self.dense = MLP(config.vector, size_in, config.vector.units)
-            self.size_out += config.vector.units
+            if config.linear_output:
+                self.dense: nn.Module = MLP(config.vector, size_in, config.vector.units)
+            else:
+                self.dense = nn.Sequential(*hidden_layers(config.vector, size_in))
+                initialize(self.dense, config.vector.init)
+            self.size_out += config.vector.units if config.linear_output or config.vector.layers else size_in
 
     def forward(self, obs: dict[str, Tensor]) -> Float[Tensor, "*b E"]:
         parts = [net(obs[name]) for name, net in zip(self.names, self.images.values())]

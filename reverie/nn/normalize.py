@@ -3,17 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from reverie.math.two_hot import symexp, symlog
 from reverie.spaces import EnvSpec
-
-
-def symlog(vector: Tensor) -> Tensor:
-    """`sign(x) ln(1 + |x|)`: compresses vector observations of any unit (Hafner 2023, Eq. 1)."""
-    return torch.sign(vector) * torch.log1p(vector.abs())
-
-
-def symexp(vector: Tensor) -> Tensor:
-    """`sign(x) (exp(|x|) - 1)`: the inverse of `symlog`."""
-    return torch.sign(vector) * torch.expm1(vector.abs())
 
 
 def module_name(name: str) -> str:

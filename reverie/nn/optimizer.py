@@ -1,18 +1,65 @@
-"""The optimizer of all modules: Adam with clipping of the gradient's global norm."""
+"""The optimizer of all modules, and Adam with clipping of the gradient's global norm."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from reverie.config.checks import Checked, above, at_least, between, positive
+from reverie.config.checks import above, at_least, between, positive
+from reverie.config.choices import Choice
 from reverie.types import Metrics
 
 
+class Rule(Protocol):
+    """What turns gradients into steps."""
+
+    def step(self, norm: Tensor) -> None:
+        """Change the parameters by their `grad`, whose global norm is `norm`."""
+
+    def state(self) -> Any:
+        """Return what a checkpoint holds: tensors in lists and dicts."""
+
+    def form(self) -> Any:
+        """Return what `state` may look like (`runs.structure`)."""
+
+    def load_state(self, state: Any) -> None:
+        """Restore what `state` returned, on any device. The settings stay those of the config."""
+
+
 @dataclass(frozen=True)
-class AdamConfig(Checked):
+class OptimizerConfig(Choice):
+    """The family of rules by which weights follow their gradients."""
+
+    def build(self, parameters: list[nn.Parameter]) -> Rule:
+        raise NotImplementedError
+
+
+class Optimizer:
+    """Updates exactly the given parameters.
+
+    `torch.autograd.grad` differentiates by these alone, so an actor's loss leaves no gradients in the world model.
+    """
+
+    def __init__(self, config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> None:
+        self.parameters = list(parameters)
+        self.rule = config.build(self.parameters)
+
+    def step(self, loss: Tensor) -> Metrics:
+        """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        norm = nn.utils.get_total_norm(gradients)
+        for parameter, gradient in zip(self.parameters, gradients):
+            # The fused step pairs elements by their place in memory, whatever the strides.
+            same_layout = gradient.stride() == parameter.stride()
+            parameter.grad = gradient if same_layout else torch.empty_like(parameter).copy_(gradient)
+        self.rule.step(norm)
+        return {"grad_norm": norm.detach()}
+
+
+@dataclass(frozen=True)
+class AdamConfig(OptimizerConfig):
     """Adam (Kingma 2015), with the weight decay of your choice."""
 
     lr: float = field(default=3e-4, metadata=between(0, 10))
@@ -37,6 +84,9 @@ class AdamConfig(Checked):
     """Steps in which the learning rate rises linearly, from 0 in the first of them."""
     decay: int = field(default=0, metadata=at_least(0))
     """Steps of linear decay of the learning rate to a twentieth, constant afterwards; 0 means no decay."""
+
+    def build(self, parameters: list[nn.Parameter]) -> "Adam":
+        return Adam(self, parameters)
 
 
 class TensorFlowAdam(torch.optim.AdamW):
@@ -68,16 +118,12 @@ class TensorFlowAdam(torch.optim.AdamW):
         torch._foreach_sub_(parameters, change)
 
 
-class Optimizer:
-    """Updates exactly the given parameters.
+class Adam:
+    """PyTorch's fused AdamW, or TensorFlow's Adam. It clips the global norm, and its learning rate may change."""
 
-    `torch.autograd.grad` differentiates by these alone, so an actor's loss leaves no gradients in the world model.
-    """
-
-    def __init__(self, config: AdamConfig, parameters: Iterable[nn.Parameter]) -> None:
-        self.config = config
-        self.parameters = list(parameters)
-        first = self.parameters[0]
+    def __init__(self, config: AdamConfig, parameters: list[nn.Parameter]) -> None:
+        self.config, self.parameters = config, parameters
+        first = parameters[0]
         lr = config.lr if not config.warmup else 0.0
         self.scheduled = config.decay > 0 or config.warmup > 0
         options = {
@@ -86,25 +132,17 @@ class Optimizer:
             "weight_decay": config.weight_decay if config.decay_by == "rate" else 0.0,
         }
         if config.epsilon_hat:
-            self.adam = TensorFlowAdam(self.parameters, **options)
+            self.adam = TensorFlowAdam(parameters, **options)
         else:
-            self.adam = torch.optim.AdamW(self.parameters, **options, fused=True, capturable=first.is_cuda)
+            self.adam = torch.optim.AdamW(parameters, **options, fused=True, capturable=first.is_cuda)
 
-    def step(self, loss: Tensor) -> Metrics:
-        """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
-        norm = nn.utils.get_total_norm(gradients)
-        for parameter, gradient in zip(self.parameters, gradients):
-            # The fused step pairs elements by their place in memory, whatever the strides.
-            same_layout = gradient.stride() == parameter.stride()
-            parameter.grad = gradient if same_layout else torch.empty_like(parameter).copy_(gradient)
+    def step(self, norm: Tensor) -> None:
         nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)
         if self.scheduled:
             self._set_rate()
         if self.config.weight_decay and self.config.decay_by != "rate":
             self._shrink()
         self.adam.step()
-        return {"grad_norm": norm.detach()}
 
     def state(self) -> list[dict[str, Tensor]]:
         """Return the moments and the number of steps of each parameter, in order; nothing before the first step."""

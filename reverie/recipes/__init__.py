@@ -12,6 +12,7 @@ from reverie.errors import UserError, nearest
 from reverie.runs.config import RunConfig
 
 _LATENT = ("latent_prediction", "models/world_model", "dynamics/deterministic")
+_V3 = ("models/world_model", "dynamics/block_rssm", "learners/joint_actor_critic")
 RECIPES = {
     "autoencoder": (*_LATENT, "signals/reconstruction"),
     "cfm": (*_LATENT, "signals/contrastive"),
@@ -19,6 +20,8 @@ RECIPES = {
     "cvae": ("vae", "models/generative", "models/cvae", "models/likelihoods"),
     "dreamer_v1": ("dreamer_v1", "models/world_model", "dynamics/rssm", "learners/actor_critic"),
     "dreamer_v2": ("dreamer_v2", "models/world_model", "dynamics/latents", "learners/actor_critic"),
+    "dreamer_v3": ("dreamer_v3", *_V3),
+    "dreamer_v3_published": ("dreamer_v3", *_V3),
     "inverse": (*_LATENT, "signals/latent_prediction"),
     "joint": (*_LATENT, "signals/latent_prediction"),
     "naive": (*_LATENT, "signals/latent_prediction"),
@@ -31,6 +34,7 @@ RECIPES = {
 }
 """The recipe's own file, then those to read between it and `runs/update.py`, where the algorithm is visible."""
 SIZES = ("tiny", "laptop", "paper")
+"""Sizes of every recipe; a recipe's own file may have more, under the same name."""
 
 Recipe = Callable[[str, str | None], RunConfig]
 """From a size and an environment's id (None for the recipe's own) to a config."""
@@ -75,6 +79,12 @@ def _find(name: str) -> Recipe:
     return _foreign[name]
 
 
+def sizes(name: str) -> tuple[str, ...]:
+    """Return the sizes of a recipe of Reverie; a plug-in's may have others. UserError for an unknown recipe."""
+    _find(name)
+    return getattr(import_module(_module(name)), "SIZES", SIZES) if name in RECIPES else SIZES
+
+
 def describe(name: str) -> str:
     """Return the first line of the recipe's description."""
     return document(name).partition("\n")[0]
@@ -111,8 +121,8 @@ def _purpose(path: str) -> str:
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
     """Return the config of a recipe. UserError for an unknown recipe or size."""
     function = _find(name)
-    if name in RECIPES and size not in SIZES:
-        raise UserError(f"There is no size '{size}': take one of {', '.join(SIZES)}.")
+    if name in RECIPES and size not in sizes(name):
+        raise UserError(f"There is no size '{size}': take one of {', '.join(sizes(name))}.")
     return function(size, env_id)
 
 

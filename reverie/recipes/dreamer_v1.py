@@ -22,6 +22,7 @@ Departures at size `paper`:
 """
 
 from dataclasses import replace
+from typing import cast
 
 from reverie.agents.policies import PolicyConfig
 from reverie.dynamics.latents import GaussianConfig
@@ -96,7 +97,7 @@ def paper(protocol: Protocol) -> Networks:
     behavior = replace(behavior, actor_optimizer=acting, value_optimizer=acting)
     if not protocol.terminates:
         return model, behavior
-    signals = model.signals | {"continuation": ContinuationConfig(behavior.value, discount=behavior.gamma)}
+    signals = model.signals | {"continuation": ContinuationConfig(MLPConfig(3, 400), discount=behavior.gamma)}
     if protocol.family == "atari":
         signals |= {"reward": RewardConfig(MLPConfig(2, 400), squash="tanh")}
     model = replace(model, signals=signals, weights=model.weights | {"divergence": 0.1})
@@ -138,7 +139,7 @@ def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: f
 def pixels(protocol: Protocol) -> Networks:
     """A quarter of the published convolutions, half of its dense layers."""
     small = networks(8, 200, 30, 200, 200, (2, 2, 2), continuation=protocol.terminates)
-    model, behavior = for_few_updates(*small, std=8.0, start_every=4)
+    model, behavior = for_few_updates(*small, std=8.0, start_every=2)
     model = replace(model, optimizer=AdamConfig(lr=1e-3, clip=1000.0))
     return model, replace(behavior, actor_optimizer=AdamConfig(lr=3e-4, clip=1.0))
 
@@ -154,7 +155,7 @@ def pendulum(protocol: Protocol) -> Networks:
     )
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
-    learned, actor, value = (replace(optimizer, decay=1_750) for optimizer in optimizers)
+    learned, actor, value = (replace(cast(AdamConfig, optimizer), decay=1_750) for optimizer in optimizers)
     model = replace(model, signals=signals, optimizer=learned)
     return model, replace(behavior, gamma=0.97, actor_optimizer=actor, value_optimizer=value)
 

@@ -195,7 +195,7 @@ class Run(ABC, Generic[C]):
             "device": self.device.type,
             "clock": asdict(self.clock),
             **{name: module.state_dict() for name, module in self.modules.items()},
-            "optimizers": {name: optimizer.state() for name, optimizer in self.optimizers.items()},
+            "optimizers": {name: optimizer.rule.state() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
             "running_mean": dict(vars(self.running_mean)),
             "collapse_detector": self.collapse_detector.state(),
@@ -209,7 +209,7 @@ class Run(ABC, Generic[C]):
             "device": str,
             "clock": {item.name: COUNT for item in fields(Clock)},
             **{name: module.state_dict() for name, module in self.modules.items()},
-            "optimizers": {name: optimizer.form() for name, optimizer in self.optimizers.items()},
+            "optimizers": {name: optimizer.rule.form() for name, optimizer in self.optimizers.items()},
             "generators": {"host": self.generators["host"].get_state(), "device": BYTES},
             "running_mean": {"sums": Each(SCALAR, dict), "count": COUNT},
             "collapse_detector": {
@@ -226,7 +226,7 @@ class Run(ABC, Generic[C]):
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state(state["optimizers"][name])
+            optimizer.rule.load_state(state["optimizers"][name])
         mean = state["running_mean"]
         self.running_mean = RunningMean({name: x.to(self.device) for name, x in mean["sums"].items()}, mean["count"])
         self.collapse_detector.load_state(state["collapse_detector"])

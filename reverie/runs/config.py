@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from reverie.config.checks import MAY_CHANGE, Checked, at_least, between
+from reverie.config.checks import MAY_CHANGE, Checked, at_least, between, positive
 from reverie.config.files import read_file
 from reverie.config.overrides import leaves
 from reverie.data import RecordedConfig
@@ -36,6 +36,11 @@ class TrainingConfig(Checked):
     """Decisions between two rounds of updates."""
     updates: int = field(default=100, metadata=at_least(1))
     """Updates in a round."""
+    ratio: float | None = field(default=None, metadata=positive())
+    """Decisions that are replayed for each one that is made, which replaces `round` and `updates` (DreamerV3). An
+    update replays `batch` times `length` decisions."""
+    starts: int = field(default=0, metadata=at_least(0))
+    """Sequences that can be drawn before the first update; until then the untrained policy acts, after `prefill`."""
     batch: int = field(default=50, metadata=at_least(1))
     """B, sequences in a batch."""
     length: int = field(default=50, metadata=at_least(2))
@@ -189,6 +194,11 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
         yield (
             f"--replay.capacity {capacity} holds no sequence of --training.length {length}: take a capacity that holds "
             "all decisions, if the memory allows it."
+        )
+    if length + config.training.starts > capacity:
+        yield (
+            f"--replay.capacity {capacity} never holds --training.starts {config.training.starts} sequences of "
+            f"{length} decisions: take fewer, or a larger capacity."
         )
     if prefill >= frames:
         yield (

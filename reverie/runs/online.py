@@ -3,11 +3,12 @@
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reverie import envs, tree
 from reverie.agents import agent as agents
@@ -15,17 +16,17 @@ from reverie.agents.agent import Agent, AgentConfig, Carry
 from reverie.agents.policies import PolicyActor
 from reverie.data import replay as replays
 from reverie.data.collector import Collector, random_actions
+from reverie.data.latent_replay import LatentReplay
 from reverie.data.replay import Replay
 from reverie.envs.base import Obs
 from reverie.errors import UserError
 from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate
-from reverie.nn.optimizer import Optimizer
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
-from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each
-from reverie.runs.update import UpdateNoise, draw_noise, make_update
+from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each, Must
+from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
 from reverie.types import Batch
 
 
@@ -45,22 +46,21 @@ class OnlineRun(Run[OnlineConfig]):
         with ExitStack() as failed, torch.random.fork_rng():
             failed.callback(self.close)
             self.spec = self.environments.spec
-            self.replay = Replay(config.replay, self.spec, self.device, self.generators["host"])
             torch.manual_seed(config.seed)
             self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
             self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
+            self.replay = self._new_replay()
             failed.pop_all()
         self.modules = {"agent": self.agent}
-        optimizers: dict[str, Optimizer] = {}
         if self.learner is not None:
             if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
                 self.agent.actor.policy = self.learner.policy
             self.modules["learner"] = self.learner = self.learner.to(self.device)
-            optimizers = self.learner.optimizers()
         self.agent = self.agent.to(self.device)
         model = self.agent.model
-        self.optimizers = {"model": Optimizer(config.model.optimizer, model.parameters()), **optimizers}
-        self.update = make_update(model, self.learner, self.optimizers, config.training.execution)
+        self.optimizers = make_optimizers(config.model.optimizer, model, self.learner)
+        self.latents = self.replay if isinstance(self.replay, LatentReplay) else None
+        self.update = make_update(model, self.learner, self.optimizers, config.training.execution, self.latents)
         self.evaluation_interval = -(-config.evaluation.every // self.spec.repeat)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
@@ -70,6 +70,12 @@ class OnlineRun(Run[OnlineConfig]):
         """The number of the newest checkpoint, and a bound of the columns at the time of the one before it."""
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
+
+    def _new_replay(self) -> Replay:
+        settings = self.config.replay, self.spec, self.device, self.generators["host"]
+        if not self.config.replay.latents:
+            return Replay(*settings)
+        return LatentReplay(*settings, self.agent.model.dynamics.initial(1), self.environments.count)
 
     @property
     def remaining(self) -> tuple[int, int]:
@@ -87,12 +93,14 @@ class OnlineRun(Run[OnlineConfig]):
     def _updates_after(self, decisions: int) -> int:
         """Return the updates in all, so many decisions after the prefill."""
         config = self.config.training
+        if config.ratio is not None:
+            return config.pretrain + int(decisions * config.ratio / (config.batch * config.length))
         return config.pretrain + decisions // config.round * config.updates
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
         noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
-        return self.replay.sample(config.batch, config.length), noise
+        return self.replay.sample(config.batch, config.length, self.config.replay.online), noise
 
     def step(self, report: Reporter) -> None:
         """Make one decision in every environment: random during the prefill, then by the exploring policy."""
@@ -101,17 +109,23 @@ class OnlineRun(Run[OnlineConfig]):
 
         def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
             if random:
-                return random_actions(self.environments, self.generators["host"])
-            noise = self.agent.noise(is_first.shape[0], generator)
-            self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
+                action = random_actions(self.environments, self.generators["host"])
+            else:
+                noise = self.agent.noise(is_first.shape[0], generator)
+                self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
+            if self.latents is not None:
+                self.latents.record(self.carry.belief, is_first)
             return action
 
-        for episode in self.collector.step(act):
-            self.replay.add(episode.columns())
-            report.episode(episode.undiscounted_return, len(episode.actions))
+        self.collector.step(act)
+        for i, episode in enumerate(self.collector.episodes):
+            if episode.finished:
+                self.replay.add_episode(episode.columns(), i)
+                report.episode(episode.undiscounted_return, len(episode.actions))
         self.clock.decisions += self.environments.count
         self.clock.frames += sum(self.collector.frames)
-        if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) > 0:
+        enough = config.length + config.starts if config.starts else 1
+        if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) >= enough:
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
 
@@ -133,7 +147,8 @@ class OnlineRun(Run[OnlineConfig]):
             self.logger.video(name, film, self.clock.frames, FPS)
 
     def message(self) -> str | None:
-        return "collecting random episodes" if self.learning_since < 0 else None
+        random = self.clock.frames < self.config.training.prefill
+        return f"collecting {'random' if random else 'the first'} episodes" if self.learning_since < 0 else None
 
     def save_result(self) -> None:
         self.agent.save(self.folder)
@@ -156,15 +171,24 @@ class OnlineRun(Run[OnlineConfig]):
         return super().state() | {
             "learning_since": self.learning_since,
             "replay_total": self.replay.total,
+            "replay_queued": self.replay.queued,
+            "latents": None if self.latents is None else self.latents.latent_state(),
             "collector": self.collector.state(),
             "carry": tree.leaves(self.carry),
         }
+
+    def _latent_form(self, latents: LatentReplay) -> dict[str, Any]:
+        row = latents.latents[0]
+        stored = Must(lambda x: isinstance(x, Tensor) and x.shape[1:] == row.shape and x.dtype == row.dtype, "beliefs")
+        return {"stored": stored, "playing": [Each(row)] * self.environments.count}
 
     def form(self) -> dict[str, Any]:
         count, action = self.environments.count, [float] * self.spec.action.size
         return super().form() | {
             "learning_since": COUNT_OR_NONE_YET,
             "replay_total": COUNT,
+            "replay_queued": COUNT,
+            "latents": NoneType if self.latents is None else self._latent_form(self.latents),
             "collector": {
                 "started": [COUNT] * count,
                 "seeds": [COUNT] * count,
@@ -181,6 +205,9 @@ class OnlineRun(Run[OnlineConfig]):
         self.replay.read(self.folder / "replay", state["replay_total"])
         replays.prune(self.folder / "replay", since=state["replay_total"])
         self.stored, self.saved_at = self.replay.total, self.progress_count
+        self.replay.queued = state["replay_queued"]
+        if self.latents is not None:
+            self.latents.load_latent_state(state["latents"])
         self.collector.restore(state["collector"])
         saved = iter(state["carry"])
         self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)

@@ -1,7 +1,8 @@
-"""One update: the model, then the learner if there is one, from a batch and its noise to new weights and metrics.
+"""One update: the model and the learner if there is one, from a batch and its noise to new weights and metrics.
 
-It never touches the host: shapes are static, no branch depends on a tensor's value, metrics stay tensors. So the same
-function runs eagerly or compiled.
+The learner improves after the model's step, or in the same one if it is a `JointLearner`. An update never touches the
+host: shapes are static, no branch depends on a tensor's value, metrics stay tensors. So the same function runs eagerly
+or compiled.
 """
 
 import traceback
@@ -12,10 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from reverie import tree
+from reverie.data.latent_replay import LatentReplay
 from reverie.errors import UserError
-from reverie.learners.base import Learner
+from reverie.learners.base import JointLearner, Learner
 from reverie.models.base import Model
-from reverie.nn.optimizer import Optimizer
+from reverie.nn.optimizer import Optimizer, OptimizerConfig
 from reverie.types import Batch, Metrics
 
 M = TypeVar("M", bound=Model)
@@ -40,16 +42,42 @@ def draw_noise(
     return UpdateNoise(of_model, None if learner is None else learner.noise(model, batch * length, generator))
 
 
-def make_update(model: M, learner: Learner[M, Any] | None, optimizers: dict[str, Optimizer], execution: str) -> Update:
-    """Return the update of the model, and of the learner if there is one. `execution`: `eager` or `compiled`."""
+def make_optimizers(
+    config: OptimizerConfig, model: Model[Any, Any], learner: Learner[Any, Any] | None
+) -> dict[str, Optimizer]:
+    """Return the model's optimizer, which also trains a `JointLearner`, and those of another learner."""
+    parameters = list(model.parameters())
+    if isinstance(learner, JointLearner):
+        parameters += [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    return {"model": Optimizer(config, parameters)} | ({} if learner is None else learner.optimizers())
+
+
+def make_update(
+    model: M,
+    learner: Learner[M, Any] | None,
+    optimizers: dict[str, Optimizer],
+    execution: str,
+    latents: LatentReplay | None = None,
+) -> Update:
+    """Return the update of the model, and of the learner if there is one. `execution`: `eager` or `compiled`.
+
+    The posteriors of every batch overwrite the `latents` that a replay has.
+    """
 
     def update(batch: Batch, noise: UpdateNoise) -> Metrics:
         trace = model.trace(batch, noise.model)
+        if latents is not None and batch.context is not None:
+            latents.write_latents(batch.context.columns, trace.posterior)
         losses = model.losses(trace)
         total = model.total(losses)
         measured = model.metrics(trace, losses)  # before the step, with the weights that made the trace
-        step = optimizers["model"].step(total)
-        metrics = {"loss/model": total.detach(), "grad_norm/model": step["grad_norm"], **measured}
+        metrics = {"loss/model": total.detach(), **measured}
+        if isinstance(learner, JointLearner):
+            loss, of_learner, statistics = learner.loss(model, trace, noise.behavior)
+            metrics |= of_learner | {"grad_norm/model": optimizers["model"].step(total + loss)["grad_norm"]}
+            learner.finish(statistics)
+            return metrics
+        metrics["grad_norm/model"] = optimizers["model"].step(total)["grad_norm"]
         if learner is not None:
             belief = tree.flatten_batch(tree.detach(trace.posterior))
             metrics |= learner.update(model, belief, noise.behavior, optimizers)

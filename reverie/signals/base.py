@@ -29,6 +29,10 @@ class SignalConfig(Choice):
         """Return the signal for the observations and actions of `spec` and features of F = `feature_size` numbers."""
         raise NotImplementedError
 
+    def build_with_embed(self, spec: EnvSpec, feature_size: int, embed_size: int) -> nn.Module:
+        """Return the same where the size E of embeddings is known too. A signal that reads embeddings overrides it."""
+        return self.build(spec, feature_size)
+
 
 @runtime_checkable
 class HasMetrics(Protocol):
@@ -58,11 +62,22 @@ class HasSquash(Protocol):
 
 
 @runtime_checkable
+class RewardTarget(Protocol):
+    """A signal that knows what a reward head learns from recorded rewards."""
+
+    def target(self, reward: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+        """Convert rewards from the environment's unit to the model's."""
+
+
+@runtime_checkable
 class ContinuationHead(Protocol):
     """A signal that predicts whether the episode goes on."""
 
     def predict_continuation(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
-        """Return the probability that the step is not terminal, in [0, 1]."""
+        """Return the probability that the step is not terminal, in [0, 1].
+
+        A head that carries the discount multiplies by it, and has it as an attribute `discount`.
+        """
 
 
 @runtime_checkable

@@ -31,7 +31,8 @@ class DivergenceConfig(SignalConfig):
     balance: float | None = field(default=None, metadata=between(0, 1))
     """KL balancing: the fraction that trains only the prior; the rest trains only the posterior.
 
-    A poor prior then pulls less on the posterior (0.8 in Hafner 2021, Alg. 2). None trains both by the divergence."""
+    A poor prior then pulls less on the posterior (0.8 in Hafner 2021, Alg. 2). None trains both by the divergence.
+    DreamerV3 has two signals with weights of their own: 1 trains only the prior, 0 only the posterior."""
 
     def build(self, spec: EnvSpec, feature_size: int) -> "Divergence":
         return Divergence(self)
@@ -54,6 +55,8 @@ class Divergence(nn.Module):
         balance, q, p = self.config.balance, trace.posterior, trace.prior
         if balance is None:
             return kl(q, p)
+        if balance in (0, 1):
+            return kl(tree.detach(q), p) if balance else kl(q, tree.detach(p))
         return balance * kl(tree.detach(q), p) + (1 - balance) * kl(q, tree.detach(p))
 
 

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.config.checks import between, positive
-from reverie.math.distributions import bernoulli_log_prob, normal_log_prob
+from reverie.math.distributions import bernoulli_log_prob
 from reverie.nn.mlp import MLP, MLPConfig
+from reverie.nn.scalar import ScalarConfig
 from reverie.signals.base import SignalConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Trace
@@ -18,8 +19,8 @@ from reverie.types import Trace
 class RewardConfig(SignalConfig):
     """Prediction of the reward. Evaluations report rewards in the environment's unit."""
 
-    mlp: MLPConfig = field(default_factory=MLPConfig)
-    """Size of the head."""
+    mlp: ScalarConfig = field(default_factory=MLPConfig)
+    """The head: a normal likelihood (`MLP`), or DreamerV3's classification (`TwoHot`)."""
     scale: float = field(default=1.0, metadata=positive())
     """Factor of rewards before they are predicted."""
     squash: Literal["none", "tanh"] = "none"
@@ -30,12 +31,12 @@ class RewardConfig(SignalConfig):
 
 
 class Reward(nn.Module):
-    """`-ln N(target(r_t); predict_reward(features_t), 1)`, in nats. Reward and observation are of the same step."""
+    """`-ln p(target(r_t) | features_t)`, in nats. Reward and observation are of the same step."""
 
     def __init__(self, config: RewardConfig, feature_size: int) -> None:
         super().__init__()
         self.scale, self.squash = config.scale, config.squash
-        self.head = MLP(config.mlp, feature_size, 1)
+        self.head = config.mlp.scalar(feature_size)
 
     def predict_reward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b"]:
         """Return the expected reward, scaled and squashed."""
@@ -55,7 +56,7 @@ class Reward(nn.Module):
         return scaled.tanh() if self.squash == "tanh" else scaled
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        return -normal_log_prob(self.target(trace.batch.reward), self.predict_reward(trace.features))
+        return self.head.distribution(trace.features).nats(self.target(trace.batch.reward))
 
 
 @dataclass(frozen=True)

@@ -59,4 +59,5 @@ def random_batch(spec: EnvSpec, batch: int = 3, length: int = 6, seed: int = 0) 
     if batch > 1 and length > 3:
         flags["is_first"][1, 3] = flags["is_last"][1, 2] = flags["is_terminal"][1, 2] = True
         action[1, 2] = 0
-    return Batch(obs, action, torch.randn(batch, length, generator=generator), **flags)
+    reward = torch.randn(batch, length, generator=generator)
+    return Batch(obs, action, reward, flags["is_first"], flags["is_last"], flags["is_terminal"])

@@ -1,4 +1,4 @@
-"""Check a learner against the contract of `reverie.learners.base.Learner`."""
+"""Check a learner against the contracts of `reverie.learners.base`: one that steps itself, and a joint one."""
 
 from typing import Any
 
@@ -6,10 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from reverie import tree
-from reverie.testing.batches import small_model_config, small_spec
+from reverie.learners.base import JointLearner
+from reverie.nn.optimizer import AdamConfig, Optimizer
+from reverie.testing.batches import random_batch, small_model_config, small_spec
 from reverie.testing.contract import identical, require, require_seeded, seeded, violations
 
-BELIEFS = 6
+BATCH, TIME = 2, 4
+BELIEFS = BATCH * TIME
 
 
 def check_learner(config: Any, discrete: tuple[bool, ...] = (False, True)) -> list[str]:
@@ -33,7 +36,18 @@ class LearnerContract:
     def _noise(self, generator: torch.Generator) -> Any:
         return self._learner.noise(self._model, BELIEFS, generator)
 
+    def _joint_loss(self, learner: JointLearner, seed: int = 0) -> tuple[Tensor, dict[str, Tensor], Any]:
+        batch = random_batch(self._spec, BATCH, TIME)
+        trace = self._model.trace(batch, self._model.noise(BATCH, TIME, seeded(1)))
+        return learner.loss(self._model, trace, self._noise(seeded(seed)))
+
     def _update(self, seed: int = 0) -> dict[str, Tensor]:
+        if isinstance(self._learner, JointLearner):
+            loss, metrics, statistics = self._joint_loss(self._learner, seed)
+            own = [parameter for parameter in self._learner.parameters() if parameter.requires_grad]
+            Optimizer(AdamConfig(), own).step(loss)
+            self._learner.finish(statistics)
+            return metrics
         initial = self._model.dynamics.initial(BELIEFS)
         belief = tree.map(lambda x: x + 0.1 if x.is_floating_point() else x, initial)
         return self._learner.update(self._model, belief, self._noise(seeded(seed)), self._learner.optimizers())
@@ -57,6 +71,14 @@ class LearnerContract:
             weights.append(_weights(self._learner))
         require(identical(weights[0], weights[1]), "The same noise must give the same weights, bit for bit.")
         require(not identical(weights[0], weights[2]), "Other noise must give other weights.")
+
+    def loss_of_a_joint_learner_changes_nothing(self) -> None:
+        if isinstance(self._learner, JointLearner):
+            before = [x.clone() for x in self._learner.state_dict().values()]
+            losses = [self._joint_loss(self._learner)[0] for _ in range(2)]
+            same = torch.equal(*losses) and identical(before, list(self._learner.state_dict().values()))
+            require(same, "`loss` must change nothing: `finish` keeps the statistics, after the step.")
+            require(losses[0].shape == () and losses[0].requires_grad, "`loss` must be a number with a gradient.")
 
     def noise_comes_from_the_generator(self) -> None:
         require_seeded(self._noise)

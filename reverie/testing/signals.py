@@ -27,7 +27,7 @@ BATCH, TIME, EMBED = 3, 6, 7
 
 
 def check_signal(config: Any, spec: EnvSpec | None = None) -> list[str]:
-    """Check `config.build(spec, feature_size)` on traces of a small recurrent state-space model.
+    """Check `config.build_with_embed(spec, feature_size, embed_size)` on traces of a small recurrent state-space model.
 
     `spec` has an image `pixels` of 16 x 16 and a vector `state` by default. Returns a sentence for each violation.
     """
@@ -70,7 +70,7 @@ class SignalContract(SignalCase):
 
     def __init__(self, config: Any, spec: EnvSpec) -> None:
         super().__init__(spec)
-        self._signal = config.build(spec, self.dynamics.feature_size)
+        self._signal = config.build_with_embed(spec, self.dynamics.feature_size, EMBED)
 
     def loss_is_one_number_a_step(self) -> None:
         loss = self._signal.loss(self.trace())

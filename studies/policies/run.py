@@ -110,8 +110,8 @@ def learners(config: OnlineConfig, size: str) -> dict[str, LearnerConfig]:
     own = cast(ActorCriticConfig, config.behavior)
     actor_critic = replace(
         own,
-        actor_optimizer=replace(own.actor_optimizer, decay=0),
-        value_optimizer=replace(own.value_optimizer, decay=0),
+        actor_optimizer=replace(cast(AdamConfig, own.actor_optimizer), decay=0),
+        value_optimizer=replace(cast(AdamConfig, own.value_optimizer), decay=0),
     )
     small = size == "tiny"
     return {

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
+from torch.distributions import Categorical, Independent, Normal, TanhTransform, TransformedDistribution
 
 from reverie.agents.policies import PolicyConfig
 from reverie.nn.mlp import MLPConfig
@@ -108,7 +108,40 @@ def test_a_truncated_normal_policy():
     assert not policy(features, None).any()
 
 
-@pytest.mark.parametrize("build", [continuous, lambda: continuous(continuous="truncated_normal"), discrete])
+def test_a_clipped_normal_policy():
+    """A zero network gives mean 0 and a standard deviation of 0.9 sigmoid(2) + 0.1, as published."""
+    policy = continuous(continuous="clipped_normal", min_std=0.1)
+    zero_network(policy)
+    found = policy.distribution(torch.randn(2, 4))
+    torch.testing.assert_close(found.std, torch.full((2, 3), 0.9 / (1 + math.exp(-2)) + 0.1))
+    policy.net.net[-1].bias.data[:] = torch.tensor([5.0, 0.0, -5.0, -50.0, 50.0, 50.0])
+    found = policy.distribution(torch.randn(1, 4))
+    torch.testing.assert_close(found.mean, torch.tensor([[5.0, 0.0, -5.0]]).tanh())
+    torch.testing.assert_close(found.std, torch.tensor([[0.1, 1.0, 1.0]]))
+    assert policy(torch.randn(1, 4), torch.full((1, 3), 9.0)).tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_a_share_of_a_discrete_policy_is_uniform():
+    policy = discrete(unimix=0.03)
+    zero_network(policy)
+    policy.net.net[-1].bias.data[0] = 1000.0
+    features, noise = torch.zeros(1, 4), policy.noise(1, generator=torch.Generator().manual_seed(0))
+    probability = policy.distribution(features).logits.exp()
+    torch.testing.assert_close(probability, torch.tensor([[0.98, 0.01, 0.01]]))
+    expected = Categorical(probability).entropy()
+    torch.testing.assert_close(policy.entropy(features, noise), expected)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        continuous,
+        lambda: continuous(continuous="truncated_normal"),
+        lambda: continuous(continuous="clipped_normal", min_std=0.1),
+        discrete,
+        lambda: discrete(unimix=0.1),
+    ],
+)
 def test_the_score_function_has_mean_zero(build):
     """REINFORCE requires it: the log-probabilities belong to the policy's own samples."""
     torch.manual_seed(0)

@@ -49,9 +49,11 @@ def has_settings(path, settings) -> bool:
 
 
 @pytest.mark.parametrize("env_id", [*ENVS, "CartPole-v1", "dm_control/cartpole-swingup-v0", "reverie/Rope-v0"])
-@pytest.mark.parametrize("recipe", ["dreamer_v1", "dreamer_v2", "planet", "cfm", "vae", "cvae", "state_space"])
+@pytest.mark.parametrize(
+    "recipe", ["dreamer_v1", "dreamer_v2", "dreamer_v3", "planet", "cfm", "vae", "cvae", "state_space"]
+)
 def test_no_setting_that_exists_is_refused(recipe, env_id, cached_names):
-    for size in recipes.SIZES:
+    for size in recipes.sizes(recipe):
         try:
             config = recipes.build(recipe, size, env_id)
         except UserError:

@@ -7,7 +7,9 @@ from reverie.config.files import decode, encode
 from reverie.learners import LearnerConfig
 from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.learners.evolution import EvolutionConfig
+from reverie.learners.joint_actor_critic import JointActorCriticConfig
 from reverie.nn.mlp import MLPConfig
+from reverie.nn.two_hot import TwoHotConfig
 from reverie.planning.actor import PlanningConfig
 from reverie.testing import check_learner
 
@@ -22,6 +24,7 @@ SMALL = PolicyConfig(MLPConfig(1, 8))
     ("config", "discrete"),
     [
         pytest.param(ActorCriticConfig(SMALL, SMALL.mlp, horizon=2), False, id="ActorCritic"),
+        pytest.param(JointActorCriticConfig(SMALL, TwoHotConfig(SMALL.mlp), horizon=2), False, id="JointActorCritic"),
         pytest.param(EvolutionConfig(SMALL, population=4, starts=2, horizon=2), True, id="Evolution"),
     ],
 )

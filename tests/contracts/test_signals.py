@@ -10,10 +10,13 @@ from torch.distributions import Bernoulli, Normal
 from reverie import tree
 from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
+from reverie.nn.mlp import MLPConfig
+from reverie.nn.two_hot import TwoHotConfig
 from reverie.signals import SignalConfig
 from reverie.signals.divergence import DivergenceConfig, OvershootingConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import ContinuationConfig, RewardConfig
+from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing import check_signal
 from reverie.testing.batches import small_spec
 from reverie.testing.signals import BATCH, TIME, SignalCase
@@ -83,6 +86,65 @@ def test_continuation_is_a_bernoulli_likelihood(case):
     assert trace.batch.is_terminal.any()
     expected = -Bernoulli(signal.predict_continuation(trace.features)).log_prob(1 - trace.batch.is_terminal.float())
     torch.testing.assert_close(signal.loss(trace), expected)
+
+
+def test_a_continuation_head_can_carry_the_discount(case):
+    """Its label is soft: 0.9 where the episode goes on, 0 at its end."""
+    signal = ContinuationConfig(discount=0.9).build(SPEC, case.dynamics.feature_size)
+    trace = case.trace()
+    label = 0.9 * (1 - trace.batch.is_terminal.float())
+    p = signal.predict_continuation(trace.features)
+    torch.testing.assert_close(signal.loss(trace), -(label * p.log() + (1 - label) * (1 - p).log()))
+
+
+def test_a_two_hot_reward_classifies_the_scaled_reward(case):
+    signal = RewardConfig(TwoHotConfig(MLPConfig(1, 8)), scale=0.25).build(SPEC, case.dynamics.feature_size)
+    trace = case.trace()
+    expected = signal.head.distribution(trace.features).nats(trace.batch.reward / 4)
+    torch.testing.assert_close(signal.loss(trace), expected)
+    torch.testing.assert_close(signal.predict_reward(trace.features), signal.head(trace.features)[..., 0])
+    torch.testing.assert_close(signal.to_env_units(torch.ones(())), torch.tensor(4.0))
+
+
+def test_a_squared_error_is_a_normal_likelihood(case):
+    """With a std of `sqrt(1/2)`, up to a constant: DreamerV3's losses of images and vectors."""
+    signal = ReconstructionConfig(std=0.5**0.5, shared=True).build(SPEC, case.dynamics.feature_size)
+    trace, other = case.trace(), case.trace()
+    other.obs["state"] = other.obs["state"] + 1
+
+    def squared(obs):
+        means = signal.decode(trace.features)
+        return sum((means[name] - obs[name]).square().flatten(2).sum(-1) for name in obs)
+
+    difference = signal.loss(other) - signal.loss(trace)
+    torch.testing.assert_close(difference, squared(other.obs) - squared(trace.obs), rtol=1e-4, atol=1e-2)
+
+
+def test_one_network_can_decode_all_vectors():
+    spec = EnvSpec({"b": Space((2,), "float32"), "a": Space((3,), "float32")}, ActionSpace(1, False), 1)
+    signal = ReconstructionConfig(shared=True).build(spec, 5)
+    features = torch.randn(4, 6, 5)
+    means = signal.decode(features)
+    assert {name: mean.shape for name, mean in means.items()} == {"a": (4, 6, 3), "b": (4, 6, 2)}
+    assert torch.equal(torch.cat([means["a"], means["b"]], -1), signal.dense(features))
+
+
+@pytest.mark.parametrize(("balance", "trained"), [(1.0, "prior"), (0.0, "posterior")])
+def test_two_divergences_train_one_side_each(case, balance, trained):
+    """Free nats count for each step, so a step below them has no gradient."""
+    trace = case.trace()
+    nats = case.dynamics.divergence(trace.posterior, trace.prior)
+    free = nats.median().item() + 1e-3
+    signal = DivergenceConfig(free=free, variant="element", balance=balance).build(SPEC, 1)
+    torch.testing.assert_close(signal.loss(trace), nats.clamp(min=free))
+    sides = {"prior": trace.prior.stats, "posterior": trace.posterior.stats}
+    means = {name: stats.mean for name, stats in sides.items()}
+    gradients = torch.autograd.grad(signal.loss(trace).sum(), list(means.values()), allow_unused=True)
+    for name, gradient in zip(means, gradients):
+        if name == trained:
+            assert torch.equal(gradient.abs().sum(-1) > 0, nats > free)
+        else:
+            assert gradient is None
 
 
 def test_a_time_limit_is_no_termination(case):

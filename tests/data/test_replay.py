@@ -38,6 +38,24 @@ def filled(capacity: int, lengths: list[int], seed: int = 0, **settings) -> Repl
     return replay
 
 
+def test_the_queue_gives_every_new_sequence_once_before_older_ones():
+    """Sequences of 3 columns: 0-2 and 3-5 are complete, 6 is not; then the ring loses columns before 5."""
+    replay = filled(10, [4, 3])
+    first = replay.sample(3, 3, queue=True).reward[:, 0]
+    assert first[:2].tolist() == [0.0, 6.0]
+    state = replay.generator.get_state()
+    assert replay.sample(2, 3, queue=True).reward.shape == (2, 3)
+    replay.generator.set_state(state)
+    replay.queued, again = 6, replay.sample(2, 3)  # without the queue, and with an empty one, the same are drawn
+    replay.generator.set_state(state)
+    assert torch.equal(again.reward, replay.sample(2, 3, queue=True).reward)
+    replay.add(stretch(7, 8))
+    assert replay.sample(1, 3, queue=True).reward[0].tolist() == [12.0, 14.0, 16.0]
+    replay.queued = 0
+    assert replay.sample(1, 3, queue=True).reward[0].tolist() == [10.0, 12.0, 14.0]  # what was lost is left out
+    assert replay.queued == 8
+
+
 def held(replay: Replay) -> list[float]:
     """Rewards from the oldest to the newest column."""
     where = torch.arange(replay.total - len(replay), replay.total) % replay.capacity

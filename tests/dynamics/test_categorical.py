@@ -1,5 +1,6 @@
 """Categorical latents against torch.distributions, and balanced divergences against autograd."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,19 @@ def test_the_divergence_equals_torchs(latent):
     q, p = outputs(0, 5, 2), outputs(1, 5, 2)
     divergence = latent.divergence(latent.stats(q), latent.stats(p))
     torch.testing.assert_close(divergence, kl_divergence(independent(q), independent(p)))
+
+
+def test_a_share_of_each_group_is_uniform():
+    """No class is less likely than 0.01 / C, so the divergence of opposite certainties is finite."""
+    latent = CategoricalConfig(GROUPS, CLASSES, unimix=0.01).build()
+    certain, other = torch.zeros(1, GROUPS, CLASSES), torch.zeros(1, GROUPS, CLASSES)
+    certain[..., 0] = other[..., 1] = 1000.0
+    stats = [latent.stats(x.flatten(1)) for x in (certain, other)]
+    lowest, highest = 0.01 / CLASSES, 0.99 + 0.01 / CLASSES
+    probability = stats[0].log_probability.exp().unflatten(-1, (GROUPS, CLASSES))
+    torch.testing.assert_close(probability[0, 0], torch.tensor([highest] + [lowest] * (CLASSES - 1)))
+    expected = GROUPS * (highest - lowest) * math.log(highest / lowest)
+    assert latent.divergence(*stats).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_each_group_draws_one_class_with_its_probability(latent):

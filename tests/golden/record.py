@@ -29,6 +29,8 @@ CASES = {
     "dreamer_v1_evolution": ["dreamer_v1", "--behavior", "Evolution", "--behavior.population", "4"],
     "dreamer_v2": ["dreamer_v2"],
     "dreamer_v2_cartpole": ["dreamer_v2", "--env.id", "CartPole-v1"],
+    "dreamer_v3": ["dreamer_v3"],
+    "dreamer_v3_cartpole": ["dreamer_v3", "--env.id", "CartPole-v1", "--env.observe", "state,pixels"],
     "inverse": ["inverse"],
     "joint": ["joint"],
     "naive": ["naive"],

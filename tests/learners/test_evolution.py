@@ -82,7 +82,7 @@ def test_the_step_is_the_published_sum_over_perturbations():
     expected = sum((rank / 7 - 0.5) * scores[i][1] for rank, i in enumerate(order)) / (8 * 0.1)
 
     optimizers = learner.optimizers()
-    optimizers["actor"].config = replace(optimizers["actor"].config, clip=1e9)
+    optimizers["actor"].rule.config = replace(optimizers["actor"].rule.config, clip=1e9)
     learner.update(world, belief, noise, optimizers)
     gradient = torch.cat([parameter.grad.flatten() for parameter in learner.policy.parameters()])
     torch.testing.assert_close(-gradient, expected, rtol=1e-4, atol=1e-5)

@@ -155,3 +155,30 @@ def test_tanh_normal_log_prob_equals_that_of_torch(parts, value):
     squashed = TransformedDistribution(Independent(Normal(mean, std), 1), TanhTransform())
     u = torch.full_like(mean, value)
     torch.testing.assert_close(ours.TanhNormal(mean, std).log_prob((u - mean) / std), squashed.log_prob(u.tanh()))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
+def test_mix_uniform_is_the_mixture_and_has_a_lower_bound(share):
+    logits = torch.tensor([[0.0, 50.0, -50.0], [1.0, 2.0, 3.0]], dtype=torch.float64)
+    probability = ours.mix_uniform(logits, share).exp()
+    torch.testing.assert_close(probability, (1 - share) * logits.softmax(-1) + share / 3)
+    assert probability.min() >= share / 3
+    torch.testing.assert_close(probability.sum(-1), torch.ones(2, dtype=torch.float64))
+
+
+def test_unit_normal_is_the_normal_likelihood():
+    mean, target = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(ours.UnitNormal(mean).nats(target), -Normal(mean, 1.0).log_prob(target))
+
+
+def test_a_clipped_normal_is_clipped_after_its_density():
+    mean, std = torch.tensor([[0.9, -0.2]], requires_grad=True), torch.tensor([[0.5, 0.5]])
+    noise = torch.tensor([[1.0, 1.0]])
+    policy = ours.ClippedNormal(mean, std)
+    torch.testing.assert_close(policy.sample(noise), torch.tensor([[1.0, 0.3]]))
+    assert torch.equal(policy.sample(None), mean)
+    expected = Independent(Normal(mean, std), 1)
+    torch.testing.assert_close(policy.log_prob(noise), expected.log_prob(torch.tensor([[1.4, 0.3]])))
+    torch.testing.assert_close(policy.entropy(noise), expected.entropy())
+    (gradient,) = torch.autograd.grad(policy.log_prob(noise).sum(), mean)
+    torch.testing.assert_close(gradient, noise / std)

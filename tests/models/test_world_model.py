@@ -12,9 +12,11 @@ from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.nn.normalize import Normalize
 from reverie.nn.optimizer import AdamConfig, Optimizer
+from reverie.nn.pooled_conv import PooledConvConfig
 from reverie.signals.base import RewardHead
 from reverie.signals.contrastive import ContrastiveConfig
 from reverie.signals.latent_prediction import LatentPredictionConfig
+from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import RewardConfig
 from reverie.spaces import ActionSpace, EnvSpec, Space
 
@@ -41,6 +43,16 @@ def test_a_signal_cannot_have_a_name_that_pytorch_reserves():
     signals = {"forward": LatentPredictionConfig()}
     with pytest.raises(UserError, match="cannot be named forward"):
         WorldModel(replace(model_config(), signals=signals, weights={"forward": 1.0}), SPEC)
+
+
+def test_a_pooled_decoder_fits_the_other_parts():
+    config, conv = model_config(), PooledConvConfig(2, units=8, blocks=2, deter=12)
+    signals = config.signals | {"reconstruction": ReconstructionConfig(conv, MLPConfig(1, 8))}
+    assert WorldModel(replace(config, signals=signals), SPEC).has(RewardHead)
+    with pytest.raises(UserError, match=r"has `deter` 12, but .* has 8 numbers: set it to 8 too"):
+        WorldModel(replace(config, signals=signals, dynamics=RSSMConfig(8, 8)), SPEC)
+    with pytest.raises(UserError, match=r"--model\.encoder\.normalize false"):
+        WorldModel(replace(config, signals=signals, encoder=replace(config.encoder, normalize=True)), SPEC)
 
 
 def test_losses_are_named_by_signal_and_have_one_number_per_step():

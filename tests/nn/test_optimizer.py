@@ -76,9 +76,9 @@ def test_the_rate_decays_linearly_to_a_twentieth_also_after_restoring():
     optimizer = Optimizer(config, [parameter])
     for i in range(6):
         if i == 2:
-            saved = copy.deepcopy(optimizer.state())
+            saved = copy.deepcopy(optimizer.rule.state())
             optimizer = Optimizer(config, [parameter])
-            optimizer.load_state(saved)
+            optimizer.rule.load_state(saved)
         before = parameter.item()
         optimizer.step(-parameter.sum())
         moves.append(parameter.item() - before)
@@ -115,9 +115,9 @@ def test_warmup_raises_the_rate_linearly_from_zero_also_after_restoring():
     optimizer = Optimizer(config, [parameter])
     for i in range(6):
         if i == 2:
-            saved = copy.deepcopy(optimizer.adam.state_dict())
+            saved = copy.deepcopy(optimizer.rule.state())
             optimizer = Optimizer(config, [parameter])
-            optimizer.adam.load_state_dict(saved)
+            optimizer.rule.load_state(saved)
         before = parameter.item()
         optimizer.step(-parameter.sum())
         moves.append(parameter.item() - before)
@@ -138,9 +138,9 @@ def test_epsilon_hat_is_added_before_the_correction_of_the_bias(weight_decay):
         w -= lr * weight_decay * w
         w -= lr * math.sqrt(1 - b2**t) / (1 - b1**t) * m / (math.sqrt(v) + eps)
         assert parameter.tolist() == pytest.approx([w, w], rel=1e-5)
-        saved = copy.deepcopy(optimizer.adam.state_dict())
+        saved = copy.deepcopy(optimizer.rule.state())
         optimizer = Optimizer(config, [parameter])
-        optimizer.adam.load_state_dict(saved)
+        optimizer.rule.load_state(saved)
 
 
 def test_with_a_tiny_epsilon_both_places_of_it_give_the_same_steps():
@@ -157,12 +157,12 @@ def test_with_a_tiny_epsilon_both_places_of_it_give_the_same_steps():
 
 def test_a_restored_optimizer_has_the_moments_of_the_saved_one_and_its_own_settings():
     saved = Optimizer(AdamConfig(lr=1.0, eps=1e-3), [parameter := nn.Parameter(torch.zeros(2))])
-    assert saved.state() == []
+    assert saved.rule.state() == []
     saved.step((parameter - 1).square().sum())
     restored = Optimizer(AdamConfig(lr=0.25, eps=1e-7, weight_decay=0.5), [other := nn.Parameter(torch.ones(2))])
-    restored.load_state(saved.state())
-    assert [(x["lr"], x["eps"], x["weight_decay"]) for x in restored.adam.param_groups] == [(0.25, 1e-7, 0.5)]
-    for name, x in restored.adam.state[other].items():
-        assert torch.equal(x, saved.adam.state[parameter][name])
-    restored.load_state([])
-    assert restored.state() == []
+    restored.rule.load_state(saved.rule.state())
+    assert [(x["lr"], x["eps"], x["weight_decay"]) for x in restored.rule.adam.param_groups] == [(0.25, 1e-7, 0.5)]
+    for name, x in restored.rule.adam.state[other].items():
+        assert torch.equal(x, saved.rule.adam.state[parameter][name])
+    restored.rule.load_state([])
+    assert restored.rule.state() == []

@@ -1,6 +1,7 @@
 """Recipes have the settings and sizes of the papers."""
 
 import inspect
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +28,7 @@ ROOT = Path(reverie.__file__).parents[1]
 def test_every_config_builds_and_is_read_back_from_json(name, env_id):
     """Models have shapes without numbers, on the meta device. CartPole has discrete actions and terminates."""
     cartpole = env_id == "CartPole-v1"
-    for size in recipes.SIZES:
+    for size in recipes.sizes(name):
         config = reverie.recipe(name, size, env_id)
         assert (config.recipe, config.size, config.world) == (name, size, env_id)
         assert decode(RunConfig, encode(config)) == config
@@ -36,7 +37,8 @@ def test_every_config_builds_and_is_read_back_from_json(name, env_id):
             model = config.model.build(seen)
             if isinstance(config, OnlineConfig):
                 config.behavior.build(seen, model.dynamics.feature_size)
-                assert ("continuation" in config.model.signals) == (cartpole or size == "tiny")
+                always = "dreamer_v3" in name or size == "tiny"
+                assert ("continuation" in config.model.signals) == (cartpole or always)
 
 
 @pytest.mark.parametrize("size", recipes.SIZES)
@@ -102,8 +104,10 @@ def test_unknown_names_raise_one_sentence():
         reverie.recipe("dreamer_v11")
     with pytest.raises(UserError, match="Did you mean dreamer_v1"):
         recipes.reading("dreamer_v11")
-    with pytest.raises(UserError, match="tiny, laptop, paper"):
+    with pytest.raises(UserError, match=r"tiny, laptop, paper\."):
         reverie.recipe("dreamer_v1", "huge")
+    with pytest.raises(UserError, match="tiny, laptop, 1m, 12m"):
+        reverie.recipe("dreamer_v3", "huge")
 
 
 def test_dreamer_v1_has_the_published_numbers():
@@ -346,3 +350,121 @@ def test_dreamer_v2_has_the_published_size():
     assert sum(p.numel() for p in model.parameters()) == encoder + dynamics + decoder + 2 * head
     assert sum(p.numel() for p in learner.policy.parameters()) == dense(features, 400, 400, 400, 400, 18)
     assert sum(p.numel() for p in learner.value.parameters()) == head
+
+
+V3_SIZES = ("1m", "12m", "25m", "50m", "100m", "200m", "400m")
+WALKER = EnvSpec({"pixels": Space((64, 64, 3), "uint8")}, ActionSpace(6, False), 1)
+PROPRIO = EnvSpec(
+    {name: Space((size,), "float32") for name, size in (("orientations", 14), ("height", 1), ("velocity", 9))},
+    ActionSpace(6, False),
+    1,
+)
+ATARI = EnvSpec({"pixels": Space((64, 64, 3), "uint8")}, ActionSpace(18, True), 4)
+
+
+def v3_parts(size, seen, recipe="dreamer_v3"):
+    """Parameters of each part, without the slow value."""
+    config = reverie.recipe(recipe, size, "dm_control/walker-walk-v0")
+    with torch.device("meta"):
+        model = config.model.build(seen)
+        learner = config.behavior.build(seen, model.dynamics.feature_size)
+    parts = {"encoder": model.encoder, "dynamics": model.dynamics, **model.signals}
+    parts |= {"policy": learner.policy, "value": learner.value}
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("seen", "totals"),
+    [
+        (WALKER, [686_846, 10_494_158, 23_489_326, 41_650_062, 93_468_238, 165_948_686, 372_896_398]),
+        (PROPRIO, [640_867, 9_738_019, 21_782_947, 38_612_003, 86_622_499, 153_769_507, 345_473_059]),
+        (ATARI, [688_004, 10_498_772, 23_496_244, 41_659_284, 93_482_068, 165_967_124, 372_924_052]),
+    ],
+    ids=["walker pixels", "walker proprio", "18 actions"],
+)
+def test_dreamer_v3_has_the_published_sizes(seen, totals):
+    """Computed by hand from the published layers; 640,867 is pinned by another implementation too."""
+    assert [sum(v3_parts(size, seen).values()) for size in V3_SIZES] == totals
+
+
+def test_dreamer_v3_has_the_published_size_of_every_part():
+    assert v3_parts("1m", PROPRIO) == {
+        "encoder": 10_112, "reconstruction": 51_096, "dynamics": 364_416, "reward": 57_663, "continuation": 41_153,
+        "policy": 50_316, "value": 66_111,
+    }  # fmt: skip
+    assert v3_parts("paper", WALKER) == v3_parts("12m", WALKER)
+
+
+def test_the_published_preset_has_one_more_convolution_at_full_size():
+    """Five layers with 1, 2, 3, 4, 4 times 16 channels; RMS normalization has one number a channel."""
+    now, then = v3_parts("12m", WALKER), v3_parts("12m", WALKER, "dreamer_v3_published")
+    widths = [3, 16, 32, 48, 64, 64]
+    encoder = sum(conv(a, b, 5) + b for a, b in pairwise(widths))
+    assert then["encoder"] == encoder
+    assert {name: then[name] - now[name] for name in now if name not in ("encoder", "reconstruction")} == dict.fromkeys(
+        ("dynamics", "reward", "continuation", "policy", "value"), 0
+    )
+
+
+def test_dreamer_v3_has_the_published_numbers():
+    """Hafner 2023, and its code."""
+    config = reverie.recipe("dreamer_v3", "12m", "dm_control/walker-walk-v0")
+    model, behavior, training = config.model, config.behavior, config.training
+    assert (config.env.repeat, config.env.count, training.ratio) == (1, 16, 256)
+    assert (training.batch, training.length, training.starts, training.prefill) == (16, 64, 1024, 0)
+    assert (training.pretrain, config.replay.latents, config.replay.online) == (1, True, True)
+    assert model.weights == {
+        "reconstruction": 1.0, "reward": 1.0, "continuation": 1.0, "prior": 1.0, "posterior": 0.1
+    }  # fmt: skip
+    sides = [model.signals[name] for name in ("prior", "posterior")]
+    assert [(side.free, side.variant, side.balance) for side in sides] == [(1.0, "element", 1.0), (1.0, "element", 0.0)]
+    latent = model.dynamics.latent
+    assert (latent.groups, latent.classes, latent.unimix, model.dynamics.blocks) == (32, 16, 0.01, 8)
+    heads = [
+        model.signals["reward"].mlp.mlp,
+        model.signals["continuation"].mlp,
+        behavior.policy.mlp,
+        behavior.value.mlp,
+    ]
+    assert [(head.layers, head.output_scale) for head in heads] == [(1, 0.0), (1, 1.0), (3, 0.01), (3, 0.0)]
+    assert {(head.units, head.activation, head.norm, head.init) for head in heads} == {
+        (256, "silu", "rms", "truncated_normal")
+    }
+    assert model.signals["continuation"].discount == 1 - 1 / 333
+    assert (behavior.horizon, behavior.gamma, behavior.lambda_, behavior.entropy) == (15, 1.0, 0.95, 3e-4)
+    assert (behavior.percentiles, behavior.range_rate) == ((5.0, 95.0), 0.01)
+    assert (behavior.slow_rate, behavior.slow_weight, behavior.replay_weight) == (0.02, 1.0, 0.3)
+    policy = behavior.policy
+    assert (policy.min_std, policy.unimix, policy.exploration, policy.continuous) == (0.1, 0.01, 0.0, "clipped_normal")
+    rule = model.optimizer
+    assert (rule.lr, rule.eps, rule.momentum, rule.decay, rule.clip, rule.warmup) == (
+        4e-5,
+        1e-20,
+        0.9,
+        0.999,
+        0.3,
+        1000,
+    )
+    published = reverie.recipe("dreamer_v3_published", "12m", "dm_control/walker-walk-v0")
+    assert (published.env.repeat, published.training.ratio, published.behavior.start) == (2, 512, "recorded")
+    assert (published.model.dynamics.init, published.model.encoder.image.full_size) == ("normal", True)
+    atari = reverie.recipe("dreamer_v3", "200m", "ALE/Pong-v5")
+    assert (atari.env.repeat, atari.env.image_size, atari.env.count, atari.training.ratio) == (4, 96, 16, 32)
+    assert atari.training.frames == 200_000_000
+
+
+def test_dreamer_v3_laptop_has_one_set_of_hyper_parameters():
+    """Environments differ in how they are played alone: images, action repeat, rendering."""
+    ids = (
+        "Pendulum-v1",
+        "CartPole-v1",
+        "MinAtar/Breakout-v1",
+        "dm_control/walker-walk-v0",
+        "ALE/Pong-v5",
+        "my:Thing-v0",
+    )
+    configs = [reverie.recipe("dreamer_v3", "laptop", env_id) for env_id in ids]
+    assert len({repr(replace(config, env=configs[0].env)) for config in configs}) == 1
+    names = {name for config in configs for name, x in vars(config.env).items() if x != vars(configs[0].env)[name]}
+    assert names <= {"id", "image_size", "repeat", "rendering"}

@@ -101,11 +101,13 @@ def test_only_the_newest_two_checkpoints_remain(half):
 
 
 def learners() -> dict[str, OnlineConfig]:
-    """Return the small run with other learners: one with a slow value, one with a population."""
-    base, second = small_run.config(), reverie.recipe("dreamer_v2", "tiny")
+    """Return the small run with other learners: a slow value, a population, and a replay that changes afterwards."""
+    base, second, third = small_run.config(), reverie.recipe("dreamer_v2", "tiny"), reverie.recipe("dreamer_v3", "tiny")
+    joint = replace(base.training, prefill=0, ratio=6.0, starts=4)
     evolution = EvolutionConfig(base.behavior.policy, population=4, starts=4, horizon=3)
     return {
         "dreamer_v2": replace(base, model=second.model, behavior=second.behavior),
+        "dreamer_v3": replace(base, model=third.model, behavior=third.behavior, replay=third.replay, training=joint),
         "evolution": replace(base, behavior=evolution),
     }
 

@@ -67,6 +67,9 @@ class KnownReward(nn.Module):
     def to_env_units(self, reward: Tensor) -> Tensor:
         return reward
 
+    def target(self, reward: Tensor) -> Tensor:
+        return reward
+
 
 class KnownContinuation(nn.Module):
     """A continuation head that is a given function of the features."""

@@ -11,6 +11,7 @@ from torch import nn
 from reverie import testing
 from reverie.dynamics.latents import GaussianConfig
 from reverie.learners.actor_critic import ActorCriticConfig
+from reverie.learners.joint_actor_critic import JointActorCriticConfig
 from reverie.models.vae import VAE, VAEConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.testing.batches import random_batch, small_spec
@@ -97,6 +98,22 @@ def test_broken_learners_are_named(change, sentences):
     complaints = testing.check_learner(changed_learner(change), discrete=(False,))
     for sentence in sentences:
         assert_reported(complaints, sentence)
+
+
+def test_a_joint_loss_that_changes_the_learner_is_named():
+    def build(spec, size):
+        learner = JointActorCriticConfig(horizon=2).build(spec, size)
+        loss = learner.loss
+
+        def impure(model, trace, noise):
+            found = loss(model, trace, noise)
+            learner.finish(found[2])
+            return found
+
+        learner.loss = impure
+        return learner
+
+    assert_reported(testing.check_learner(Built(build), discrete=(False,)), "`loss` must change nothing")
 
 
 def test_broken_metrics_of_learners_are_named():

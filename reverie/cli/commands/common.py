@@ -34,7 +34,7 @@ SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=integer
 DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", default="auto")
 CONFIG = (
     Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),
-    Argument("--size", "tiny, laptop or paper (default: laptop)", "SIZE", default="laptop"),
+    Argument("--size", "tiny, laptop, paper, or another of the recipe (default: laptop)", "SIZE", default="laptop"),
     Argument("--seed", "seed of everything random in the run (default: 0)", "N"),
     Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
 )
