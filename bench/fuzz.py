@@ -43,7 +43,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import gymnasium  # noqa: E402
 import mutations  # noqa: E402
 import numpy as np  # noqa: E402
-from forked import FAST, Outcome, run  # noqa: E402
+from forked import FAST, Outcome, import_as, run  # noqa: E402
 
 from reverie.cli import names  # noqa: E402
 from reverie.config.files import encode, read_file  # noqa: E402
@@ -322,6 +322,7 @@ class Fuzzer:
             (self.intact / f"{module}.py").write_text(text)
         for name, line in BASES.items():
             self._require(line.split(), self.intact, name)
+            import_as(self.intact)
         self.paths = {case: self._settings(case) for case in CASES}
 
     def _require(self, words: list[str], folder: Path, name: str) -> Outcome:

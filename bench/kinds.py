@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gymnasium  # noqa: E402
 import numpy as np  # noqa: E402
-from forked import FAST, Outcome, run  # noqa: E402
+from forked import FAST, Outcome, import_as, run  # noqa: E402
 from gymnasium import spaces  # noqa: E402
 
 from reverie.runs.logger import read_metrics  # noqa: E402
@@ -253,9 +253,9 @@ def register(observation: str, environment: str) -> str:
     space, give = given if isinstance(given, tuple) else (given, Tried.give)
     parts = {"observation_space": space, "give": staticmethod(give)} | kind.changes
     made = type("Tried", (Tried,), parts)
-    gymnasium.registry.pop("Tried-v0", None)
-    gymnasium.register("Tried-v0", **({"entry_point": made, "max_episode_steps": 99} | kind.registered))
-    return "Tried-v0"
+    gymnasium.registry.pop("Lab-v0", None)
+    gymnasium.register("Lab-v0", **({"entry_point": made, "max_episode_steps": 99} | kind.registered))
+    return "Lab-v0"
 
 
 def attempt(observation: str, environment: str, folder: Path) -> tuple[str, str]:
@@ -282,6 +282,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only pairs with these words in a name; nothing is written")
     only = parser.parse_args().only
     tried, failures = [], []
+    with tempfile.TemporaryDirectory(prefix="kinds-", dir=FAST) as folder:
+        attempt(PLAIN_OBSERVATIONS[0], PLAIN_ENVIRONMENTS[0], Path(folder))
+        import_as(Path(folder))
     for observation, environment in pairs():
         if only not in observation and only not in environment:
             continue

@@ -74,9 +74,6 @@ class Minari:
         privileged = tuple(dict.fromkeys((*config.privileged, *hidden)))
         names = select_observations((*config.observe, *privileged), own, own, config.id, "--data.observe")
         self.spaces = {name: own[name] for name in names}
-        for name, space in self.spaces.items():
-            if len(space.shape or ()) == 3 and space.dtype != np.uint8:
-                raise UserError(f"{config.id} has images {name!r} of {space.dtype}: they must be uint8, 0 to 255.")
         obs = {name: normal_space(space, name, config.id, config.image_size) for name, space in self.spaces.items()}
         self.recorded = EnvSpec(obs, action_space(self.stored.action_space, config.id), 1)
         self.spec = model_spec(self.recorded, privileged)

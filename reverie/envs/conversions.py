@@ -67,6 +67,9 @@ def action_space(space: Any, source: str) -> ActionSpace:
 
 # ---- observations
 
+LEAST_IMAGE = 8
+"""Height and width from which an array of three axes is taken for an image, whatever its numbers are."""
+
 
 def observation_spaces(space: Any, prefix: str = "") -> dict[str, Any]:
     """Return Gymnasium's observation spaces by name: `state`, or the keys of a Dict joined by slashes."""
@@ -115,6 +118,8 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
     """Return the normal form of the observation space `name` of `source`. UserError if it has none."""
     from gymnasium import spaces
 
+    if isinstance(space, spaces.Box) and 0 in space.shape:
+        raise UserError(f"{source} observes {name!r} as {space.shape}, which holds no number: observe something else.")
     if isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) > 1:
         if len(space.shape) > 3:
             raise UserError(
@@ -125,6 +130,11 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
         return Space((image_size, image_size, channels), "uint8")
     if not space.is_np_flattenable:
         raise UserError(f"{source} observes {name!r} as {space}, which is no array: observe something else.")
+    if len(space.shape or ()) == 3 and sorted(space.shape)[1] >= LEAST_IMAGE:
+        raise UserError(
+            f"{source} observes {name!r} as an image of {space.dtype} {space.shape}: convert it to uint8 from 0 to 255 by "
+            "gymnasium.wrappers.TransformObservation, or flatten it if it is no image."
+        )
     return Space((spaces.flatdim(space),), "float32")
 
 

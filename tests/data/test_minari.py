@@ -158,7 +158,11 @@ FLOATS = {"observation_space": spaces.Dict(rgb=spaces.Box(0, 1, (8, 8, 3), np.fl
         ({}, {"observe": ("rbg",)}, "has no observation 'rbg', only camera/rgb, grip, joints"),
         ({}, {"held_out": 0.7}, "`held_out` of Minari is 0.7: it must be between 0.001 and 0.5."),
         ({}, {"privileged": ("camera/rgb", "grip", "joints")}, "Everything that was recorded is privileged"),
-        ({"buffers": [], **FLOATS}, {}, "has images 'rgb' of float32: they must be uint8, 0 to 255."),
+        (
+            {"buffers": [], **FLOATS},
+            {},
+            "observes 'rgb' as an image of float32 (8, 8, 3): convert it to uint8 from 0 to 255",
+        ),
         ({"buffers": [], "action_space": spaces.MultiDiscrete([2, 2])}, {}, "Reverie takes Box and Discrete"),
         (
             {"buffers": short_of_an_observation()},
