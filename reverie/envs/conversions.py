@@ -132,8 +132,8 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
         raise UserError(f"{source} observes {name!r} as {space}, which is no array: observe something else.")
     if len(space.shape or ()) == 3 and sorted(space.shape)[1] >= LEAST_IMAGE:
         raise UserError(
-            f"{source} observes {name!r} as an image of {space.dtype} {space.shape}: convert it to uint8 from 0 to 255 by "
-            "gymnasium.wrappers.TransformObservation, or flatten it if it is no image."
+            f"{source} observes {name!r} as an image of {space.dtype} {space.shape}: convert it to uint8 from 0 to 255 "
+            "by gymnasium.wrappers.TransformObservation, or flatten it if it is no image."
         )
     return Space((spaces.flatdim(space),), "float32")
 

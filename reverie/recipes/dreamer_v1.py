@@ -151,7 +151,7 @@ def pendulum(protocol: Protocol) -> Networks:
     what it had learned before.
     """
     model, behavior = for_few_updates(
-        *networks(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0, start_every=2
+        *networks(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0, start_every=1
     )
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)

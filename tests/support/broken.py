@@ -13,6 +13,9 @@ class Built:
     def build(self, *arguments: Any) -> Any:
         return self.function(*arguments)
 
+    def build_with_embed(self, spec: Any, feature_size: int, embed_size: int) -> Any:
+        return self.function(spec, feature_size)
+
 
 def assert_reported(violations: list[str], sentence: str) -> None:
     assert any(sentence in violation for violation in violations), violations
