@@ -298,7 +298,8 @@ def main() -> int:
         tried.append({"observation": observation, "environment": environment, "outcome": outcome, "sentence": sentence})
         print(f"{outcome:8} {observation} / {environment}  {sentence}", flush=True)
     machine = {"platform": platform.platform(), "python": platform.python_version()}
-    result = {"command": "python bench/kinds.py", "machine": machine, "pairs": tried}
+    plain = {"plain_observation": PLAIN_OBSERVATIONS, "plain_environment": PLAIN_ENVIRONMENTS}
+    result = {"command": "python bench/kinds.py", "machine": machine, **plain, "pairs": tried}
     if not only and not failures:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
     return int(bool(failures))

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from reverie.files import atomic_write  # noqa: E402
 from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
 
-PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md")
+PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md", "docs/guides/environments.md")
 TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)
 NO_RESULT = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|Python [\d.]+ to [\d.]+")
 """Code, formulas, addresses of links, and versions."""
@@ -261,6 +262,31 @@ def cost() -> str:
     return table([*head, f"two cores, {cores:.0f} GFLOP/s", "GPU at 10,000 GFLOP/s"], rows)
 
 
+def kinds(subject: str, partner: str) -> str:
+    """Return a row for each kind of `subject` that was tried with each plain kind of `partner`: what came of it."""
+    result, rows = read("bench/results/kinds.json"), {}
+    for pair in result["pairs"]:
+        if pair[partner] in result[f"plain_{partner}"]:
+            rows.setdefault(pair[subject], []).append((pair["outcome"], pair["sentence"].replace("|", "\\|")))
+    return table([subject, "outcome", "what Reverie says"], [[kind, *_joined(found)] for kind, found in rows.items()])
+
+
+def _joined(found: list[tuple[str, str]]) -> tuple[str, str]:
+    """Return outcomes and sentences, each once."""
+    outcomes, sentences = (list(dict.fromkeys(column)) for column in zip(*found))
+    return " or ".join(outcomes), " ".join(sentences)
+
+
+def fuzz() -> str:
+    """Return the counts of fuzzed inputs, by kind and outcome."""
+    result = read("bench/results/fuzz.json")
+    outcomes = ("ran", "refused", "found", "traceback", "hang", "nonsense", "lost")
+    rows = [[kind, *(str(found.get(outcome, 0)) for outcome in outcomes)] for kind, found in result["by_kind"].items()]
+    return table(
+        ["input", *outcomes], [*rows, ["all", *(str(result["outcomes"].get(outcome, 0)) for outcome in outcomes)]]
+    )
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the largest unit of which it has two."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
@@ -280,6 +306,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "planning": planning,
     "rendering": rendering,
     "cost": cost,
+    "observations": partial(kinds, "observation", "environment"),
+    "environments": partial(kinds, "environment", "observation"),
+    "fuzz": fuzz,
 }
 
 

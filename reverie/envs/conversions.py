@@ -59,7 +59,7 @@ def action_space(space: Any, source: str) -> ActionSpace:
     if isinstance(space, spaces.Discrete):
         return ActionSpace(int(space.n), discrete=True)
     if not isinstance(space, spaces.Box):
-        raise UserError(f"{source} has actions of {space}: Reverie takes Box and Discrete actions.")
+        raise UserError(f"{source} has actions of {space}, and Reverie takes Box and Discrete actions: wrap it.")
     if np.prod(space.shape) == 0:
         raise UserError(f"{source} has actions of {space}, which hold no number: there is nothing to choose.")
     return ActionSpace(int(np.prod(space.shape)), discrete=False)
@@ -128,7 +128,7 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
             )
         channels = channels_last(np.empty(space.shape, np.uint8), f"the observation {name!r} of {source}").shape[2]
         return Space((image_size, image_size, channels), "uint8")
-    if not space.is_np_flattenable:
+    if not _is_array(space):
         raise UserError(f"{source} observes {name!r} as {space}, which is no array: observe something else.")
     if len(space.shape or ()) == 3 and sorted(space.shape)[1] >= LEAST_IMAGE:
         raise UserError(
@@ -136,6 +136,15 @@ def normal_space(space: Any, name: str, source: str, image_size: int) -> Space:
             "by gymnasium.wrappers.TransformObservation, or flatten it if it is no image."
         )
     return Space((spaces.flatdim(space),), "float32")
+
+
+def _is_array(space: Any) -> bool:
+    """Return whether values of a space become an array of numbers. Letters could, and would mean nothing."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Tuple):
+        return all(map(_is_array, space.spaces))
+    return bool(space.is_np_flattenable) and not isinstance(space, spaces.Text)
 
 
 def normal_observation(value: Any, own: Any, space: Space) -> np.ndarray:

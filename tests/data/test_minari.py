@@ -163,7 +163,11 @@ FLOATS = {"observation_space": spaces.Dict(rgb=spaces.Box(0, 1, (8, 8, 3), np.fl
             {},
             "observes 'rgb' as an image of float32 (8, 8, 3): convert it to uint8 from 0 to 255",
         ),
-        ({"buffers": [], "action_space": spaces.MultiDiscrete([2, 2])}, {}, "Reverie takes Box and Discrete"),
+        (
+            {"buffers": [], "action_space": spaces.MultiDiscrete([2, 2])},
+            {},
+            "Reverie takes Box and Discrete actions: wrap it.",
+        ),
         (
             {"buffers": short_of_an_observation()},
             {},
