@@ -1,4 +1,4 @@
-"""An environment that nobody tuned a recipe for: a dot is pushed onto a patch of a 12x12 board.
+"""An environment for which no recipe was tuned: a dot is pushed onto a patch of a 12x12 board.
 
 An observation is a dict of an image (12, 12, 3) and a vector with the dot's place. Four actions move the dot by one
 field. The episode ends with reward 1 on the patch, or without after 60 steps; every other step costs 0.01.

@@ -3,8 +3,8 @@
     python bench/drills.py --kills 200 --minutes 60
 
 A run has several lives. A signal ends each but the last: SIGKILL to the process, or SIGTERM, SIGINT or SIGUSR1 to its
-group, which includes the processes of its environments. Moments are after a random time, or at a random event: a file
-half written, a file before or after its rename, a decision, an update, or a step of an evaluation or recording.
+group, which includes the processes of its environments. It comes after a random time or at a random event. Events are
+a file half written, before or after its rename, a decision, an update, and a step of an evaluation or recording.
 
 At its end a run must have the log (without timings), the weights, the newest checkpoint and the replay of the
 undisturbed run, bit for bit. No process and no temporary file may be left. Lives are forked from this process, which
@@ -12,6 +12,7 @@ has imported everything, so they begin at once. Writes `bench/results/drills.jso
 """
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -48,6 +49,8 @@ from reverie.runs.interrupt import Interrupted, Stopped, asked_to_stop
 RESULT = Path(__file__).resolve().parent / "results" / "drills.json"
 WORLD = EnvConfig("reverie/Curtain-v0", observe=("state",), image_size=16, repeat=1)
 """Nine decisions an episode, and small images: a run takes seconds."""
+IMPORTED_LATE = ("torch._dynamo", "tensorboard.summary.writer.record_writer", "reverie_worlds", "PIL.GifImagePlugin")
+"""What a run imports only when it needs it, and every life would import anew."""
 MOST_LIVES = 12
 PATIENCE = 300.0
 """Seconds of one life, at most."""
@@ -95,8 +98,8 @@ def evolution() -> OnlineConfig:
 
 def from_replay(agent: Path) -> RunConfig:
     data = AgentReplayConfig(str(agent), held_out=0.2)
-    config = offline("cvae", data=data)
-    return replace(config, training=replace(config.training, length=2))
+    config: Any = offline("cvae", data=data)
+    return replace(config, training=replace(config.training, length=2), model=replace(config.model, given="past"))
 
 
 KINDS: dict[str, Callable[[Path], RunConfig | None]] = {
@@ -386,6 +389,8 @@ def main() -> int:
     asked = parser.parse_args()
     began, command = time.monotonic(), "python bench/drills.py " + " ".join(sys.argv[1:])
     torch.set_num_threads(1)
+    for module in IMPORTED_LATE:
+        importlib.import_module(module)
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as place:
         os.environ["REVERIE_CACHE"] = str(Path(place) / "cache")

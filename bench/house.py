@@ -37,7 +37,7 @@ BUDGET: dict[str, int] = {
     "config": 1010,
     "data": 1610,
     "dynamics": 760,
-    "envs": 1810,
+    "envs": 1820,
     "evaluation": 1650,
     "learners": 680,
     "math": 520,

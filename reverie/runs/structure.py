@@ -1,7 +1,7 @@
 """The form that a checkpoint must have, and a sentence on the first place where it differs.
 
-A form is a tensor (its shape and dtype are asked for), a type, a `Must`, an `Each`, a list or dict of forms, or a tuple
-of forms, of which one must fit.
+A form is a type, or a tensor, whose shape and dtype are asked for. It may be a `Must`, an `Each`, or a list or dict of
+forms. Of a tuple of forms one must fit.
 """
 
 from collections.abc import Callable, Iterator
