@@ -11,8 +11,8 @@ Sizes:
   published schedule of the environment's family. `paper` is 12m, the size of DeepMind Control from pixels.
 
 Presets, which differ in the named sizes: `dreamer_v3` is the present code, `dreamer_v3_published` the one behind the
-published curves. That one has five convolutions, of which the first keeps the image's size, weights that are not
-truncated, recorded ends as the weight of imagination's starts, and an action repeat of 2 in DeepMind Control.
+published curves. That one has five convolutions, of which the first keeps the image's size. Its first weights are not
+truncated, and recorded ends weigh the starts of imagination. Its action repeat in DeepMind Control is 2.
 
 Departures:
 - Whole episodes enter the replay, so the newest decisions of a running episode are not learned from.
