@@ -30,7 +30,7 @@ CASES: dict[str, tuple[str, str, int, int]] = {
 }
 """By name: recipe, environment, and the sizes of its images and actions."""
 PROGRAM = """
-import json, statistics, sys, time
+import contextlib, json, statistics, sys, time
 import torch
 from reverie import recipes
 from reverie.models.world_model import WorldModel
@@ -39,6 +39,9 @@ from reverie.runs.update import draw_noise, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch
 
+with contextlib.suppress(ImportError):  # earlier commits lack it
+    from reverie.runs.processor import keep_memory
+    keep_memory()
 recipe, env, image, action, repeats = json.loads(sys.argv[1])
 torch.set_num_threads(1)
 torch.manual_seed(0)
