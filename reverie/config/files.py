@@ -72,13 +72,16 @@ def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
         source = json.loads(path.read_text())
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
-    return from_tree(cls, source, path, path.parent)
+    if not is_own_run(path.parent):
+        for text in _texts(source):
+            plugins.distrust(text)
+    return from_tree(cls, source, path)
 
 
-def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: Path) -> C:
-    """Return the config that `to_tree` of this or an earlier version turned into `source`.
+def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path) -> C:
+    """Return the config that `to_tree` of this or an earlier version turned into `source`. It was read from `path`.
 
-    It was read from `path`, below the run or data set in `folder`. Raise `UserError` like `read_file`.
+    Raise `UserError` where it describes no `cls`, or needs a plug-in that is not installed.
     """
     if isinstance(source, dict):
         source = dict(source)
@@ -89,9 +92,6 @@ def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: P
             plugins.require(name, f"of {path.name}")
         for number in range(version, FORMAT):
             source = MIGRATIONS[number](source)
-    if not is_own_run(folder):
-        for text in _texts(source):
-            plugins.distrust(text)
     try:
         return decode(cls, source)
     except UserError as error:
