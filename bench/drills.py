@@ -45,6 +45,7 @@ from reverie.planning.cem import CEMConfig
 from reverie.runs import base, checkpoint, loop
 from reverie.runs.config import EvaluationConfig, OnlineConfig, RunConfig
 from reverie.runs.interrupt import Interrupted, Stopped, asked_to_stop
+from reverie.runs.versions import writer
 
 RESULT = Path(__file__).resolve().parent / "results" / "drills.json"
 WORLD = EnvConfig("reverie/Curtain-v0", observe=("state",), image_size=16, repeat=1)
@@ -268,7 +269,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     return found | {
         "log": [line for line in log if json.loads(line)["kind"] != "timing"],
         "weights": {path.name: path.read_bytes() for path in folder.glob("*.safetensors")},
-        "state": {name: part for name, part in state.items() if name not in ("file", "log_position")},
+        "state": {name: part for name, part in state.items() if name not in ("file", "writer", "log_position")},
         "replay": {path.name: columns(path) for path in parts},
     }
 
@@ -391,6 +392,7 @@ def main() -> int:
     torch.set_num_threads(1)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
+    writer()  # asks git, once for all lives
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as place:
         os.environ["REVERIE_CACHE"] = str(Path(place) / "cache")

@@ -74,13 +74,16 @@ def read_file(cls: type[C] | types.UnionType, path: Path) -> C:
         raise UserError(f"{path} cannot be read ({error.strerror}): restore it from a copy.") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): restore it from a copy.") from None
-    return from_tree(cls, source, path, path.parent)
+    if not is_own_run(path.parent):
+        for text in _texts(source):
+            plugins.distrust(text)
+    return from_tree(cls, source, path)
 
 
-def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: Path) -> C:
-    """Return the config that `to_tree` of this or an earlier version turned into `source`.
+def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path) -> C:
+    """Return the config that `to_tree` of this or an earlier version turned into `source`. It was read from `path`.
 
-    It was read from `path`, below the run or data set in `folder`. Raise `UserError` like `read_file`.
+    Raise `UserError` where it describes no `cls`, or needs a plug-in that is not installed.
     """
     head = dict(source) if isinstance(source, dict) else {"format": "none"}
     version, needed = head.pop("format", 1), head.pop("plugins", [])
@@ -94,9 +97,6 @@ def from_tree(cls: type[C] | types.UnionType, source: Any, path: Path, folder: P
     source = head
     for number in range(version, FORMAT):
         source = MIGRATIONS[number](source)
-    if not is_own_run(folder):
-        for text in _texts(source):
-            plugins.distrust(text)
     try:
         return decode(cls, source)
     except UserError as error:

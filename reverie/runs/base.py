@@ -107,7 +107,7 @@ class Run(ABC, Generic[C]):
             saved, state = folder / "checkpoints", None
             if checkpoint.begun(saved):
                 state = checkpoint.newest(saved, rename=True)
-                check_same(state, config, folder)
+                check_same(state, config)
             run = cls(config, folder)
             failed.callback(run.close)
             if state is not None:
@@ -341,11 +341,11 @@ class Reporter:
                 event(callback, progress)
 
 
-def check_same(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
+def check_same(state: dict[str, Any], config: RunConfig) -> None:
     """Raise UserError where the config differs from that of a checkpoint in a setting that cannot change."""
     path, tree = Path(state["file"]), state.get("config")
     if tree is not None:  # format 1 has none
-        check_changes(from_tree(RunConfig, tree, path, folder), config, f"in {path.name}", "in config.json")
+        check_changes(from_tree(RunConfig, tree, path), config, f"in {path.name}", "in config.json")
 
 
 def check_new(folder: Path) -> None:

@@ -106,6 +106,7 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # one that comes now waits for the handlers of before
         for number, previous in before.items():
             signal.signal(number, previous)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
