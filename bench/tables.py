@@ -22,7 +22,7 @@ from reverie.files import atomic_write  # noqa: E402
 from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
 
-PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md")
+PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md", "docs/guides/cluster.md")
 CURVES: dict[str, str] = {
     "demo": "Dreamer V1",
     "planet": "PlaNet",
@@ -254,6 +254,18 @@ def cost() -> str:
     return table([*head, f"two cores, {cores:.0f} GFLOP/s", "GPU at 10,000 GFLOP/s"], rows)
 
 
+def sweeps() -> str:
+    """Return what a sweep costs besides its cells."""
+    result = read("bench/results/sweep_cost.json")
+    rows = [
+        ["to make the cells", f"{result['make_core_seconds']:.2f} s"],
+        ["to read the state of all cells", f"{result['look_core_milliseconds']:.0f} ms"],
+        ["`reverie sweep FOLDER --status`", f"{result['status_core_seconds']:.2f} s"],
+        ["the driver, a minute", f"{result['drive_core_seconds_a_minute']:.1f} s"],
+    ]
+    return table([f"{result['cells']} cells", "of one core"], rows)
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the largest unit of which it has two."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
@@ -273,6 +285,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "planning": planning,
     "rendering": rendering,
     "cost": cost,
+    "sweeps": sweeps,
 }
 
 
