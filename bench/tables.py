@@ -25,7 +25,7 @@ from reverie.files import atomic_write  # noqa: E402
 from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
 
-PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md", "docs/guides/environments.md")
+PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md", "docs/guides/cluster.md", "docs/guides/environments.md")
 TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)
 NO_RESULT = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|Python [\d.]+ to [\d.]+")
 """Code, formulas, addresses of links, and versions."""
@@ -287,6 +287,18 @@ def fuzz() -> str:
     )
 
 
+def sweeps() -> str:
+    """Return what a sweep costs besides its cells."""
+    result = read("bench/results/sweep_cost.json")
+    rows = [
+        ["to make the cells", f"{result['make_core_seconds']:.2f} s"],
+        ["to read the state of all cells", f"{result['look_core_milliseconds']:.0f} ms"],
+        ["`reverie sweep FOLDER --status`", f"{result['status_core_seconds']:.2f} s"],
+        ["the driver, a minute", f"{result['drive_core_seconds_a_minute']:.1f} s"],
+    ]
+    return table([f"{result['cells']} cells", "of one core"], rows)
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the largest unit of which it has two."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
@@ -309,6 +321,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "observations": partial(kinds, "observation", "environment"),
     "environments": partial(kinds, "environment", "observation"),
     "fuzz": fuzz,
+    "sweeps": sweeps,
 }
 
 
