@@ -11,8 +11,8 @@ Sizes:
   published schedule of the environment's family. `paper` is 12m, the size of DeepMind Control from pixels.
 
 Presets, which differ in the named sizes: `dreamer_v3` is the present code, `dreamer_v3_published` the one behind the
-published curves. That one has a fifth convolution, which keeps the image's size. Initial weights are not truncated, and an
-imagined trajectory starts with the weight of a recorded end. DeepMind Control has an action repeat of 2.
+published curves. That one has a fifth convolution, which keeps the image's size. Its initial weights are not truncated,
+and an imagined trajectory starts with the weight of a recorded end. DeepMind Control has an action repeat of 2.
 
 Departures:
 - Whole episodes enter the replay, so the newest decisions of a running episode are not learned from.
