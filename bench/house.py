@@ -31,7 +31,7 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 640,
+    "(root)": 650,
     "agents": 440,
     "cli": 1150,
     "config": 1010,

@@ -11,8 +11,8 @@ Sizes:
   published schedule of the environment's family. `paper` is 12m, the size of DeepMind Control from pixels.
 
 Presets, which differ in the named sizes: `dreamer_v3` is the present code, `dreamer_v3_published` the one behind the
-published curves. That one has five convolutions, of which the first keeps the image's size. Its first weights are not
-truncated, and recorded ends weigh the starts of imagination. Its action repeat in DeepMind Control is 2.
+published curves. That one has a fifth convolution, which keeps the image's size. Its initial weights are not truncated,
+and an imagined trajectory starts with the weight of a recorded end. DeepMind Control has an action repeat of 2.
 
 Departures:
 - Whole episodes enter the replay, so the newest decisions of a running episode are not learned from.
@@ -61,7 +61,7 @@ class Network:
 
 NETWORKS = {
     "tiny": Network(16, 8, 4, 2, 16, groups=4, blocks=2),
-    "laptop": Network(512, 64, 4, 4, 64),
+    "laptop": Network(256, 64, 4, 4, 64),
     "1m": Network(512, 64, 4, 4, 64),
     "12m": Network(2048, 256, 16, 16, 256),
     "25m": Network(3072, 384, 24, 24, 384),
