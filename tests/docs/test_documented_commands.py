@@ -1,15 +1,18 @@
 """Execute every command and code block of README and docs at size tiny, the commands of a page first."""
 
 import importlib.util
-import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import processes
 import pytest
+from processes import one_process
 
 from reverie.cli.command_line import COMMANDS
 
@@ -78,20 +81,20 @@ def shortened(words: list[str]) -> list[str]:
     return small
 
 
-def reverie(words: list[str]) -> None:
-    """Execute a command in a process of its own, where no annotation is checked at every call."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "reverie", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"reverie {shlex.join(words)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+@pytest.fixture(scope="module")
+def process() -> Iterator[ProcessPoolExecutor]:
+    """The process in which commands and code are executed."""
+    with one_process() as process:
+        yield process
 
 
-def run(words: list[str], extras: set[str], targets: set[str]) -> None:
-    """Execute a command of Reverie. Of another, check that what it names exists."""
+def run(words: list[str], process: ProcessPoolExecutor, folder: Path, extras: set[str], targets: set[str]) -> None:
+    """Execute a command of Reverie in `folder`. Of another, check that what it names exists."""
     command, line = words[0], shlex.join(words)
     if command == "reverie":
         assert words[1].startswith("-") or words[1] in COMMANDS, line
-        reverie(shortened(words[1:]))
+        code, printed = process.submit(processes.command, shortened(words[1:]), folder).result()
+        assert code == 0, f"{line}\n{printed[-2000:]}"
     elif command == "make":
         assert {word for word in words[1:] if "=" not in word} <= targets, f"The Makefile has no such target: {line}"
     elif command == "pip" or words[:3] == ["python", "-m", "pip"]:
@@ -109,17 +112,15 @@ def run(words: list[str], extras: set[str], targets: set[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
-def test_what_is_documented_works(document, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_what_is_documented_works(document, process, tmp_path):
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for language, text in blocks(document):
         for words in commands(language, text) if language in SHELLS else []:
-            run(words, extras, targets)
+            run(words, process, tmp_path, extras, targets)
     code = "\n".join(text for language, text in blocks(document) if language == "python")
-    Path("example.py").write_text(code)
-    done = subprocess.run([sys.executable, "example.py"], env=os.environ | {"PYTHONPATH": str(ROOT)})
-    assert done.returncode == 0
+    (tmp_path / "example.py").write_text(code)
+    process.submit(processes.program, tmp_path / "example.py").result()
 
 
 def test_blocks_are_read():
@@ -139,9 +140,9 @@ def test_commands_are_read():
 @pytest.mark.parametrize(
     "line", ["reverie trian x", "make nothing", "pip install 'reverie[none]'", "python no.py", "xyz"]
 )
-def test_what_does_not_exist_fails(line):
+def test_what_does_not_exist_fails(line, process, tmp_path):
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        run(shlex.split(line), {"dmc"}, {"demo"})
+        run(shlex.split(line), process, tmp_path, {"dmc"}, {"demo"})
 
 
 LINK = re.compile(r"\]\(([^)#\s]+)")

@@ -1,0 +1,39 @@
+"""A process beside the tests', kept for many calls: to start one costs seconds, most of them for imports.
+
+In it no annotation is checked.
+"""
+
+import os
+import runpy
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def one_process(**environment: str) -> Iterator[ProcessPoolExecutor]:
+    """Call `submit(function, *arguments).result()`. `environment`: variables that its imports read."""
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, get_context("spawn")) as process:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield process
+
+
+def command(words: list[str], folder: Path) -> tuple[int, str]:
+    """Execute `reverie WORDS` in `folder`. Returns the exit code, and what was printed."""
+    from reverie.cli.command_line import main
+
+    os.chdir(folder)
+    with StringIO() as printed, redirect_stdout(printed), redirect_stderr(printed):
+        return main(words), printed.getvalue()
+
+
+def program(path: Path) -> None:
+    """Execute a Python file in its folder."""
+    os.chdir(path.parent)
+    runpy.run_path(str(path), run_name="__main__")
