@@ -54,7 +54,8 @@ def ensure_trained(config: RunConfig, folder: Path, on_progress: OnProgress) -> 
 
     if not folder.exists():
         return train(config, folder, progress=False, callbacks=[report], evaluate=False)
-    if read_config(folder) != config:
+    before = read_config(folder)
+    if before != replace(config, threads=config.threads or before.threads):
         raise UserError(f"{folder} holds a run with other settings: delete it, or give the study another --out.")
     if not checkpoint.paths(folder / "checkpoints"):
         raise UserError(f"{folder} was stopped before its first checkpoint: delete it to train it anew.")

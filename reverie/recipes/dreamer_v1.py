@@ -110,7 +110,7 @@ def tiny(protocol: Protocol) -> Networks:
     return model, replace(behavior, horizon=4)
 
 
-def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: float, start_every: int) -> Networks:
+def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: float) -> Networks:
     """Settings for thousands of updates instead of a hundred thousand; `docs/log.md` has each one's measurement.
 
     - Images are normalized, with a likelihood of `std`, so the model represents moving parts from the first update.
@@ -119,10 +119,9 @@ def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: f
       reward model is still wrong.
     - The actor's gradient, which grows a hundredfold during training, is clipped to norm 1.
     - Learning rates are larger.
-    - Every second step is decoded, and imagination starts at every k-th state, because both are most of an update.
     """
     encoder = replace(model.encoder, normalize=True)
-    reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=std, every=2)
+    reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=std)
     model = replace(
         model,
         encoder=encoder,
@@ -132,16 +131,20 @@ def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: f
     )
     policy = replace(behavior.policy, init_std=1.0, min_std=0.1)
     actor, value = AdamConfig(lr=1e-3, clip=1.0), AdamConfig(lr=1e-3)
-    behavior = replace(behavior, policy=policy, start_every=start_every, entropy=0.3)
-    return model, replace(behavior, actor_optimizer=actor, value_optimizer=value)
+    return model, replace(behavior, policy=policy, entropy=0.3, actor_optimizer=actor, value_optimizer=value)
 
 
 def pixels(protocol: Protocol) -> Networks:
-    """A quarter of the published convolutions, half of its dense layers."""
+    """A quarter of the published convolutions, half of its dense layers.
+
+    Every second step is decoded, and imagination starts at every second state, because both are most of an update.
+    """
     small = networks(8, 200, 30, 200, 200, (2, 2, 2), continuation=protocol.terminates)
-    model, behavior = for_few_updates(*small, std=8.0, start_every=2)
-    model = replace(model, optimizer=AdamConfig(lr=1e-3, clip=1000.0))
-    return model, replace(behavior, actor_optimizer=AdamConfig(lr=3e-4, clip=1.0))
+    model, behavior = for_few_updates(*small, std=8.0)
+    reconstruction = replace(cast(ReconstructionConfig, model.signals["reconstruction"]), every=2)
+    signals = model.signals | {"reconstruction": reconstruction}
+    model = replace(model, signals=signals, optimizer=AdamConfig(lr=1e-3, clip=1000.0))
+    return model, replace(behavior, start_every=2, actor_optimizer=AdamConfig(lr=3e-4, clip=1.0))
 
 
 def pendulum(protocol: Protocol) -> Networks:
@@ -150,9 +153,7 @@ def pendulum(protocol: Protocol) -> Networks:
     Learning rates fall to a twentieth over the demo's 1,750 updates. At a constant rate the policy unlearned at the end
     what it had learned before.
     """
-    model, behavior = for_few_updates(
-        *networks(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0, start_every=1
-    )
+    model, behavior = for_few_updates(*networks(8, 64, 20, 64, 64, (2, 2, 2), continuation=False), std=4.0)
     signals = model.signals | {"reward": RewardConfig(MLPConfig(2, 64), scale=1 / 16)}
     optimizers = (model.optimizer, behavior.actor_optimizer, behavior.value_optimizer)
     learned, actor, value = (replace(cast(AdamConfig, optimizer), decay=1_750) for optimizer in optimizers)

@@ -63,7 +63,7 @@ def test_a_moment_is_drawn(runs, tmp_path, capsys):
     out = tmp_path / "new" / "plans.png"
     code, printed = run(f"evaluate {runs}/policy --episodes 1 --moment 2 --out {out} {SMALL} --num_samples 2", capsys)
     assert code == 0
-    *_, sentence, where, _ = printed.out.splitlines()
+    *_, sentence, _, where = printed.out.splitlines()
     assert sentence.startswith("decision 2: 16 candidates scored ")
     assert "the executed plan's predicted return over 3 decisions is " in sentence
     assert where.split() == ["plans", str(out)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from mocks import AddAction, KnownWorld, Value, added, model_config, random_batch, spec
+from mocks import AddAction, KnownWorld, added, model_config, random_batch, spec
 from torch import nn
 
 from reverie.agents.policies import PolicyConfig
@@ -213,8 +213,7 @@ def test_the_policy_reaches_the_target_whatever_the_unit_of_rewards(scale):
     optimizer = Optimizer(LaPropConfig(lr=3e-3, warmup=0), [p for p in learner.parameters() if p.requires_grad])
     generator = torch.Generator().manual_seed(0)
     for _ in range(150):
-        trace = recorded()
-        trace = replace(trace, posterior=Value(2 * torch.rand(8, 8, 1, generator=generator) - 1))
+        trace = added(2 * torch.rand(8, 8, 1, generator=generator) - 1, torch.zeros(8, 8, 1))
         noise = learner.noise(world, 64, generator)
         loss, _, statistics = learner.loss(world, trace, replace(noise, dynamics=0 * noise.dynamics))
         optimizer.step(loss)

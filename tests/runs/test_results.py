@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import format_1
 import pytest
 
 from reverie.cli import command_line as main
