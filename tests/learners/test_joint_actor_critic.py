@@ -208,7 +208,8 @@ def test_the_policy_reaches_the_target_whatever_the_unit_of_rewards(scale):
     """States are sums of actions, the reward is the distance from 0.5."""
     torch.manual_seed(0)
     world = KnownWorld(AddAction(1), reward=lambda features: -scale * (features[..., 0] - 0.5).abs())
-    config = replace(CONFIG, horizon=5, entropy=1e-3, replay_weight=0.0)
+    value = replace(CONFIG.value, mlp=replace(CONFIG.value.mlp, output_scale=0.0))
+    config = replace(CONFIG, value=value, horizon=5, entropy=1e-3, replay_weight=0.0)
     learner = config.build(spec(action=1), 1)
     optimizer = Optimizer(LaPropConfig(lr=3e-3, warmup=0), [p for p in learner.parameters() if p.requires_grad])
     generator = torch.Generator().manual_seed(0)
