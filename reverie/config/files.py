@@ -159,6 +159,8 @@ def _decode(declared: Any, source: Any, path: str) -> Any:
 
 def _decode_config(declared: Any, configs: list[type], source: dict[str, Any], path: str) -> Any:
     cls, plugin = configs[0], source.pop("plugin", None)
+    if not isinstance(plugin, str | None):
+        raise UserError(f"The config's `{join(path, 'plugin')}` should be a name, but it is {json.dumps(plugin)}.")
     if "type" in source:
         cls = find_saved_config(declared, str(source.pop("type")), plugin, path)
     elif len(configs) > 1:
