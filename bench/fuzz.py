@@ -211,9 +211,10 @@ def judge(given: Input, outcome: Outcome, folder: Path, before: Mapping[Path, in
 
 
 def _may_go(path: Path) -> bool:
-    """Return whether a file may be gone: set aside as damaged, or an older one of two checkpoints."""
-    kept = path.parent.glob("*.pt") if path.parent.name == "checkpoints" else ()
-    return path.with_suffix(".damaged").exists() or path.name == "owner.json" or len(list(kept)) >= 2
+    """Return whether a file may be gone: set aside as damaged, an older one of two checkpoints, or made of others."""
+    if path.parent.name == "checkpoints":
+        return path.with_suffix(".damaged").exists() or len(list(path.parent.glob("*.pt"))) >= 2
+    return path.suffix in (".png", ".mp4") or path.name in ("owner.json", "evaluation.json", "goals.json")
 
 
 # ---- what is right

@@ -185,10 +185,11 @@ def damage_array(rng: random.Random, array: np.ndarray) -> tuple[np.ndarray, str
         with np.errstate(all="ignore"):
             return array.astype("int64").astype(kind) if kind == "M8[s]" else array.astype(kind), f"type {kind}"
     if kind == "shape":
+        rows = np.atleast_1d(array)
         changes: dict[str, Callable[[], np.ndarray]] = {
-            "no rows": lambda: array[:0],
-            "one row": lambda: array[:1],
-            "a row less": lambda: array[:-1],
+            "no rows": lambda: rows[:0],
+            "one row": lambda: rows[:1],
+            "a row less": lambda: rows[:-1],
             "no axis": lambda: array.reshape(-1)[:1].reshape(()),
             "flat": lambda: array.reshape(-1),
             "an axis more": lambda: array[..., None],

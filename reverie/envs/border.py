@@ -3,7 +3,9 @@
 Each violation is one sentence that names what was declared and what came.
 """
 
-from typing import Any, NoReturn
+import traceback
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,17 +20,19 @@ def violation(source: str, sentence: str) -> UserError:
     )
 
 
-def raise_old_api(error: Exception, source: str) -> NoReturn:
-    """Raise the error of a reset or step, in plain words where the environment has the API before Gymnasium 0.26."""
+def failure(error: Exception, call: str, source: str) -> UserError:
+    """Return the error of an environment whose `reset` or `step` raises: the API before Gymnasium 0.26, or a fault."""
     text = str(error)
     if "unexpected keyword argument 'seed'" in text:
-        raise violation(source, "has a reset that takes no seed") from error
+        return violation(source, "has a reset that takes no seed")
     if "values to unpack (expected 5" in text:
         expected = "(observation, reward, terminated, truncated, info)"
-        raise violation(source, f"returns other than {expected} from step") from error
+        return violation(source, f"returns other than {expected} from step")
     if "values to unpack (expected 2" in text:
-        raise violation(source, "returns other than (observation, info) from reset") from error
-    raise error
+        return violation(source, "returns other than (observation, info) from reset")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{call} at line {place.lineno} of {Path(place.filename).name}"
+    return violation(source, f"raises {type(error).__name__} in {where} ({(text.splitlines() or ['no message'])[0]})")
 
 
 def check_reset(result: Any, source: str) -> Any:

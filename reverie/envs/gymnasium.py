@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reverie.envs.base import EnvConfig, Obs, SampleActions, Step
-from reverie.envs.border import check_frame, check_observation, check_reset, check_step, raise_old_api
+from reverie.envs.border import check_frame, check_observation, check_reset, check_step, failure
 from reverie.envs.conversions import (
     action_space,
     check_action,
@@ -83,13 +83,18 @@ class GymEnvironment:
             raise
 
     def reset(self, seed: int) -> Step:
-        try:
-            result = self._env.reset(seed=int(seed))
-        except (TypeError, ValueError) as error:
-            raise_old_api(error, self._config.id)
-        observation = check_reset(result, self._config.id)
+        observation = self._begin(seed)
         self._running = True
         return Step(self._normal(observation), 0.0, is_first=True, is_last=False, is_terminal=False, frames=0)
+
+    def _begin(self, seed: int) -> Any:
+        """Begin an episode of the environment itself, and return its observation."""
+        try:
+            return check_reset(self._env.reset(seed=int(seed)), self._config.id)
+        except UserError:
+            raise
+        except Exception as error:
+            raise failure(error, "reset", self._config.id) from error
 
     def step(self, action: np.ndarray) -> Step:
         if not self._running:
@@ -98,8 +103,8 @@ class GymEnvironment:
         for _ in range(self._steps):
             try:
                 result = self._env.step(self._own_action(action))  # a new array each time: it may be changed there
-            except ValueError as error:
-                raise_old_api(error, self._config.id)
+            except Exception as error:
+                raise failure(error, "step", self._config.id) from error
             observation, frame_reward, terminated, truncated = check_step(result, self._config.id)
             reward, frames = reward + frame_reward, frames + 1
             if terminated or truncated:
@@ -144,8 +149,8 @@ class GymEnvironment:
             return normal_space(self._own[name], name, self._config.id, size)
         modes = getattr(self._env, "metadata", {}).get("render_modes", ["rgb_array"])
         if self._env.render_mode is None or "rgb_array" not in modes:  # it may draw all the same
+            self._begin(seed=0)
             try:
-                self._env.reset(seed=0)
                 GymEnvironment.render(self)
             except UserError as error:
                 choice = f"set --env.observe to {', '.join(self._own)}"

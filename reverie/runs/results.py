@@ -92,7 +92,7 @@ def summarize(folder: str | Path) -> Results:
     from_python.require(config.env)
     problem = Results()
     log: Log = []
-    with problem.extra("curve, nor what else the log is for"):
+    with problem.extra("curve"):
         log = read_metrics(folder)
     measured = (
         _measure_agent(folder, config, log) if isinstance(config, OnlineConfig) else _measure_model(folder, config, log)

@@ -129,6 +129,44 @@ def test_frames_are_those_that_were_played():
     assert [step.reward for step in steps] == [3.0, 2.0]
 
 
+def fail(*_, **__):
+    raise OSError("the simulator has gone\nand more")
+
+
+@pytest.mark.parametrize("call", ["reset", "step"])
+def test_an_error_of_the_environment_is_one_sentence_with_its_place(call, monkeypatch):
+    monkeypatch.setattr(Line, call, fail)
+    with pytest.raises(
+        UserError, match=rf"Line-v0 raises OSError in {call} at line \d+ of test_border.py \(the sim"
+    ) as caught:
+        play()
+    assert isinstance(caught.value.__cause__, OSError)  # with its whole traceback, in Python
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        (spaces.Box(0, 1, (24, 32, 3), np.float32), "as an image of float32 (24, 32, 3): convert it to uint8 from 0"),
+        (spaces.Box(0, 255, (3, 24, 32), np.int64), "as an image of int64 (3, 24, 32): convert it"),
+        (spaces.Box(0, 255, (0, 32, 3), np.uint8), "as (0, 32, 3), which holds no number"),
+        (spaces.Box(0, 1, (0,), np.float32), "as (0,), which holds no number"),
+        (spaces.Text(4), "which is no array"),
+        (spaces.Tuple((spaces.Discrete(2), spaces.Text(4))), "which is no array"),
+    ],
+)
+def test_an_observation_without_a_normal_form_is_refused(space, sentence):
+    with pytest.raises(UserError) as caught:
+        open_line(space=space)
+    assert sentence in str(caught.value)
+
+
+def test_an_array_of_three_axes_that_is_no_image_is_a_vector():
+    observation = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    space = spaces.Box(0, 99, (2, 3, 4), np.float32)
+    assert play(space=space, observation=observation).obs["state"].tolist() == list(range(24))
+
+
 @pytest.mark.parametrize("frame", [FRAME[..., 0], np.concatenate([FRAME, FRAME[..., :1]], -1)])
 def test_gray_and_transparent_frames_become_colors(frame):
     assert play(observe="pixels", frame=frame).obs["pixels"].shape == (16, 16, 3)

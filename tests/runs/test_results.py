@@ -1,12 +1,16 @@
 """One tiny run, trained once, and the commands that a user gives for it."""
 
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 
 import format_1
 import pytest
 
 from reverie.cli import command_line as main
+from reverie.data.collector import Collector
 from reverie.runs.config import read_config
 from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume
@@ -105,3 +109,58 @@ def test_resuming_a_finished_run_only_evaluates(run, capsys):
     assert main.main(["resume", str(run)]) == 0
     assert "mean return of 2 episodes" in capsys.readouterr().out
     assert read_metrics(run, "train") == before
+
+
+@pytest.mark.parametrize("damage", ['{"kind": "train"}\n', "\n", None])
+def test_a_damaged_log_costs_the_curve_alone(run, tmp_path, capsys, damage):
+    folder = tmp_path / "damaged"
+    shutil.copytree(run, folder)
+    (folder / "evaluation.json").unlink()
+    log = folder / "metrics.jsonl"
+    log.write_text(damage + log.read_text()) if damage else log.write_bytes(b"\xff\n" + log.read_bytes())
+    assert main.main(["resume", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "mean return of 2 episodes" in printed
+    assert "warning: There is no curve: " in printed
+    assert json.loads((folder / "evaluation.json").read_text())["returns"]
+
+
+def test_a_full_disk_while_drawing_costs_the_pictures_alone(run, tmp_path, capsys, monkeypatch):
+    folder, write = tmp_path / "full", os.replace
+    shutil.copytree(run, folder)
+    for path in [*folder.glob("*.png"), *folder.glob("*.mp4"), folder / "evaluation.json"]:
+        path.unlink()
+
+    def fail(source, target):
+        if str(target).endswith((".png", ".mp4")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert main.main(["resume", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert {line.split(":")[1] for line in printed.splitlines() if line.startswith("warning: ")} == {
+        *(" There is no film", " There is no curve", " There is no picture of the open loop")
+    }
+    assert json.loads((folder / "evaluation.json").read_text())["returns"]
+    assert not [path for path in folder.iterdir() if path.suffix in (".png", ".mp4", ".partial")]
+
+
+def test_a_read_only_run_is_evaluated_without_a_record(run, capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert main.main(["evaluate", str(run), "--episodes", "1", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)["returns"]) == 1
+    assert printed.err.startswith("warning: There is no evaluation.json: ")
+
+
+@pytest.mark.parametrize("words", ["imagine --out", "evaluate --planner CEM --moment 1 --out", "evaluate --video"])
+def test_what_cannot_be_written_is_refused_before_anything_is_played(run, tmp_path, words, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(Collector, "step", lambda *_: pytest.fail("an episode was played"))
+    command, *options = words.split()
+    assert main.main([command, str(run), *options, str(tmp_path / "file" / "film.mp4")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
