@@ -102,8 +102,10 @@ def test_evaluate_helps_with_what_there_is(capsys):
 
 
 def test_resume_takes_the_settings_of_a_longer_run(called):
-    assert main.main(["resume", "runs/x", "--training.frames", "4e4", "--evaluation.every", "100"]) == 0
-    assert called[0][2] == {"training.frames": "4e4", "evaluation.every": "100"}
+    words = ["--training.frames", "4e4", "--evaluation.every", "100", "--device", "cpu", "--threads", "2"]
+    assert main.main(["resume", "runs/x", *words]) == 0
+    settings = {"training.frames": "4e4", "evaluation.every": "100", "device": "cpu", "threads": "2"}
+    assert called[0][2] == settings
 
 
 def test_a_flag_takes_no_value(called):
