@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from reverie import envs
+from reverie.config.overrides import as_text
 from reverie.errors import UserError
 from reverie.recipes import configure
 from reverie.runs.config import RunConfig
@@ -20,13 +22,13 @@ def grid(
     seeds: Sequence[int] = (0,),
     *,
     size: str = "laptop",
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     prefix: str = "",
 ) -> dict[str, list[RunConfig]]:
     """Return a config for each recipe, task and seed, by recipe: what `reverie.sweep` takes.
 
     - `tasks`: ids of environments. Without any, each recipe has its own.
-    - `settings`: of every run, as text by dotted path, such as `{"training.frames": "20000"}`.
+    - `settings`: of every run by dotted path, such as `{"training.frames": 20_000}`.
 
     Raises `UserError` for unknown recipes, tasks and settings, and for anything that is named twice.
     """
@@ -42,9 +44,9 @@ def grid(
         raise UserError("A sweep needs a seed: leave --seeds out for seed 0, or name some, such as 0:3.")
     for task in tasks:
         envs.require_id(task)
+    texts = {path: as_text(value) for path, value in (settings or {}).items()}
     configs = {
-        recipe: [configure(recipe, size, task, settings or {}, prefix) for task in tasks or (None,)]
-        for recipe in recipes
+        recipe: [configure(recipe, size, task, texts, prefix) for task in tasks or (None,)] for recipe in recipes
     }
     return {recipe: [replace(one, seed=seed) for one in each for seed in seeds] for recipe, each in configs.items()}
 
@@ -57,7 +59,7 @@ def suite(
     tasks: Sequence[str] = (),
     size: str | None = None,
     reference: str | None = None,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     prefix: str = "",
 ) -> Methods:
     """Return the grid of a named list of tasks, with its published protocol and budget.

@@ -27,7 +27,7 @@ def test_a_grid_has_each_recipe_task_and_seed():
 
 
 def test_without_tasks_each_recipe_has_its_own():
-    made = reverie.grid(["dreamer_v1", "vae"], size="tiny", settings={"training.batch": "7"})
+    made = reverie.grid(["dreamer_v1", "vae"], size="tiny", settings={"training.batch": 7})
     assert [config.world for (config,) in made.values()] == ["Pendulum-v1", "digits"]
     assert [config.training.batch for (config,) in made.values()] == [7, 7]
 
