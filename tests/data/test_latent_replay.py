@@ -98,6 +98,20 @@ def test_latents_survive_a_checkpoint():
     assert replay.latents[5, 0] == 7.5
 
 
+def test_latents_of_a_full_ring_survive_a_checkpoint():
+    """The restored ring holds the newest columns alone, in their old places."""
+    replay, restored = make(capacity=7), make(capacity=7)
+    for length in (5, 6, 4):
+        play(replay, length)
+    restored.total = replay.oldest
+    restored.add({name: x[-7:] for name, x in stretch(0, 15).items()})
+    restored.load_latent_state(replay.latent_state())
+    replay.generator.manual_seed(1), restored.generator.manual_seed(1)
+    one, other = replay.sample(20, 2), restored.sample(20, 2)
+    torch.testing.assert_close(one.context.belief.value, other.context.belief.value)
+    assert torch.equal(one.obs["state"], other.obs["state"])
+
+
 def test_states_become_rows_and_come_back():
     state = RSSMState(torch.randn(3, 2), torch.eye(3), Value(1e6 * torch.ones(3, 1)))
     rows = to_rows(state)

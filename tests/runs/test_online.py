@@ -1,13 +1,17 @@
 """When an online run learns: a function of its clocks alone."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 import small_run
 
+import reverie
+from reverie.errors import UserError
 from reverie.runs import online
 from reverie.runs.base import Reporter
 from reverie.runs.clocks import Clock
+from reverie.runs.config import check_consistent
 from reverie.runs.online import OnlineRun
 
 
@@ -27,6 +31,51 @@ def test_updates_due(since, decisions, pretrain, updates, due):
     run.config = small_run.config(pretrain=pretrain)
     run.learning_since, run.clock = since, Clock(decisions=decisions, updates=updates)
     assert run.updates_due() == due
+
+
+def published_clock(steps: list[int], ratio: float) -> list[int]:
+    """The published rule: one update at the first call, then as many as fit, with the remainder kept."""
+    previous, found = steps[0], [1]
+    for step in steps[1:]:
+        count = int((step - previous) * ratio)
+        previous += count / ratio
+        found.append(found[-1] + count)
+    return found
+
+
+@pytest.mark.parametrize(("ratio", "batch", "length"), [(512, 16, 64), (1024, 16, 64), (32, 16, 64), (2048, 16, 64)])
+def test_a_train_ratio_is_the_published_clock(ratio, batch, length):
+    """Also where 16 environments make 16 decisions at once."""
+    run = object.__new__(OnlineRun)
+    run.config = small_run.config(pretrain=1, ratio=float(ratio), batch=batch, length=length)
+    run.learning_since, steps = 1000, list(range(1000, 3000, 16))
+    due = []
+    for step in steps:
+        run.clock = Clock(decisions=step, updates=0)
+        due.append(run.updates_due())
+    assert due == published_clock(steps, ratio / batch / length)
+
+
+def test_learning_begins_when_enough_sequences_can_be_drawn(tmp_path):
+    """Episodes of 16 columns. 20 sequences of 8 columns with one before them need 28, which two episodes have."""
+    third = reverie.recipe("dreamer_v3", "tiny")
+    base = small_run.config(prefill=0, starts=20, ratio=8.0, length=8)
+    config = replace(base, replay=third.replay, evaluation=replace(base.evaluation, every=0))
+    run, sizes = OnlineRun.create(config, tmp_path / "run"), []
+    with closing(run):
+        report = Reporter(run, [])
+        while run.learning_since < 0:
+            assert run.updates_due() == 0
+            assert "the first episodes" in run.message()
+            run.step(report)
+            sizes.append(len(run.replay))
+        assert sizes[-1] >= 28
+        assert max(size for size in sizes[:-1]) < 28
+        assert run.updates_due() == 0
+        batch, _ = run.next_batch()
+        assert batch.context.columns.shape == (config.training.batch, 8)
+    with pytest.raises(UserError, match=r"--training\.starts 20000 sequences"):
+        check_consistent(replace(config, training=replace(config.training, starts=20_000)))
 
 
 def test_each_run_and_time_has_its_own_evaluation_episodes(monkeypatch):
