@@ -216,6 +216,13 @@ class Replay:
         for start, end, path in chunks(folder):
             if start <= self.total < min(end, total):
                 stretch = read_chunk(path, list(self.ring))
+                for name, x in stretch.items():
+                    own = self.ring[name]
+                    if (x.dtype, x.shape[1:]) != (own.dtype, own.shape[1:]):
+                        raise UserError(
+                            f"{path} holds {name} as {x.dtype} {tuple(x.shape[1:])}, which should be {own.dtype} "
+                            f"{tuple(own.shape[1:])}: restore it from a copy."
+                        )
                 self.add({name: x[self.total - start : total - start] for name, x in stretch.items()})
         if self.total != total:
             raise UserError(f"{folder} lacks decisions {self.total} to {total}: restore that chunk from a copy.")

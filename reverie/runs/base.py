@@ -352,8 +352,13 @@ def check_new(folder: Path) -> None:
     """Raise UserError if a run cannot begin in `folder`: it is a file, or holds something."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file: choose another --run.")
-    if folder.exists() and any(path.name != "owner.json" for path in folder.iterdir()):
+    if folder.exists() and any(not _is_left_over(path.name) for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run.")
+
+
+def _is_left_over(name: str) -> bool:
+    """Whether a run leaves a file of this name if it is killed before it has written its config."""
+    return name in ("owner.json", "origin") or (name.startswith(".") and name.endswith(".partial"))
 
 
 def write_config(config: RunConfig, folder: Path) -> None:

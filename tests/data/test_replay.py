@@ -240,6 +240,15 @@ def test_a_missing_chunk_is_one_sentence(tmp_path):
         make(50).read(tmp_path, 15)
 
 
+def test_a_chunk_of_other_numbers_is_one_sentence(tmp_path):
+    written(tmp_path)
+    path = tmp_path / "000000000005-000000000010.safetensors"
+    columns = replays.read_chunk(path, list(make(50).ring))
+    replays.write_chunk(tmp_path, 5, columns | {"reward": columns["reward"].double()})
+    with pytest.raises(UserError, match=r"holds reward as torch\.float64 \(\), which should be torch\.float32 \(\)"):
+        make(50).read(tmp_path, 15)
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b"", lambda content: b"x" * 999])
 def test_a_damaged_chunk_is_one_sentence(tmp_path, damage):
     written(tmp_path)

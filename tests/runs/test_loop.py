@@ -167,6 +167,14 @@ def test_a_full_disk_stops_with_one_sentence_and_loses_nothing(half, uninterrupt
     assert_same(half, uninterrupted)
 
 
+def test_a_run_that_was_killed_before_its_config_can_be_started_again(folder, uninterrupted):
+    with kill_at_rename(2, after=False), pytest.raises(Killed):
+        reverie.train(small_run.config(), folder, evaluate=False)
+    assert sorted(path.name for path in folder.iterdir() if "partial" not in path.name) == ["origin"]
+    reverie.train(small_run.config(), folder, evaluate=False)
+    assert result(folder) == result(uninterrupted)
+
+
 def test_a_run_without_a_checkpoint_starts_anew(folder, uninterrupted):
     with kill_at_rename(3, after=True), pytest.raises(Killed):
         reverie.train(small_run.config(), folder, evaluate=False)
