@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from reverie.testing.environments import check_environment as check_environment
     from reverie.testing.learners import check_learner as check_learner
     from reverie.testing.models import check_generative as check_generative
+    from reverie.testing.networks import check_image as check_image
+    from reverie.testing.networks import check_optimizer as check_optimizer
+    from reverie.testing.networks import check_scalar as check_scalar
     from reverie.testing.planners import check_objective as check_objective
     from reverie.testing.planners import check_planner as check_planner
     from reverie.testing.signals import check_signal as check_signal
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "data": ("check_data",), "dynamics": ("check_dynamics", "check_forward_model", "check_latent"),
     "environments": ("check_environment",), "learners": ("check_learner",), "models": ("check_generative",),
+    "networks": ("check_image", "check_optimizer", "check_scalar"),
     "planners": ("check_objective", "check_planner"), "signals": ("check_signal",),
 }  # fmt: skip
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}

@@ -32,6 +32,9 @@ def checked(monkeypatch):
         ("planner", "CEM"),
         ("latent", "Categorical"),
         ("forward", "MLPForward"),
+        ("image", "PooledConv"),
+        ("scalar", "TwoHot"),
+        ("optimizer", "LaProp"),
         ("data", "Digits"),
         ("generative", "VAE"),
         ("learner", "ActorCritic"),
@@ -60,7 +63,10 @@ def test_an_environment_is_a_kind_too(capsys):
     [
         ("check dynamics RSM", "`dynamics` cannot be `RSM`"),
         ("check dynamics RSSM --detr 3", "There is no setting `--detr`. Did you mean --deter?"),
-        ("check actor X", "There are: dynamics, latent, forward, signal, planner, data, generative, learner, env."),
+        (
+            "check actor X",
+            "There are: dynamics, latent, forward, image, scalar, optimizer, signal, planner, data, generative",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence(words, sentence, checked, capsys):

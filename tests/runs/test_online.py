@@ -12,6 +12,7 @@ from reverie.runs import online
 from reverie.runs.base import Reporter
 from reverie.runs.clocks import Clock
 from reverie.runs.config import check_consistent
+from reverie.runs.interrupt import StopRequest
 from reverie.runs.online import OnlineRun
 
 
@@ -63,7 +64,7 @@ def test_learning_begins_when_enough_sequences_can_be_drawn(tmp_path):
     config = replace(base, replay=third.replay, evaluation=replace(base.evaluation, every=0))
     run, sizes = OnlineRun.create(config, tmp_path / "run"), []
     with closing(run):
-        report = Reporter(run, [])
+        report = Reporter(run, [], StopRequest())
         while run.learning_since < 0:
             assert run.updates_due() == 0
             assert "the first episodes" in run.message()
