@@ -128,7 +128,7 @@ class OptimizerContract:
         self._step(self._optimizer)
         copies = [nn.Parameter(parameter.detach().clone()) for parameter in self._parameters]
         restored = Optimizer(self._config, copies)
-        restored.rule.load_state_dict(copy.deepcopy(self._optimizer.rule.state_dict()))
+        restored.rule.load_state(copy.deepcopy(self._optimizer.rule.state()))
         self._step(self._optimizer), self._step(restored)
         require(identical(self._parameters, copies), "A restored rule must take the same steps, bit for bit.")
 

@@ -78,12 +78,12 @@ class Rule:
             mean.mul_(0.9).add_(parameter.grad)
             parameter.sub_(rate * mean)
 
-    def state_dict(self):
+    def state(self):
         return {"mean": self.mean}
 
-    def load_state_dict(self, state_dict):
+    def load_state(self, state):
         if self.change != "forgets":
-            self.mean = [x.clone() for x in state_dict["mean"]]
+            self.mean = [x.clone() for x in state["mean"]]
 
 
 @dataclass(frozen=True)
