@@ -16,7 +16,6 @@ from reverie.testing import check_learner
 CONFIGS = [config() for config in LearnerConfig.choices().values() if config is not PlanningConfig]
 """A planner learns nothing of its own; its tests are those of actors."""
 
-
 SMALL = PolicyConfig(MLPConfig(1, 8))
 
 

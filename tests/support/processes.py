@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -18,10 +19,17 @@ import pytest
 @contextmanager
 def one_process(**environment: str) -> Iterator[ProcessPoolExecutor]:
     """Call `submit(function, *arguments).result()`. `environment`: variables that its imports read."""
-    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, get_context("spawn")) as process:
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, get_context("spawn"), _end_together) as process:
         for name, value in environment.items():
             patch.setenv(name, value)
         yield process
+
+
+def _end_together() -> None:
+    """Let this process end when the tests are killed."""
+    parent = parent_process()
+    assert parent
+    Thread(target=lambda: connection.wait([parent.sentinel]) and os._exit(1), daemon=True).start()
 
 
 def command(words: list[str], folder: Path) -> tuple[int, str]:
