@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mocks import spec
 
 from reverie.data import replay as replays
-from reverie.data.replay import Replay, ReplayConfig, bytes_per_decision, prune
+from reverie.data.replay import Replay, ReplayConfig, bytes_per_decision, prune, read_chunk, write_chunk
 from reverie.errors import UserError
 
 SPEC = spec(image=0, vector=1, action=1)
@@ -192,6 +192,15 @@ def test_a_missing_chunk_is_one_sentence(tmp_path):
     written(tmp_path)
     (tmp_path / "000000000005-000000000010.safetensors").unlink()
     with pytest.raises(UserError, match="lacks decisions 5 to 15"):
+        make(50).read(tmp_path, 15)
+
+
+def test_columns_of_different_lengths_are_damage(tmp_path):
+    written(tmp_path)
+    path = tmp_path / "000000000005-000000000010.safetensors"
+    whole = read_chunk(path, list(make(9).ring))
+    write_chunk(tmp_path, 5, whole | {"action": whole["action"][:-1]})
+    with pytest.raises(UserError, match=r"cannot be read \(columns of different lengths\)"):
         make(50).read(tmp_path, 15)
 
 
