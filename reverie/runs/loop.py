@@ -88,6 +88,11 @@ def resume(
     and log intervals may change. The other arguments are those of `train`.
     """
     folder = Path(folder)
+    if list(folder.glob("*.safetensors")) and not list((folder / "checkpoints").glob("*")):
+        raise UserError(  # else it would start anew, and delete its replay and its log
+            f"{folder} was trained and has no checkpoint any more: restore {folder / 'checkpoints'} from a copy, or "
+            "train anew in another folder."
+        )
     before = read_config(folder)
     config = extended(before, frames, updates, overrides or {})
     if with_environment(config, env) != config:
