@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -37,7 +38,8 @@ def run(words: list[str], folder: Path, seconds: float = SECONDS) -> Outcome:
     """Run one command of Reverie in `folder`, in a forked process of its own group."""
     began, streams = time.monotonic(), [folder / ".out", folder / ".err"]
     sys.stdout.flush()
-    child = os.fork()
+    with warnings.catch_warnings(action="ignore"):  # of threads: there is none that a command needs
+        child = os.fork()
     if child == 0:
         code = _run_child(words, folder, streams)
         (folder / ".modules").write_text("\n".join(sys.modules))

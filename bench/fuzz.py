@@ -14,7 +14,7 @@ lines. Each runs in a forked process with limits of time and memory. The outcome
     nonsense    exit code 0, and not right: a metric is not finite, nothing was learned without a warning, a setting is
                 saved as something else than was typed or is out of range, a file was not read as it is, or a damaged
                 binary file gave another result than the intact one without a warning
-    lost        refused, and files of the run were destroyed
+    lost        files of the run were destroyed by a command that was refused, or a device by any command
 """
 
 import argparse
@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,6 +194,9 @@ class Input:
 def judge(given: Input, outcome: Outcome, folder: Path, before: Mapping[Path, int]) -> tuple[str, str]:
     """Return the kind of outcome and the reason."""
     last = (outcome.err.strip().splitlines() or ["nothing was printed"])[-1]
+    for device in map(Path, ("/dev/null", "/dev/full")):
+        if device.exists() and not device.is_char_device():
+            return "lost", f"{device} is no longer a device: every program on this machine needs it back"
     if outcome.code is None:
         return "hang", f"no end within {outcome.seconds:.0f} s"
     if outcome.code == 2 and "Traceback" not in outcome.err:
@@ -233,7 +236,10 @@ def check_run(folder: Path, outcome: Outcome) -> str | None:
             return f"{path} is saved as {value}"
         if SHARES.search(path) and isinstance(value, int | float) and not 0 <= value <= 1:
             return f"{path} is saved as {value}"
-    lines = read_metrics(folder)
+    try:
+        lines = read_metrics(folder)
+    except UserError as error:
+        return None if warned else f"there is no warning that {error}"
     if not any(line["kind"] == "train" for line in lines) and not warned:
         return "nothing was learned, and there is no warning"
     for line in lines:
@@ -312,7 +318,7 @@ def result_of(folder: Path, outcome: Outcome, besides: Path | None = None) -> di
 class Fuzzer:
     """Makes inputs from intact ones, which it makes first, in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bases: Iterable[str] = BASES) -> None:
         self.intact, self.results = folder / "intact", {}
         self.intact.mkdir()
         os.environ["REVERIE_CACHE"] = str(folder / "cache")
@@ -321,8 +327,8 @@ class Fuzzer:
         mutations.write_picture(self.intact / "picture.png")
         for module, text in (("mine", "import gymnasium"), ("broken", "1 / 0"), ("quits", "raise SystemExit(3)")):
             (self.intact / f"{module}.py").write_text(text)
-        for name, line in BASES.items():
-            self._require(line.split(), self.intact, name)
+        for name in bases:
+            self._require(BASES[name].split(), self.intact, name)
             import_as(self.intact)
         self.paths = {case: self._settings(case) for case in CASES}
 
@@ -354,9 +360,9 @@ class Fuzzer:
             shutil.copytree(self.intact, folder, symlinks=True, dirs_exist_ok=True)
             yield Path(folder)
 
-    def make(self, rng: random.Random, folder: Path, only: str | None = None) -> Input:
+    def make(self, rng: random.Random, folder: Path, only: str = "") -> Input:
         """Return a random input whose files lie in `folder`, a copy of the intact ones."""
-        kinds = {kind: weight for kind, weight in KINDS.items() if only is None or only in kind.__name__}
+        kinds = {kind: weight for kind, weight in KINDS.items() if re.search(only, kind.__name__)}
         made = rng.choices(list(kinds), list(kinds.values()))[0](self, rng, folder)
         return replace(made, kind=made.kind or made.words[0])
 
@@ -559,7 +565,7 @@ def lines_of_metrics(fuzzer: Fuzzer, rng: random.Random, folder: Path) -> Input:
 
 def recordings(fuzzer: Fuzzer, rng: random.Random, folder: Path) -> Input:
     """A recorded data set is changed: arrays, tensors, or bytes."""
-    name = rng.choice(list(DATA))
+    name = rng.choice([name for name in DATA if (folder / name).exists()])
     words, root = DATA[name].split(), folder / name
     files = [root] if root.is_file() else [path for path in sorted(root.rglob("*")) if path.is_file()]
     path = rng.choice([file for file in files if file.name not in ("origin", "owner.json")])
@@ -596,13 +602,21 @@ KINDS: dict[Callable[[Fuzzer, random.Random, Path], Input], float] = {
 """Kinds of input, and how often each comes."""
 
 
-def fuzz(seed: int, first: int, count: int, minutes: float, only: str | None, show: bool) -> dict[str, Any]:
+def fuzz(
+    seed: int,
+    first: int = 0,
+    count: int = 1000,
+    minutes: float = 60,
+    only: str = "",
+    show: bool = False,
+    bases: Iterable[str] = BASES,
+) -> dict[str, Any]:
     """Try `count` inputs of a seed. Return counts by kind and outcome, and what was wrong."""
     counts: dict[str, Counter[str]] = {}
     wrong: list[dict[str, Any]] = []
     ends = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory(prefix="fuzz-base-", dir=FAST) as base:
-        fuzzer = Fuzzer(Path(base))
+        fuzzer = Fuzzer(Path(base), bases)
         for number in range(first, first + count):
             if time.monotonic() > ends:
                 break
@@ -627,7 +641,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first input (default: 0)")
     parser.add_argument("--count", type=int, default=1000, help="inputs of each seed (default: 1000)")
     parser.add_argument("--minutes", type=float, default=60, help="longest time of each seed (default: 60)")
-    parser.add_argument("--only", help="only kinds of input with this word in the name of their function")
+    parser.add_argument("--only", default="", help="only kinds of input whose function has a name with this pattern")
     parser.add_argument("--show", action="store_true", help="print every input with its outcome")
     parser.add_argument("--write", action="store_true", help="write bench/results/fuzz.json")
     arguments = parser.parse_args()

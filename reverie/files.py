@@ -14,7 +14,11 @@ from reverie.errors import UserError
 
 
 def atomic_write(path: Path, content: bytes | memoryview) -> None:
-    """Write `content` to `path`, which holds either the old file or the whole new one, whatever happens."""
+    """Write `content` to `path`, which holds either the old file or the whole new one, whatever happens.
+
+    UserError if the disk is full, the folder cannot be written, or `path` is a device or a pipe.
+    """
+    _check_regular(path)  # the rename below would put a file in the place of a device, for every program
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +45,11 @@ def atomic_write(path: Path, content: bytes | memoryview) -> None:
             f"{path} cannot be written ({error.strerror}), and nothing saved before was lost: see to the folder, then "
             "`reverie resume` the run, or give the same command again."
         ) from error
+
+
+def _check_regular(path: Path) -> None:
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise UserError(f"{path} is a device or a pipe, not a file: name a file.")
 
 
 def cache_folder() -> Path:
@@ -71,6 +80,7 @@ def check_writable(path: Path) -> None:
     """Raise UserError if the file `path` cannot be written. Nothing is made."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a file in it.")
+    _check_regular(path)
     ancestor = next(parent for parent in path.absolute().parents if parent.exists())
     if not ancestor.is_dir():
         raise UserError(f"{path} cannot be written, because {ancestor} is a file: choose another place.")

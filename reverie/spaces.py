@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from reverie.errors import UserError
+
+MOST = 2**31
+"""The largest size of anything here."""
+
 
 @dataclass(frozen=True)
 class Space:
@@ -10,6 +15,10 @@ class Space:
 
     shape: tuple[int, ...]
     dtype: Literal["uint8", "float32"]
+
+    def __post_init__(self) -> None:
+        if not all(0 <= side <= MOST for side in self.shape):
+            raise UserError(f"An observation cannot have the shape {self.shape}: no side is below 0 or above {MOST}.")
 
     @property
     def is_image(self) -> bool:
@@ -23,6 +32,10 @@ class ActionSpace:
     size: int
     discrete: bool
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.size <= MOST:
+            raise UserError(f"An action cannot have the size {self.size}: it is not below 0 or above {MOST}.")
+
 
 @dataclass(frozen=True)
 class EnvSpec:
@@ -31,3 +44,7 @@ class EnvSpec:
     obs: dict[str, Space]
     action: ActionSpace
     repeat: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.repeat <= MOST:
+            raise UserError(f"A decision cannot last {self.repeat} frames: it lasts 1 or more, up to {MOST}.")

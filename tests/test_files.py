@@ -121,3 +121,14 @@ def test_a_lease_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch):
     lease.path.write_text("half")
     lease.check()
     lease.release()
+
+
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        for write in (check_writable, lambda path: atomic_write(path, b"x")):
+            with pytest.raises(UserError, match=f"{name} is a device or a pipe, not a file: name a file"):
+                write(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()

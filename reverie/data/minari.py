@@ -57,7 +57,8 @@ class MinariConfig(RecordedConfig):
         return self.id
 
     def build(self, folder: Path, seed: int, device: torch.device, generator: torch.Generator) -> "Minari":
-        return Minari(self, folder, device, generator)
+        with explain_errors(f"The Minari dataset {self.id!r} cannot be read", "fetch it anew"):
+            return Minari(self, folder, device, generator)
 
 
 class Minari:
@@ -156,7 +157,7 @@ def check_new(dataset_id: str) -> None:
     minari = _import_minari()
     try:
         minari.dataset.minari_dataset.parse_dataset_id(dataset_id)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"Minari has no such name as {dataset_id!r}: take one like rope/random-v0.") from error
     if minari.storage.get_dataset_path(dataset_id).exists():
         raise UserError(f"Minari has a dataset {dataset_id} already: take another --minari, or delete that one.")
@@ -175,12 +176,11 @@ def _load(dataset_id: str) -> Any:
     minari = _import_minari()
     if not dataset_id:
         raise UserError("No Minari dataset is named: give its id with --data.id, one of those of `minari list local`.")
-    with explain_errors(f"The Minari dataset {dataset_id!r} cannot be read", "fetch it anew"):
-        try:
-            return minari.load_dataset(dataset_id)
-        except FileNotFoundError as error:
-            hint = nearest(dataset_id, minari.list_local_datasets())
-            raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
+    try:
+        return minari.load_dataset(dataset_id)
+    except FileNotFoundError as error:
+        hint = nearest(dataset_id, minari.list_local_datasets())
+        raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
 
 
 def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:

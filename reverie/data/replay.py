@@ -258,6 +258,8 @@ def read_chunk(path: Path, names: list[str]) -> Columns:
             stretch = {name: file.get_tensor(name) for name in names}
             if len(names) == len(file.keys()) and checksum(stretch) != (file.metadata() or {}).get("crc32"):
                 raise ValueError("wrong checksum")
+        if len({len(column) for column in stretch.values()}) != 1:
+            raise ValueError("columns of different lengths")
     except Exception as error:
         raise UserError(f"The replay chunk {path} cannot be read ({error}): restore it from a copy.") from error
     return stretch

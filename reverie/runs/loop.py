@@ -89,6 +89,11 @@ def resume(
     dotted path, those that a run may change (`runs.changes`). The other arguments are those of `train`.
     """
     folder = Path(folder)
+    if list(folder.glob("*.safetensors")) and not list((folder / "checkpoints").glob("*")):
+        raise UserError(  # else it would start anew, and delete its replay and its log
+            f"{folder} was trained and has no checkpoint any more: restore {folder / 'checkpoints'} from a copy, or "
+            "train anew in another folder."
+        )
     before = read_config(folder)
     named = {"training.frames": frames, "training.updates": updates, "device": device}
     settings = {**(overrides or {}), **{path: value for path, value in named.items() if value is not None}}

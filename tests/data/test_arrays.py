@@ -125,7 +125,9 @@ def test_a_model_is_trained_from_a_log(tmp_path, capsys):
 
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys):
     (tmp_path / "notes.npz").write_text("no arrays at all")
+    (tmp_path / "empty.npz").touch()
     for file, sentence in (
+        ("empty.npz", "is no .npz of plain arrays"),
         ("notes.npz", "is no .npz of plain arrays"),
         ("missing.npz", "is no .npz of plain arrays"),
     ):

@@ -11,6 +11,7 @@ from gymnasium import spaces
 pytest.importorskip("minari")
 pytest.importorskip("h5py")
 
+import h5py
 import minari
 from minari.data_collector import EpisodeBuffer
 
@@ -182,6 +183,51 @@ def test_bad_datasets_are_one_sentence(made, settings, sentence, tmp_path):
         read(tmp_path, robot(**made), **settings)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def without(name: str):
+    """Delete a part of an HDF5 file."""
+
+    def damage(path):
+        with h5py.File(path, "r+") as file:
+            del file[name]
+
+    return damage
+
+
+def with_metadata(**changed):
+    def damage(path):
+        metadata = path.with_name("metadata.json")
+        metadata.write_text(json.dumps(json.loads(metadata.read_text()) | changed))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(without(f"episode_1{part}") for part in ("", "/rewards", "/truncations", "/observations", "/actions")),
+        *(with_metadata(total_episodes=number) for number in (2**31, -1, "x", None)),
+        *(with_metadata(**{name: 3}) for name in ("description", "observation_space", "action_space", "data_format")),
+        lambda path: path.write_bytes(path.read_bytes()[:999]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.with_name("metadata.json").write_text("{"),
+        lambda path: path.unlink(),
+    ],
+)
+def test_a_damaged_dataset_is_one_sentence(tmp_path, damage):
+    damage(tmp_path / "minari" / robot() / "data" / "main_data.hdf5")
+    with pytest.raises(UserError, match=r"'robot/push-v0' cannot be read|robot/push-v0 has|No Minari dataset") as error:
+        read(tmp_path, "robot/push-v0")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["1", "x", "", "a/b", "robot/push-v0/"])
+def test_a_name_that_minari_does_not_take_is_one_sentence(name):
+    from reverie.data.minari import check_new
+
+    with pytest.raises(UserError, match="Minari has no such name as"):
+        check_new(name)
 
 
 def test_a_missing_dataset_is_one_sentence(tmp_path):

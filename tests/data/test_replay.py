@@ -249,6 +249,15 @@ def test_a_chunk_of_other_numbers_is_one_sentence(tmp_path):
         make(50).read(tmp_path, 15)
 
 
+def test_columns_of_different_lengths_are_damage(tmp_path):
+    written(tmp_path)
+    path = tmp_path / "000000000005-000000000010.safetensors"
+    whole = replays.read_chunk(path, list(make(9).ring))
+    replays.write_chunk(tmp_path, 5, whole | {"action": whole["action"][:-1]})
+    with pytest.raises(UserError, match=r"cannot be read \(columns of different lengths\)"):
+        make(50).read(tmp_path, 15)
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b"", lambda content: b"x" * 999])
 def test_a_damaged_chunk_is_one_sentence(tmp_path, damage):
     written(tmp_path)

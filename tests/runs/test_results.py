@@ -164,3 +164,14 @@ def test_what_cannot_be_written_is_refused_before_anything_is_played(run, tmp_pa
     command, *options = words.split()
     assert main.main([command, str(run), *options, str(tmp_path / "file" / "film.mp4")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", [shutil.rmtree, lambda path: (shutil.rmtree(path), path.touch())])
+def test_a_trained_run_without_checkpoints_is_not_begun_anew(run, tmp_path, damage, capsys):
+    folder = tmp_path / "lost"
+    shutil.copytree(run, folder)
+    damage(folder / "checkpoints")
+    before = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert main.main(["resume", str(folder)]) == 2
+    assert "was trained and has no checkpoint any more" in capsys.readouterr().err
+    assert before == {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
