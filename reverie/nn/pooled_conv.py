@@ -34,6 +34,8 @@ class PooledConvConfig(ImageConfig):
     """Multipliers of the layers, from the image on. Small images use the first ones."""
     full_size: bool = False
     """Whether the first layer keeps the size of the image, as in the agent behind the published curves."""
+    strided: bool = False
+    """Whether the encoder halves by a stride of 2 instead of pooling: an option of the published code, and faster."""
     units: int = field(default=256, metadata=at_least(1))
     """Half of the decoder's hidden units between the features that are not `deter` and the smallest map."""
     deter: int = field(default=0, metadata=at_least(0))
@@ -75,6 +77,33 @@ class ChannelNorm(nn.RMSNorm):
         return super().forward(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class UpsampledConv(nn.Conv2d):
+    """Nearest upsampling to twice the height, then a convolution of kernel 5, without the enlarged maps.
+
+    A row of the result sees three rows of the small map: an even one with weights (w0 + w1, w2 + w3, w4), an odd one
+    with (w0, w1 + w2, w3 + w4). The same holds for columns, so it is a convolution of kernel 3 to four groups of
+    channels, which are interleaved (Shi 2016). It computes the same up to rounding, with 36 % of the operations.
+    """
+
+    bias: nn.Parameter  # pyrefly: ignore
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, KERNEL, padding="same")
+
+    def forward(self, maps: Float[Tensor, "N I height width"]) -> Float[Tensor, "N O height2 width2"]:  # type: ignore[override]
+        kernel = _merge_taps(_merge_taps(self.weight, 3), 3)  # (row parity, column parity, O, I, 3, 3)
+        kernel = kernel.flatten(0, 2).contiguous(memory_format=torch.channels_last)
+        groups = F.conv2d(maps, kernel, self.bias.repeat(4), padding=1).permute(0, 2, 3, 1)
+        rows = groups.unflatten(3, (2, 2 * self.out_channels)).transpose(2, 3).flatten(1, 2)
+        return rows.unflatten(3, (2, self.out_channels)).flatten(2, 3).permute(0, 3, 1, 2)
+
+
+def _merge_taps(kernel: Tensor, dim: int) -> Tensor:
+    """Return the kernels of 3 taps for even and odd positions, stacked in front, of a kernel with 5 taps in `dim`."""
+    a, b, c, d, e = kernel.unbind(dim)
+    return torch.stack([torch.stack([a + b, c + d, e], dim), torch.stack([a, b + c, d + e], dim)])
+
+
 class PooledConvEncoder(ImageEncoder):
     """Images `(*b, height, width, C)` in [-0.5, 0.5] to vectors `(*b, size_out)`."""
 
@@ -83,8 +112,10 @@ class PooledConvEncoder(ImageEncoder):
         heights, widths = config.layers(image_size)
         stack: list[nn.Module] = []
         for (before, after), (larger, smaller) in zip(pairwise([channels, *widths]), pairwise(heights)):
-            pool = [nn.MaxPool2d(2, ceil_mode=True)] if smaller < larger else []
-            stack += [nn.Conv2d(before, after, KERNEL, padding="same"), *pool, ChannelNorm(after)]
+            halves = smaller < larger
+            stride = 2 if halves and config.strided else 1
+            pool = [nn.MaxPool2d(2, ceil_mode=True)] if halves and not config.strided else []
+            stack += [nn.Conv2d(before, after, KERNEL, stride, padding=KERNEL // 2), *pool, ChannelNorm(after)]
             stack += [ACTIVATIONS[config.activation]()]
         self.net = nn.Sequential(*stack).to(memory_format=torch.channels_last)  # pyrefly: ignore
         self.size_out = widths[-1] * heights[-1] ** 2
@@ -114,19 +145,21 @@ class PooledConvDecoder(nn.Module):
             self.from_others = nn.Sequential(*hidden, nn.Linear(2 * config.units, size))
         self.start = nn.Sequential(ChannelNorm(self.channels), activation())
         layers: list[nn.Module] = []
-        for before, after in pairwise(widths[::-1]):
-            conv = nn.Conv2d(before, after, KERNEL, padding="same")
-            layers += [nn.Sequential(conv, ChannelNorm(after), activation())]
-        self.layers = nn.ModuleList([*layers, nn.Conv2d(widths[0], channels, KERNEL, padding="same")])
+        for (before, after), (smaller, larger) in zip(pairwise([*widths[::-1], channels]), pairwise(self.heights[::-1])):
+            twice = larger == 2 * smaller
+            conv = UpsampledConv(before, after) if twice else nn.Conv2d(before, after, KERNEL, padding="same")
+            layers.append(nn.Sequential(conv, ChannelNorm(after), activation()))
+        layers[-1] = layers[-1][0]
+        self.layers = nn.ModuleList(layers)
         self.layers.to(memory_format=torch.channels_last)  # pyrefly: ignore
         initialize(self, config.init)
 
     def forward(self, features: Float[Tensor, "*b F"]) -> Float[Tensor, "*b height width C"]:
         leading, features = features.shape[:-1], features.flatten(0, -2)
         maps = self.start(self._smallest_map(features).permute(0, 3, 1, 2))
-        for height, layer in zip(self.heights[-2::-1], self.layers, strict=True):
-            if height > maps.shape[-1]:
-                maps = F.interpolate(maps, size=(height, height))
+        for (smaller, larger), layer in zip(pairwise(self.heights[::-1]), self.layers, strict=True):
+            if smaller < larger < 2 * smaller:
+                maps = F.interpolate(maps, size=(larger, larger))
             maps = layer(maps)
         return (maps.permute(0, 2, 3, 1).sigmoid() - 0.5).unflatten(0, leading)
 

@@ -39,6 +39,11 @@ def test_signals_and_weights_must_have_the_same_names(forgotten, extra, named):
         WorldModel(replace(config, weights=weights), SPEC)
 
 
+def test_a_world_model_without_a_signal_is_refused():
+    with pytest.raises(UserError, match=r"model\.signals is empty: a world model needs a signal"):
+        WorldModel(WorldModelConfig(), SPEC)
+
+
 def test_a_signal_cannot_have_a_name_that_pytorch_reserves():
     signals = {"forward": LatentPredictionConfig()}
     with pytest.raises(UserError, match="cannot be named forward"):

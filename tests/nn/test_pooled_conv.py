@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from reverie.errors import UserError
-from reverie.nn.pooled_conv import ChannelNorm, PooledConvConfig
+from reverie.nn.pooled_conv import ChannelNorm, PooledConvConfig, UpsampledConv
 
 
 def heights(image_size: int, **changed) -> list[int]:
@@ -24,7 +24,7 @@ def test_small_images_have_fewer_layers():
 
 
 @pytest.mark.parametrize("image_size", [2, 7, 10, 16, 28, 32, 64, 84, 96])
-@pytest.mark.parametrize("changed", [{}, {"deter": 4}, {"deter": 6}, {"full_size": True}])
+@pytest.mark.parametrize("changed", [{}, {"deter": 4}, {"deter": 6}, {"full_size": True}, {"strided": True}])
 def test_the_decoder_returns_the_encoders_image_size(image_size, changed):
     config, channels = PooledConvConfig(depth=2, units=8, blocks=2, **changed), 1 + image_size % 3
     images = torch.rand(2, 3, image_size, image_size, channels) - 0.5
@@ -84,3 +84,16 @@ def test_wrong_settings_are_named():
         PooledConvConfig(multipliers=(2, 0))
     with pytest.raises(UserError, match="there are 6 features"):
         PooledConvConfig(deter=8).image_decoder(6, (64, 64, 3))
+
+
+def test_a_convolution_of_upsampled_maps_never_makes_them():
+    """The same values and gradients as nearest upsampling and a convolution of kernel 5."""
+    torch.manual_seed(0)
+    layer = UpsampledConv(3, 2).double()
+    nn.init.normal_(layer.bias)
+    maps = torch.randn(2, 3, 5, 5, dtype=torch.float64, requires_grad=True)
+    plain = nn.functional.conv2d(nn.functional.interpolate(maps, scale_factor=2), layer.weight, layer.bias, padding=2)
+    torch.testing.assert_close(layer(maps), plain)
+    inputs, weights = (maps, layer.weight, layer.bias), torch.randn_like(plain)
+    for ours, theirs in zip(*(torch.autograd.grad((y * weights).sum(), inputs) for y in (layer(maps), plain))):
+        torch.testing.assert_close(ours, theirs)
