@@ -264,7 +264,8 @@ def test_a_squashed_reward_in_environment_units_is_the_reward_that_was_squashed(
 
 
 def test_a_missing_head_is_an_error_and_a_missing_continuation_is_1():
-    model = WorldModelConfig(dynamics=RSSMConfig(deter=8, hidden=8)).build(SPEC)
+    signals, weights = {"prediction": LatentPredictionConfig()}, {"prediction": 1.0}
+    model = WorldModelConfig(dynamics=RSSMConfig(deter=8, hidden=8), signals=signals, weights=weights).build(SPEC)
     features = torch.randn(3, model.dynamics.feature_size)
     assert model.continuation(features).tolist() == [1.0, 1.0, 1.0]
     assert not model.has(RewardHead)
