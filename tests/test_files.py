@@ -132,3 +132,13 @@ def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path):
                 write(tmp_path / name)
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "link").is_symlink()
+
+
+def test_ctrl_c_while_a_file_is_written_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write(tmp_path / "file", b"content")
+    assert not list(tmp_path.iterdir())

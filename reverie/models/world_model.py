@@ -87,7 +87,9 @@ class WorldModel(Model[Tensor, Trace]):
     def __init__(self, config: WorldModelConfig, spec: EnvSpec) -> None:
         super().__init__()
         if not config.signals:
-            raise UserError("model.signals is empty: a world model needs a signal to learn from, such as a reconstruction.")
+            raise UserError(
+                "model.signals is empty: a world model needs a signal to learn from, such as a reconstruction."
+            )
         if odd := sorted(config.signals.keys() ^ config.weights.keys()):
             raise UserError(
                 f"Every signal needs a weight of the same name: model.signals and model.weights differ in {odd}."

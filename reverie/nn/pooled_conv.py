@@ -145,7 +145,9 @@ class PooledConvDecoder(nn.Module):
             self.from_others = nn.Sequential(*hidden, nn.Linear(2 * config.units, size))
         self.start = nn.Sequential(ChannelNorm(self.channels), activation())
         layers: list[nn.Module] = []
-        for (before, after), (smaller, larger) in zip(pairwise([*widths[::-1], channels]), pairwise(self.heights[::-1])):
+        for (before, after), (smaller, larger) in zip(
+            pairwise([*widths[::-1], channels]), pairwise(self.heights[::-1])
+        ):
             twice = larger == 2 * smaller
             conv = UpsampledConv(before, after) if twice else nn.Conv2d(before, after, KERNEL, padding="same")
             layers.append(nn.Sequential(conv, ChannelNorm(after), activation()))

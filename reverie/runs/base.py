@@ -91,6 +91,7 @@ class Run(ABC, Generic[C]):
             run.lease = Lease(folder)
             run.resources.callback(run.lease.release)
             check_new(folder)  # another process may have been quicker
+            remove_partial(folder)
             write_config(config, folder)
             write_versions(run.device, folder)
             run.logger = run.resources.enter_context(Logger(folder, run.unit))

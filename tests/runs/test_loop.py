@@ -173,6 +173,7 @@ def test_a_run_that_was_killed_before_its_config_can_be_started_again(folder, un
     assert sorted(path.name for path in folder.iterdir() if "partial" not in path.name) == ["origin"]
     reverie.train(small_run.config(), folder, evaluate=False)
     assert result(folder) == result(uninterrupted)
+    assert not list(folder.rglob("*.partial"))
 
 
 def test_a_run_without_a_checkpoint_starts_anew(folder, uninterrupted):

@@ -61,6 +61,7 @@ def kill_at_rename(number: int, after: bool) -> Iterator[None]:
         nonlocal count
         count += 1
         if count == number and not after:
+            os.rename(source, Path(source).with_suffix(".killed.partial"))  # nothing would remove it
             raise Killed
         real(source, target)
         if count == number:
