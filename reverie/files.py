@@ -207,7 +207,8 @@ def _start_time(pid: int) -> str | None:
     return None
 
 
-def remove_partial(folder: Path) -> None:
-    """Delete temporary files of interrupted writes. Call it only while no other process writes to `folder`."""
-    for path in folder.rglob(".*.partial"):
+def remove_partial(folder: Path, deep: bool = True) -> None:
+    """Delete temporary files of interrupted writes, also in subfolders if `deep`. Call it only while no other process
+    writes there."""
+    for path in folder.rglob(".*.partial") if deep else folder.glob(".*.partial"):
         path.unlink()

@@ -208,6 +208,7 @@ def _continue(folder: Path, requested: Manifest) -> Manifest:
             for path in folder.iterdir()
         ):
             raise UserError(f"{folder} is not empty and holds no dataset: take another --out.")
+        remove_partial(folder)
         return requested
     before = read_manifest(folder)
     manifest = replace(requested, train=before.train, test=before.test)

@@ -78,6 +78,12 @@ def test_chunks_that_the_manifest_does_not_count_are_deleted(tmp_path):
     assert made(tmp_path / "killed") == peace
 
 
+def test_what_was_half_written_before_the_manifest_is_deleted(tmp_path):
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".dataset.json.1.partial").write_bytes(b"{")
+    assert made(tmp_path / "killed") == made(tmp_path / "peace")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("world", ["Slide", "Pushed"])
 def test_the_number_of_processes_does_not_matter(world, tmp_path):

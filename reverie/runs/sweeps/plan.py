@@ -14,7 +14,7 @@ from reverie.config.files import check_readable
 from reverie.config.overrides import as_text, leaves
 from reverie.envs.from_python import PREFIX
 from reverie.errors import UserError
-from reverie.files import Lease, atomic_write, is_own_run
+from reverie.files import Lease, atomic_write, is_own_run, remove_partial
 from reverie.runs.base import write_config
 from reverie.runs.config import RunConfig, check_consistent, read_config
 from reverie.runs.sweeps.base import Job
@@ -86,6 +86,7 @@ class Plan:
         A config that leaves its threads open gets `threads`, or as many as earlier cells of the sweep. Their number is
         a part of what a run computes, so it stays as it was chosen first.
         """
+        remove_partial(self.folder, deep=False)  # other processes may write to the cells
         if not self.new:
             return
         record: dict[str, Any] = {
