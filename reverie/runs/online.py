@@ -146,6 +146,12 @@ class OnlineRun(Run[OnlineConfig]):
         for name, film in films(self.agent, result.episodes[0]).items():
             self.logger.video(name, film, self.clock.frames, FPS)
 
+    def seconds_to_evaluate(self, report: Reporter) -> float:
+        in_turns = 1 if self.config.env.workers else self.environments.count
+        longest = max(report.longest, *(len(episode.actions) for episode in self.collector.episodes))
+        episodes = self.config.evaluation.final_episodes + 2  # the first is filmed, and one is imagined
+        return episodes * longest * report.pace.mean("step") / in_turns
+
     def message(self) -> str | None:
         random = self.clock.frames < self.config.training.prefill
         return f"collecting {'random' if random else 'the first'} episodes" if self.learning_since < 0 else None

@@ -1,5 +1,6 @@
 """What several commands take: arguments, settings, and the configs and folders that they mean."""
 
+import re
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import make_dataclass
@@ -26,7 +27,21 @@ def integer(least: int) -> Callable[[str], int]:
     return parse
 
 
+def time_budget(text: str) -> str:
+    """Return the setting `training.minutes` that a time such as `1h30m`, or `none`, means."""
+    found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", text.lower())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    if text.lower() == "none":
+        return "none"
+    if total := 60 * hours + minutes + seconds / 60:
+        return str(total)
+    raise ArgumentTypeError(f"it must be a time such as 90s, 20m or 1h30m, but `{text}` was given")
+
+
 COUNT = integer(1)
+TIME_BUDGET = Argument(
+    "--time-budget", "wall time for all, final evaluation too: 90s, 20m, 1h30m (default: none)", "TIME", type=time_budget
+)
 RECIPE = Argument("RECIPE", "name that `reverie recipes` lists")
 RUN = Argument("RUN", "folder of a run")
 ENV = Argument("ID", "environment that `reverie envs` lists")
@@ -36,6 +51,7 @@ CONFIG = (
     Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),
     Argument("--size", "tiny, laptop, paper, or another of the recipe (default: laptop)", "SIZE", default="laptop"),
     Argument("--seed", "seed of everything random in the run (default: 0)", "N"),
+    TIME_BUDGET,
     Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
 )
 
@@ -70,7 +86,7 @@ def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
     """Return the recipe's config with the user's settings."""
     if "recipe" in settings:
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
-    named = {"seed": arguments.seed, "device": arguments.device}
+    named = {"seed": arguments.seed, "device": arguments.device, "training.minutes": arguments.time_budget}
     texts = settings | {path: text for path, text in named.items() if text is not None}
     if not arguments.use:
         names.refuse_wrong(arguments.recipe, texts)
