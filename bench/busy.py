@@ -34,7 +34,9 @@ CASES = {"demo": ("Pendulum-v1", 12), "laptop": ("CartPole-v1", 6)}
 WARM = 3
 """Updates before the clock starts."""
 BUSY = "while True: pass"
-CHOOSE = "import reverie, torch; from reverie.runs.processor import choose_threads as c; print(c(torch.get_num_threads()))"
+CHOOSE = (
+    "import reverie, torch; from reverie.runs.processor import choose_threads as c; print(c(torch.get_num_threads()))"
+)
 TRAIN = """
 import json, pathlib, sys, tempfile, time
 from dataclasses import replace

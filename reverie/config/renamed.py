@@ -49,7 +49,10 @@ ADDED: dict[str, dict[str, Any]] = {
     "TrainingConfig": {"checkpoint_minutes": 10.0, "ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
-ADDED_LATER: dict[str, dict[str, Any]] = {"OfflineTrainingConfig": {"minutes": None}, "TrainingConfig": {"minutes": None}}
+ADDED_LATER: dict[str, dict[str, Any]] = {
+    "OfflineTrainingConfig": {"minutes": None},
+    "TrainingConfig": {"minutes": None},
+}
 """Those that format 3 lacks."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}

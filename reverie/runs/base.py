@@ -349,7 +349,7 @@ class Reporter:
             message=message or run.message() or run.collapse_detector.message,
             evaluation=self.latest_evaluation,
             remaining=remaining,
-            time_spent=run.time.spent / run.time.limit,
+            time_spent=run.time.share,
         )
         for callback in self.callbacks:
             if not isinstance(callback, Callback):

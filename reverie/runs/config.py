@@ -52,7 +52,7 @@ class TrainingConfig(Checked):
     checkpoint_every: int = field(default=5_000, metadata=at_least(1) | MAY_CHANGE)
     """Decisions between two checkpoints."""
     minutes: float | None = field(default=None, metadata=positive() | MAY_CHANGE)
-    """Minutes of wall time in all, final evaluation included; none is no limit (`runs.time_budget`, `--time-budget`)."""
+    """Minutes of wall time in all, final evaluation included, or none (`--time-budget`, `runs.time_budget`)."""
     checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
     """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
 
@@ -90,7 +90,7 @@ class OfflineTrainingConfig(Checked):
     checkpoint_every: int = field(default=1_000, metadata=at_least(1) | MAY_CHANGE)
     """Updates between two checkpoints."""
     minutes: float | None = field(default=None, metadata=positive() | MAY_CHANGE)
-    """Minutes of wall time in all, final evaluation included; none is no limit (`runs.time_budget`, `--time-budget`)."""
+    """Minutes of wall time in all, final evaluation included, or none (`--time-budget`, `runs.time_budget`)."""
     checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
     """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
     evaluate_every: int = field(default=1_000, metadata=at_least(0) | MAY_CHANGE)

@@ -45,9 +45,14 @@ class TimeBudget:
         return max(0.0, self.limit - self.reserve - self.spent)
 
     @property
+    def share(self) -> float:
+        """The part of the training that is over."""
+        return 1 - self.left / (self.limit - self.reserve) if self.limited else 0.0
+
+    @property
     def rate(self) -> float:
         """What learning rates are multiplied by now: 1, and in the cooldown linearly down to 0."""
-        return cooldown(self.left / (self.limit - self.reserve)) if self.limited else 1.0
+        return cooldown(1 - self.share)
 
     def keep(self, evaluating: float, saving: float) -> None:
         """Keep seconds for the final evaluation, which takes about so many, and for saving."""

@@ -13,7 +13,7 @@ from reverie.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from reverie.envs.base import EnvConfig
-    from reverie.runs.config import RunConfig
+    from reverie.recipes.sizing import Choice
 
 
 def integer(least: int) -> Callable[[str], int]:
@@ -40,7 +40,10 @@ def time_budget(text: str) -> str:
 
 COUNT = integer(1)
 TIME_BUDGET = Argument(
-    "--time-budget", "wall time for all, final evaluation too: 90s, 20m, 1h30m (default: none)", "TIME", type=time_budget
+    "--time-budget",
+    "wall time for all, final evaluation too: 90s, 20m, 1h30m (default: none)",
+    "TIME",
+    type=time_budget,
 )
 RECIPE = Argument("RECIPE", "name that `reverie recipes` lists")
 RUN = Argument("RUN", "folder of a run")
@@ -49,7 +52,9 @@ SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=integer
 DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", default="auto")
 CONFIG = (
     Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),
-    Argument("--size", "tiny, laptop, paper, or another of the recipe (default: laptop)", "SIZE", default="laptop"),
+    Argument(
+        "--size", "auto, or one that `reverie show RECIPE` lists: laptop, ... (default: auto)", "SIZE", default="auto"
+    ),
     Argument("--seed", "seed of everything random in the run (default: 0)", "N"),
     TIME_BUDGET,
     Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
@@ -82,17 +87,24 @@ def environment(env_id: str, settings: Texts) -> "EnvConfig":
     return override(holder(EnvConfig(id=env_id)), settings, prefix="--").env
 
 
-def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
-    """Return the recipe's config with the user's settings."""
+def run_config(arguments: Namespace, settings: Texts, timed: bool = False) -> "Choice":
+    """Return the recipe's config with the user's settings, of the size that fits if none is named.
+
+    `timed`: measure how long such a run takes, and say it.
+    """
     if "recipe" in settings:
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
     named = {"seed": arguments.seed, "device": arguments.device, "training.minutes": arguments.time_budget}
     texts = settings | {path: text for path, text in named.items() if text is not None}
     if not arguments.use:
         names.refuse_wrong(arguments.recipe, texts)
-    from reverie.recipes import configure
+    from reverie import recipes
+    from reverie.recipes.sizing import Choice
 
-    return configure(arguments.recipe, arguments.size, getattr(arguments, "env.id"), texts, prefix="--")
+    name, size, env_id = arguments.recipe, arguments.size, getattr(arguments, "env.id")
+    if size == "auto":
+        return recipes.choose(name, env_id, texts, "--", timed)
+    return Choice(recipes.configure(name, size, env_id, texts, "--"))
 
 
 def run_folder(text: str) -> Path:

@@ -48,10 +48,11 @@ _RESUME_SETTINGS = Settings(
 def train(arguments: Namespace, settings: Texts) -> int:
     """Train in a new run folder, evaluate, and draw the results."""
     began = time.monotonic()
-    config = common.run_config(arguments, settings)
+    choice = common.run_config(arguments, settings, timed=True)
+    print("\n".join(filter(None, [choice.why, choice.time])), flush=True)
     from reverie.runs.loop import train
 
-    return _finish(train(config, arguments.run, progress=True, evaluate=False, began=began))
+    return _finish(train(choice.config, arguments.run, progress=True, evaluate=False, began=began))
 
 
 @command(
