@@ -123,12 +123,12 @@ def in_time(speed: Speed) -> str:
     if training.minutes is None:
         return f"{text}."
     budget, limit = in_words(training.minutes), 60 * training.minutes
-    if seconds <= limit:
-        more = speed.frames_in(limit)
-        return f"{text}. The time budget of {budget} would allow --training.frames {more}."
     frames = speed.frames_in(limit)
-    few = ": that is too little to learn much" if speed.updates_of(frames) < FEW else ""
-    return f"{text}. The time budget of {budget} allows about {frames:,} of the frames{few}."
+    if seconds <= limit:
+        return f"{text}. The time budget of {budget} would allow --training.frames {frames}."
+    updates = speed.updates_of(frames) if frames else 0
+    few = ", which is too little to learn much" if updates < FEW else ""
+    return f"{text}. The time budget of {budget} allows about {frames:,} frames with {updates:,} updates{few}."
 
 
 def _longest_side(env: EnvConfig, must: bool) -> int | None:

@@ -14,7 +14,7 @@ import time
 
 COOLDOWN = 0.2
 """The part of the training in which learning rates fall."""
-AFTERWARDS = 8.0
+AFTERWARDS = 10.0
 """Seconds for figures and films at the end, and for the start of Python."""
 MOST_AFTERWARDS = 0.25
 """The largest part of a budget that is kept for what follows training."""
