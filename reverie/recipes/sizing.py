@@ -66,7 +66,7 @@ def choose(
     side = _longest_side(config.env, must=timed)
     seen = _in_words(config.env, side)
     device = choose_device(config.device)
-    if side is not None and side <= SMALL and "small" in sizes:
+    if side is not None and side <= SMALL < config.env.image_size and "small" in sizes:
         small = cast(OnlineConfig, build("small"))
         return _timed(small if keep_image_size else _with_images(small, side), f"Size small, because {seen}.", timed)
     if side is not None and side < config.env.image_size and not keep_image_size and config.recipe in ANY_SIZE:

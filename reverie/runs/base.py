@@ -167,8 +167,8 @@ class Run(ABC, Generic[C]):
         """Measure the present model or agent and report it. Training does not depend on the outcome."""
 
     @abstractmethod
-    def seconds_to_evaluate(self, report: "Reporter") -> float:
-        """Return about how long the final evaluation will take, by what was measured so far."""
+    def seconds_to_evaluate(self, report: "Reporter") -> float | None:
+        """Return about how long the final evaluation will take. None where nothing was measured yet."""
 
     @abstractmethod
     def save_result(self) -> None:
@@ -205,7 +205,7 @@ class Run(ABC, Generic[C]):
             "config": to_tree(self.config),
             "device": self.device.type,
             "clock": asdict(self.clock),
-            "seconds": self.time.spent,
+            "time": self.time.state(),
             **{name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.rule.state() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
@@ -220,7 +220,7 @@ class Run(ABC, Generic[C]):
             "config": (dict, NoneType),
             "device": str,
             "clock": {item.name: COUNT for item in fields(Clock)},
-            "seconds": float,
+            "time": dict.fromkeys(self.time.state(), float),
             **{name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.rule.form() for name, optimizer in self.optimizers.items()},
             "generators": {"host": self.generators["host"].get_state(), "device": BYTES},
@@ -235,7 +235,8 @@ class Run(ABC, Generic[C]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned, on any device."""
-        self.clock, self.time.before = Clock(**state["clock"]), state["seconds"]
+        self.clock = Clock(**state["clock"])
+        self.time.load_state(state["time"])
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
         for name, optimizer in self.optimizers.items():

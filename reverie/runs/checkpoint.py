@@ -140,7 +140,7 @@ def from_format_1(state: State) -> State:
 
 def from_format_2(state: State) -> State:
     """Return a state of format 2 in format 3: nothing says how long it has trained."""
-    return {"seconds": 0.0} | state
+    return {"time": {"spent": 0.0, "reserve": 0.0}} | state
 
 
 MIGRATIONS: dict[int, Callable[[State], State]] = {1: from_format_1, 2: from_format_2}

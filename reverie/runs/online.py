@@ -146,7 +146,9 @@ class OnlineRun(Run[OnlineConfig]):
         for name, film in films(self.agent, result.episodes[0]).items():
             self.logger.video(name, film, self.clock.frames, FPS)
 
-    def seconds_to_evaluate(self, report: Reporter) -> float:
+    def seconds_to_evaluate(self, report: Reporter) -> float | None:
+        if not report.pace.times["step"]:
+            return None
         in_turns = 1 if self.config.env.workers else self.environments.count
         longest = max(report.longest, *(len(episode.actions) for episode in self.collector.episodes))
         episodes = self.config.evaluation.final_episodes + 2  # the first is filmed, and one is imagined

@@ -118,7 +118,7 @@ def _time_left(folder: Path, config: RunConfig) -> tuple[float | None, list[str]
         f"The time budget of {budget} ended the training after {done:,} of {total:,} {unit}: "
         f"`reverie resume {folder} --time-budget {in_words(2 * minutes)}` goes on."
     )
-    until = time.monotonic() + max(0.0, 60 * minutes - state["seconds"] - AFTERWARDS)
+    until = time.monotonic() + max(0.0, 60 * minutes - state["time"]["spent"] - AFTERWARDS)
     return until, [said] if done < total else []
 
 

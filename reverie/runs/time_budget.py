@@ -54,9 +54,18 @@ class TimeBudget:
         """What learning rates are multiplied by now: 1, and in the cooldown linearly down to 0."""
         return cooldown(1 - self.share)
 
-    def keep(self, evaluating: float, saving: float) -> None:
-        """Keep seconds for the final evaluation, which takes about so many, and for saving."""
-        self.reserve = min(AFTERWARDS + 1.1 * evaluating + 2 * saving, MOST_AFTERWARDS * self.limit)
+    def keep(self, evaluating: float | None, saving: float) -> None:
+        """Keep seconds for the final evaluation, which takes about so many, and for saving. None changes nothing."""
+        if evaluating is not None and self.limited:
+            self.reserve = min(AFTERWARDS + 1.1 * evaluating + 2 * saving, MOST_AFTERWARDS * self.limit)
+
+    def state(self) -> dict[str, float]:
+        """Return what a checkpoint holds. A run that has ended by its budget is then over at once when resumed."""
+        return {"spent": self.spent, "reserve": self.reserve}
+
+    def load_state(self, state: dict[str, float]) -> None:
+        """Go on from what `state` returned: the time between the two does not count."""
+        self.before, self.reserve = state["spent"], state["reserve"]
 
 
 def cooldown(left: float) -> float:

@@ -48,6 +48,8 @@ def test_time_is_counted_over_processes_and_without_what_is_kept_for_the_end(clo
     assert budget.reserve == pytest.approx(time_budget.AFTERWARDS + 55 + 4)
     budget.keep(evaluating=1e6, saving=0.0)
     assert budget.reserve == 150.0  # a quarter at most
+    budget.keep(evaluating=None, saving=0.0)  # a run that goes on has not measured it yet
+    assert budget.reserve == 150.0
     clock.now = 100.0 + 200.0 + 5.0  # 405 of 450 seconds: half of the cooldown is over
     assert budget.rate == pytest.approx(0.5)
     clock.now = 1e4
@@ -86,7 +88,7 @@ def test_a_run_ends_in_time_and_goes_on_with_more(folder, clock, monkeypatch):
     state = checkpoint.newest(folder / "checkpoints")
     # A quarter of 80 seconds is the most that is kept for the end; ten seconds at least.
     assert 60 <= state["clock"]["decisions"] <= 70
-    assert state["seconds"] == state["clock"]["decisions"]
+    assert state["time"]["spent"] == state["clock"]["decisions"]
     assert 0 <= rates[-1] < 0.2
     log = (folder / "metrics.jsonl").read_bytes()
     reverie.resume(folder, evaluate=False)  # its time is spent
@@ -98,7 +100,7 @@ def test_a_run_ends_in_time_and_goes_on_with_more(folder, clock, monkeypatch):
     reverie.resume(folder, overrides={"training.minutes": None}, evaluate=False)
     state = checkpoint.newest(folder / "checkpoints")
     assert state["clock"]["frames"] >= small_run.DECISIONS * small_run.REPEAT
-    assert state["seconds"] == state["clock"]["decisions"]
+    assert state["time"]["spent"] == state["clock"]["decisions"]
     assert results._time_left(folder, read_config(folder)) == (None, [])
 
 
@@ -114,4 +116,4 @@ def test_an_evaluation_that_is_late_ends_after_its_first_episode(uninterrupted):
 
 def test_a_checkpoint_of_format_2_has_spent_no_time(tmp_path):
     torch.save({"format": 2, "writer": "reverie", "x": 1}, path := tmp_path / "checkpoint-000000000001.pt")
-    assert checkpoint.migrated(checkpoint.read(path), path)["seconds"] == 0.0
+    assert checkpoint.migrated(checkpoint.read(path), path)["time"] == {"spent": 0.0, "reserve": 0.0}

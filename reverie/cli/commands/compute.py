@@ -49,7 +49,8 @@ def train(arguments: Namespace, settings: Texts) -> int:
     """Train in a new run folder, evaluate, and draw the results."""
     began = time.monotonic()
     choice = common.run_config(arguments, settings, timed=True)
-    print("\n".join(filter(None, [choice.why, choice.time])), flush=True)
+    for sentence in filter(None, [choice.why, choice.time]):
+        print(sentence, flush=True)
     from reverie.runs.loop import train
 
     return _finish(train(choice.config, arguments.run, progress=True, evaluate=False, began=began))
