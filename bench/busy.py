@@ -7,11 +7,13 @@ A pair is the same short training twice: alone, then beside a process that never
 take turns, so what else the machine does meets all of them. A ratio is the median over its pairs. Training may use all
 of `--cores`, and the busy process runs on `--busy-core` alone, by default the last of them.
 
-`chosen` is what a run does by itself: it measures at its creation how many threads are worth it, here while it is
-alone, and keeps the number when the other process begins. The number that it would choose beside that process is
-written too. Before each training the load is written, and the share of all cores that others took in the half second
-before. A ratio of wall time means what it says on a machine that is idle otherwise. The CPU seconds of an update stay
-the same while a process only waits. Writes `bench/results/busy.json`. The exit code is 1 where `chosen` misses the bar.
+`chosen` is what a run does by itself. It measures at its creation how many threads are worth it, here while it is
+alone. It keeps the number when the other process begins. The number that it would choose beside that process is written
+too.
+
+Before each training the load is written, and how many cores others took in the half second before. A ratio of wall time
+means what it says on a machine that is idle otherwise. The CPU seconds of an update stay the same while a process only
+waits. Writes `bench/results/busy.json`. The exit code is 1 where `chosen` misses the bar.
 """
 
 import argparse

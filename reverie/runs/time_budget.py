@@ -1,8 +1,8 @@
 """A budget of wall time: training ends early enough to be evaluated in it, and learning rates fall to zero until then.
 
 The rates are those of the config, and over the last fifth of the training they fall linearly to zero. This is the
-cooldown of Zhai 2022 ("Scaling Vision Transformers", Sec. 3.4), which Hägele 2024 ("Scaling Laws and Compute-Optimal
-Training Beyond Fixed Training Durations") found as good as schedules that know their number of updates from the start.
+cooldown of Zhai 2022 ("Scaling Vision Transformers"). Hägele 2024 ("Scaling Laws and Compute-Optimal Training Beyond
+Fixed Training Durations") found it as good as schedules that know their number of updates from the start.
 
 Before the cooldown a run computes what it would without a budget. Within it the rates depend on the clock of the wall,
 so two runs differ. A run that is resumed has the time that its last checkpoint had, whatever the machine or the pause,
