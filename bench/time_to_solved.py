@@ -170,7 +170,8 @@ def main() -> None:
                 row = measure(name, config, asked)
             except Interrupted as error:
                 raise SystemExit("Interrupted and saved: the same command goes on.") from error
-            print(f"{name}, seed {seed}: {'solved' if row['solved'] else 'not solved'} in {row['seconds']:.0f} s")
+            outcome = "solved in" if row["solved"] else f"not solved, best {row['return']:.2f} after"
+            print(f"{name}, seed {seed}: {outcome} {row['seconds']:.0f} s", flush=True)
             if not asked.dry:
                 write(name, row)
 
