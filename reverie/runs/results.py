@@ -108,10 +108,13 @@ def summarize(folder: str | Path) -> Results:
 
 def _time_left(folder: Path, config: RunConfig) -> tuple[float | None, list[str]]:
     """Return until when to evaluate, in `time.monotonic`, and a sentence if the budget of time ended the training."""
-    minutes = config.training.minutes
-    if minutes is None or not checkpoint.paths(folder / "checkpoints"):
+    minutes, unit = config.training.minutes, "frames" if isinstance(config, OnlineConfig) else "updates"
+    if minutes is None:
         return None, []
-    state, unit = checkpoint.newest(folder / "checkpoints"), "frames" if isinstance(config, OnlineConfig) else "updates"
+    try:
+        state = checkpoint.newest(folder / "checkpoints")
+    except UserError:  # the agent alone is enough to be evaluated
+        return None, []
     done, total = state["clock"][unit], getattr(config.training, unit)
     budget = in_words(minutes)
     said = (

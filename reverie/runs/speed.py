@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from reverie.data.replay import bytes_per_decision
 from reverie.runs.base import Reporter
-from reverie.runs.config import OnlineConfig
+from reverie.runs.config import OnlineConfig, check_consistent
 from reverie.runs.interrupt import StopRequest
 from reverie.runs.online import OnlineRun, updates_after
 from reverie.types import Metrics
@@ -66,8 +66,10 @@ class _Unheard(Reporter):
 def measure(config: OnlineConfig) -> Speed:
     """Play one environment by the untrained policy until a sequence is recorded, and make a few updates.
 
-    Episodes are cut short for it. The run itself is not touched, and no random number of it is used.
+    Episodes are cut short for it. The run itself is not touched, and no random number of it is used. UserError for
+    settings that contradict each other.
     """
+    check_consistent(config)
     training, env, length = config.training, config.env, config.training.length
     limit = length * env.repeat if env.time_limit is None else min(env.time_limit, length * env.repeat)
     trial = replace(

@@ -154,6 +154,20 @@ def test_a_measurement_counts_time_and_draws_no_random_number(name):
     assert measured.replay_bytes > config.replay.capacity * 16 * 16 * 3
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--replay.capacity", "5"], "--replay.capacity 5 holds no sequence"),
+        (["--run", "."], ". is not empty: continue it"),
+        (["--training.length", "1"], "`--training.length` is 1"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_measured(words, sentence, capsys, monkeypatch):
+    monkeypatch.setattr("reverie.runs.speed.OnlineRun", None)
+    assert command_line.main(["train", "dreamer_v1", "--env.id", SLIDE, *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_a_model_of_recordings_is_not_measured():
     choice = choose("cfm", None, timed=True)
     assert isinstance(choice.config, OfflineConfig)

@@ -100,7 +100,10 @@ def run_config(arguments: Namespace, settings: Texts, timed: bool = False) -> "C
         names.refuse_wrong(arguments.recipe, texts)
     from reverie import recipes
     from reverie.recipes.sizing import Choice
+    from reverie.runs.base import check_new
 
+    if timed and arguments.run is not None:
+        check_new(Path(arguments.run))  # before anything is measured
     name, size, env_id = arguments.recipe, arguments.size, getattr(arguments, "env.id")
     if size == "auto":
         return recipes.choose(name, env_id, texts, "--", timed)

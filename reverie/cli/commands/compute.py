@@ -46,7 +46,10 @@ _RESUME_SETTINGS = Settings(
     settings=common.CONFIG_SETTINGS,
 )
 def train(arguments: Namespace, settings: Texts) -> int:
-    """Train in a new run folder, evaluate, and draw the results."""
+    """Train in a new run folder, evaluate, and draw the results.
+
+    Without --size it first times a few decisions and updates. Then it says which size fits, why, and how long it takes.
+    """
     began = time.monotonic()
     choice = common.run_config(arguments, settings, timed=True)
     for sentence in filter(None, [choice.why, choice.time]):
