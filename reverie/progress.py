@@ -29,6 +29,8 @@ class Progress:
     """The mean return of the latest evaluation."""
     remaining: float | Literal["rate"] | None = "rate"
     """Seconds until `total`. None: they cannot be estimated yet. `rate`: extrapolate `per_second`."""
+    time_spent: float = 0.0
+    """The part of the budget of time for training that is spent, 0 without such a budget."""
 
     @property
     def per_second(self) -> float:

@@ -62,7 +62,7 @@ def refresh() -> None:
     names = {
         "stamp": _stamp(),
         "settings": settings,
-        "sizes": list(dict.fromkeys(name for names in sizes.values() for name in names)),
+        "sizes": list(dict.fromkeys(["auto", *(name for names in sizes.values() for name in names)])),
         "envs": ids,
     }
     with suppress(OSError, UserError):

@@ -31,6 +31,7 @@ _WORDS = {
     ("training.frames", "training.updates"): "steps timesteps total_steps total_timesteps",
     ("training.length",): "seq_len sequence_length",
     ("training.log_every",): "log_interval",
+    ("training.minutes",): "time_budget max_time max_seconds",
     ("training.updates",): "epochs iterations",
 }
 SYNONYMS = {word: settings for settings, words in _WORDS.items() for word in words.split()}

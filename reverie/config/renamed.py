@@ -1,8 +1,9 @@
 """Earlier formats of configs, weights and checkpoints: names of version 0.1, and settings that came later."""
 
+from functools import partial
 from typing import Any
 
-FORMAT = 3
+FORMAT = 4
 """Version of a config file; files of 0.1 have none."""
 
 TYPES = {
@@ -48,6 +49,11 @@ ADDED: dict[str, dict[str, Any]] = {
     "TrainingConfig": {"checkpoint_minutes": 10.0, "ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
+ADDED_LATER: dict[str, dict[str, Any]] = {
+    "OfflineTrainingConfig": {"minutes": None},
+    "TrainingConfig": {"minutes": None},
+}
+"""Those that format 3 lacks."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
 """Modules in the names of saved weights."""
@@ -79,17 +85,17 @@ def renamed(tree: Any) -> Any:
     return result
 
 
-def completed(tree: Any) -> Any:
-    """Return an encoded config of format 2 with the settings that came later."""
+def completed(tree: Any, added: dict[str, dict[str, Any]] = ADDED) -> Any:
+    """Return an encoded config of format 2, or one that lacks what is `added`, with the settings that came later."""
     if isinstance(tree, list):
-        return [completed(part) for part in tree]
+        return [completed(part, added) for part in tree]
     if not isinstance(tree, dict):
         return tree
-    added = {} if "plugin" in tree else ADDED.get(str(tree.get("type")), {})
-    return added | {key: completed(value) for key, value in tree.items()}
+    own = {} if "plugin" in tree else added.get(str(tree.get("type")), {})
+    return own | {key: completed(value, added) for key, value in tree.items()}
 
 
-MIGRATIONS = {1: renamed, 2: completed}
+MIGRATIONS = {1: renamed, 2: completed, 3: partial(completed, added=ADDED_LATER)}
 """What makes an encoded config of one format one of the next."""
 
 

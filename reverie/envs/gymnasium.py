@@ -114,6 +114,17 @@ class GymEnvironment:
         return Step(self._normal(observation), reward, False, not self._running, terminated, played)
 
     @property
+    def longest_side(self) -> int | None:
+        """The longest side of an image that is observed, before it is resized, in pixels. None without images."""
+        sides = []
+        for name in (name for name, space in self.spec.obs.items() if space.is_image):
+            if name not in self._own:
+                self._begin(seed=0)
+            shape = self._own[name].shape if name in self._own else GymEnvironment.render(self).shape
+            sides += sorted(shape)[-2:]
+        return max(sides, default=None)
+
+    @property
     def unwrapped(self) -> Any:
         """The environment itself, for what the contract does not have."""
         return self._env.unwrapped

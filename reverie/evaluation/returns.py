@@ -1,5 +1,6 @@
 """Play whole episodes with an agent as it is: mean or sampled beliefs, the mode of its policy, no exploration."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,6 +53,7 @@ def evaluate(
     moment: int | None = None,
     on_decision: Callable[[int], None] | None = None,
     sampled: bool = False,
+    until: float | None = None,
 ) -> Evaluation:
     """Play `episodes` episodes in an environment of their own. The same seed gives the same episodes.
 
@@ -59,6 +61,8 @@ def evaluate(
     - `moment`: record the input of this decision (from 0) of the first episode.
     - `on_decision`: called before every decision with the number of finished episodes.
     - `sampled`: sample beliefs, and give a planner new noise at every decision, as `EvaluationConfig.sampled` says.
+    - `until`: a moment of `time.monotonic`. After the first episode none begins that would end later, if it were as
+      long as the longest so far.
     """
     environments = make_many(replace(config, count=1))
     collector = Collector(environments, seed, EVALUATION_STREAM)
@@ -66,6 +70,7 @@ def evaluate(
     camera = None if film is None else _Camera(film)
     generator = torch.Generator(next(agent.parameters()).device).manual_seed(seed)
     carry = recorded = None
+    began, slowest = time.monotonic(), 0.0
 
     def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
         nonlocal carry, recorded
@@ -84,7 +89,13 @@ def evaluate(
         while len(finished) < episodes:
             if on_decision is not None:
                 on_decision(len(finished))
-            finished += collector.step(act)
+            ended = collector.step(act)
+            finished += ended
+            if ended and until is not None:
+                now = time.monotonic()
+                began, slowest = now, max(slowest, now - began)
+                if now + slowest > until:
+                    break
             if finished and moment is not None and recorded is None:
                 count = len(finished[0].actions)
                 raise UserError(

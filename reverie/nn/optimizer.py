@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,16 @@ class Optimizer:
     def __init__(self, config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> None:
         self.parameters = list(parameters)
         self.rule = config.build(self.parameters)
+        self.scale: Tensor | None = None
+
+    def scale_steps(self, scale: float) -> None:
+        """Multiply every step from now on by a number from 0 to 1, as if the rule's learning rate were smaller.
+
+        At 1 a step keeps all its bits. The number lies on the device, so that an update may be compiled.
+        """
+        if self.scale is None:
+            self.scale = torch.ones((), device=self.parameters[0].device)
+        self.scale.fill_(scale)
 
     def step(self, loss: Tensor) -> Metrics:
         """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
@@ -54,8 +64,17 @@ class Optimizer:
             # The fused step pairs elements by their place in memory, whatever the strides.
             same_layout = gradient.stride() == parameter.stride()
             parameter.grad = gradient if same_layout else torch.empty_like(parameter).copy_(gradient)
+        before = None if self.scale is None else [parameter.detach().clone() for parameter in self.parameters]
         self.rule.step(norm)
+        if before is not None:
+            self._shorten(before)
         return {"grad_norm": norm.detach()}
+
+    @torch.no_grad()
+    def _shorten(self, before: list[Tensor]) -> None:
+        """Take the scaled step instead: `w <- w0 + scale (w - w0)`."""
+        for parameter, start in zip(self.parameters, before):
+            parameter.copy_(torch.lerp(start, parameter, cast(Tensor, self.scale)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from reverie.config import plugins
 from reverie.config.overrides import leaves, override
 from reverie.errors import UserError, nearest
+from reverie.recipes import sizing
 from reverie.runs.config import RunConfig
 
 _LATENT = ("latent_prediction", "models/world_model", "dynamics/deterministic")
@@ -119,11 +120,26 @@ def _purpose(path: str) -> str:
 
 
 def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
-    """Return the config of a recipe. UserError for an unknown recipe or size."""
+    """Return the config of a recipe; `auto` is the size that fits (`recipes.sizing`).
+
+    UserError for an unknown recipe or size.
+    """
     function = _find(name)
+    if size == "auto":
+        return choose(name, env_id, {}).config
     if name in RECIPES and size not in sizes(name):
-        raise UserError(f"There is no size '{size}': take one of {', '.join(sizes(name))}.")
+        raise UserError(f"There is no size '{size}': take one of {', '.join(sizes(name))}, or auto.")
     return function(size, env_id)
+
+
+def choose(
+    name: str, env_id: str | None, settings: Mapping[str, str], prefix: str = "", timed: bool = False
+) -> sizing.Choice:
+    """Choose the size of a recipe with some settings, as text by dotted path. `timed`: measure how long it takes."""
+    known = sizes(name)
+    return sizing.choose(
+        lambda size: configure(name, size, env_id, settings, prefix), known, "env.image_size" in settings, timed
+    )
 
 
 def configure(name: str, size: str, env_id: str | None, settings: Mapping[str, str], prefix: str = "") -> RunConfig:
@@ -131,6 +147,8 @@ def configure(name: str, size: str, env_id: str | None, settings: Mapping[str, s
 
     For a recipe that learns from recordings, `env.NAME` means `data.env.NAME`.
     """
+    if size == "auto":
+        return choose(name, env_id, settings, prefix).config
     config = build(name, size, env_id)
     if "data.env.id" in leaves(config):
         settings = {f"data.{path}" if path.startswith("env.") else path: text for path, text in settings.items()}

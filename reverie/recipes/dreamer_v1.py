@@ -2,6 +2,7 @@
 
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
+- `small`: `laptop` for images of at most 16 pixels, with the networks for MinAtar.
 - `laptop`: learns on two CPU cores. On `Pendulum-v1` (the demo) from 32x32 pixels, on `MinAtar/...` from its 10x10
   images; elsewhere from 64x64 (`presets.online_preset` says why).
 - `paper`: the network and schedule of the published code (danijar/dreamer), where dense layers have 400 units; the text
@@ -41,7 +42,11 @@ from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reconstruction import ReconstructionConfig
 from reverie.signals.reward import ContinuationConfig, RewardConfig
 
-DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "Pendulum-v1", "paper": "dm_control/walker-walk-v0"}
+SIZES = ("tiny", "small", "laptop", "paper")
+DEFAULT_ENV = {
+    "tiny": "Pendulum-v1", "small": "MinAtar/Breakout-v1", "laptop": "Pendulum-v1",
+    "paper": "dm_control/walker-walk-v0",
+}  # fmt: skip
 DIVERGENCE = DivergenceConfig(free=3.0, variant="mean")
 ATARI = ("grayscale=false", "life_loss=true", "full_actions=false")
 """What V1's published protocol of Atari changes in V2's, which is the default of `envs/atari.py`."""

@@ -2,6 +2,7 @@
 
 Sizes:
 - `tiny`: a few thousand parameters, for tests.
+- `small`: `laptop` for images of at most 16 pixels, with the networks for MinAtar.
 - `laptop`: learns on two CPU cores. `MinAtar/...` from its 10x10 images, `Pendulum-v1` from 32x32, others from 64x64.
   Outside of MinAtar it keeps Dreamer V1's policy, value and optimizers.
 - `paper`: the network and schedule of the published code (danijar/dreamerv2). `ALE/...` gets those of Atari: deter 600,
@@ -38,11 +39,13 @@ from reverie.runs.config import OnlineConfig, TrainingConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reward import ContinuationConfig, RewardConfig
 
-DEFAULT_ENV = {"tiny": "Pendulum-v1", "laptop": "MinAtar/Breakout-v1", "paper": "ALE/Boxing-v5"}
+SIZES = ("tiny", "small", "laptop", "paper")
+BREAKOUT = "MinAtar/Breakout-v1"
+DEFAULT_ENV = {"tiny": "Pendulum-v1", "small": BREAKOUT, "laptop": BREAKOUT, "paper": "ALE/Boxing-v5"}
 
 
 def dreamer_v2(size: str, env_id: str | None) -> OnlineConfig:
-    build = {"tiny": tiny, "laptop": laptop, "paper": paper}[size]
+    build = {"tiny": tiny, "small": minatar, "laptop": laptop, "paper": paper}[size]
     return build(env_id or DEFAULT_ENV[size])
 
 
@@ -129,7 +132,7 @@ def published_run(
 def laptop(env_id: str) -> OnlineConfig:
     """Dreamer V1's config of size `laptop` for this environment, with V2's latent, cell, divergence and REINFORCE."""
     if published_protocol(env_id).family == "minatar":
-        return minatar(env_id)
+        return replace(minatar(env_id), size="laptop")
     base = dreamer_v1("laptop", env_id)
     latent = CategoricalConfig(16, 16)
     dynamics = replace(cast(RSSMConfig, base.model.dynamics), latent=latent, gate_bias=1.0, cell="layer_norm")
@@ -140,7 +143,7 @@ def laptop(env_id: str) -> OnlineConfig:
 
 def minatar(env_id: str) -> OnlineConfig:
     """Dreamer V1's config for MinAtar, with V2's latent, cell, divergence, optimizers and REINFORCE."""
-    base, dense, optimizer = dreamer_v1("laptop", env_id), MINATAR_DENSE, adam(3e-4, epsilon_hat=False)
+    base, dense, optimizer = dreamer_v1("small", env_id), MINATAR_DENSE, adam(3e-4, epsilon_hat=False)
     model = network(dense, dense.units, CategoricalConfig(16, 8), dense, end=base.model.weights["continuation"])
     learned = adam(1e-3, epsilon_hat=False)
     model = replace(model, encoder=base.model.encoder, weights=base.model.weights, optimizer=learned)

@@ -5,6 +5,7 @@ There is no policy and no value.
 
 Sizes:
 - `tiny`: for tests.
+- `small`: Dreamer V1's, for images of at most 16 pixels, with the planner of `laptop`.
 - `laptop`: Dreamer V1's laptop size, its model and its exploration, and a planner with a tenth of PlaNet's evaluations.
 - `paper`: the network and schedule of the published code (google-research/planet, revision 0c6f7d3).
 
@@ -40,6 +41,7 @@ from reverie.runs.config import OnlineConfig, TrainingConfig
 from reverie.signals.divergence import DivergenceConfig
 from reverie.signals.reward import ContinuationConfig
 
+SIZES = ("tiny", "small", "laptop", "paper")
 EPISODE = 1_000
 """Frames of an episode of DeepMind Control."""
 LAPTOP = ICEMConfig(candidates=270, elites=27, iterations=6)

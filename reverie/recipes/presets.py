@@ -55,6 +55,8 @@ def planet_repeat(env_id: str, otherwise: int) -> int:
     return PLANET_REPEATS.get(env_id.partition("/")[2].replace("_", "-").split("-")[0], 2)
 
 
+SMALL = 16
+"""Pixels up to which the side of an image counts as small: then it is a vector for dense layers."""
 Network = Literal["tiny", "pendulum", "minatar", "pixels", "paper"]
 """The size of network that fits a preset."""
 
@@ -64,14 +66,15 @@ def online_preset(size: str, env_id: str) -> tuple[Network, OnlineConfig]:
 
     Size `laptop` is three presets, because the cost of an update is the cost of its images. Two cores have to learn
     Pendulum within minutes, so its images have 32x32 pixels. Images of MinAtar have 10x10 pixels, where convolutions
-    gain nothing over dense layers. Everything else has 64x64 pixels, as published.
+    gain nothing over dense layers. Everything else has 64x64 pixels, as published. Size `small` is MinAtar's preset for
+    any environment.
     """
     if size == "tiny":
         return "tiny", tiny(env_id)
     if size == "paper":
         return "paper", paper(env_id)
-    if published_protocol(env_id).family == "minatar":
-        return "minatar", minatar(env_id)
+    if size == "small" or published_protocol(env_id).family == "minatar":
+        return "minatar", minatar(size, env_id)
     return ("pendulum", pendulum()) if env_id == "Pendulum-v1" else ("pixels", pixels(env_id))
 
 
@@ -95,14 +98,20 @@ def pendulum() -> OnlineConfig:
     return OnlineConfig("", "laptop", env=env, replay=ReplayConfig(20_000), training=training, evaluation=evaluation)
 
 
-def minatar(env_id: str) -> OnlineConfig:
-    """Return a run of MinAtar from its own images of 10x10 pixels; an update takes a fifth of a second on one core."""
-    env = EnvConfig(env_id, image_size=published_protocol(env_id).image_size, time_limit=2_500)
+def minatar(size: str, env_id: str) -> OnlineConfig:
+    """Return a run of MinAtar from its own images of 10x10 pixels; an update takes a fifth of a second on one core.
+
+    Other environments have images of 16x16 pixels and their own time limit.
+    """
+    protocol = published_protocol(env_id)
+    own = protocol.family == "minatar"
+    image_size = protocol.image_size if own else SMALL
+    env = EnvConfig(env_id, image_size=image_size, repeat=protocol.repeat, time_limit=2_500 if own else None)
     training = TrainingConfig(
         60_000, prefill=4_000, pretrain=200, round=100, updates=10, batch=16, length=16, checkpoint_every=2_500
     )
     evaluation = EvaluationConfig(every=5_000, episodes=10, final_episodes=100)
-    return OnlineConfig("", "laptop", env=env, replay=ReplayConfig(200_000), training=training, evaluation=evaluation)
+    return OnlineConfig("", size, env=env, replay=ReplayConfig(200_000), training=training, evaluation=evaluation)
 
 
 def pixels(env_id: str) -> OnlineConfig:

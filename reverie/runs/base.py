@@ -41,6 +41,7 @@ from reverie.runs.interrupt import StopRequest
 from reverie.runs.logger import Axis, Logger
 from reverie.runs.processor import choose_threads, keep_memory
 from reverie.runs.structure import BYTES, COUNT, SCALAR, Each
+from reverie.runs.time_budget import TimeBudget
 from reverie.runs.update import Update, UpdateNoise
 from reverie.runs.versions import versions
 from reverie.types import Batch
@@ -77,6 +78,7 @@ class Run(ABC, Generic[C]):
             "device": torch.Generator(self.device).manual_seed(config.seed + 1),
         }
         self.clock, self.running_mean, self.collapse_detector = Clock(), RunningMean(), CollapseDetector()
+        self.time = TimeBudget(config.training.minutes)
 
     @classmethod
     def create(cls, config: C, folder: Path) -> "Run[C]":
@@ -135,9 +137,14 @@ class Run(ABC, Generic[C]):
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent."""
+        """Whether the budget is spent, that of time included."""
         done, total = self.progress
-        return done >= total
+        return done >= total or self.time.left <= 0
+
+    def cool_down(self) -> None:
+        """Shorten the steps of all optimizers as the budget of time asks."""
+        for optimizer in self.optimizers.values() if self.time.limited else ():
+            optimizer.scale_steps(self.time.rate)
 
     @property
     @abstractmethod
@@ -159,6 +166,10 @@ class Run(ABC, Generic[C]):
     @abstractmethod
     def evaluate(self, report: "Reporter") -> None:
         """Measure the present model or agent and report it. Training does not depend on the outcome."""
+
+    @abstractmethod
+    def seconds_to_evaluate(self, report: "Reporter") -> float | None:
+        """Return about how long the final evaluation will take. None where nothing was measured yet."""
 
     @abstractmethod
     def save_result(self) -> None:
@@ -195,6 +206,7 @@ class Run(ABC, Generic[C]):
             "config": to_tree(self.config),
             "device": self.device.type,
             "clock": asdict(self.clock),
+            "time": self.time.state(),
             **{name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.rule.state() for name, optimizer in self.optimizers.items()},
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
@@ -209,6 +221,7 @@ class Run(ABC, Generic[C]):
             "config": (dict, NoneType),
             "device": str,
             "clock": {item.name: COUNT for item in fields(Clock)},
+            "time": dict.fromkeys(self.time.state(), float),
             **{name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.rule.form() for name, optimizer in self.optimizers.items()},
             "generators": {"host": self.generators["host"].get_state(), "device": BYTES},
@@ -224,6 +237,7 @@ class Run(ABC, Generic[C]):
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned, on any device."""
         self.clock = Clock(**state["clock"])
+        self.time.load_state(state["time"])
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
         for name, optimizer in self.optimizers.items():
@@ -265,11 +279,13 @@ class Reporter:
         self.values: dict[str, float] = {}
         self.returns: list[float] = []
         self.latest_evaluation: float | None = None
-        self.shown = 0.0
+        self.longest, self.evaluating, self.shown = 0, 0.0, 0.0
+        """Decisions of the longest episode, seconds of the latest evaluation, and the time of the latest display."""
 
     def episode(self, undiscounted_return: float, decisions: int) -> None:
         """Log a training episode."""
         self.returns.append(undiscounted_return)
+        self.longest = max(self.longest, decisions)
         values = {"return": undiscounted_return, "decisions_long": decisions}
         self.run.logger.write("episode", self.run.clock.moment, values)
         self._show(lambda callback, progress: callback.on_episode(progress, undiscounted_return, decisions))
@@ -319,6 +335,9 @@ class Reporter:
         """Give every callback the progress, then the event."""
         run, self.shown = self.run, time.monotonic()
         done, total = run.progress
+        remaining = self.pace.remaining(*run.remaining)
+        if run.time.limited:
+            remaining = run.time.left if remaining is None else min(remaining, run.time.left)
         progress = Progress(
             unit=run.unit,
             done=done,
@@ -331,7 +350,8 @@ class Reporter:
             returns=self.returns[-RECENT_RETURNS:],
             message=message or run.message() or run.collapse_detector.message,
             evaluation=self.latest_evaluation,
-            remaining=self.pace.remaining(*run.remaining),
+            remaining=remaining,
+            time_spent=run.time.share,
         )
         for callback in self.callbacks:
             if not isinstance(callback, Callback):

@@ -25,7 +25,7 @@ from reverie.runs.structure import misfit
 from reverie.runs.versions import that_version_reads, writer, writer_of
 
 State = dict[str, Any]
-FORMAT = 2
+FORMAT = 3
 NAME = re.compile(r"(?:checkpoint|decision)-(\d{12})\.(pt|damaged)")
 KEEP = 2
 MODULES = ("agent", "learner", "model")
@@ -138,7 +138,12 @@ def from_format_1(state: State) -> State:
     return state | {"config": None}
 
 
-MIGRATIONS: dict[int, Callable[[State], State]] = {1: from_format_1}
+def from_format_2(state: State) -> State:
+    """Return a state of format 2 in format 3: nothing says how long it has trained."""
+    return {"time": {"spent": 0.0, "reserve": 0.0}} | state
+
+
+MIGRATIONS: dict[int, Callable[[State], State]] = {1: from_format_1, 2: from_format_2}
 """What makes a state of one format one of the next."""
 
 

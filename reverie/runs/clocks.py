@@ -72,9 +72,13 @@ class Pace:
         self.warm = self.warm or kind == "update"
         self.last = now
 
+    def mean(self, kind: Literal["step", "update"]) -> float:
+        """Return the mean of recent times, 0 before the first."""
+        return fmean(self.times[kind]) if self.times[kind] else 0.0
+
     def remaining(self, steps: int, updates: int) -> float | None:
         """Return the seconds that so many steps and updates take; None if a kind has not been timed yet."""
         counts = {"step": steps, "update": updates}
         if any(counts[kind] and not times for kind, times in self.times.items()):
             return None
-        return sum(counts[kind] * fmean(times) for kind, times in self.times.items() if times)
+        return sum(counts[kind] * self.mean(kind) for kind in self.times)

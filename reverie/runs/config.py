@@ -51,6 +51,8 @@ class TrainingConfig(Checked):
     """Decisions between two lines of training metrics."""
     checkpoint_every: int = field(default=5_000, metadata=at_least(1) | MAY_CHANGE)
     """Decisions between two checkpoints."""
+    minutes: float | None = field(default=None, metadata=positive() | MAY_CHANGE)
+    """Minutes of wall time in all, final evaluation included, or none (`--time-budget`, `runs.time_budget`)."""
     checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
     """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
 
@@ -87,6 +89,8 @@ class OfflineTrainingConfig(Checked):
     """Updates between two lines of training metrics."""
     checkpoint_every: int = field(default=1_000, metadata=at_least(1) | MAY_CHANGE)
     """Updates between two checkpoints."""
+    minutes: float | None = field(default=None, metadata=positive() | MAY_CHANGE)
+    """Minutes of wall time in all, final evaluation included, or none (`--time-budget`, `runs.time_budget`)."""
     checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
     """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
     evaluate_every: int = field(default=1_000, metadata=at_least(0) | MAY_CHANGE)

@@ -120,7 +120,7 @@ def table(title: str, progress: Progress) -> "RenderableType":
     head = Table.grid(padding=(0, 2), expand=True)
     head.add_column(ratio=1)
     head.add_row(
-        ProgressBar(total=max(1, progress.total), completed=progress.done),
+        ProgressBar(total=1, completed=_share(progress)),
         f"{_percent(progress):.0f} %   {duration(progress.seconds_left)} left",
     )
     counts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
@@ -149,8 +149,13 @@ def _values(progress: Progress, most: int) -> list[tuple[str, str]]:
     return [(name, f"{value:.4g}") for name, value in ordered[:most]]
 
 
+def _share(progress: Progress) -> float:
+    """Return how much of the budget is spent: of time, or of the rest if that is more."""
+    return min(1.0, max(progress.time_spent, progress.done / max(1, progress.total)))
+
+
 def _percent(progress: Progress) -> float:
-    return min(100.0, 100 * progress.done / max(1, progress.total))
+    return 100 * _share(progress)
 
 
 def duration(seconds: float | None) -> str:

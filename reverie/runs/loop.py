@@ -42,6 +42,7 @@ def train(
     callbacks: Sequence[Callbacks] = (),
     env: EnvArgument | None = None,
     evaluate: bool = True,
+    began: float | None = None,
 ) -> Path:
     """Train in a new `folder` until the budget is spent, evaluate and draw the results. Returns the folder.
 
@@ -52,6 +53,7 @@ def train(
     - `env`: an environment instead of the config's: an id, an `EnvConfig`, or a class, factory or object of
       Gymnasium's API. Give one of the last three again to resume or evaluate the run.
     - `evaluate`: end with the final evaluation (`evaluation.json`, curve, films), as the command does.
+    - `began`: when a budget of time began, by `time.monotonic` (default: now).
 
     Raises `UserError` for mistakes, and `Interrupted`, after saving, when a signal asks to stop.
     """
@@ -63,6 +65,7 @@ def train(
         with suppress(OSError):  # it is removed if it is empty
             place.rmdir()
         raise
+    run.time.began = run.time.began if began is None else began
     with open_session(run, progress, callbacks) as session:
         for batch, noise in session.batches():
             session.record(batch, run.update(batch, noise))
@@ -156,6 +159,8 @@ class Session:
         self.run, self.report, self.stop, self.shown = run, report, stop, shown
         self.saved = time.monotonic()
         """When the latest checkpoint was written, or the session began."""
+        self.saving = 0.0
+        """The seconds that it took."""
         self.unchecked: tuple[Batch, Metrics] | None = None
         """The latest update. It is checked after the launch of the next, because a check makes a GPU wait."""
 
@@ -164,7 +169,9 @@ class Session:
         run, report = self.run, self.report
         try:
             while True:
-                while run.updates_due() > 0 and not self.stop:
+                self.keep_time()
+                while run.updates_due() > 0 and not self.stop and run.time.left > 0:
+                    run.cool_down()
                     yield run.next_batch()
                     self.save_if_overdue()
                 self.check_finite()  # before the environment is played with these weights
@@ -183,6 +190,11 @@ class Session:
             self.stop.saving = True
             self.save()
             raise Interrupted(f"Interrupted and saved: go on with `reverie resume {run.folder}`.") from None
+
+    def keep_time(self) -> None:
+        """Keep as much of the budget of time as the final evaluation and a save will take, by those so far."""
+        if self.run.time.limited:
+            self.run.time.keep(self.run.seconds_to_evaluate(self.report), self.saving)
 
     def record(self, batch: Batch, metrics: Metrics) -> None:
         """Count one update, which had this batch and these metrics, and check the update before it."""
@@ -212,8 +224,10 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint."""
+        began = time.monotonic()
         self.report.checkpoint(self.run.save())
         self.saved = time.monotonic()
+        self.saving = self.saved - began
 
     def save_if_overdue(self) -> None:
         """Write a checkpoint if the latest one is older than the config's minutes. It changes no result."""
@@ -236,7 +250,9 @@ class Session:
         if is_due(config.log_every, logged) or finished:
             self.report.training()
         if is_due(run.evaluation_interval, run.clock.reported):
+            began = time.monotonic()
             run.evaluate(self.report)
+            self.report.evaluating = time.monotonic() - began
         before, run.clock.reported = run.clock.reported, now
         if finished and before < now and run.clock.updates == 0:
             run.logger.alarm(run.clock.moment, "no update", run.nothing_learned)

@@ -107,6 +107,10 @@ class OfflineRun(Run[OfflineConfig]):
         start = self.collapse_detector.start
         return measures | ({"scale": measures["std"] / start} if start else {})
 
+    def seconds_to_evaluate(self, report: Reporter) -> float:
+        unknown = 0.1 * self.time.limit
+        return (2 * report.evaluating or unknown) + (unknown if self.config.goals else 0.0)
+
     def save_result(self) -> None:
         """Write `model.json` and `model.safetensors` for `load_model`, and an agent's files if it acts."""
         write_file(self.folder / "model.json", self.recorded.spec)

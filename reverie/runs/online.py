@@ -24,10 +24,17 @@ from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
-from reverie.runs.config import OnlineConfig, read_config
+from reverie.runs.config import OnlineConfig, TrainingConfig, read_config
 from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each, Must
 from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
 from reverie.types import Batch
+
+
+def updates_after(config: TrainingConfig, decisions: int) -> int:
+    """Return the updates in all, so many decisions after the prefill."""
+    if config.ratio is not None:
+        return config.pretrain + int(decisions * config.ratio / (config.batch * config.length))
+    return config.pretrain + decisions // config.round * config.updates
 
 
 class OnlineRun(Run[OnlineConfig]):
@@ -83,19 +90,12 @@ class OnlineRun(Run[OnlineConfig]):
         steps = max(0, -(-(config.frames - self.clock.frames) // frames_per_step))
         since = self.learning_since if self.learning_since >= 0 else config.prefill // self.spec.repeat
         decisions = self.clock.decisions + steps * self.environments.count
-        return steps, max(0, self._updates_after(max(0, decisions - since)) - self.clock.updates)
+        return steps, max(0, updates_after(config, max(0, decisions - since)) - self.clock.updates)
 
     def updates_due(self) -> int:
         if self.learning_since < 0:
             return 0
-        return self._updates_after(self.clock.decisions - self.learning_since) - self.clock.updates
-
-    def _updates_after(self, decisions: int) -> int:
-        """Return the updates in all, so many decisions after the prefill."""
-        config = self.config.training
-        if config.ratio is not None:
-            return config.pretrain + int(decisions * config.ratio / (config.batch * config.length))
-        return config.pretrain + decisions // config.round * config.updates
+        return updates_after(self.config.training, self.clock.decisions - self.learning_since) - self.clock.updates
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
@@ -145,6 +145,14 @@ class OnlineRun(Run[OnlineConfig]):
         report.evaluation({"return": float(np.mean(result.returns)), "episodes": len(result.returns)})
         for name, film in films(self.agent, result.episodes[0]).items():
             self.logger.video(name, film, self.clock.frames, FPS)
+
+    def seconds_to_evaluate(self, report: Reporter) -> float | None:
+        if not report.pace.times["step"]:
+            return None
+        in_turns = 1 if self.config.env.workers else self.environments.count
+        longest = max(report.longest, *(len(episode.actions) for episode in self.collector.episodes))
+        episodes = self.config.evaluation.final_episodes + 2  # the first is filmed, and one is imagined
+        return episodes * longest * report.pace.mean("step") / in_turns
 
     def message(self) -> str | None:
         random = self.clock.frames < self.config.training.prefill

@@ -10,6 +10,7 @@ A run whose model draws no images lacks the pictures of them.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -34,9 +35,11 @@ from reverie.files import atomic_write, check_writable
 from reverie.models.cvae import CVAE
 from reverie.models.generative import GenerativeModel
 from reverie.models.world_model import WorldModel
+from reverie.runs import checkpoint
 from reverie.runs.config import OfflineConfig, OnlineConfig, RunConfig, read_config
 from reverie.runs.logger import Axis, Kind, read_metrics
 from reverie.runs.offline import load_model
+from reverie.runs.time_budget import AFTERWARDS, in_words
 
 Log = list[dict[str, Any]]
 
@@ -94,27 +97,50 @@ def summarize(folder: str | Path) -> Results:
     log: Log = []
     with problem.extra("curve"):
         log = read_metrics(folder)
-    measured = (
-        _measure_agent(folder, config, log) if isinstance(config, OnlineConfig) else _measure_model(folder, config, log)
-    )
+    until, said = _time_left(folder, config)
+    measure = _measure_agent if isinstance(config, OnlineConfig) else _measure_model
+    measured = measure(folder, config, log, until)  # pyrefly: ignore
+    measured.sentences += said
     alarms = [f"warning: {line['text']} (update {line['updates']})" for line in log if line["kind"] == "alarm"]
     measured.sentences += problem.sentences + alarms
     return measured
 
 
+def _time_left(folder: Path, config: RunConfig) -> tuple[float | None, list[str]]:
+    """Return until when to evaluate, in `time.monotonic`, and a sentence if the budget of time ended the training."""
+    minutes, unit = config.training.minutes, "frames" if isinstance(config, OnlineConfig) else "updates"
+    if minutes is None:
+        return None, []
+    try:
+        state = checkpoint.newest(folder / "checkpoints")
+    except UserError:  # the agent alone is enough to be evaluated
+        return None, []
+    done, total = state["clock"][unit], getattr(config.training, unit)
+    budget = in_words(minutes)
+    said = (
+        f"The time budget of {budget} ended the training after {done:,} of {total:,} {unit}: "
+        f"`reverie resume {folder} --time-budget {in_words(2 * minutes)}` goes on."
+    )
+    until = time.monotonic() + max(0.0, 60 * minutes - state["time"]["spent"] - AFTERWARDS)
+    return until, [said] if done < total else []
+
+
 # Agents that learned in environments
 
 
-def _measure_agent(folder: Path, config: OnlineConfig, log: Log) -> Results:
+def _measure_agent(folder: Path, config: OnlineConfig, log: Log, until: float | None = None) -> Results:
     agent = load(folder, config.device)
     evaluation, film = config.evaluation, folder / "evaluation.mp4"
-    results, played = play(agent, config.env, evaluation.final_episodes, config.seed, film, sampled=evaluation.sampled)
+    count, seed = evaluation.final_episodes, config.seed
+    results, played = play(agent, config.env, count, seed, film, sampled=evaluation.sampled, until=until)
+    if len(played.episodes) < count:
+        results.sentences.append(f"The time budget left no time for {count} episodes.")
     if log:
         curves = {
             "training episodes": _curve(log, "episode", "frames", "return"),
             "evaluation": _curve(log, "evaluation", "frames", "return"),
         }
-        curves["evaluation"].append((config.training.frames, results.mean))
+        curves["evaluation"].append((max(line["frames"] for line in log), results.mean))
         with results.extra("curve"):
             results.files["curve"] = _plot(folder / "curve.png", config, curves, "environment frames", "episode return")
     longest = max(played.episodes, key=lambda episode: len(episode.steps))
@@ -134,13 +160,14 @@ def play(
     video: Path | None = None,
     moment: int | None = None,
     sampled: bool = False,
+    until: float | None = None,
 ) -> tuple[Results, Evaluation]:
     """Play episodes; `video` is the file for a film of the first one, the rest as in `evaluation.returns.evaluate`.
 
     Values: undiscounted returns, lengths in frames, mean, standard deviation, environment and seed.
     """
     with nullcontext() if video is None else closing(films.Film(video, FPS)) as film:
-        played = evaluate(agent, env, episodes, seed, film, moment, sampled=sampled)
+        played = evaluate(agent, env, episodes, seed, film, moment, sampled=sampled, until=until)
         results = _results_of(played, env, seed)
         if film is not None and film.length:
             with results.extra("film"):
@@ -176,7 +203,7 @@ def mean_return(returns: list[float], env: EnvConfig) -> str:
 # Models that were fitted to recorded data
 
 
-def _measure_model(folder: Path, config: OfflineConfig, log: Log) -> Results:
+def _measure_model(folder: Path, config: OfflineConfig, log: Log, until: float | None = None) -> Results:
     model, results = load_model(folder, config.device), Results()
     recorded = _load_data(folder, config, model)
     if isinstance(model, GenerativeModel) or model.draws_images:
@@ -186,7 +213,7 @@ def _measure_model(folder: Path, config: OfflineConfig, log: Log) -> Results:
     results.values |= {"world": config.world, "seed": config.seed}
     of_model = dict(results.values)
     if config.actor is not None:
-        _add_acting(results, folder, config)
+        _add_acting(results, folder, config, until)
     results.write(folder / "evaluation.json", of_model)
     return results
 
@@ -246,11 +273,17 @@ def _add_features(
         results.files["features"] = representation.draw(folder / "representation.png", measured)
 
 
-def _add_acting(results: Results, folder: Path, config: OfflineConfig) -> None:
+def _add_acting(results: Results, folder: Path, config: OfflineConfig, until: float | None) -> None:
     """Add episodes towards the goals of the config; if it names none, a sentence on how to act with the agent."""
     agent = load(folder, config.device)
     if needs_goal(agent) and config.env is not None and config.goals:
-        pursued = pursue_goals(folder, agent, config.env, config.goals, config.goal_episodes, config.seed)
+        count = config.goal_episodes
+        if until is not None:
+            began = time.monotonic()
+            goals.pursue_beside_random(agent, config.env, config.goals[0], 1, config.seed)
+            affordable = (until - time.monotonic()) / len(config.goals) / (time.monotonic() - began)
+            count = max(1, min(count, int(affordable)))
+        pursued = pursue_goals(folder, agent, config.env, config.goals, count, config.seed)
         results.values |= pursued.values
         results.files |= pursued.files
         results.sentences += pursued.sentences

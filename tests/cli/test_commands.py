@@ -65,7 +65,7 @@ def test_the_environment_decides_the_recipes_defaults(capsys):
         ("train cfm --data.env Pendulum-v1", "takes no value itself. Did you mean --data.env.id?"),
         ("show dreamer_v1 model.dynamcs", "There is no setting `model.dynamcs`. Did you mean model.dynamics?"),
         ("collect Pendulum-v1 --env Pendulum-v1", "Did you mean --env.id?"),
-        ("show dreamer_v1 --size huge", "take one of tiny, laptop, paper"),
+        ("show dreamer_v1 --size huge", "take one of tiny, small, laptop, paper, or auto"),
         ("show dreamer_v1 --model.dynamics.detr 3", "Did you mean --model.dynamics.deter?"),
         ("show dreamer_v1 --seed one", "`--seed` should be an int, but `one` was given."),
         ("show dreamer_v1 --recipe planet", "The recipe is named without an option"),

@@ -8,7 +8,7 @@ import pytest
 from reverie import recipes
 from reverie.config.files import decode, read_file, write_file
 from reverie.config.overrides import override
-from reverie.config.renamed import ADDED, FORMAT, completed, renamed, renamed_parameters
+from reverie.config.renamed import ADDED, ADDED_LATER, FORMAT, MIGRATIONS, renamed_parameters
 from reverie.errors import UserError
 from reverie.runs.config import RunConfig
 
@@ -24,7 +24,9 @@ def test_a_config_file_of_0_1_is_read(path):
 def test_arguments_of_our_own_environments_are_renamed():
     tree = json.loads((Path(__file__).parent / "old" / "dreamer_v1-tiny.json").read_text())
     tree["env"]["settings"] = ["goal=flat", "randomise=step"]
-    assert decode(RunConfig, completed(renamed(tree))).env.kwargs == ("goal=flat", "randomize=step")
+    for number in range(1, FORMAT):
+        tree = MIGRATIONS[number](tree)
+    assert decode(RunConfig, tree).env.kwargs == ("goal=flat", "randomize=step")
 
 
 def test_options_by_old_names_are_understood():
@@ -43,22 +45,25 @@ def test_new_files_carry_their_format(tmp_path):
         read_file(RunConfig, tmp_path / "config.json")
 
 
-def without_added(tree):
-    """Return an encoded config without the settings that came after format 2."""
+def without_added(tree, number):
+    """Return an encoded config without the settings that came after a format, 2 or 3."""
     if isinstance(tree, list):
-        return [without_added(part) for part in tree]
+        return [without_added(part, number) for part in tree]
     if not isinstance(tree, dict):
         return tree
-    later = ADDED.get(str(tree.get("type")), {})
-    return {key: without_added(part) for key, part in tree.items() if key not in later}
+    kind = str(tree.get("type"))
+    later = {**ADDED_LATER.get(kind, {}), **(ADDED.get(kind, {}) if number == 2 else {})}
+    return {key: without_added(part, number) for key, part in tree.items() if key not in later}
 
 
+@pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("name", ["dreamer_v2", "inverse", "pixel_forward", "planet"])
-def test_settings_that_came_later_have_the_value_that_computes_the_same(name, tmp_path):
+def test_settings_that_came_later_have_the_value_that_computes_the_same(name, number, tmp_path):
     config = recipes.build(name, "tiny")
     write_file(tmp_path / "config.json", config)
-    tree = without_added(json.loads((tmp_path / "config.json").read_text())) | {"format": 2}
-    assert "epsilon_hat" not in json.dumps(tree)
+    tree = without_added(json.loads((tmp_path / "config.json").read_text()), number) | {"format": number}
+    assert "minutes" not in tree["training"]
+    assert ("epsilon_hat" in json.dumps(tree)) == (number == 3)
     (tmp_path / "config.json").write_text(json.dumps(tree))
     assert read_file(RunConfig, tmp_path / "config.json") == config
 

@@ -2,11 +2,13 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn, tensor
 
+from reverie.nn.laprop import LaPropConfig
 from reverie.nn.optimizer import AdamConfig, Optimizer
 
 
@@ -107,6 +109,26 @@ def test_weight_decay_by_the_gradient_is_an_l2_penalty_after_clipping():
         (other - 2).square().sum().backward()
         theirs.step()
     torch.testing.assert_close(parameter, other)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [AdamConfig(lr=0.1, weight_decay=0.1), AdamConfig(lr=0.1, epsilon_hat=True), LaPropConfig(lr=0.1, warmup=0)],
+    ids=["AdamW", "TensorFlow", "LaProp"],
+)
+def test_scaled_steps_are_those_of_a_smaller_rate_and_at_one_keep_their_bits(config):
+    def trained(config, scale):
+        parameter = nn.Parameter(torch.linspace(-1, 1, 7))
+        optimizer = Optimizer(config, [parameter])
+        for _ in range(5):
+            if scale is not None:
+                optimizer.scale_steps(scale)
+            optimizer.step((parameter.square() * torch.arange(7.0)).sum())
+        return parameter.detach()
+
+    assert torch.equal(trained(config, 1.0), trained(config, None))
+    torch.testing.assert_close(trained(config, 0.25), trained(replace(config, lr=0.025), None))
+    assert torch.equal(trained(config, 0.0), torch.linspace(-1, 1, 7))
 
 
 def test_warmup_raises_the_rate_linearly_from_zero_also_after_restoring():

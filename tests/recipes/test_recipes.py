@@ -37,7 +37,7 @@ def test_every_config_builds_and_is_read_back_from_json(name, env_id):
             model = config.model.build(seen)
             if isinstance(config, OnlineConfig):
                 config.behavior.build(seen, model.dynamics.feature_size)
-                always = "dreamer_v3" in name or size == "tiny"
+                always = "dreamer_v3" in name or size in ("tiny", "small")
                 assert ("continuation" in config.model.signals) == (cartpole or always)
 
 
@@ -104,7 +104,7 @@ def test_unknown_names_raise_one_sentence():
         reverie.recipe("dreamer_v11")
     with pytest.raises(UserError, match="Did you mean dreamer_v1"):
         recipes.reading("dreamer_v11")
-    with pytest.raises(UserError, match=r"tiny, laptop, paper\."):
+    with pytest.raises(UserError, match=r"tiny, small, laptop, paper, or auto\."):
         reverie.recipe("dreamer_v1", "huge")
     with pytest.raises(UserError, match="tiny, laptop, 1m, 12m"):
         reverie.recipe("dreamer_v3", "huge")

@@ -1,5 +1,6 @@
 """What several commands take: arguments, settings, and the configs and folders that they mean."""
 
+import re
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import make_dataclass
@@ -12,7 +13,7 @@ from reverie.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from reverie.envs.base import EnvConfig
-    from reverie.runs.config import RunConfig
+    from reverie.recipes.sizing import Choice
 
 
 def integer(least: int) -> Callable[[str], int]:
@@ -26,7 +27,24 @@ def integer(least: int) -> Callable[[str], int]:
     return parse
 
 
+def time_budget(text: str) -> str:
+    """Return the setting `training.minutes` that a time such as `1h30m`, or `none`, means."""
+    found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", text.lower())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    if text.lower() == "none":
+        return "none"
+    if total := 60 * hours + minutes + seconds / 60:
+        return str(total)
+    raise ArgumentTypeError(f"it must be a time such as 90s, 20m or 1h30m, but `{text}` was given")
+
+
 COUNT = integer(1)
+TIME_BUDGET = Argument(
+    "--time-budget",
+    "wall time for all, final evaluation too: 90s, 20m, 1h30m (default: none)",
+    "TIME",
+    type=time_budget,
+)
 RECIPE = Argument("RECIPE", "name that `reverie recipes` lists")
 RUN = Argument("RUN", "folder of a run")
 ENV = Argument("ID", "environment that `reverie envs` lists")
@@ -34,8 +52,11 @@ SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=integer
 DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", default="auto")
 CONFIG = (
     Argument("--env.id", "environment that `reverie envs` lists (default: the recipe's own)", "ID"),
-    Argument("--size", "tiny, laptop, paper, or another of the recipe (default: laptop)", "SIZE", default="laptop"),
+    Argument(
+        "--size", "auto, or one that `reverie show RECIPE` lists: laptop, ... (default: auto)", "SIZE", default="auto"
+    ),
     Argument("--seed", "seed of everything random in the run (default: 0)", "N"),
+    TIME_BUDGET,
     Argument("--device", "auto, cpu or cuda (default: auto)", "NAME"),
 )
 
@@ -66,17 +87,27 @@ def environment(env_id: str, settings: Texts) -> "EnvConfig":
     return override(holder(EnvConfig(id=env_id)), settings, prefix="--").env
 
 
-def run_config(arguments: Namespace, settings: Texts) -> "RunConfig":
-    """Return the recipe's config with the user's settings."""
+def run_config(arguments: Namespace, settings: Texts, timed: bool = False) -> "Choice":
+    """Return the recipe's config with the user's settings, of the size that fits if none is named.
+
+    `timed`: measure how long such a run takes, and say it.
+    """
     if "recipe" in settings:
         raise UserError("The recipe is named without an option: `reverie train RECIPE`.")
-    named = {"seed": arguments.seed, "device": arguments.device}
+    named = {"seed": arguments.seed, "device": arguments.device, "training.minutes": arguments.time_budget}
     texts = settings | {path: text for path, text in named.items() if text is not None}
     if not arguments.use:
         names.refuse_wrong(arguments.recipe, texts)
-    from reverie.recipes import configure
+    from reverie import recipes
+    from reverie.recipes.sizing import Choice
+    from reverie.runs.base import check_new
 
-    return configure(arguments.recipe, arguments.size, getattr(arguments, "env.id"), texts, prefix="--")
+    if timed and arguments.run is not None:
+        check_new(Path(arguments.run))  # before anything is measured
+    name, size, env_id = arguments.recipe, arguments.size, getattr(arguments, "env.id")
+    if size == "auto":
+        return recipes.choose(name, env_id, texts, "--", timed)
+    return Choice(recipes.configure(name, size, env_id, texts, "--"))
 
 
 def run_folder(text: str) -> Path:

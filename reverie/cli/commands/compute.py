@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _RESUME_SETTINGS = Settings(
     "A finished run continues with a larger budget. What was computed stays as it is, so only these can change:\n"
     "  --training.frames 200000     budget of an agent, with the frames played already\n"
     "  --training.updates 20000     budget of a model that learns from recorded data, with the updates done already\n"
+    "  --time-budget 1h30m          budget of wall time, with the time spent already; none lifts it\n"
     "  --training.log_every 100     an interval; also checkpoint_every, checkpoint_minutes, evaluate_every\n"
     "  --evaluation.every 5000      frames between two evaluations; also --evaluation.episodes\n"
     "  --device cpu                 where the run goes on; --replay.storage, --training.execution belong to it\n"
@@ -44,21 +46,29 @@ _RESUME_SETTINGS = Settings(
     settings=common.CONFIG_SETTINGS,
 )
 def train(arguments: Namespace, settings: Texts) -> int:
-    """Train in a new run folder, evaluate, and draw the results."""
-    config = common.run_config(arguments, settings)
+    """Train in a new run folder, evaluate, and draw the results.
+
+    Without --size it first times a few decisions and updates. Then it says which size fits, why, and how long it takes.
+    """
+    began = time.monotonic()
+    choice = common.run_config(arguments, settings, timed=True)
+    for sentence in filter(None, [choice.why, choice.time]):
+        print(sentence, flush=True)
     from reverie.runs.loop import train
 
-    return _finish(train(config, arguments.run, progress=True, evaluate=False))
+    return _finish(train(choice.config, arguments.run, progress=True, evaluate=False, began=began))
 
 
 @command(
     "reverie resume runs/dreamer_v1-Pendulum-v1-0 --training.frames 40000",
     common.RUN,
+    common.TIME_BUDGET,
     settings=_RESUME_SETTINGS,
 )
 def resume(arguments: Namespace, settings: Texts) -> int:
     """Continue a run from its newest checkpoint."""
     folder = common.run_folder(arguments.run)
+    settings |= {} if arguments.time_budget is None else {"training.minutes": arguments.time_budget}
     from reverie.runs.loop import resume
 
     resume(folder, overrides=settings, progress=True, evaluate=False)

@@ -22,7 +22,8 @@ from reverie.errors import UserError, nearest
 )
 def show(arguments: Namespace, settings: Texts) -> int:
     """Print the settings of a recipe or of one part of it, and a reading list."""
-    config, part = common.run_config(arguments, settings), arguments.part
+    choice, part = common.run_config(arguments, settings), arguments.part
+    config = choice.config
     from reverie.config.describe import describe
     from reverie.config.overrides import as_text, leaves, unknown_setting
     from reverie.recipes import document
@@ -33,7 +34,7 @@ def show(arguments: Namespace, settings: Texts) -> int:
         raise unknown_setting(part, list(values))
     _print_settings(shown, describe(config))
     if not part:
-        print(f"\n{document(arguments.recipe)}")
+        print("", *filter(None, [choice.why, document(arguments.recipe)]), sep="\n\n")
     names.refresh()
     return 0
 
