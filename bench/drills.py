@@ -35,10 +35,10 @@ import torch
 
 import reverie
 from reverie.data.agent_replay import AgentReplayConfig
+from reverie.data.chunks import chunks, read_chunk
 from reverie.data.collector import Collector
 from reverie.data.interaction import InteractionConfig
 from reverie.data.recording import collect
-from reverie.data.replay import chunks, read_chunk
 from reverie.envs.base import EnvConfig
 from reverie.learners.evolution import EvolutionConfig
 from reverie.planning.cem import CEMConfig

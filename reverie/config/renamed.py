@@ -2,7 +2,7 @@
 
 from typing import Any
 
-FORMAT = 3
+FORMAT = 4
 """Version of a config file; files of 0.1 have none."""
 
 TYPES = {
@@ -48,6 +48,8 @@ ADDED: dict[str, dict[str, Any]] = {
     "TrainingConfig": {"checkpoint_minutes": 10.0, "ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
+VALUES: dict[str, dict[str, dict[str, Any]]] = {"ReplayConfig": {"storage": {"host": "memory"}}}
+"""Choices of format 3 that have another name now, by their config's type and key."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
 """Modules in the names of saved weights."""
@@ -89,7 +91,18 @@ def completed(tree: Any) -> Any:
     return added | {key: completed(value) for key, value in tree.items()}
 
 
-MIGRATIONS = {1: renamed, 2: completed}
+def renamed_choices(tree: Any) -> Any:
+    """Return an encoded config of format 3 with the present names of choices."""
+    if isinstance(tree, list):
+        return [renamed_choices(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    own = {} if "plugin" in tree else VALUES.get(str(tree.get("type")), {})
+    chosen = {key: own[key].get(value, value) for key, value in tree.items() if key in own and isinstance(value, str)}
+    return {key: renamed_choices(value) for key, value in tree.items()} | chosen
+
+
+MIGRATIONS = {1: renamed, 2: completed, 3: renamed_choices}
 """What makes an encoded config of one format one of the next."""
 
 

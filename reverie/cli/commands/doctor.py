@@ -107,7 +107,7 @@ def rendering(probe: str = _GL_PROBE, seconds: float = 60.0) -> Iterator[Finding
 def room() -> Iterator[Finding]:
     import torch
 
-    from reverie.data.replay import available_memory
+    from reverie.data.storage import available_memory
 
     memory, disk = available_memory(torch.device("cpu")), shutil.disk_usage(".").free
     yield Finding("memory", f"{memory / _GIB:.1f} GiB free", memory > 2 * _GIB)
