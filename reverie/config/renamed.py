@@ -48,7 +48,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "TrainingConfig": {"checkpoint_minutes": 10.0, "ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
-VALUES: dict[str, dict[str, dict[str, Any]]] = {"ReplayConfig": {"storage": {"host": "memory"}}}
+VALUES: dict[str, dict[str, dict[str, Any]]] = {"ReplayConfig": {"storage": {"host": "auto"}}}
 """Choices of format 3 that have another name now, by their config's type and key."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}

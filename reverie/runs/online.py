@@ -1,6 +1,7 @@
 """The run of an agent: play environments and learn from the replay in turns."""
 
 import shutil
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from types import NoneType
@@ -50,6 +51,7 @@ class OnlineRun(Run[OnlineConfig]):
             self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
             self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
             self.replay = self._new_replay()
+            self._check_room()
             failed.pop_all()
         self.modules = {"agent": self.agent}
         if self.learner is not None:
@@ -76,6 +78,20 @@ class OnlineRun(Run[OnlineConfig]):
         if not self.config.replay.latents:
             return Replay(*settings)
         return LatentReplay(*settings, self.agent.model.dynamics.initial(1), self.environments.count)
+
+    def _check_room(self) -> None:
+        """Warn if the disk is too small for the columns that the replay will keep."""
+        config, folder = self.config, self.folder / "replay"
+        decisions = min(config.replay.capacity, config.training.frames // self.spec.repeat)
+        held = sum(path.stat().st_size for _, _, path in chunks.chunks(folder))
+        grows = decisions * chunks.bytes_per_decision(self.spec) - held
+        free = shutil.disk_usage(next(parent for parent in folder.absolute().parents if parent.exists())).free
+        if grows > free:
+            warnings.warn(
+                f"The replay in {folder} grows by {grows / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free: free "
+                "some, or take a smaller --replay.capacity. A run that stops at a full disk can be resumed.",
+                stacklevel=2,
+            )
 
     @property
     def remaining(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import pytest
 from reverie import recipes
 from reverie.config.files import decode, read_file, write_file
 from reverie.config.overrides import override
-from reverie.config.renamed import ADDED, FORMAT, completed, renamed, renamed_parameters
+from reverie.config.renamed import ADDED, FORMAT, MIGRATIONS, renamed_parameters
 from reverie.errors import UserError
 from reverie.runs.config import RunConfig
 
@@ -24,7 +24,9 @@ def test_a_config_file_of_0_1_is_read(path):
 def test_arguments_of_our_own_environments_are_renamed():
     tree = json.loads((Path(__file__).parent / "old" / "dreamer_v1-tiny.json").read_text())
     tree["env"]["settings"] = ["goal=flat", "randomise=step"]
-    assert decode(RunConfig, completed(renamed(tree))).env.kwargs == ("goal=flat", "randomize=step")
+    for number in range(1, FORMAT):
+        tree = MIGRATIONS[number](tree)
+    assert decode(RunConfig, tree).env.kwargs == ("goal=flat", "randomize=step")
 
 
 def test_options_by_old_names_are_understood():
@@ -61,6 +63,16 @@ def test_settings_that_came_later_have_the_value_that_computes_the_same(name, tm
     assert "epsilon_hat" not in json.dumps(tree)
     (tmp_path / "config.json").write_text(json.dumps(tree))
     assert read_file(RunConfig, tmp_path / "config.json") == config
+
+
+def test_the_memory_of_the_replay_had_another_name(tmp_path):
+    config = override(recipes.build("dreamer_v3", "tiny"), {"replay.storage": "auto"})
+    write_file(tmp_path / "config.json", config)
+    tree = json.loads((tmp_path / "config.json").read_text())
+    tree["replay"]["storage"] = "host"
+    for number in (1, 2, 3):
+        (tmp_path / "config.json").write_text(json.dumps(tree | {"format": number}))
+        assert read_file(RunConfig, tmp_path / "config.json") == config
 
 
 def test_weights_of_0_1_are_read():
