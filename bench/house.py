@@ -31,11 +31,11 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 650,
+    "(root)": 690,
     "agents": 440,
     "cli": 1150,
-    "config": 1010,
-    "data": 1610,
+    "config": 1030,
+    "data": 2040,
     "dynamics": 760,
     "envs": 1830,
     "evaluation": 1650,
@@ -45,7 +45,7 @@ BUDGET: dict[str, int] = {
     "nn": 1120,
     "planning": 860,
     "recipes": 1310,
-    "runs": 4270,
+    "runs": 4300,
     "signals": 980,
     "testing": 1400,
 }

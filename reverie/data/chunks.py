@@ -78,7 +78,7 @@ def write_chunk(folder: Path, since: int, *stretches: Columns) -> None:
     for name in sorted(stretches[0]):
         for content in _bytes(name, stretches):
             whole = zlib.crc32(content, whole)
-    parts: dict[str, Sequence[Columns]] = dict.fromkeys(stretches[0], stretches) | {CHECKSUMS: sums}
+    parts: dict[str, Sequence[Columns]] = {**dict.fromkeys(stretches[0], stretches), CHECKSUMS: sums}
     order = sorted(parts, key=lambda name: (-parts[name][0][name].element_size(), name))  # each begins aligned
     kinds = {dtype: kind for kind, dtype in DTYPES.items()}
     header: dict[str, object] = {"__metadata__": {CHECKSUMS: f"{whole:08x}"}}
@@ -158,14 +158,11 @@ class Chunk:
         """
         path = path_of(self.folder, self.start, self.end)
         try:
-            file = os.open(path, os.O_RDONLY)
-            try:
+            with open(path, "rb", buffering=0) as file:
                 for name, x in into.items():
-                    row = math.prod(x.shape[1:]) * x.element_size()
-                    if os.preadv(file, [_flat(x)], self.offsets[name] + (number - self.start) * row) != len(x) * row:
+                    file.seek(self.offsets[name] + (number - self.start) * x[:1].nbytes)
+                    if file.readinto(_flat(x)) != x.nbytes:
                         raise ValueError("it is cut")
-            finally:
-                os.close(file)
             if CHECKSUMS in into:
                 wrong = checksums({name: x for name, x in into.items() if name != CHECKSUMS}) != into[CHECKSUMS].numpy()
                 if wrong.any():
@@ -188,15 +185,15 @@ def checksums(columns: Columns) -> np.ndarray:
     parts = [x.numpy().reshape(len(x), -1).view(np.uint8) for _, x in sorted(columns.items())]
     parts.sort(key=lambda part: part.shape[1])
     small = sum(part.shape[1] <= SMALL for part in parts)
-    sums = [zlib.crc32(row) for row in np.concatenate(parts[:small], 1)]
+    sums = [zlib.crc32(row.data) for row in np.concatenate(parts[:small], 1)]
     for part in parts[small:]:
-        sums = [zlib.crc32(row, before) for row, before in zip(part, sums)]
+        sums = [zlib.crc32(row.data, before) for row, before in zip(part, sums)]
     return np.array(sums, np.uint32).view(np.int32)
 
 
 def _flat(x: Tensor) -> memoryview:
     """Return the bytes of a contiguous tensor of the host, without a copy."""
-    return memoryview(x.numpy().reshape(-1).view(np.uint8))
+    return x.numpy().reshape(-1).view(np.uint8).data
 
 
 def _pieces(stretch: Columns) -> Iterator[Columns]:

@@ -177,8 +177,8 @@ class Unwritten(NamedTuple):
 class Disk:
     """Columns in chunk files, and in memory those that were not written yet.
 
-    Windows are read by `pread`, so a process keeps nothing of them. What is read often, the system keeps in its cache
-    of files. No file stays open, and every column that is read has its checksum compared.
+    Windows are read and not mapped, so a process keeps nothing of them, and a file that is cut is an error and no crash.
+    What is read often, the system keeps in its cache of files. No file stays open. Checksums are always compared.
     """
 
     def __init__(self, columns: Layout, capacity: int, device: torch.device) -> None:
