@@ -2,7 +2,7 @@
 
 A file is named by the numbers of its columns: `000000000000-000000005000.safetensors`. Its metadata hold a checksum of
 everything, for who reads it whole. The tensor `crc32` has one of each column, for who reads some: a flipped bit is
-found wherever a frame is used. Chunks of earlier versions lack it, and `with_checksums` adds it.
+found wherever a frame is used. Chunks of earlier versions lack it, so they are read whole when they are opened.
 """
 
 import json
@@ -123,12 +123,12 @@ def check_form(path: Path, stored: Layout, wanted: Layout) -> None:
 class Chunk:
     """A chunk whose columns stay in the file: `read` reads some of them."""
 
-    __slots__ = ("end", "folder", "offsets", "start")
+    __slots__ = ("offsets", "path", "start", "sums")
 
     def __init__(self, folder: Path, start: int, end: int, wanted: Layout) -> None:
         """Read the head of the file. UserError if it is damaged, cut, or holds other columns than `wanted`."""
-        self.folder, self.start, self.end = folder, start, end
-        path = path_of(folder, start, end)
+        self.start, self.path = start, str(path_of(folder, start, end))
+        path = Path(self.path)
         try:
             with open(path, "rb") as file:
                 length = int.from_bytes(file.read(8), "little")
@@ -147,37 +147,31 @@ class Chunk:
                 raise ValueError("it is cut")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise _damaged(path, error) from error
-        with_sums = wanted | ({CHECKSUMS: ((), torch.int32)} if CHECKSUMS in stored else {})
-        check_form(path, {name: (shape[1:], dtype) for name, (shape, dtype) in stored.items()}, with_sums)
-        self.offsets = {name: 8 + length + offsets[name][0] for name in with_sums}
+        own = wanted | ({CHECKSUMS: ((), torch.int32)} if CHECKSUMS in stored else {})
+        check_form(path, {name: (shape[1:], dtype) for name, (shape, dtype) in stored.items()}, own)
+        self.offsets = {name: 8 + length + offsets[name][0] for name in own}
+        self.sums = None if CHECKSUMS in stored else checksums(read_chunk(path, list(wanted)))
+        """The checksums of a chunk of an earlier version."""
 
     def read(self, number: int, into: Columns) -> None:
-        """Fill tensors with the columns from `number`. UserError if they are damaged or gone.
+        """Fill tensors with columns of the file, from `number` on. UserError if they are damaged or gone.
 
-        The checksum needs all columns.
+        The checksums are compared if `into` has all parts of a column.
         """
-        path = path_of(self.folder, self.start, self.end)
+        at, length = number - self.start, len(next(iter(into.values())))
+        sums = {CHECKSUMS: torch.empty(length, dtype=torch.int32)}
+        whole = len(into) == len(self.offsets.keys() - sums)
         try:
-            with open(path, "rb", buffering=0) as file:
-                for name, x in into.items():
-                    file.seek(self.offsets[name] + (number - self.start) * x[:1].nbytes)
+            with open(self.path, "rb", buffering=0) as file:
+                for name, x in (into | (sums if whole and self.sums is None else {})).items():
+                    file.seek(self.offsets[name] + at * x[:1].nbytes)
                     if file.readinto(_flat(x)) != x.nbytes:
                         raise ValueError("it is cut")
-            if CHECKSUMS in into:
-                wrong = checksums({name: x for name, x in into.items() if name != CHECKSUMS}) != into[CHECKSUMS].numpy()
-                if wrong.any():
-                    raise ValueError(f"wrong checksum of decision {number + int(wrong.argmax())}")
+            right = sums[CHECKSUMS].numpy() if self.sums is None else self.sums[at : at + length]
+            if whole and (wrong := checksums(into) != right).any():
+                raise ValueError(f"wrong checksum of decision {number + int(wrong.argmax())}")
         except (OSError, ValueError) as error:
-            raise _damaged(path, error) from error
-
-
-def with_checksums(folder: Path, start: int, end: int, wanted: Layout) -> Chunk:
-    """Open a chunk. One of an earlier version is read whole, once, and written again with a checksum a column."""
-    chunk = Chunk(folder, start, end, wanted)
-    if CHECKSUMS not in chunk.offsets:
-        write_chunk(folder, start, read_chunk(path_of(folder, start, end), list(wanted)))
-        chunk = Chunk(folder, start, end, wanted)
-    return chunk
+            raise _damaged(Path(self.path), error) from error
 
 
 def checksums(columns: Columns) -> np.ndarray:

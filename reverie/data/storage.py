@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from reverie.data.chunks import (
-    CHECKSUMS,
     Chunk,
     Columns,
     Layout,
     check_form,
     chunks,
     read_chunk,
-    with_checksums,
     write_chunk,
 )
 from reverie.errors import UserError
@@ -177,7 +175,7 @@ class Unwritten(NamedTuple):
 class Disk:
     """Columns in chunk files, and in memory those that were not written yet.
 
-    Windows are read and not mapped, so a process keeps nothing of them, and a file that is cut is an error and no crash.
+    Windows are read, not mapped. So a process keeps nothing of them, and a file that is cut is an error and no crash.
     What is read often, the system keeps in its cache of files. No file stays open. Checksums are always compared.
     """
 
@@ -203,8 +201,7 @@ class Disk:
         del self.segments[:gone], self.ends[:gone]
 
     def windows(self, start: Tensor, length: int, names: list[str]) -> Columns:
-        every = self.layout | {CHECKSUMS: ((), torch.int32)}
-        found = _empty(every, (len(start), length), torch.device("cpu"), self.device)
+        found = _empty(self.layout, (len(start), length), torch.device("cpu"), self.device)
         for row, number in enumerate(start[:, 0].tolist()):
             window, begin = {name: x[row] for name, x in found.items()}, 0
             while begin < length:
@@ -225,7 +222,7 @@ class Disk:
 
     def read(self, folder: Path, oldest: int, total: int) -> Iterator[Tensor]:
         for begin, until, (start, end, _) in _needed(folder, oldest, total):
-            chunk = with_checksums(folder, start, end, self.layout)
+            chunk = Chunk(folder, start, end, self.layout)
             self.segments.append(chunk)
             self.ends.append(until)
             self.since, is_first = until, torch.empty(until - begin, dtype=torch.bool)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 
 import numpy as np
 import pytest
@@ -325,20 +324,20 @@ def test_a_chunk_is_a_file_of_safetensors(tmp_path):
     assert_same(read_chunk(path_of(tmp_path, 3, 7), list(columns)), columns)
 
 
-def test_chunks_of_earlier_versions_get_their_checksums_once(tmp_path):
-    """They had one checksum for all, which is compared before the file is written again."""
-    replay, now = on_disk(tmp_path), {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    for _, _, path in chunks(tmp_path):
-        columns = read_chunk(path, list(layout(SPEC)))
-        save_file(columns, path, {"crc32": tree.checksum(columns)})
-    shutil.copytree(tmp_path, tmp_path / "damaged")
-    again = make("disk", 50)
+def test_chunks_of_earlier_versions_are_read_whole_once(tmp_path):
+    """They have one checksum for all. The files stay as they are, and damage is still found where it is used."""
+    expected, path = on_disk(tmp_path).sequential(5, 3), middle(tmp_path)
+    for _, _, each in chunks(tmp_path):
+        columns = read_chunk(each, list(layout(SPEC)))
+        save_file(columns, each, {"crc32": tree.checksum(columns)})
+    content, again = path.read_bytes(), make("disk", 50)
     again.read(tmp_path, 15)
-    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.safetensors")} == now
-    assert_same(again.sequential(5, 3), replay.sequential(5, 3))
-    path = middle(tmp_path / "damaged")
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
+    assert_same(again.sequential(5, 3), expected)
+    assert path.read_bytes() == content
+    damaged = bytearray(content)
+    damaged[again.storage.segments[1].offsets["obs/pixels"] + 2 * 16 * 16 * 3] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="wrong checksum of decision 7"):
+        again.storage.windows(torch.tensor([[6]]), 3, ["reward"])
     with pytest.raises(UserError, match=r"cannot be read \(wrong checksum\)"):
-        make("disk", 50).read(tmp_path / "damaged", 15)
+        make("disk", 50).read(tmp_path, 15)
