@@ -8,6 +8,8 @@ as runs write them. Rows called `sparse` have chunks whose images are holes of t
 zeros. So 123 GB of images need no disk, and drawing them costs no reading of a disk, only the work of the processor.
 Real images are not in the system's cache of files when the draws begin.
 
+The real images of 100,000 decisions are also measured in memory, read from the same chunks.
+
 Resident memory is `RssAnon` of `/proc/self/status`: what the process itself holds. The cache of files is the system's,
 which takes it back when memory is short. Batches are drawn within episodes, which needs the table of all episodes.
 """
@@ -55,7 +57,7 @@ def make(folder: Path, decisions: int, sparse: bool) -> None:
     for start in range(0, decisions, CHUNK):
         path = chunks.path_of(folder, start, start + CHUNK)
         if sparse and start > 0:
-            subprocess.run(["cp", "--sparse=always", first, path], check=True)
+            copy_sparse(first, path)
             continue
         pixels = torch.zeros(CHUNK, 64, 64, 3, dtype=torch.uint8)
         if not sparse:
@@ -65,6 +67,22 @@ def make(folder: Path, decisions: int, sparse: bool) -> None:
             subprocess.run(["fallocate", "--dig-holes", path], check=True)
         with open(path, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy what a file holds beside its holes."""
+    with open(source, "rb") as old, open(target, "wb") as new:
+        size, at = os.fstat(old.fileno()).st_size, 0
+        new.truncate(size)
+        while at < size:
+            try:
+                at = os.lseek(old.fileno(), at, os.SEEK_DATA)
+            except OSError:  # only holes follow
+                break
+            end = os.lseek(old.fileno(), at, os.SEEK_HOLE)
+            new.seek(at)
+            new.write(os.pread(old.fileno(), end - at, at))
+            at = end
 
 
 def status(name: str, of: str = "status") -> int:
@@ -114,13 +132,17 @@ def measure(folder: Path, decisions: int, place: str, batches: int) -> dict[str,
     }
 
 
-def row(decisions: int, place: str, sparse: bool, batches: int, parent: Path) -> dict[str, Any]:
-    """Make a replay, and measure it in a process of its own."""
+def rows_of(decisions: int, places: list[str], sparse: bool, batches: int, parent: Path) -> list[dict[str, Any]]:
+    """Make a replay, and measure each storage of it in a process of its own."""
+    rows = []
     with tempfile.TemporaryDirectory(dir=parent) as folder:
         make(Path(folder), decisions, sparse)
-        words = ["--measure", folder, "--decisions", str(decisions), "--storage", place, "--batches", str(batches)]
-        done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, check=True)
-    return {"images": "sparse" if sparse else "real", **json.loads(done.stdout)}
+        for place in places:
+            words = ["--measure", folder, "--decisions", str(decisions), "--storage", place, "--batches", str(batches)]
+            done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True)
+            rows.append({"images": "sparse" if sparse else "real", **json.loads(done.stdout)})
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
 
 
 def main() -> None:
@@ -135,12 +157,12 @@ def main() -> None:
     if asked.measure:
         print(json.dumps(measure(asked.measure, asked.decisions, asked.storage, asked.batches)))
         return
-    rows = [row(SIZES[0], "memory", False, asked.batches, asked.place)]
+    rows = []
     for sparse in (False, True):
         for decisions in SIZES:
             if sparse or decisions <= asked.largest_real:
-                rows.append(row(decisions, "disk", sparse, asked.batches, asked.place))
-                print(json.dumps(rows[-1]), flush=True)
+                places = ["disk", "memory"] if not sparse and decisions == SIZES[0] else ["disk"]
+                rows += rows_of(decisions, places, sparse, asked.batches, asked.place)
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "torch": torch.__version__}
     command = " ".join(["python bench/replay.py", *sys.argv[1:]])
     RESULT.write_text(json.dumps({"command": command, "machine": machine, "rows": rows}, indent=1) + "\n")

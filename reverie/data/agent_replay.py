@@ -66,6 +66,6 @@ class AgentReplay:
 
     def _read(self, start: int, end: int) -> Replay:
         """Return a replay of the columns from number `start` to `end`."""
-        part = Replay(ReplayConfig(end - start, "memory"), self.spec, self.device, self.generator)
+        part = Replay(ReplayConfig(end - start), self.spec, self.device, self.generator)
         part.read(self.folder, end)
         return part

@@ -45,6 +45,10 @@ class Storage(Protocol):
         """Return the columns from numbers `start` (B, 1) to `start + length`, (B, T, ...), on the model's device."""
         ...
 
+    def whole(self, name: str) -> Tensor:
+        """Return one part of all columns, on the host. That of number n lies at `n % capacity`."""
+        ...
+
     def write(self, folder: Path, since: int, total: int) -> None:
         """Write the columns from number `since` to `total` as one chunk, atomically, without a copy in memory."""
         ...
@@ -126,17 +130,10 @@ class Ring:
 
     def add(self, number: int, stretch: Columns) -> None:
         length = len(stretch["reward"])
-        for begin, end in self._parts(max(number, number + length - self.capacity), number + length):
+        for begin, end in _parts(max(number, number + length - self.capacity), number + length, self.capacity):
             where = begin % self.capacity
             for name, ring in self.columns.items():
                 ring[where : where + end - begin] = stretch[name][begin - number : end - number].to(self.place)
-
-    def _parts(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the ranges of numbers that lie together in the ring."""
-        while begin < end:
-            until = min(end, begin - begin % self.capacity + self.capacity)
-            yield begin, until
-            begin = until
 
     def windows(self, start: Tensor, length: int, names: list[str]) -> Columns:
         place = self.place
@@ -146,8 +143,11 @@ class Ring:
             torch.index_select(self.columns[name], 0, where.flatten(), out=x)
         return {name: x.unflatten(0, where.shape).to(self.device, non_blocking=True) for name, x in found.items()}
 
+    def whole(self, name: str) -> Tensor:
+        return self.columns[name].cpu()
+
     def write(self, folder: Path, since: int, total: int) -> None:
-        parts = self._parts(since, total)
+        parts = _parts(since, total, self.capacity)
         ranges = [(begin % self.capacity, begin % self.capacity + end - begin) for begin, end in parts]
         write_chunk(folder, since, *({name: x[a:b] for name, x in self.columns.items()} for a, b in ranges))
 
@@ -168,8 +168,8 @@ class Unwritten(NamedTuple):
 
     def read(self, number: int, into: Columns) -> None:
         begin = number - self.start
-        for name, column in self.columns.items():
-            into[name].copy_(column[begin : begin + len(into[name])])
+        for name, x in into.items():
+            x.copy_(self.columns[name][begin : begin + len(x)])
 
 
 class Disk:
@@ -203,13 +203,25 @@ class Disk:
     def windows(self, start: Tensor, length: int, names: list[str]) -> Columns:
         found = _empty(self.layout, (len(start), length), torch.device("cpu"), self.device)
         for row, number in enumerate(start[:, 0].tolist()):
-            window, begin = {name: x[row] for name, x in found.items()}, 0
-            while begin < length:
-                at = bisect_right(self.ends, number + begin)
-                end = min(length, self.ends[at] - number)
-                self.segments[at].read(number + begin, {name: x[begin:end] for name, x in window.items()})
-                begin = end
+            self._fill(number, {name: x[row] for name, x in found.items()})
         return {name: found[name].to(self.device, non_blocking=True) for name in names}
+
+    def _fill(self, number: int, into: Columns) -> None:
+        """Fill tensors with the columns from `number` on, which may lie in several segments."""
+        begin, length = 0, len(next(iter(into.values())))
+        while begin < length:
+            at = bisect_right(self.ends, number + begin)
+            end = min(length, self.ends[at] - number)
+            self.segments[at].read(number + begin, {name: x[begin:end] for name, x in into.items()})
+            begin = end
+
+    def whole(self, name: str) -> Tensor:
+        shape, dtype = self.layout[name]
+        ring = torch.empty(self.capacity, *shape, dtype=dtype)
+        for begin, end in _parts(max(0, self.ends[-1] - self.capacity), self.ends[-1], self.capacity):
+            where = begin % self.capacity
+            self._fill(begin, {name: ring[where : where + end - begin]})
+        return ring
 
     def write(self, folder: Path, since: int, total: int) -> None:
         first = bisect_right(self.ends, max(since, self.since))
@@ -228,6 +240,14 @@ class Disk:
             self.since, is_first = until, torch.empty(until - begin, dtype=torch.bool)
             chunk.read(begin, {"is_first": is_first})
             yield is_first
+
+
+def _parts(begin: int, end: int, capacity: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of numbers that lie together in a ring."""
+    while begin < end:
+        until = min(end, begin - begin % capacity + capacity)
+        yield begin, until
+        begin = until
 
 
 def _needed(folder: Path, oldest: int, total: int) -> Iterator[tuple[int, int, tuple[int, int, Path]]]:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -144,6 +146,21 @@ def test_episodes_take_no_more_room_than_twice_what_is_kept():
         table.forget(number - 100)
     assert table.table[0].tolist() == [9899, 1]
     assert len(table.rows) < 500
+
+
+@given(st.integers(1, 12), st.lists(st.integers(1, 7), min_size=1, max_size=5), st.integers(0, 5))
+def test_all_columns_lie_where_a_ring_has_them(capacity, lengths, written):
+    if sum(lengths) < capacity:
+        return
+    replays = [make(place, capacity) for place in PLACES]
+    with TemporaryDirectory() as folder:
+        for number, length in enumerate(lengths):
+            for replay in replays:
+                replay.add(episode(replay.total, length))
+                if number < written:
+                    replay.write(Path(folder) / replay.config.storage, replay.total - length)
+        for name in layout(SPEC):
+            assert_same(*(replay.storage.whole(name) for replay in replays))
 
 
 # A device
