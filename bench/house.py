@@ -33,7 +33,7 @@ LOOSE = 8
 BUDGET: dict[str, int] = {
     "(root)": 690,
     "agents": 440,
-    "cli": 1150,
+    "cli": 1160,
     "config": 1030,
     "data": 2040,
     "dynamics": 760,

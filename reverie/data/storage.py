@@ -15,15 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from reverie.data.chunks import (
-    Chunk,
-    Columns,
-    Layout,
-    check_form,
-    chunks,
-    read_chunk,
-    write_chunk,
-)
+from reverie.data.chunks import Chunk, Columns, Layout, check_form, chunks, read_chunk, write_chunk
 from reverie.errors import UserError
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")

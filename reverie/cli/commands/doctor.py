@@ -110,10 +110,10 @@ def room() -> Iterator[Finding]:
     from reverie.data.storage import available_memory
 
     memory, disk = available_memory(torch.device("cpu")), shutil.disk_usage(".").free
-    image = 64 * 64 * 3
-    yield Finding("memory", f"{memory / _GIB:.1f} GiB free, {memory // image:,} images of 64x64", memory > 2 * _GIB)
-    larger = f"{disk // image:,} images; `--replay.storage disk` is for a replay larger than the memory"
-    yield Finding("disk", f"{disk / _GIB:.1f} GiB free in {Path.cwd()}, {larger}", disk > 5 * _GIB)
+    images = "as much as {:,} images of 64x64 in a replay".format
+    yield Finding("memory", f"{memory / _GIB:.1f} GiB free, {images(memory // 12_288)}", memory > 2 * _GIB)
+    text = f"{disk / _GIB:.1f} GiB free in {Path.cwd()}, {images(disk // 12_288)} (`--replay.storage disk`)"
+    yield Finding("disk", text, disk > 5 * _GIB)
 
 
 def extras() -> Iterator[Finding]:
