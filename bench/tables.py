@@ -273,13 +273,12 @@ def replay() -> str:
                 f"{row['storage']}, {row['images']}",
                 f"{row['stored_bytes'] / 2**30:.1f}",
                 f"{1000 * row['cpu_seconds_a_batch']:.0f}",
-                f"{1000 * row['wall_seconds_a_batch']:.0f}",
                 f"{resident['before'] / 2**20:.0f}, {resident['drawing'] / 2**20:.0f}",
                 f"{row['open']['cpu_seconds']:.2f}",
                 f"{row['save']['bytes'] / 2**20:.0f}",
             ]
         )
-    head = ["decisions", "storage, images", "GiB", "CPU ms a batch", "wall ms a batch", "resident MiB: begins, draws"]
+    head = ["decisions", "storage, images", "GiB", "CPU ms a batch", "resident MiB: begins, draws"]
     return table([*head, "CPU s to open", "MiB of a save of 5,000"], rows)
 
 
