@@ -34,11 +34,12 @@ import numpy as np
 import torch
 
 import reverie
+from reverie.data import storage
 from reverie.data.agent_replay import AgentReplayConfig
+from reverie.data.chunks import chunks, read_chunk
 from reverie.data.collector import Collector
 from reverie.data.interaction import InteractionConfig
 from reverie.data.recording import collect
-from reverie.data.replay import chunks, read_chunk
 from reverie.envs.base import EnvConfig
 from reverie.learners.evolution import EvolutionConfig
 from reverie.planning.cem import CEMConfig
@@ -105,6 +106,7 @@ def from_replay(agent: Path) -> RunConfig:
 
 KINDS: dict[str, Callable[[Path], RunConfig | None]] = {
     "dreamer_v1": lambda _: online("dreamer_v1"),
+    "dreamer_v1, disk": lambda _: replace(made := online("dreamer_v1"), replay=replace(made.replay, storage="disk")),
     "dreamer_v2, workers": lambda _: online("dreamer_v2", env=replace(WORLD, count=2, workers=True)),
     "planet": lambda _: planet(),
     "evolution": lambda _: evolution(),
@@ -393,6 +395,7 @@ def main() -> int:
     torch.set_num_threads(1)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
+    storage.MOST_UNWRITTEN = 1_000  # so that a replay on the disk is written between checkpoints too
     writer()  # asks git, once for all lives
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as place:

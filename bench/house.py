@@ -31,11 +31,11 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 650,
+    "(root)": 690,
     "agents": 440,
     "cli": 1190,
-    "config": 1020,
-    "data": 1610,
+    "config": 1030,
+    "data": 2040,
     "dynamics": 760,
     "envs": 1840,
     "evaluation": 1660,

@@ -262,6 +262,26 @@ def cost() -> str:
     return table([*head, f"two cores, {cores:.0f} GFLOP/s", "GPU at 10,000 GFLOP/s"], rows)
 
 
+def replay() -> str:
+    """Return what a batch, a checkpoint and opening cost, by what a replay holds."""
+    rows = []
+    for row in read("bench/results/replay.json")["rows"]:
+        resident = row["resident_bytes"]
+        rows.append(
+            [
+                f"{row['decisions']:,}",
+                f"{row['storage']}, {row['images']}",
+                f"{row['stored_bytes'] / 2**30:.1f}",
+                f"{1000 * row['cpu_seconds_a_batch']:.0f}",
+                f"{resident['before'] / 2**20:.0f}, {resident['drawing'] / 2**20:.0f}",
+                f"{row['open']['cpu_seconds']:.2f}",
+                f"{row['save']['bytes'] / 2**20:.0f}",
+            ]
+        )
+    head = ["decisions", "storage, images", "GiB", "CPU ms a batch", "resident MiB: begins, draws"]
+    return table([*head, "CPU s to open", "MiB of a save of 5,000"], rows)
+
+
 def kinds(subject: str, partner: str) -> str:
     """Return a row for each kind of `subject` that was tried with each plain kind of `partner`: what came of it."""
     result, rows = read("bench/results/kinds.json"), {}
@@ -318,6 +338,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "planning": planning,
     "rendering": rendering,
     "cost": cost,
+    "replay": replay,
     "observations": partial(kinds, "observation", "environment"),
     "environments": partial(kinds, "environment", "observation"),
     "fuzz": fuzz,

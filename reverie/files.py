@@ -7,14 +7,23 @@ import secrets
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from reverie.errors import UserError
 
 
 def atomic_write(path: Path, content: bytes | memoryview) -> None:
-    """Write `content` to `path`, which holds either the old file or the whole new one, whatever happens.
+    """Write `content` to `path` as `atomic_file` does."""
+    with atomic_file(path, len(content)) as file:
+        file.write(content)
+
+
+@contextmanager
+def atomic_file(path: Path, size: int) -> Iterator[BinaryIO]:
+    """Yield a file of `size` bytes to write. `path` holds either the old file or the whole new one, whatever happens.
 
     UserError if the disk is full, the folder cannot be written, or `path` is a device or a pipe.
     """
@@ -23,7 +32,7 @@ def atomic_write(path: Path, content: bytes | memoryview) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -40,7 +49,7 @@ def atomic_write(path: Path, content: bytes | memoryview) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
                 f"The disk is full, {path.name} was not written and nothing saved before was lost: "
-                f"free {len(content) / 2**20:.0f} MiB or more under {path.parent}, then `reverie resume` the run, or "
+                f"free {size / 2**20:.0f} MiB or more under {path.parent}, then `reverie resume` the run, or "
                 "give the same command again."
             ) from error
         raise UserError(

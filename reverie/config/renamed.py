@@ -1,6 +1,5 @@
 """Earlier formats of configs, weights and checkpoints: names of version 0.1, and settings that came later."""
 
-from functools import partial
 from typing import Any
 
 FORMAT = 4
@@ -54,6 +53,8 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
     "TrainingConfig": {"minutes": None},
 }
 """Those that format 3 lacks."""
+VALUES: dict[str, dict[str, dict[str, Any]]] = {"ReplayConfig": {"storage": {"host": "auto"}}}
+"""Choices of format 3 that have another name now, by their config's type and key."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
 PARAMETERS = {"guess": "prior_net", "standardise": "normalize"}
 """Modules in the names of saved weights."""
@@ -95,7 +96,23 @@ def completed(tree: Any, added: dict[str, dict[str, Any]] = ADDED) -> Any:
     return own | {key: completed(value, added) for key, value in tree.items()}
 
 
-MIGRATIONS = {1: renamed, 2: completed, 3: partial(completed, added=ADDED_LATER)}
+def renamed_choices(tree: Any) -> Any:
+    """Return an encoded config of format 3 with the present names of choices."""
+    if isinstance(tree, list):
+        return [renamed_choices(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    own = {} if "plugin" in tree else VALUES.get(str(tree.get("type")), {})
+    chosen = {key: own[key].get(value, value) for key, value in tree.items() if key in own and isinstance(value, str)}
+    return {key: renamed_choices(value) for key, value in tree.items()} | chosen
+
+
+def since_format_3(tree: Any) -> Any:
+    """Return an encoded config of format 3 with what came later, and the present names of choices."""
+    return completed(renamed_choices(tree), ADDED_LATER)
+
+
+MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3}
 """What makes an encoded config of one format one of the next."""
 
 

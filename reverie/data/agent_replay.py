@@ -10,7 +10,8 @@ from reverie.config.checks import MAY_CHANGE
 from reverie.config.files import decode
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig
-from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
+from reverie.data.chunks import chunks, read_chunk
+from reverie.data.replay import Replay, ReplayConfig
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 

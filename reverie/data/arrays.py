@@ -10,8 +10,8 @@ import torch
 from reverie.config.checks import MAY_CHANGE, at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
+from reverie.data.chunks import Columns
 from reverie.data.episodes import Bounds, split, to_columns
-from reverie.data.replay import Columns
 from reverie.envs.conversions import channels_last, resize
 from reverie.errors import UserError
 from reverie.spaces import ActionSpace, EnvSpec, Space

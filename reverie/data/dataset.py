@@ -8,8 +8,9 @@ import torch
 from reverie.config.checks import MAY_CHANGE, at_least
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
+from reverie.data.chunks import chunks, read_chunk
 from reverie.data.recording import Manifest, read_manifest
-from reverie.data.replay import Replay, ReplayConfig, chunks, read_chunk
+from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
@@ -59,8 +60,10 @@ class Dataset:
         self.folder, self.manifest = Path(config.folder), config.manifest()
         self.spec, recorded = config.spec(self.manifest), self.manifest.spec
         columns = self.manifest.train.columns if config.train is None else self._count_columns(config.train)
-        self.train = Replay(ReplayConfig(columns), recorded, device, generator, "--data.train")
-        self.test = Replay(ReplayConfig(self.manifest.test.columns), recorded, device, generator, "--data.train")
+        self.train = Replay(ReplayConfig(columns, "memory"), recorded, device, generator, "--data.train")
+        self.test = Replay(
+            ReplayConfig(self.manifest.test.columns, "memory"), recorded, device, generator, "--data.train"
+        )
 
     def load(self, report: OnMessage) -> None:
         for name, part in (("train", self.train), ("test", self.test)):

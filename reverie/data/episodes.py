@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from reverie.data import validation
-from reverie.data.replay import Columns, Replay, replay_of
+from reverie.data.chunks import Columns
+from reverie.data.replay import Replay, replay_of
 from reverie.envs.base import Obs, Step
 from reverie.files import atomic_write
 from reverie.spaces import EnvSpec

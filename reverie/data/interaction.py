@@ -9,8 +9,9 @@ import torch
 from reverie import envs
 from reverie.config.checks import at_least
 from reverie.data.base import OnMessage, RecordedConfig, model_spec, with_privileged
+from reverie.data.chunks import chunks
 from reverie.data.collector import Collector, random_actions
-from reverie.data.replay import Replay, ReplayConfig, chunks
+from reverie.data.replay import Replay, ReplayConfig
 from reverie.envs.base import EnvConfig
 
 
@@ -49,8 +50,8 @@ class Interaction:
         with closing(envs.make_many(self.env)) as environments:
             recorded = environments.spec
         self.spec = model_spec(recorded, config.privileged)
-        self.train = Replay(ReplayConfig(config.train), recorded, device, generator, "--data.train")
-        self.test = Replay(ReplayConfig(config.test), recorded, device, generator, "--data.test")
+        self.train = Replay(ReplayConfig(config.train, "memory"), recorded, device, generator, "--data.train")
+        self.test = Replay(ReplayConfig(config.test, "memory"), recorded, device, generator, "--data.test")
 
     def load(self, report: OnMessage) -> None:
         for stream, (name, part) in enumerate({"train": self.train, "test": self.test}.items()):

@@ -17,7 +17,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from reverie import tree
-from reverie.data.replay import Columns, Replay, ReplayConfig, available_memory
+from reverie.data.chunks import Columns
+from reverie.data.replay import Replay, ReplayConfig
+from reverie.data.storage import available_memory
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Context, State
@@ -72,7 +74,7 @@ class LatentReplay(Replay):
         before = self._starts(batch, length + 1, queue)
         columns = self._places(before + 1 + torch.arange(length))
         place = self._places(before[:, 0])
-        action = self.ring["action"][place.to(self.storage)].to(self.device, non_blocking=True)
+        action = self.storage.windows(before, 1, ["action"])["action"][:, 0]
         context = Context(from_rows(self.latents[place], self.initial), action, columns)
         return replace(self._windows(before + 1, length), context=context)
 

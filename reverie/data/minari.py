@@ -15,9 +15,10 @@ from reverie.config.checks import at_least
 from reverie.config.plugins import explain_errors
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
+from reverie.data.chunks import Columns, chunks, layout, read_chunk
 from reverie.data.episodes import Bounds, split, to_columns
 from reverie.data.recording import Manifest, read_manifest
-from reverie.data.replay import Columns, Replay, chunks, layout, read_chunk
+from reverie.data.replay import Replay
 from reverie.envs.conversions import (
     action_space,
     normal_observation,

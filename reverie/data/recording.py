@@ -25,8 +25,8 @@ from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
+from reverie.data.chunks import Columns, prune, write_chunk
 from reverie.data.collector import Collector, random_actions
-from reverie.data.replay import Columns, prune, write_chunk
 from reverie.envs.base import EnvConfig, Obs
 from reverie.envs.vector import MAX_DEATHS
 from reverie.errors import UserError

@@ -3,7 +3,7 @@
 import torch
 
 from reverie.config.checks import between
-from reverie.data.replay import Columns, layout
+from reverie.data.chunks import Columns, layout
 from reverie.errors import UserError
 from reverie.spaces import EnvSpec
 

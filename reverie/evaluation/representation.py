@@ -167,6 +167,6 @@ def warning(values: dict[str, float]) -> str | None:
 
 def judge(env: EnvConfig | None, recorded: Recorded) -> GroundTruth | None:
     """Return the ground truth in data from `env`: recorded vectors that the model does not see. None without any."""
-    ring = recorded.test.ring
-    vectors = {name.removeprefix("obs/") for name, x in ring.items() if name.startswith("obs/") and x.ndim == 2}
+    parts = recorded.test.layout.items()
+    vectors = {name.removeprefix("obs/") for name, (shape, _) in parts if name.startswith("obs/") and len(shape) == 1}
     return ground_truth(env, sorted(vectors - recorded.spec.obs.keys()))

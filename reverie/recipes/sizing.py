@@ -19,7 +19,7 @@ import torch
 
 from reverie import envs
 from reverie.agents.agent import choose_device
-from reverie.data.replay import available_memory
+from reverie.data.storage import available_memory
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 from reverie.recipes.presets import SMALL, published_protocol
@@ -90,7 +90,7 @@ def _problem(config: RunConfig, device: torch.device) -> tuple[str | None, Speed
     except torch.OutOfMemoryError:
         return "does not fit into the GPU's memory", None
     storage = device if config.replay.storage == "device" else torch.device("cpu")
-    if speed.replay_bytes > MEMORY * available_memory(storage):
+    if config.replay.storage in ("memory", "device") and speed.replay_bytes > MEMORY * available_memory(storage):
         return f"needs {speed.replay_bytes / 2**30:.0f} GiB of memory for its replay", None
     minutes, seconds = config.training.minutes, speed.seconds()
     if seconds > PATIENCE and minutes is None:

@@ -53,7 +53,7 @@ def write(folder: Path, number: int, state: State) -> Path:
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "writer": writer()} | state, buffer)
     written = folder / f"checkpoint-{number:012d}.pt"
-    atomic_write(written, buffer.getvalue())
+    atomic_write(written, buffer.getbuffer())
     for path in paths(folder)[:-KEEP]:
         path.unlink()
     return written

@@ -122,7 +122,7 @@ class OfflineRun(Run[OfflineConfig]):
         """Return a checksum of the actions and rewards, which differs if the data do."""
         parts = {"train": self.recorded.train, "test": self.recorded.test}
         names = [(part, name) for part in parts for name in ("action", "reward", "is_first")]
-        return checksum({f"{part}/{name}": parts[part].ring[name].cpu() for part, name in names})
+        return checksum({f"{part}/{name}": parts[part].storage.whole(name) for part, name in names})
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"ready": self.ready, "data": self.fingerprint() if self.ready else None}

@@ -1,6 +1,7 @@
 """The run of an agent: play environments and learn from the replay in turns."""
 
 import shutil
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from types import NoneType
@@ -14,7 +15,7 @@ from reverie import envs, tree
 from reverie.agents import agent as agents
 from reverie.agents.agent import Agent, AgentConfig, Carry
 from reverie.agents.policies import PolicyActor
-from reverie.data import replay as replays
+from reverie.data import chunks
 from reverie.data.collector import Collector, random_actions
 from reverie.data.latent_replay import LatentReplay
 from reverie.data.replay import Replay
@@ -57,6 +58,7 @@ class OnlineRun(Run[OnlineConfig]):
             self.agent = agents.build(AgentConfig(self.spec, config.model, config.behavior.actor, config.env))
             self.learner = config.behavior.build(self.spec, self.agent.model.dynamics.feature_size)
             self.replay = self._new_replay()
+            self._check_room()
             failed.pop_all()
         self.modules = {"agent": self.agent}
         if self.learner is not None:
@@ -71,10 +73,10 @@ class OnlineRun(Run[OnlineConfig]):
         self.evaluation_interval = -(-config.evaluation.every // self.spec.repeat)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
-        self.stored = 0
+        self.written = 0
         """Replay columns that have been written to the disk."""
-        self.saved_at, self.stored_before = -1, 0
-        """The number of the newest checkpoint, and a bound of the columns at the time of the one before it."""
+        self.saved_at, self.stored, self.stored_before = -1, 0, 0
+        """The number of the newest checkpoint, its replay columns, and a bound of those of the one before it."""
         self.learning_since = -1
         """Decisions at the end of the prefill; -1 during it."""
 
@@ -83,6 +85,20 @@ class OnlineRun(Run[OnlineConfig]):
         if not self.config.replay.latents:
             return Replay(*settings)
         return LatentReplay(*settings, self.agent.model.dynamics.initial(1), self.environments.count)
+
+    def _check_room(self) -> None:
+        """Warn if the disk is too small for the columns that the replay will keep."""
+        config, folder = self.config, self.folder / "replay"
+        decisions = min(config.replay.capacity, config.training.frames // self.spec.repeat)
+        held = sum(path.stat().st_size for _, _, path in chunks.chunks(folder))
+        grows = decisions * chunks.bytes_per_decision(self.spec) - held
+        free = shutil.disk_usage(next(parent for parent in folder.absolute().parents if parent.exists())).free
+        if grows > free:
+            warnings.warn(
+                f"The replay in {folder} grows by {grows / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free: free "
+                "some, or take a smaller --replay.capacity. A run that stops at a full disk can be resumed.",
+                stacklevel=2,
+            )
 
     @property
     def remaining(self) -> tuple[int, int]:
@@ -122,6 +138,8 @@ class OnlineRun(Run[OnlineConfig]):
             if episode.finished:
                 self.replay.add_episode(episode.columns(), i)
                 report.episode(episode.undiscounted_return, len(episode.actions))
+        if self.replay.storage.is_full:  # what no checkpoint counts is dropped on resuming
+            self._write_replay()
         self.clock.decisions += self.environments.count
         self.clock.frames += sum(self.collector.frames)
         enough = config.length + config.starts if config.starts else 1
@@ -166,14 +184,18 @@ class OnlineRun(Run[OnlineConfig]):
 
     def save(self) -> Path:
         """Write the new columns of the replay, then the checkpoint that refers to them; delete columns without one."""
-        self.replay.write(self.folder / "replay", since=self.stored)
+        self._write_replay()
         if self.progress_count != self.saved_at:  # otherwise the newest checkpoint is replaced
             self.stored_before, self.saved_at = self.stored, self.progress_count
         self.stored = self.replay.total
         path = super().save()
         # The older of the two checkpoints needs the ring as it was then.
-        replays.prune(self.folder / "replay", self.stored_before - self.replay.capacity)
+        chunks.prune(self.folder / "replay", self.stored_before - self.replay.capacity)
         return path
+
+    def _write_replay(self) -> None:
+        self.replay.write(self.folder / "replay", since=self.written)
+        self.written = self.replay.total
 
     def state(self) -> dict[str, Any]:
         return super().state() | {
@@ -211,8 +233,9 @@ class OnlineRun(Run[OnlineConfig]):
         super().load_state(state)
         self.learning_since = state["learning_since"]
         self.replay.read(self.folder / "replay", state["replay_total"])
-        replays.prune(self.folder / "replay", since=state["replay_total"])
-        self.stored, self.saved_at = self.replay.total, self.progress_count
+        chunks.prune(self.folder / "replay", since=state["replay_total"])
+        self.written = self.stored = self.replay.total
+        self.saved_at = self.progress_count
         self.replay.queued = state["replay_queued"]
         if self.latents is not None:
             self.latents.load_latent_state(state["latents"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
 
-from reverie.data.replay import bytes_per_decision
+from reverie.data.chunks import bytes_per_decision
 from reverie.runs.base import Reporter
 from reverie.runs.config import OnlineConfig, check_consistent
 from reverie.runs.interrupt import StopRequest

@@ -29,6 +29,6 @@ def test_the_published_drills_met_every_kind_and_all_were_equal():
     assert counts["kills"] >= 100
     assert counts["equal"] == counts["runs"]
     assert counts["failures"] == []
-    assert len(counts["signals"]) == 8
+    assert len(counts["signals"]) >= 8
     for signals in counts["signals"].values():
         assert {"SIGKILL", "SIGTERM"} <= signals.keys()

@@ -9,7 +9,7 @@ import pytest
 from reverie.cli import command_line as main
 from reverie.cli.commands import doctor
 from reverie.cli.commands.doctor import Finding
-from reverie.data import replay
+from reverie.data import storage
 
 
 def named(findings, name):
@@ -55,7 +55,7 @@ def testrendering_without_mujoco_starts_nothing(monkeypatch):
 def test_little_room_is_marked(monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(free=2**30))
-    monkeypatch.setattr(replay, "available_memory", lambda device: 8 * 2**30)
+    monkeypatch.setattr(storage, "available_memory", lambda device: 8 * 2**30)
     findings = list(doctor.room())
     assert [(finding.name, finding.good) for finding in findings] == [("memory", True), ("disk", False)]
 

@@ -68,6 +68,16 @@ def test_settings_that_came_later_have_the_value_that_computes_the_same(name, nu
     assert read_file(RunConfig, tmp_path / "config.json") == config
 
 
+def test_the_memory_of_the_replay_had_another_name(tmp_path):
+    config = override(recipes.build("dreamer_v3", "tiny"), {"replay.storage": "auto"})
+    write_file(tmp_path / "config.json", config)
+    tree = json.loads((tmp_path / "config.json").read_text())
+    tree["replay"]["storage"] = "host"
+    for number in (1, 2, 3):
+        (tmp_path / "config.json").write_text(json.dumps(tree | {"format": number}))
+        assert read_file(RunConfig, tmp_path / "config.json") == config
+
+
 def test_weights_of_0_1_are_read():
     assert renamed_parameters({"model.standardise.mean_pixels": 1, "model.encoder.x": 2}) == {
         "model.normalize.mean_pixels": 1,

@@ -10,7 +10,7 @@ from test_replay import SPEC, stretch
 
 from reverie import tree
 from reverie.data import latent_replay
-from reverie.data import replay as replays
+from reverie.data import storage as storages
 from reverie.data.latent_replay import LatentReplay, from_rows, to_rows
 from reverie.data.replay import ReplayConfig
 from reverie.dynamics.rssm import RSSMState
@@ -124,7 +124,7 @@ def test_states_become_rows_and_come_back():
 
 
 def test_too_little_memory_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(replays, "available_memory", lambda device: 2**40)
+    monkeypatch.setattr(storages, "available_memory", lambda device: 2**40)
     monkeypatch.setattr(latent_replay, "available_memory", lambda device: 2**20)
     with pytest.raises(UserError, match=r"latents of 1,000,000 decisions need 0\.00 GiB.* --replay\.latents false"):
         make(capacity=1_000_000)

@@ -11,8 +11,8 @@ import torch
 import reverie
 from reverie import recipes
 from reverie.config.files import decode, encode
+from reverie.data.chunks import bytes_per_decision
 from reverie.data.digits import Digits
-from reverie.data.replay import bytes_per_decision
 from reverie.errors import UserError
 from reverie.models.world_model import WorldModel
 from reverie.recipes.presets import Protocol, online_preset, published_protocol

@@ -12,9 +12,10 @@ import torch
 import reverie
 from reverie.cli import command_line as main
 from reverie.config.files import encode
+from reverie.data import storage as storages
+from reverie.data.chunks import chunks
 from reverie.data.digits import Digits
 from reverie.data.interaction import InteractionConfig
-from reverie.data.replay import chunks
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
 from reverie.evaluation import generation
@@ -212,7 +213,7 @@ def test_too_little_data_for_a_sequence(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_model_of_an_agents_replay_leaves_the_replay_unchanged(tmp_path, capsys):
+def test_a_model_of_an_agents_replay_leaves_the_replay_unchanged(tmp_path, capsys, monkeypatch):
     agent = tmp_path / "agent"
     line = f"train dreamer_v1 --size tiny --run {agent} --env.id reverie/Fork-v0 --env.observe state --env.repeat 1"
     assert main.main([*line.split(), "--training.frames", "420"]) == 0
@@ -227,6 +228,13 @@ def test_a_model_of_an_agents_replay_leaves_the_replay_unchanged(tmp_path, capsy
     data.load(lambda text: None)
     assert len(data.train) + len(data.test) == sum(end - start for start, end, _ in chunks(agent / "replay"))
     assert data.test.sequential(1, 1).is_first.all()
+    monkeypatch.setattr(storages, "available_memory", lambda device: 0)  # then it stays in its files
+    large = config.data.build(tmp_path, 0, torch.device("cpu"), torch.Generator())
+    large.load(lambda text: None)
+    for part, own in ((large.train, data.train), (large.test, data.test)):
+        assert isinstance(part.storage, storages.Disk)
+        for name, column in own.ring.items():
+            assert torch.equal(part.storage.whole(name), column)
     assert config.world == "agent"
 
 

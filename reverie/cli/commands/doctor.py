@@ -107,11 +107,13 @@ def rendering(probe: str = _GL_PROBE, seconds: float = 60.0) -> Iterator[Finding
 def room() -> Iterator[Finding]:
     import torch
 
-    from reverie.data.replay import available_memory
+    from reverie.data.storage import available_memory
 
     memory, disk = available_memory(torch.device("cpu")), shutil.disk_usage(".").free
-    yield Finding("memory", f"{memory / _GIB:.1f} GiB free", memory > 2 * _GIB)
-    yield Finding("disk", f"{disk / _GIB:.1f} GiB free in {Path.cwd()}", disk > 5 * _GIB)
+    images = "as much as {:,} images of 64x64 in a replay".format
+    yield Finding("memory", f"{memory / _GIB:.1f} GiB free, {images(memory // 12_288)}", memory > 2 * _GIB)
+    text = f"{disk / _GIB:.1f} GiB free in {Path.cwd()}, {images(disk // 12_288)} (`--replay.storage disk`)"
+    yield Finding("disk", text, disk > 5 * _GIB)
 
 
 def extras() -> Iterator[Finding]:
