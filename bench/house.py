@@ -44,6 +44,7 @@ BUDGET: dict[str, int] = {
     "models": 690,
     "nn": 1120,
     "planning": 860,
+    "play": 1400,
     "recipes": 1310,
     "runs": 4270,
     "signals": 980,
