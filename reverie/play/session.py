@@ -166,22 +166,18 @@ class Session:
         if start == "world":
             step = self._world().begin(seed)
             belief, surprise = self._see(self.dream.model.dynamics.initial(1), None, step, None)
-            side = self._dreamed(belief, 0.0)
-            seen = replace(side, obs=step.obs, reward=None, over=step.is_last)
-            real, side = (seen, replace(side, reward=None)) if worlds == "both" else (None, replace(side, reward=None))
+            if worlds == "both":
+                real = replace(self._begun(belief), obs=step.obs, over=step.is_last)
             if "goal" in step.obs:
                 self.aim({next(iter(self.dream.spec.obs)): step.obs["goal"]})
+        elif start == "replay" and self.stage.recordings is not None:
+            rng = np.random.default_rng(seed)
+            belief, surprise = self.dream.filter(self.stage.recordings.draw(1, rng, self.dream.device)), None
         else:
-            surprise = None
-            if start == "replay" and self.stage.recordings is not None:
-                rng = np.random.default_rng(seed)
-                belief = self.dream.filter(self.stage.recordings.draw(1, rng, self.dream.device))
-            else:
-                belief = self.dream.begin(1, self.dream.noise(1, self.generator) if sampled else None)
-            side = replace(self._dreamed(belief, 0.0), reward=None)
+            belief, surprise = self.dream.begin(1, self.dream.noise(1, self.generator) if sampled else None), None
         if self.goal is None and any(map(needs_goal, self.stage.agents.values())):
             self._aim_at_recordings(seed)
-        self.moments, self.now = [Moment(side, real, None, PERSON, None, surprise)], 0
+        self.moments, self.now = [Moment(self._begun(belief), real, None, PERSON, None, surprise)], 0
         return self.moment
 
     def step(self, driver: str, action: np.ndarray | None = None, sampled: bool = False) -> Moment:
@@ -218,7 +214,7 @@ class Session:
         real = self.moment.real
         if real is None:
             raise UserError("Only beside the real world can the dream be brought back to it.")
-        dreamed = replace(self._dreamed(real.belief, 0.0), reward=real.reward, total=real.total)
+        dreamed = replace(self._begun(real.belief), reward=real.reward, total=real.total)
         self.moments[self.now] = replace(self.moment, dream=dreamed)
         return self.moment
 
@@ -312,6 +308,10 @@ class Session:
         over = bool(self.dream.ends and prediction.alive[0] < 0.5)
         obs = self._drawn(prediction.features)
         return Side(belief, obs[0] if obs else {}, reward, value, total + (reward or 0.0), over)
+
+    def _begun(self, belief: State) -> Side:
+        """Return a side to which no decision has led."""
+        return replace(self._dreamed(belief, 0.0), reward=None, total=0.0)
 
     def _drawn(self, features: torch.Tensor) -> list[Obs]:
         """Return what (B, F) features look like: decoded, or remembered, or nothing."""
