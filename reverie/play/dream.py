@@ -80,10 +80,15 @@ class Dream:
     def predict(self, belief: State) -> Prediction:
         model = self.model
         features = model.dynamics.features(belief)
-        reward = model.reward(features, in_env_units=True) if model.has(RewardHead) else None
+        reward = model.reward(features, in_env_units=True) if self.rewards else None
         value = None if self.value is None else model.to_env_units(self.value(features)[..., 0])
         alive = model.continuation(features) / model.discount
         return Prediction(features, _array(reward), _array(value), alive.clamp(0, 1).cpu().numpy())
+
+    @property
+    def rewards(self) -> bool:
+        """Whether the model predicts the reward."""
+        return self.model.has(RewardHead)
 
     @property
     def draws(self) -> bool:

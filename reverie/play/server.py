@@ -25,6 +25,8 @@ from reverie.play.wire import answer
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_BYTES = 2**16
 """Bytes of a message from a page, at most."""
+OPENING = 2.0
+"""Seconds that a connection may take to say what it wants. Browsers open some in advance, and Ctrl-C waits for them."""
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -57,6 +59,8 @@ def listen(open_session: Open, host: str = "127.0.0.1", port: int = 8765) -> Ite
         from websockets.sync.server import serve
     except ImportError as error:
         raise UserError("Playing in a browser needs the package websockets: pip install 'reverie[play]'.") from error
+    if not 0 <= port < 2**16:
+        raise UserError(f"Port {port} does not exist: take one up to 65535 by --port, 0 for any.")
     token = secrets.token_urlsafe(16)
     guard = _Guard(token, loopback=host in LOOPBACK)
     quiet = logging.getLogger("reverie.play")
@@ -70,11 +74,13 @@ def listen(open_session: Open, host: str = "127.0.0.1", port: int = 8765) -> Ite
             process_request=guard.check,
             max_size=MOST_BYTES,
             compression=None,
+            open_timeout=OPENING,
+            close_timeout=1,
             logger=quiet,
         )
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UserError(
-            f"Port {port} of {host} cannot be listened on ({getattr(error, 'strerror', None) or error}): choose another"
+            f"Port {port} of {host} cannot be listened on ({error.strerror}): choose another"
             " by --port, 0 for any."
         ) from error
     family, (_, actual, *_) = server.socket.family, server.socket.getsockname()

@@ -49,8 +49,7 @@ def _describe(session: Session, _: Message) -> Reply:
         "missing": stage.missing,
         "remembered": not stage.dream.draws and stage.memories is not None,
         "goals": any(map(needs_goal, stage.agents.values())),
-        "value": stage.dream.value is not None,
-        "repeat": stage.dream.spec.repeat,
+        "rewards": stage.dream.rewards,
         "moment": _moment(session, session.moment),
     }
 
