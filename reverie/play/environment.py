@@ -11,7 +11,7 @@ in the dream can act there. Observations are the features of the belief, or what
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -29,10 +29,8 @@ from reverie.runs.evaluation import environment_of
 from reverie.spaces import EnvSpec
 from reverie.types import State
 
-Observe = Literal["features", "decoded"]
 
-
-def _open(run: str | Path, observe: Observe, device: str) -> tuple[Any, Dream]:
+def _open(run: str | Path, observe: str, device: str) -> tuple[Any, Dream]:
     agent = load(run, device)
     dream = Dream(agent.model, agent.config.spec)
     if observe not in ("features", "decoded"):
@@ -42,7 +40,7 @@ def _open(run: str | Path, observe: Observe, device: str) -> tuple[Any, Dream]:
     return agent, dream
 
 
-def _observation_space(dream: Dream, observe: Observe) -> spaces.Space[Any]:
+def _observation_space(dream: Dream, observe: str) -> spaces.Space[Any]:
     if observe == "features":
         return spaces.Box(-np.inf, np.inf, (dream.model.dynamics.feature_size,), np.float32)
     parts: dict[str, spaces.Space[Any]] = {
@@ -66,7 +64,7 @@ def _normal_actions(actions: Any, spec: EnvSpec) -> np.ndarray:
     return np.asarray(actions, np.float32).reshape(-1, spec.action.size).clip(-1, 1)
 
 
-def _observation(dream: Dream, prediction: Prediction, observe: Observe) -> Any:
+def _observation(dream: Dream, prediction: Prediction, observe: str) -> Any:
     if observe == "features":
         return prediction.features.cpu().numpy().astype(np.float32)
     obs = {name: x for name, x in dream.decode(prediction.features).items() if name in dream.spec.obs}
@@ -93,9 +91,9 @@ class DreamVectorEnv(VectorEnv[Any, Any, Any]):
         num_envs: int = 1,
         run: str | Path = "",
         horizon: int = 100,
-        start: Literal["replay", "prior"] = "replay",
+        start: str = "replay",
         sampled: bool = True,
-        observe: Observe = "features",
+        observe: str = "features",
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         device: str = "auto",
@@ -231,7 +229,7 @@ class FilteredEnv(gymnasium.Env[Any, Any]):
         self,
         run: str | Path = "",
         env: Any = None,
-        observe: Observe = "features",
+        observe: str = "features",
         render_mode: str | None = None,
         device: str = "auto",
     ) -> None:

@@ -80,8 +80,7 @@ def listen(open_session: Open, host: str = "127.0.0.1", port: int = 8765) -> Ite
         )
     except OSError as error:
         raise UserError(
-            f"Port {port} of {host} cannot be listened on ({error.strerror}): choose another"
-            " by --port, 0 for any."
+            f"Port {port} of {host} cannot be listened on ({error.strerror}): choose another by --port, 0 for any."
         ) from error
     family, (_, actual, *_) = server.socket.family, server.socket.getsockname()
     name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
