@@ -124,8 +124,16 @@ class VectorEnvironments:
         return name
 
     def _reset(self, seeds: list[int | None], mask: np.ndarray | None) -> Any:
-        own = seeds if any(seed is None for seed in seeds) else [int(seed) for seed in seeds if seed is not None]
-        return self._env.reset(seed=own, options=None if mask is None else {"reset_mask": mask})[0]
+        """Reset by a seed for each copy, or by one for all where the environment takes no list."""
+        options = None if mask is None else {"reset_mask": mask}
+        try:
+            return self._env.reset(seed=seeds, options=options)[0]
+        except Exception as error:
+            if "integer" not in str(error):
+                raise
+        given = [seed for seed in seeds if seed is not None]
+        one = int(np.random.SeedSequence(given).generate_state(1)[0] >> 1) if len(given) > 1 else given[0]
+        return self._env.reset(seed=one, options=options)[0]
 
     def _split(self, observations: Any) -> list[Any]:
         """Return the observations of a batch one by one, as copies: a batch may be written into again."""

@@ -111,6 +111,7 @@ def _find_world(agent: Agent, env: EnvArgument | None) -> tuple[EnvConfig | None
     """
     try:
         config = replace(environment_of(agent, env), count=1, workers=False)
+        envs.make(config).close()
     except UserError as error:
         if env is not None:
             raise

@@ -23,7 +23,7 @@ def test_a_run_has_everything(run):
     assert (found["worlds"], found["starts"]) == (["both", "dream"], ["world", "replay", "prior"])
     assert found["drivers"] == ["policy", "planner"]
     assert found["rewards"]
-    assert found["value"]
+    assert found["moment"]["dream"]["value"] is not None
 
 
 def test_a_dream_begins_at_a_recorded_step(run):
