@@ -62,8 +62,7 @@ def main() -> None:
     with closing(open_session()) as session:
         rows = measure(lambda message: json.loads(json.dumps(answer(session, message))), "session", arguments.frames)
     with listen(open_session, port=0) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
+        threading.Thread(target=server.serve).start()
         address = server.address.replace("http", "ws").replace("/?", "/socket?")
         with connect(address, origin=server.address.partition("/?")[0]) as socket:  # type: ignore[arg-type]
 
@@ -72,8 +71,6 @@ def main() -> None:
                 return json.loads(socket.recv())
 
             rows += measure(ask, "socket", arguments.frames)
-        server.stop()
-        thread.join()
     result = {
         "command": f"python bench/play.py RUN --frames {arguments.frames}",
         "cores": os.cpu_count(),

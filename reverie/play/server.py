@@ -42,13 +42,17 @@ class Running:
     """A server that listens: its `address`, and `serve`, which returns after `stop`."""
 
     def __init__(self, server: Any, address: str, token: str) -> None:
-        self._server, self.address, self.token = server, address, token
+        self._server, self.address, self.token, self._served = server, address, token, False
 
     def serve(self) -> None:
+        self._served = True
         self._server.serve_forever()
 
     def stop(self) -> None:
-        """Close every socket, and wait until every session is closed. `serve` must run in another thread."""
+        """Close every socket, and wait until every session is closed. `serve` runs in another thread, if at all."""
+        if not self._served:  # its end is what `shutdown` waits for
+            self._server.socket.close()
+            self.serve()
         self._server.shutdown()
 
 
@@ -85,21 +89,22 @@ def listen(open_session: Open, host: str = "127.0.0.1", port: int = 8765) -> Ite
     family, (_, actual, *_) = server.socket.family, server.socket.getsockname()
     name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
     shown = f"[{name}]" if family == socket.AF_INET6 and ":" in name else name
+    running = Running(server, f"http://{shown}:{actual}/?token={token}", token)
     try:
-        yield Running(server, f"http://{shown}:{actual}/?token={token}", token)
+        yield running
     finally:
-        server.socket.close()
+        running.stop()
 
 
 def play_until_interrupted(server: Running) -> None:
-    """Serve until Ctrl-C, which closes every session."""
+    """Serve until Ctrl-C. Leaving `listen` closes every session."""
     thread = Thread(target=server.serve, daemon=True)
     thread.start()
     try:
         while thread.is_alive():
             thread.join(1.0)
     except KeyboardInterrupt:
-        server.stop()
+        return
 
 
 class _Guard:

@@ -21,11 +21,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def address(stage):
     with listen(lambda: Session(stage), port=0) as running:
-        thread = Thread(target=running.serve)
-        thread.start()
+        Thread(target=running.serve).start()
         yield running.address
-        running.stop()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -47,11 +47,8 @@ def worlds(stage):
 @pytest.fixture(scope="module")
 def server(stage, worlds):
     with listen(lambda: Session(replace(stage, make=worlds)), port=0) as running:
-        thread = Thread(target=running.serve)
-        thread.start()
+        Thread(target=running.serve).start()
         yield running
-        running.stop()
-        thread.join()
 
 
 @contextmanager
@@ -183,10 +180,7 @@ def test_every_tab_hears_why_a_session_cannot_begin():
         raise UserError("The simulator is out of order.")
 
     with listen(broken, port=0) as running:
-        thread = Thread(target=running.serve)
-        thread.start()
+        Thread(target=running.serve).start()
         base, _, query = running.address.partition("/?")
         with connect(f"{base.replace('http', 'ws')}/socket?{query}", origin=base) as connection:
             assert "out of order" in connection.recv(timeout=20)
-        running.stop()
-        thread.join()
