@@ -10,6 +10,7 @@ With the last two, only episodes that begin together have seeds of their own. So
 """
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,14 @@ def matches(env_id: str) -> bool:
 
 
 def ids() -> list[str]:
-    """Return the registered ids that have a vector environment of their own; every other id has Gymnasium's."""
-    found = []
-    for env_id, spec in list(load().registry.items()):
-        if spec.vector_entry_point is not None and spec.entry_point is not None and spec.max_episode_steps:
-            found.append(f"{PREFIX}{env_id}")
-    return sorted(found)
+    """Return those that are played by a vector environment of their own; every other id has Gymnasium's."""
+    own = [f"{PREFIX}{env_id}" for env_id, spec in load().registry.items() if spec.vector_entry_point is not None]
+    playable = []
+    for env_id in own:
+        with suppress(UserError):
+            VectorEnvironment(EnvConfig(env_id, observe=("all",))).close()
+            playable.append(env_id)
+    return sorted(playable)
 
 
 class VectorEnvironments:

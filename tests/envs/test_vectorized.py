@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from reverie.data.collector import Collector
-from reverie.envs import EnvConfig, make, make_many
+from reverie.envs import EnvConfig, make, make_many, vectorized
 from reverie.envs.vectorized import VectorEnvironments
 from reverie.errors import UserError
 
@@ -68,6 +68,12 @@ def test_the_own_vector_environment_of_an_id_is_taken():
         assert first.obs["pixels"].shape == (16, 16, 3)
         assert not environment.step(LEFT).is_first
         np.testing.assert_array_equal(environment.reset(3).obs["pixels"], first.obs["pixels"])
+
+
+def test_only_what_can_be_played_is_listed():
+    listed = vectorized.ids()
+    assert "vector/CartPole-v1" in listed
+    assert not [env_id for env_id in listed if "Dream" in env_id], "a dream needs a run"
 
 
 def test_what_a_batch_cannot_do_is_a_sentence():
