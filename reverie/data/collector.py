@@ -65,7 +65,7 @@ class Collector:
                 self.started[i] += 1
         if seeds:
             for i, step in self.environments.reset(seeds).items():
-                self.episodes[i] = Episode(seeds[i], [step])
+                self.episodes[i] = Episode(seeds[i], [step])  # others begin with the next step
 
     def observations(self) -> tuple[Obs, np.ndarray]:
         """Return the newest observation of each environment, and whether it begins an episode."""
@@ -87,6 +87,9 @@ class Collector:
                 self.episodes[i] = Episode(0)
                 self.started[i] -= self.alike
                 continue
+            if step.is_first:  # it has begun its own episode, and ignored the action
+                self.episodes[i] = Episode(0, [step])
+                continue
             episode.actions.append(np.array(actions[i], np.float32))
             episode.steps.append(step)
             if step.is_last:
@@ -106,6 +109,10 @@ class Collector:
     def restore(self, state: dict[str, Any]) -> None:
         """Play the unfinished episodes again, in a new collector. Discard one that differs now, with a warning."""
         self.started = list(state["started"])
+        if getattr(self.environments, "together", False):
+            if any(state["begun"]):
+                warnings.warn("A batch begins new episodes: the unfinished ones are discarded.", stacklevel=2)
+            return
         for i in np.flatnonzero(state["begun"]).tolist():
             seed = state["seeds"][i]
             episode = Episode(seed, [self.environments.reset({i: seed})[i]])

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from reverie.config import plugins
-from reverie.envs import atari, dm_control, gymnasium, gymnasium_registry, minatar
+from reverie.envs import atari, dm_control, gymnasium, gymnasium_registry, minatar, vectorized
 from reverie.envs.base import EnvConfig, Environment, Environments, Obs, Step  # noqa: F401  plug-ins import them here
 from reverie.envs.vector import SerialEnvironments, WorkerEnvironments
 from reverie.spaces import ActionSpace, EnvSpec, Space  # noqa: F401
@@ -32,6 +32,7 @@ FAMILIES: dict[Family, Callable[[EnvConfig], Environment]] = {
     dm_control: dm_control.DMCEnvironment,
     atari: atari.AtariEnvironment,
     minatar: minatar.MinAtarEnvironment,
+    vectorized: vectorized.VectorEnvironment,
     gymnasium: gymnasium.GymEnvironment,
 }
 """The first one that matches an id makes its environment. Gymnasium is the last: it matches every id."""
@@ -74,6 +75,8 @@ def _find_family(env_id: str) -> Family:
 def make_many(config: EnvConfig) -> Environments:
     """Make `config.count` environments, each in a process of its own if `config.workers`. Close them when done."""
     plugins.require_trust(config.id)
+    if vectorized.matches(config.id):
+        return vectorized.VectorEnvironments(config)
     if config.workers:
         return WorkerEnvironments(config, partial(_make_in_worker, plugins.used()))
     return SerialEnvironments(config, make)

@@ -100,7 +100,11 @@ class Environments(Protocol):
     def count(self) -> int: ...
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
-        """Start an episode in each environment named: index -> seed."""
+        """Start an episode in each environment named: index -> seed.
+
+        An environment that begins its own episodes may have no step here. Its first one then comes from the next
+        `step`, which ignores its action.
+        """
         ...
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...

@@ -32,6 +32,11 @@ def register(env: GymnasiumObject | Callable[..., Any]) -> str:
     """Register an object, a class or a factory with Gymnasium under its own name, and return the id."""
     import gymnasium  # half a second, which only a caller with an environment of its own needs to wait for
 
+    if hasattr(env, "single_action_space"):
+        raise UserError(
+            "A vector environment is not taken as an object, because evaluations need copies of their own: register it "
+            "with gymnasium.register(id, vector_entry_point=...), and name it as vector/ID."
+        )
     one_object = not inspect.isclass(env) and isinstance(env, GymnasiumObject)
     spec = getattr(env, "spec", None) if one_object else None
     named: Any = env if inspect.isclass(env) or inspect.isfunction(env) else type(getattr(env, "unwrapped", env))

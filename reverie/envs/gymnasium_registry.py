@@ -42,7 +42,7 @@ def open_registered(config: EnvConfig) -> Any:
     limit.
     """
     refuse_settings(config, "camera", "rendering")
-    spec = _find_spec(config.id)
+    spec = find_spec(config.id)
     if "mujoco" in str(spec.entry_point):
         choose_gl()
     # Gymnasium's own checker warns of what `reverie check-env` names in full.
@@ -107,7 +107,7 @@ def _make(env_id: str, settings: dict[str, Any]) -> Any:
     return gymnasium.make(env_id, **settings)
 
 
-def _find_spec(env_id: str) -> Any:
+def find_spec(env_id: str) -> Any:
     """Return Gymnasium's entry of an id."""
     gymnasium = load()
     module, _, name = env_id.rpartition(":")

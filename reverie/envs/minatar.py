@@ -28,6 +28,8 @@ a terminal state without showing it, so its episodes are cut one frame before.""
 CELL = 32
 """Pixels of a cell in `render`."""
 
+MEANINGS = {"n": "noop", "l": "left", "u": "up", "r": "right", "d": "down", "f": "fire"}
+
 MISSING = "pip install 'reverie[minatar]'"
 INSTALLED = importlib.util.find_spec("minatar") is not None
 LABEL = "MinAtar" if INSTALLED else f"MinAtar ({MISSING})"
@@ -86,6 +88,10 @@ class _Game:
     def render(self) -> np.ndarray:
         """Draw each kind of object in a color of its own."""
         return as_colors(self._observe()["pixels"]).repeat(CELL, 0).repeat(CELL, 1)
+
+    def get_action_meanings(self) -> list[str]:
+        """Return the words for the package's letters, as Gymnasium's games do."""
+        return [MEANINGS[self.game.env.action_map[action]] for action in self.actions]
 
     def close(self) -> None:
         pass

@@ -20,7 +20,8 @@ from reverie.dynamics.rollout import imagine
 from reverie.errors import UserError
 from reverie.evaluation import figures, films
 from reverie.evaluation.returns import Evaluation
-from reverie.planning.actor import PlanningActor
+from reverie.models.world_model import WorldModel
+from reverie.planning.actor import PlanningActor, PlanningNoise
 from reverie.planning.objectives import GoalObjectiveConfig
 
 _MOST_COLUMNS = 12
@@ -61,6 +62,36 @@ def planning_actor(agent: Agent) -> PlanningActor:
     return agent.actor
 
 
+@dataclass(frozen=True)
+class Search:
+    """One search: the candidates in the parts in which they were scored, their scores, and the executed plan."""
+
+    parts: list[tuple[Float[Tensor, "_ H A"], Float[Tensor, " _"]]]
+    executed: Float[Tensor, "1 H A"]
+    executed_score: Float[Tensor, ""]
+
+
+@torch.no_grad()
+def search(actor: PlanningActor, belief: Any, memory: Any, noise: PlanningNoise | None = None) -> Search:
+    """Search from one belief and record every score. Without noise it is the fixed one of the actor."""
+    noise = actor.fixed_noise(1, tree.leaves(belief)[0].device) if noise is None else noise
+    score, parts = actor.score(belief, noise.samples), list[tuple[Tensor, Tensor]]()
+
+    def record_scores(action: Tensor) -> Tensor:
+        scores = score(action)
+        parts.append((action[0].detach().clone(), scores[0].detach()))
+        return scores
+
+    executed = actor.plan(belief, memory, noise, lambda *_: record_scores).elites[:, 0]
+    return Search(parts, executed, score(executed[:, None])[0, 0])
+
+
+def imagined_features(model: WorldModel, belief: Any, action: Float[Tensor, "N H A"]) -> Float[Tensor, "N H F"]:
+    """Return the features of the mean states that N plans lead to from one belief."""
+    each = tree.map(lambda x: x.expand(len(action), *x.shape[1:]), belief)
+    return model.dynamics.features(imagine(model.dynamics, each, action, None))
+
+
 @torch.no_grad()
 def record(agent: Agent, result: Evaluation) -> Plans:
     """Repeat the search of the decision of the first episode that `result` has recorded, its `moment`.
@@ -70,22 +101,13 @@ def record(agent: Agent, result: Evaluation) -> Plans:
     actor, model, episode, moment = planning_actor(agent), agent.model, result.episodes[0], result.moment
     if moment is None:
         raise ValueError("evaluate with `moment`")
-    decision = moment.decision
-    noise = actor.fixed_noise(1, next(agent.parameters()).device)
-    score, calls = actor.score(moment.belief, noise.samples), list[tuple[Tensor, Tensor]]()
-
-    def record_scores(action: Tensor) -> Tensor:
-        scores = score(action)
-        calls.append((action[0].detach().clone(), scores[0].detach()))
-        return scores
+    decision, found = moment.decision, search(actor, moment.belief, moment.memory)
 
     def features(action: Float[Tensor, "N H A"]) -> Float[Tensor, "N H F"]:
-        each = tree.map(lambda x: x.expand(len(action), *x.shape[1:]), moment.belief)
-        return model.dynamics.features(imagine(model.dynamics, each, action, None))
+        return imagined_features(model, moment.belief, action)
 
-    executed = actor.plan(moment.belief, moment.memory, noise, lambda *_: record_scores).elites[:, 0]
-    expected = features(executed)
-    after = episode.steps[decision : decision + 1 + executed.shape[1]]
+    expected = features(found.executed)
+    after = episode.steps[decision : decision + 1 + found.executed.shape[1]]
     frames: dict[str, Any] = {"executed_frames": None, "real_frames": None}
     if model.draws_images:
         image = model.normalize.images[0]
@@ -93,14 +115,14 @@ def record(agent: Agent, result: Evaluation) -> Plans:
         frames["executed_frames"] = decoded.round().to(torch.uint8).cpu().numpy()
         frames["real_frames"] = np.stack([step.obs[image] for step in after])
     # Candidates are predicted in the parts in which they were scored: these fit into memory.
-    reward = torch.cat([model.reward(features(part), in_env_units=True) for part, _ in calls])
+    reward = torch.cat([model.reward(features(part), in_env_units=True) for part, _ in found.parts])
     return Plans(
         decision=decision,
-        action=torch.cat([part for part, _ in calls]).cpu().numpy(),
-        score=model.to_env_units(torch.cat([scores for _, scores in calls])).cpu().numpy(),
+        action=torch.cat([part for part, _ in found.parts]).cpu().numpy(),
+        score=model.to_env_units(torch.cat([scores for _, scores in found.parts])).cpu().numpy(),
         reward=reward.cpu().numpy(),
-        executed_action=executed[0].cpu().numpy(),
-        executed_score=float(model.to_env_units(score(executed[:, None])[0, 0])),
+        executed_action=found.executed[0].cpu().numpy(),
+        executed_score=float(model.to_env_units(found.executed_score)),
         executed_reward=model.reward(expected, in_env_units=True)[0].cpu().numpy(),
         real_reward=np.array([step.reward for step in after[1:]], np.float32),
         **frames,

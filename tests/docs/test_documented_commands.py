@@ -15,6 +15,7 @@ import pytest
 from processes import one_process
 
 from reverie.cli.command_line import COMMANDS
+from reverie.cli.parsing import parse
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "```" in path.read_text()]
@@ -91,7 +92,9 @@ def process() -> Iterator[ProcessPoolExecutor]:
 def run(words: list[str], process: ProcessPoolExecutor, folder: Path, extras: set[str], targets: set[str]) -> None:
     """Execute a command of Reverie in `folder`. Of another, check that what it names exists."""
     command, line = words[0], shlex.join(words)
-    if command == "reverie":
+    if words[:2] == ["reverie", "play"]:  # it serves until Ctrl-C (tests/play)
+        assert parse(COMMANDS, words[1:])
+    elif command == "reverie":
         assert words[1].startswith("-") or words[1] in COMMANDS, line
         code, printed = process.submit(processes.command, shortened(words[1:]), folder).result()
         assert code == 0, f"{line}\n{printed[-2000:]}"

@@ -107,6 +107,13 @@ def test_a_mistake_about_minatar_is_one_sentence(config, sentence):
         make(config)
 
 
+def test_minatar_says_what_its_letters_mean():
+    pytest.importorskip("minatar")
+    env = make(EnvConfig("MinAtar/Breakout-v1", image_size=10))
+    assert env.unwrapped.get_action_meanings() == ["noop", "left", "right"]
+    env.close()
+
+
 def test_minatar_shows_the_games_own_cells():
     pytest.importorskip("minatar")
     env = make(EnvConfig("MinAtar/Breakout-v1", image_size=20))

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ORDER = (
     ("cli",),
-    ("recipes",),
+    ("recipes", "play"),
     ("runs",),
     ("testing",),
     ("evaluation", "learners"),

@@ -120,6 +120,12 @@ def run_folder(text: str) -> Path:
     raise UserError(f"{folder} is not the folder of a run: it has no config.json.{hint}")
 
 
+def env_and_planner(settings: Texts) -> tuple[Texts | None, Texts | None]:
+    """Return the settings of the environment, without `env.`, and those of the planner; None where there are none."""
+    env = {path.removeprefix("env."): text for path, text in settings.items() if path.startswith("env.")}
+    return env or None, {path: text for path, text in settings.items() if not path.startswith("env.")} or None
+
+
 def print_paths(paths: dict[str, Path]) -> None:
     """Print the files that a command has written, one a line."""
     width = max(map(len, paths), default=0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from reverie.cli.commands import common
 from reverie.cli.parsing import Argument, Settings, Texts, command
 
-_EVALUATION_SETTINGS = Settings(
+EVALUATION_SETTINGS = Settings(
     "Another environment, or other settings of the run's own:\n"
     "  --env.id NAME                play here; a run that learned from recordings may need it\n"
     "  --env.kwargs g=5.0           an argument of the environment\n\n"
@@ -96,17 +96,16 @@ def _finish(folder: Path) -> int:
     Argument("--json", "print the result as one JSON object and nothing else", action="store_true"),
     common.SEED,
     common.DEVICE,
-    settings=_EVALUATION_SETTINGS,
+    settings=EVALUATION_SETTINGS,
 )
 def evaluate(arguments: Namespace, settings: Texts) -> int:
     """Play episodes with a trained agent, or with a planner in its world model."""
     folder = common.run_folder(arguments.run)
     from reverie.runs.evaluation import evaluate
 
-    env = {path.removeprefix("env."): text for path, text in settings.items() if path.startswith("env.")}
-    planner = {path: text for path, text in settings.items() if not path.startswith("env.")}
+    env, planner = common.env_and_planner(settings)
     options = {name: getattr(arguments, name) for name in ("goal", "video", "moment", "out", "seed", "device")}
-    result = evaluate(folder, arguments.episodes, env=env or None, planner=planner or None, **options)
+    result = evaluate(folder, arguments.episodes, env=env, planner=planner, **options)
     if arguments.json:
         for sentence in result.sentences:
             if sentence.startswith("warning: "):

@@ -23,6 +23,7 @@ _EXTRAS = {
     "atari": "Atari games (`ALE/Pong-v5`)",
     "minatar": "small Atari games (`MinAtar/Breakout-v1`)",
     "data": "datasets of Minari",
+    "play": "playing inside a model in a browser (`reverie play RUN`)",
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
     "dev": "tests and checks of Reverie itself",
     "docs": "the documentation as a website",
