@@ -1,0 +1,4 @@
+def html(comparison):
+    from reverie.errors import UserError
+
+    raise UserError("later")
