@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from reverie.errors import UserError
 from reverie.evaluation.comparison import figures, numbers, page, tables
 from reverie.evaluation.comparison.parts import Center, Comparison, Kind
 from reverie.evaluation.published import Scale
 from reverie.files import atomic_write, check_writable
 from reverie.runs.curves import read_curves
 
+_ENDS = ("png", "svg")
+
 
 def compare(
-    folders: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
+    folders: str | Path | Sequence[str | Path],
     *,
     published: Sequence[str] = (),
     returns: Kind | None = None,
@@ -25,7 +26,7 @@ def compare(
 ) -> Comparison:
     """Return the numbers of a comparison of runs, and write its report into the folder `out` if one is given.
 
-    - `folders`: of sweeps, of runs, or with runs in them; a mapping gives names to methods. They are only read.
+    - `folders`: of sweeps, of runs, or with runs in them. `NAME=FOLDER` names the method. They are only read.
     - `published`: methods whose published scores stand beside, such as `dreamer_v2`.
     - `returns`: of `training` or `evaluation` episodes. None takes evaluations where all runs make them in training.
     - `at`: frames at which scores are compared. None takes as many as the slowest run has.
@@ -36,29 +37,32 @@ def compare(
     """
     if out is not None:
         check_writable(Path(out) / "scores.json")
-    if isinstance(folders, str | Path):
-        folders = [folders]
-    comparison = numbers.compare(read_curves(folders), published, returns, at, center, solved)
+    named = [folders] if isinstance(folders, str | Path) else folders
+    comparison = numbers.compare(read_curves(named), published, returns, at, center, solved)
     if out is not None:
+        if not page.available():
+            comparison = replace(comparison, remarks=(*comparison.remarks, page.MISSING))
         write(comparison, Path(out))
     return comparison
 
 
-def write(comparison: Comparison, out: Path) -> dict[str, Path]:
-    """Write the report, and return its files by what they are. What an earlier report had more is removed."""
-    files: dict[str, Path] = {}
-    for name, draw in figures.FIGURES.items():
-        figure = draw(comparison)
-        for path in (out / f"{name}.png", out / f"{name}.svg"):
-            if figure is None:
-                with suppress(OSError):
-                    path.unlink()
-            else:
-                files[path.name] = figures.save(figure, path)
+def write(comparison: Comparison, out: Path) -> None:
+    """Write the report. What an earlier report in this folder had more is removed."""
     texts = {"table.md": tables.markdown(comparison), "scores.json": json.dumps(tables.rows(comparison))}
-    with suppress(UserError):  # without the plotting library the rest is written all the same
+    if page.available():
         texts["index.html"] = page.html(comparison)
     for name, text in texts.items():
-        files[name] = out / name
-        atomic_write(files[name], text.encode())
-    return files
+        atomic_write(out / name, text.encode())
+    for name, draw in figures.FIGURES.items():
+        figure = draw(comparison)
+        for path in (out / f"{name}.{end}" for end in _ENDS):
+            if figure is not None:
+                figures.save(figure, path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def written(out: Path) -> list[Path]:
+    """Return the files of the report that are there."""
+    names = ("index.html", "table.md", "scores.json", *(f"{name}.{end}" for name in figures.FIGURES for end in _ENDS))
+    return [out / name for name in names if (out / name).exists()]

@@ -27,56 +27,60 @@ _RHYTHM = ("frames", "log_every", "checkpoint_every", "checkpoint_minutes", "exe
 class _Found:
     """A run's folder, and what it is called."""
 
-    given: str
-    """The folder that the user has named, or the name that was given to it."""
     folder: Path
-    method: str | None
-    """The method by its sweep; None for a run outside one."""
+    given: str
+    """The name that the user gave to its method, or the folder that the user named."""
     named: bool
-    """Whether the user has given the name."""
+    method: str | None = None
+    """The method by its sweep; None for a run outside one."""
 
 
-def read_curves(folders: Sequence[str | Path] | Mapping[str, str | Path]) -> list[Curve]:
-    """Return the curves of all runs in the folders, which are of sweeps, runs, or hold runs.
+def read_curves(folders: Sequence[str | Path]) -> list[Curve]:
+    """Return the curves of all runs in the folders, which are of sweeps, of runs, or hold runs.
 
-    A mapping gives names: that of a run is its method, that of a sweep stands before its methods. Without a name the
-    method is the recipe. Where that would mix runs that are not seeds of one method, the folder's name is added.
-    UserError for a folder that holds nothing to compare, and for a damaged log.
+    `NAME=FOLDER` gives a name: that of a run is its method, that of a sweep with several methods stands before theirs.
+    Without a name the method is the recipe. Where that would mix runs that are not seeds of one method, it is the
+    folder. UserError for a folder that holds nothing to compare, and for a damaged log.
     """
-    named = isinstance(folders, Mapping)
-    pairs = folders.items() if isinstance(folders, Mapping) else [(str(folder), folder) for folder in folders]
-    found = [run for name, folder in pairs for run in _find(name, Path(folder), named)]
-    if not found:
-        raise UserError("No folder was named: give those of sweeps or runs.")
+    found = [run for folder in folders for run in _find(*_parse(folder))]
     seen: dict[Path, _Found] = {}
     for run in found:
         if (place := run.folder.resolve()) in seen:
             raise UserError(f"{run.folder} is named twice, by {seen[place].given} and by {run.given}: name it once.")
         seen[place] = run
-    configs = [read_config(run.folder) for run in found]
-    methods = _methods(found, configs)
-    return [_read(run, config, method) for run, config, method in zip(found, configs, methods)]
+    if not found:
+        raise UserError("No folder was named: give those of sweeps or runs.")
+    configs = [_read_config(run.folder) for run in found]
+    return [_read(*each) for each in zip(found, configs, _methods(found, configs))]
+
+
+def _parse(folder: str | Path) -> tuple[str, Path, bool]:
+    """Return name, folder, and whether the name was given. A folder with `=` in its own name is one."""
+    name, equals, rest = str(folder).partition("=")
+    if equals and name and not Path(folder).exists():
+        return name, Path(rest), True
+    return str(folder), Path(folder), False
 
 
 def _find(given: str, folder: Path, named: bool) -> list[_Found]:
     """Return the runs of a folder. UserError where there are none, or none with returns."""
-    if (folder / "sweep.json").exists():
+    if _is_sweep(folder):
         places = state.places(state.read_plan(folder))
-        runs = [_Found(given, folder / "cells" / name, place[0], named) for name, place in places.items()]
+        runs = [_Found(folder / "cells" / name, given, named, method) for name, (method, _, _) in places.items()]
     elif (folder / "config.json").exists():
-        runs = [_Found(given, folder, None, named)]
+        runs = [_Found(folder, given, named)]
     elif folder.is_dir():
         below = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-        inside = [path for path in below if (path / "config.json").exists() or (path / "sweep.json").exists()]
+        inside = [path for path in below if (path / "config.json").exists() or _is_sweep(path)]
         if not inside:
             raise UserError(f"{folder} is not the folder of a run or a sweep, and holds none: it has no config.json.")
-        singles = [_Found(given if named else str(path), path, None, named) for path in inside if not _is_sweep(path)]
-        runs = singles + [
-            run for path in inside if _is_sweep(path) for run in _find(given if named else str(path), path, named)
-        ]
+        names = [given if named else str(path) for path in inside]
+        singles = [_Found(path, name, named) for name, path in zip(names, inside) if not _is_sweep(path)]
+        of_sweeps = [_find(name, path, named) for name, path in zip(names, inside) if _is_sweep(path)]
+        runs = [*singles, *(run for runs in of_sweeps for run in runs)]
     else:
         raise UserError(f"There is no folder {folder}.")
-    useful = [run for run in runs if "frames" in read_config(run.folder)["training"]]
+    useful = [run for run in runs if "frames" in _read_config(run.folder)["training"]]
     if not useful:
         raise UserError(
             f"{folder} has no returns to compare, because it was fitted to recorded data: name runs of agents that "
@@ -89,7 +93,7 @@ def _is_sweep(folder: Path) -> bool:
     return (folder / "sweep.json").exists()
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def _read_config(folder: Path) -> dict[str, Any]:
     """Return what `config.json` holds. UserError where it is not a run's."""
     path = folder / "config.json"
     try:
@@ -110,27 +114,24 @@ def _methods(found: Sequence[_Found], configs: Sequence[dict[str, Any]]) -> list
     for run, config in zip(found, configs):
         own = run.method or config["recipe"]
         plain.append(own if not run.named else f"{run.given} {own}" if run.given in several else run.given)
-    groups = {name: [i for i, other in enumerate(plain) if other == name] for name in plain}
-    mixed = {name for name, runs in groups.items() if _is_mixed([(found[i], configs[i]) for i in runs])}
-    for name in mixed:
-        if any(found[i].named for i in groups[name]):
-            raise UserError(
-                f"{name} names several runs of one task and seed, or of other settings: give each method its own name."
-            )
+    mixed = set()
+    for name in dict.fromkeys(plain):
+        mine = [(run, config) for run, config, other in zip(found, configs, plain) if other == name]
+        taken = [(config["env"]["id"], config["seed"]) for _, config in mine]
+        twice = len(set(taken)) < len(taken)
+        if twice and any(run.named for run, _ in mine):
+            raise UserError(f"{name} names two runs of one task and seed: give each method a name of its own.")
+        if twice or (not any(run.named for run, _ in mine) and _differ([config for _, config in mine])):
+            mixed.add(name)
     short = _short(run.given for run in found)
     apart = [short[run.given] + (f" {run.method}" if run.method else "") for run in found]
     return [other if name in mixed else name for name, other in zip(plain, apart)]
 
 
-def _is_mixed(runs: Sequence[tuple[_Found, dict[str, Any]]]) -> bool:
-    """Return whether runs of one name are not seeds of one method: a place is taken twice, or settings differ."""
-    if len({run.given for run, _ in runs}) == 1 and runs[0][0].method is not None:
-        return False  # a sweep has each place once
-    places = [(config["env"]["id"], config["seed"]) for _, config in runs]
-    if len(set(places)) < len(places):
-        return True
+def _differ(configs: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether runs on one task differ in more than their seed."""
     settings: dict[str, set[str]] = {}
-    for _, config in runs:
+    for config in configs:
         settings.setdefault(config["env"]["id"], set()).add(_settings(config))
     return any(len(different) > 1 for different in settings.values())
 

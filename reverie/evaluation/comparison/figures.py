@@ -278,7 +278,7 @@ def _over(title: str, comparison: Comparison) -> str:
     return f"{title} over {count} task{'s' if count > 1 else ''} at {tables.end(comparison)}"
 
 
-def _intervals(estimates: Mapping[object, Estimate]) -> str:
+def _intervals(estimates: Mapping[Any, Estimate]) -> str:
     """Return what the bands are, or why there is none."""
     some = [one.low is not None for one in estimates.values()]
     if all(some):
@@ -331,7 +331,7 @@ def _titled(figure: "Figure", comparison: Comparison, title: str, signs: str, ha
     figure.text(0.5, 1 - 0.07 / height, title, fontsize=10.5, va="top", ha="center")
     figure.text(0.06 / width, 0.05 / height, "\n".join(text), fontsize=6.5, color="#555555", va="bottom", ha="left")
     if handles:
-        place = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.24 / height), "borderaxespad": 0}
+        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - 0.24 / height), "borderaxespad": 0}
         figure.legend(handles=handles, ncols=min(len(handles), columns), frameon=False, fontsize=8, **place)
     engine = figure.get_layout_engine()
     if engine is not None:

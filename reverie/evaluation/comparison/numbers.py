@@ -55,6 +55,8 @@ def compare(
     panels = tuple(builder.panel(task) for task in tasks)
     methods = tuple(dict.fromkeys(run.method for run in curves))
     scores = tuple(score for panel in panels for score in builder.scores(panel))
+    if not scores:
+        raise UserError(f"No run has a score at {at:,} frames: take fewer.")
     remarks += _remarks_on_references(panels, references)
     plain = Comparison(tuple(curves), kind, center, methods, panels, scores, tuple(references), remarks=tuple(remarks))
     return with_aggregates(plain, {task: builder.counted(task) for task in tasks}, builder.means)
@@ -183,7 +185,7 @@ def _remarks_on_references(panels: Sequence[Panel], references: Sequence[str]) -
         if len(lacking) == len(panels):
             raise UserError(
                 f"{published.title(name)} has no published score for {', '.join(lacking[:3])}"
-                f"{' and the other tasks' if len(lacking) > 3 else ''}, as they are played here: leave "
+                f"{' and the other tasks' if len(lacking) > 3 else ''}, as played here: leave "
                 f"`--published {name}` out."
             )
         if lacking:

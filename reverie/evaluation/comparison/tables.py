@@ -78,7 +78,7 @@ def markdown(comparison: Comparison) -> str:
         "cells that are not done.",
         *(f"- {remark}" for remark in comparison.remarks),
         "## Scores",
-        _scores(comparison),
+        table(*_scores(comparison)),
     ]
     if comparison.aggregates:
         count = len(comparison.together)
@@ -126,10 +126,17 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
 
 
-def _scores(comparison: Comparison) -> str:
+def plain(comparison: Comparison) -> str:
+    """Return the scores for a terminal, in columns."""
+    head, lines = _scores(comparison, only_last=True)
+    widths = [max(map(len, column)) for column in zip(head, *lines)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in (head, *lines))
+
+
+def _scores(comparison: Comparison, only_last: bool = False) -> tuple[list[str], list[list[str]]]:
     tasks, lines = [panel.task for panel in comparison.panels], []
     for panel in comparison.panels:
-        mine = [score for score in comparison.scores if score.task == panel.task]
+        mine = [score for score in comparison.scores if score.task == panel.task and (score.last or not only_last)]
         for at in sorted({score.frames for score in mine}):
             here = {score.method: score for score in mine if score.frames == at}
             own = [_score(comparison, here.get(method)) for method in comparison.methods]
@@ -140,7 +147,7 @@ def _scores(comparison: Comparison) -> str:
                 [short(panel.task, tasks), "–", *["–"] * (len(comparison.methods) + len(comparison.references))]
             )
     titles = [f"{published.title(name)}, published" for name in comparison.references]
-    return table(["task", "frames", *comparison.methods, *titles], lines)
+    return ["task", "frames", *comparison.methods, *titles], lines
 
 
 def _score(comparison: Comparison, score: Score | None) -> str:
