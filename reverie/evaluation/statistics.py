@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 Scores = Sequence[np.ndarray]
-Statistic = Callable[..., np.ndarray]
+Numbers = np.ndarray | np.floating
+"""One number, or one for each place of the leading axes."""
+Statistic = Callable[..., Numbers]
 """From the scores of one method, or of several, to numbers."""
 
 AGGREGATES = ("IQM", "median", "mean", "optimality gap")
@@ -18,24 +20,24 @@ _CHUNK = 4_000_000
 """Numbers that are resampled at once, which bounds the memory."""
 
 
-def mean(scores: Scores) -> np.ndarray:
+def mean(scores: Scores) -> Numbers:
     """Return the mean over tasks of the mean over runs."""
     return np.mean([runs.mean(-1) for runs in scores], axis=0)
 
 
-def median(scores: Scores) -> np.ndarray:
+def median(scores: Scores) -> Numbers:
     """Return the median over tasks of the mean over runs."""
     return np.median([runs.mean(-1) for runs in scores], axis=0)
 
 
-def iqm(scores: Scores) -> np.ndarray:
+def iqm(scores: Scores) -> Numbers:
     """Return the interquartile mean: the mean of the middle half of all runs of all tasks."""
     runs = np.sort(np.concatenate(scores, axis=-1), axis=-1)
     cut = runs.shape[-1] // 4
     return runs[..., cut : runs.shape[-1] - cut].mean(-1)
 
 
-def optimality_gap(scores: Scores) -> np.ndarray:
+def optimality_gap(scores: Scores) -> Numbers:
     """Return 1 - mean(min(score, 1)): by how much the runs fall short of 1. Smaller is better."""
     return 1 - mean([np.minimum(runs, 1) for runs in scores])
 
@@ -53,7 +55,7 @@ def profile(scores: Scores, thresholds: Float[np.ndarray, "T"]) -> np.ndarray:
     return np.mean([(runs[..., None, :] > thresholds[:, None]).mean(-1) for runs in scores], axis=0)
 
 
-def improvement(scores: Scores, other: Scores) -> np.ndarray:
+def improvement(scores: Scores, other: Scores) -> Numbers:
     """Return the probability that a run of one method is better than a run of the `other` on the same task.
 
     It is the mean over tasks of P(X > Y) + P(X = Y) / 2, Mann and Whitney's U divided by the number of pairs.
@@ -62,9 +64,7 @@ def improvement(scores: Scores, other: Scores) -> np.ndarray:
     return np.mean([((x > y) + 0.5 * (x == y)).mean((-2, -1)) for x, y in pairs], axis=0)
 
 
-def interval(
-    statistic: Statistic, *methods: Scores, resamples: int = 2_000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def interval(statistic: Statistic, *methods: Scores, resamples: int = 2_000, seed: int = 0) -> tuple[Numbers, Numbers]:
     """Return both ends of the 95 % percentile interval of `statistic(*methods)`, by the stratified bootstrap.
 
     The runs of each task are drawn anew with replacement, the tasks stay. Scores have no leading axes here.
@@ -86,7 +86,7 @@ def _resample(scores: Scores, count: int, generator: np.random.Generator) -> lis
 
 
 def band(
-    center: Callable[..., np.ndarray], runs: Float[np.ndarray, "P N"], resamples: int = 2_000, seed: int = 0
+    center: Callable[..., Numbers], runs: Float[np.ndarray, "P N"], resamples: int = 2_000, seed: int = 0
 ) -> tuple[Float[np.ndarray, "P"], Float[np.ndarray, "P"]]:
     """Return the 95 % bootstrap interval of the center (`np.mean`, `np.median`) of N runs at each of P points.
 

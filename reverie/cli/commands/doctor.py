@@ -24,6 +24,7 @@ _EXTRAS = {
     "minatar": "small Atari games (`MinAtar/Breakout-v1`)",
     "data": "datasets of Minari",
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
+    "compare": "the page of `reverie compare`",
     "dev": "tests and checks of Reverie itself",
     "docs": "the documentation as a website",
 }

@@ -71,10 +71,11 @@ def with_aggregates(plain: Comparison, counted: Mapping[str, Sequence[Curve]], m
 
 def estimate(statistic: statistics.Statistic, *methods: statistics.Scores, resamples: int = 2_000) -> Estimate:
     """Return a statistic, with its interval where every task has two runs or more."""
-    value = statistic(*methods)
+    value = np.asarray(statistic(*methods))
     if min(len(runs) for scores in methods for runs in scores) < 2:
         return Estimate(value)
-    return Estimate(value, *statistics.interval(statistic, *methods, resamples=resamples))
+    low, high = statistics.interval(statistic, *methods, resamples=resamples)
+    return Estimate(value, np.asarray(low), np.asarray(high))
 
 
 def near(points: Sequence[Point], frames: float) -> Point | None:

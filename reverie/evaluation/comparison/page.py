@@ -221,8 +221,8 @@ def _plots(comparison: Comparison) -> dict[str, Plot]:
 
 
 def _at(estimate: Estimate, index: int) -> Estimate:
-    ends = [None if end is None else end[index] for end in (estimate.low, estimate.high)]
-    return Estimate(estimate.value[index], *ends)
+    ends = [None if end is None else np.asarray(end[index]) for end in (estimate.low, estimate.high)]
+    return Estimate(np.asarray(estimate.value[index]), *ends)
 
 
 def _new(title: str, height: int, **options: Any) -> Plot:
