@@ -120,7 +120,7 @@ def _published_aggregates(names: Sequence[str], together: Sequence[Panel]) -> di
     found = {}
     for name in names:
         points = [near(panel.published.get(name, ()), panel.cut or 0.0) for panel in together]
-        means = [normalize(np.array(p.mean), panel.scale) for p, panel in zip(points, together) if p is not None]
+        means = [normalize(np.array([p.mean]), panel.scale)[0] for p, panel in zip(points, together) if p is not None]
         if len(means) == len(together):
             found[name] = float(np.median(means)), float(np.mean(means))
     return found

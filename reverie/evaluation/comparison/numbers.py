@@ -150,7 +150,7 @@ class _Builder:
         silent = [run for run in self.curves if run.state != "failed" and run not in self.alive]
         if silent:
             said.append(f"{_names(silent)} {_have(silent)} no return yet.")
-        if self.at is None and self.part < 1:
+        if self.at is None and self.part < 0.99:
             said.append(
                 f"Scores are compared at {self.part:.0%} of the budget, because {slowest.name} is only so far. "
                 "`--at FRAMES` compares elsewhere, without the runs that are not there yet."

@@ -15,7 +15,7 @@ Pairs = tuple[Float[np.ndarray, "E"], Float[np.ndarray, "E"]]
 """Frames in ascending order, and a value at each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """One run as far as it is."""
 
