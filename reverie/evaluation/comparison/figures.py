@@ -73,9 +73,10 @@ def curves(comparison: Comparison) -> "Figure":
 
 def columns_of(count: int) -> int:
     """Return how many panels stand side by side: as many as leave few places empty."""
-    if count <= 3:
-        return count
-    return min(range(3, 9 if count > 30 else 6), key=lambda columns: (-count % columns, -columns)) if count != 4 else 2
+    if count <= 4:
+        return {4: 2}.get(count, count)
+    choice = range(3, 6) if count <= 12 else range(4, 6) if count <= 30 else range(6, 9)
+    return min(choice, key=lambda columns: (-count % columns, -columns))
 
 
 def _signs(comparison: Comparison) -> str:

@@ -90,7 +90,7 @@ class _Builder:
 
     def counted(self, task: str) -> list[Curve]:
         """Return the runs whose scores are compared."""
-        end = np.array([self.cut(task)])
+        end = np.array([float(self.cut(task))])
         mine = [run for run in self.alive if run.task == task and run.reached >= end[0] * 0.999]
         return [run for run in mine if np.isfinite(self.means(run, end)[0])]
 
@@ -134,7 +134,7 @@ class _Builder:
         for frames in (*sorted(earlier), panel.cut):
             for method in panel.lines:
                 mine = [run for run in counted if run.method == method]
-                values = np.array([self.means(run, np.array([frames]))[0] for run in mine])
+                values = np.array([self.means(run, np.array([float(frames)]))[0] for run in mine])
                 there = np.isfinite(values)
                 if there.any():
                     seeds = tuple(run.seed for run, known in zip(mine, there) if known)
