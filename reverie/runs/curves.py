@@ -21,6 +21,8 @@ from reverie.runs.sweeps import state
 _NOT_OF_METHOD = ("seed", "device", "threads", "evaluation", "training")
 """Settings by which two runs of one method may differ, besides the budget and the rhythm of reports."""
 _RHYTHM = ("frames", "log_every", "checkpoint_every", "checkpoint_minutes", "execution")
+_WHOLE = 0.99
+"""Part of the budget from which a run that goes on no more has spent it: the log ends with the last episode."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +168,17 @@ def _read(run: _Found, config: dict[str, Any], method: str) -> Curve:
     timing = [(line["frames"], line["seconds"]) for line in log if line["kind"] == "timing"]
     processor, share = _processor(run.folder, config)
     frames, seconds = _pairs(timing)
+    reached, whole = max((line["frames"] for line in log), default=0), cell.state == "done"
+    if cell.state == "stopped" and reached >= _WHOLE * budget:  # trained without a final evaluation
+        whole = True
     return Curve(
         name=run.folder.name,
         method=method,
         env=config["env"],
         seed=config["seed"],
         budget=budget,
-        reached=budget if cell.state == "done" else min(budget, max((line["frames"] for line in log), default=0)),
-        state=cell.state,
+        reached=budget if whole else min(budget, reached),
+        state="done" if whole else cell.state,
         returns={"training": _pairs(episodes), "evaluation": _pairs(evaluations)},
         evaluates=config.get("evaluation", {}).get("every", 0) > 0,
         hours=(frames, _sum_of_parts(seconds) * share / 3600),

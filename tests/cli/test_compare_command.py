@@ -5,6 +5,7 @@ import pytest
 
 from reverie.cli.command_line import COMMANDS, main
 from reverie.cli.commands import completion
+from reverie.evaluation.comparison import figures
 
 RETURNS = [(at, -1000.0 + at / 100) for at in range(200, 10_001, 200)]
 
@@ -18,6 +19,7 @@ def typed(capsys, *words: object) -> tuple[int, list[str]]:
 
 def test_scores_remarks_and_files_are_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(figures, "FIGURES", {"curves": figures.curves})
     for name in ("a", "b"):
         fake_runs.run(tmp_path / name, RETURNS, model={"name": name})
     code, lines = typed(capsys, "compare", "a", "better=b", "--center", "median", "--solved", "Pendulum-v1=-1000,-900")
@@ -27,7 +29,7 @@ def test_scores_remarks_and_files_are_printed(tmp_path, capsys, monkeypatch):
         "Pendulum  10,000  −904.0      −904.0",
         "2 of 2 cells are done.",
     ]
-    assert lines[4] == "  index.html      comparison/index.html"
+    assert lines[4].split() == ["index.html", "comparison/index.html"]
     assert "| dreamer_v1 | 0.96 |" in (tmp_path / "comparison" / "table.md").read_text()
 
 

@@ -12,11 +12,17 @@ import small_sweep
 
 import reverie
 from reverie.errors import UserError
-from reverie.evaluation.comparison import page
+from reverie.evaluation.comparison import figures, page
 from reverie.runs.compare import written
 from reverie.runs.curves import read_curves
 
 RETURNS = [(at, -1000.0 + at / 100) for at in range(200, 10_001, 200)]
+
+
+@pytest.fixture
+def few_figures(monkeypatch) -> None:
+    """Draw two of the figures, because each takes half a second."""
+    monkeypatch.setattr(figures, "FIGURES", {name: figures.FIGURES[name] for name in ("curves", "aggregates")})
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:
@@ -29,6 +35,7 @@ def names(*folders: str | Path) -> list[str]:
     return [run.method for run in read_curves(folders)]
 
 
+@pytest.mark.slow
 def test_a_report_of_a_sweep_is_complete_and_its_folder_is_only_read(tmp_path):
     cells = {
         (method, task, seed): {"returns": RETURNS, "recipe": method, "seconds": ((5_000, 60), (10_000, 120))}
@@ -36,26 +43,27 @@ def test_a_report_of_a_sweep_is_complete_and_its_folder_is_only_read(tmp_path):
         for task in ("Pendulum-v1", "dm_control/walker-walk-v0")
         for seed in range(2)
     }
-    cells["planet", "Pendulum-v1", 1] |= {"done": False, "returns": RETURNS[:30]}
+    cells["planet", "Pendulum-v1", 1] |= {"done": False, "returns": RETURNS[:30], "seconds": ((5_000, 60),)}
     folder = fake_runs.sweep(tmp_path / "sweep", cells)
-    (folder / "cells" / "cell-5" / "metrics.jsonl").open("a").write('{"kind": "epis')  # a line being written
+    with (folder / "cells" / "cell-5" / "metrics.jsonl").open("a") as log:
+        log.write('{"kind": "epis')  # a line that is being written
     before, out = tree(folder), tmp_path / "out" / "report"
     found = reverie.compare(folder, published=["planet"], out=out)
     assert tree(folder) == before
     assert found.cells == "7 of 8 cells are done"
-    figures = ("aggregates", "curves", "efficiency", "hours", "improvement", "profiles")
-    files = {"index.html", "scores.json", "table.md", *(f"{name}.{end}" for name in figures for end in ("png", "svg"))}
+    files = {f"{name}.{end}" for name in figures.FIGURES for end in ("png", "svg")}
+    files |= {"index.html", "scores.json", "table.md"}
     assert {path.name for path in written(out)} == {path.name for path in out.iterdir()} == files
     assert len(json.loads((out / "scores.json").read_text())) == 8
     assert "7 of 8 cells are done" in (out / "table.md").read_text()
-    assert all((out / f"{name}.svg").read_text().startswith("<?xml") for name in figures)
+    assert all((out / f"{name}.svg").read_text().startswith("<?xml") for name in figures.FIGURES)
 
 
-def test_a_later_report_leaves_no_figure_of_an_earlier_one(tmp_path):
+def test_a_later_report_leaves_no_figure_of_an_earlier_one(tmp_path, few_figures):
     known = fake_runs.run(tmp_path / "known", RETURNS)
     own = fake_runs.run(tmp_path / "own", RETURNS, task="Own-v0")
     reverie.compare(known, out=tmp_path / "out")
-    assert (tmp_path / "out" / "efficiency.png").exists()
+    assert (tmp_path / "out" / "aggregates.png").exists()
     reverie.compare(own, out=tmp_path / "out")
     assert {path.stem for path in (tmp_path / "out").iterdir()} == {"curves", "index", "scores", "table"}
 
@@ -168,7 +176,7 @@ def test_read_only_folders_are_compared(tmp_path):
     assert reverie.compare(run).complete == 1
 
 
-def test_without_the_plotting_library_only_the_page_is_missing(tmp_path, monkeypatch):
+def test_without_the_plotting_library_only_the_page_is_missing(tmp_path, monkeypatch, few_figures):
     monkeypatch.setattr(page, "available", lambda: False)
     found = reverie.compare(fake_runs.run(tmp_path / "run", RETURNS), out=tmp_path / "out")
     assert found.remarks[-1] == "The page needs Bokeh: pip install 'reverie[compare]'."
@@ -178,12 +186,21 @@ def test_without_the_plotting_library_only_the_page_is_missing(tmp_path, monkeyp
         page.html(found)
 
 
+def test_a_run_that_spent_its_budget_without_a_final_evaluation_is_done(tmp_path):
+    spent = fake_runs.run(tmp_path / "spent", RETURNS, done=False, frames=10_050)
+    short = fake_runs.run(tmp_path / "short", RETURNS, done=False, frames=11_000, seed=1)
+    found = read_curves([spent, short])
+    assert [(run.state, run.reached) for run in found] == [("done", 10_050), ("stopped", 10_000)]
+
+
 @pytest.mark.slow
-def test_a_real_sweep_and_a_real_run_are_compared(tmp_path):
-    reverie.sweep(tmp_path / "sweep", small_sweep.methods(), jobs=2, progress=False)
+def test_a_real_sweep_and_a_real_run_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(small_run.__file__).parent))
+    reverie.sweep(tmp_path / "sweep", {"dreamer_v1": small_sweep.methods()["dreamer_v1"][:2]}, jobs=2, progress=False)
     reverie.train(small_run.config(), tmp_path / "run", evaluate=False, progress=False)
     found = reverie.compare([tmp_path / "sweep", f"alone={tmp_path / 'run'}"], out=tmp_path / "out")
     assert found.methods == ("dreamer_v1", "alone")
     assert len(found.score("dreamer_v1", "worlds:Slide-v0").runs) == 2
-    assert found.curves[0].reached == small_run.DECISIONS * small_run.REPEAT
-    assert found.curves[0].hours[1][-1] > 0
+    assert {run.reached for run in found.curves} == {small_run.DECISIONS * small_run.REPEAT}
+    assert found.cells == "3 of 3 cells are done"
+    assert all(run.hours[1][-1] > 0 for run in found.curves)

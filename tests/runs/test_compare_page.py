@@ -22,7 +22,8 @@ FLAGS = (
 TASKS = ("dm_control/walker-walk-v0", "dm_control/hopper-hop-v0")
 PROBE = """
 <script>addEventListener("load", () => setTimeout(() => {
-  const inside = root => [...root.querySelectorAll("*")].flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
+  const inside = root => [...root.querySelectorAll("*")]
+    .flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
   const canvases = inside(document).filter(e => e.tagName === "CANVAS");
   const painted = canvases.filter(c => c.width > 100 && c.getContext("2d")
     .getImageData(0, 0, c.width, c.height).data.some((x, i) => i % 4 === 0 && x > 0 && x < 200));
@@ -48,20 +49,25 @@ def report(tmp_path_factory) -> Path:
     """Two tasks x two seeds of a method with a hostile name, one cell not done, beside published scores."""
     returns = [(at, at / 1_000) for at in range(1_000, 100_001, 1_000)]
     cells = {
-        ("<b>mine</b>", task, seed): {"returns": [(at, value * (1 + seed)) for at, value in returns], "frames": 100_000}
+        ("<b>mine</b>", task, seed): {
+            "returns": [(at, value * (1 + seed)) for at, value in returns],
+            "frames": 100_000,
+            "seconds": ((50_000, 600), (100_000, 1_200)),
+        }
         for task in TASKS
         for seed in range(2)
     }
-    cells["<b>mine</b>", TASKS[0], 1] |= {"done": False, "returns": returns[:60]}
+    cells["<b>mine</b>", TASKS[0], 1] |= {"done": False, "returns": returns[:60], "seconds": ((50_000, 600),)}
     folder = tmp_path_factory.mktemp("page")
-    reverie.compare(fake_runs.sweep(folder / "sweep", cells), published=["dreamer_v1", "planet"], out=folder / "out")
-    return folder / "out" / "index.html"
+    found = reverie.compare(fake_runs.sweep(folder / "sweep", cells), published=["dreamer_v1", "planet"])
+    (folder / "index.html").write_text(page.html(found))
+    return folder / "index.html"
 
 
 def test_the_page_asks_nothing_of_the_network_and_escapes_names(report):
     text = report.read_text()
     assert "default-src 'none'" in text
-    body = text[text.index("<body>") :]
+    body = text[text.rindex("<body>") :]
     assert not re.search(r"""(src|href)\s*=\s*["']""", body)
     assert "<b>mine" not in body
     assert "&lt;b&gt;mine&lt;/b&gt; on 2 tasks" in body

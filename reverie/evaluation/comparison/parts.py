@@ -11,7 +11,7 @@ from reverie.evaluation.published import Point, Scale
 
 Kind = Literal["training", "evaluation"]
 Center = Literal["mean", "median"]
-Pairs = tuple[Float[np.ndarray, "E"], Float[np.ndarray, "E"]]
+Pairs = tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]
 """Frames in ascending order, and a value at each."""
 
 
