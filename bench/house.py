@@ -31,21 +31,21 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 650,
+    "(root)": 680,
     "agents": 440,
-    "cli": 1150,
+    "cli": 1220,
     "config": 1010,
     "data": 1610,
     "dynamics": 760,
     "envs": 1830,
-    "evaluation": 1650,
+    "evaluation": 3280,
     "learners": 680,
     "math": 520,
     "models": 690,
     "nn": 1120,
     "planning": 860,
     "recipes": 1310,
-    "runs": 4270,
+    "runs": 4560,
     "signals": 980,
     "testing": 1400,
 }

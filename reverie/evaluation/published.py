@@ -1,8 +1,8 @@
 """Published scores by method, benchmark and task, and what counts as a score of 0 and of 1. Nothing here is measured.
 
-A *benchmark* is a set of tasks with what is observed and how they are played, because the same task has other scores
-under another protocol: `dmc` (from pixels), `dmc_proprio` (from vectors), `atari` (sticky actions), `atari100k`
-(without). All numbers are in `published.json`, each table with its source.
+A *benchmark* is a set of tasks with what is observed and how they are played: under another protocol a task has other
+scores. There are `dmc` (from pixels), `dmc_proprio` (from vectors), `atari` (sticky actions) and `atari100k` (without).
+All numbers are in `published.json`, each table with its source.
 """
 
 import functools
