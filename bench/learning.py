@@ -30,7 +30,7 @@ from reverie.agents.agent import load
 from reverie.config.files import encode
 from reverie.config.overrides import override
 from reverie.errors import UserError
-from reverie.evaluation import open_loop
+from reverie.evaluation import open_loop, published
 from reverie.evaluation.figures import Style, plot
 from reverie.evaluation.imagination import imagine_episode
 from reverie.evaluation.returns import evaluate
@@ -41,6 +41,8 @@ from reverie.runs.logger import read_metrics
 from reverie.runs.loop import resume, train
 
 HERE = Path(__file__).parent
+REFERENCES = ("dreamer_v1", "dreamer_v2", "planet", "dreamer_v3", "rainbow", "iqn")
+"""Methods whose published scores a figure shows, where there are any."""
 
 
 def main() -> None:
@@ -150,14 +152,14 @@ def draw(name: str, measured: dict, beside: list[str]) -> None:
             shown = seed["evaluations"] or smooth(seed["episodes"])
             evaluations[line] = [tuple(pair) for pair in shown if pair[0] < last[0]] + [last]
             training[line] = [thin(seed["episodes"])]
-    longest, published = max(seed["frames"] for seed in measured["seeds"]), {}
-    for method, tasks in json.loads((HERE / "published.json").read_text())["methods"].items():
-        points = [(int(frames), point[0]) for frames, point in tasks.get(task(measured["env"]), {}).items()]
-        if near := [(frames, mean) for frames, mean in points if frames <= 2 * longest]:
-            published[f"{method}, published"] = near
+    longest, env, stars = max(seed["frames"] for seed in measured["seeds"]), measured["env"], {}
+    for method in REFERENCES:
+        points = published.points(method, published.benchmark({"id": env}), env)
+        if near := [(point.frames, point.mean) for point in points if point.frames <= 2 * longest]:
+            stars[f"{published.title(method)}, published"] = near
     path = HERE.parent / "docs" / "images" / f"{name}_curves.png"
     style = Style(f"{measured['env']}: evaluations, training faint", "environment frames", "episode return")
-    plot(path, evaluations, style, faint=training, stars=published)
+    plot(path, evaluations, style, faint=training, stars=stars)
 
 
 def thin(episodes: list[list[float]], most: int = 60) -> list[tuple[float, float]]:
@@ -176,11 +178,6 @@ def smooth(episodes: list[list[float]], count: int = 5) -> list[tuple[float, flo
 def results(name: str) -> Path:
     """Return the file of a result."""
     return HERE / "results" / f"{name}.json"
-
-
-def task(env_id: str) -> str:
-    """Return the task's name in published.json: `walker_stand` for `dm_control/walker-stand-v0`."""
-    return env_id.rpartition("/")[2].rpartition("-v")[0].replace("-", "_")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from reverie.evaluation import published as scores  # noqa: E402
 from reverie.files import atomic_write  # noqa: E402
 from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
@@ -55,11 +56,12 @@ def task(env_id: str) -> str:
 
 def published(method: str, env_id: str, frames: int) -> str:
     """Return the published score of a method on a task at the budget nearest to `frames`, or a dash."""
-    points = read("bench/published.json")["methods"].get(method, {}).get(task(env_id).replace(" ", "_"), {})
+    name = next((name for name in scores.names() if scores.title(name) == method), None)
+    points = scores.points(name, scores.benchmark({"id": env_id}), env_id) if name else []
     if not points:
         return "–"
-    near = min(points, key=lambda budget: abs(int(budget) - frames))
-    return f"{points[near][0]:.0f} after {int(near):,}"
+    near = min(points, key=lambda point: abs(point.frames - frames))
+    return f"{near.mean:.0f} after {near.frames:,}"
 
 
 def returns(result: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,7 +17,6 @@ def learning(tmp_path, monkeypatch):
     module_spec.loader.exec_module(module)
     for folder in ("bench/results", "docs/images"):
         (tmp_path / folder).mkdir(parents=True)
-    shutil.copy(BENCH / "published.json", tmp_path / "bench")
     monkeypatch.setattr(module, "HERE", tmp_path / "bench")
     monkeypatch.chdir(tmp_path)
     return module
@@ -67,8 +65,7 @@ def test_mistakes_are_one_sentence_before_training(learning, monkeypatch, capsys
     assert sentence in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_task_thin_and_smooth(learning):
-    assert learning.task("dm_control/walker-stand-v0") == "walker_stand"
+def test_thin_and_smooth(learning):
     assert learning.thin([[i, float(i)] for i in range(1, 8)], most=3) == [(3, 2.0), (6, 5.0), (7, 7.0)]
     assert learning.thin([[4, 1.0], [9, 2.0]]) == [(4, 1.0), (9, 2.0)]
     assert learning.smooth([[10, 1.0], [20, 3.0], [30, 5.0]], count=2) == [(20, 2.0), (30, 4.0)]

@@ -73,6 +73,10 @@ def _words_after(commands: Mapping[str, Command], before: Sequence[str], begun: 
     if not place.startswith("--") or (place in declared and declared[place].flag):
         places = [argument.name for argument in command.arguments if not argument.name.startswith("--")]
         place = places[len(rest)] if len(rest) < len(places) else ""
+    if place == "--published":
+        from reverie.evaluation import published  # numpy, for which no other word need wait
+
+        return published.names()
     values: dict[str, Iterable[str]] = {
         "RECIPE": recipes,
         "ID": cached.get("envs", ()),

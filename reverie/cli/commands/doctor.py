@@ -25,6 +25,7 @@ _EXTRAS = {
     "data": "datasets of Minari",
     "play": "playing inside a model in a browser (`reverie play RUN`)",
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
+    "compare": "the page of `reverie compare`",
     "dev": "tests and checks of Reverie itself",
     "docs": "the documentation as a website",
 }

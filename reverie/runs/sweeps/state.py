@@ -88,7 +88,11 @@ def places(plan: dict[str, Any]) -> dict[str, Place]:
 
 def read_cell(sweep: Path, name: str, place: Place) -> Cell:
     """Return the present state of one cell."""
-    folder = sweep / "cells" / name
+    return read_run(sweep / "cells" / name, name, place)
+
+
+def read_run(folder: Path, name: str, place: Place) -> Cell:
+    """Return the present state of any run, by the files that a cell has."""
     config = _read_json(folder / "config.json")
     training = config.get("training", {})
     unit = "frames" if "frames" in training else "updates"
@@ -158,12 +162,12 @@ def _read_log(path: Path, unit: str) -> tuple[int, float | None, float | None]:
     for text in reversed(texts):
         try:
             line = json.loads(text)
-        except ValueError:  # the first line may be cut off, and the last one may be half written
+            done = max(done, line[unit])
+        except (ValueError, LookupError, TypeError):  # the first line may be cut off, and the last one half written
             continue
-        done = max(done, line[unit])
-        if line["kind"] == "timing" and speed is None:
+        if line.get("kind") == "timing" and speed is None:
             speed = line.get(f"{unit}_per_second") or None
-        if line["kind"] in ("episode", "evaluation") and score is None and "return" in line:
+        if line.get("kind") in ("episode", "evaluation") and score is None and "return" in line:
             score = float(line["return"])
         if speed is not None and score is not None:
             break
