@@ -80,9 +80,9 @@ class ChannelNorm(nn.RMSNorm):
 class UpsampledConv(nn.Conv2d):
     """Nearest upsampling to twice the height, then a convolution of kernel 5, without the enlarged maps.
 
-    A row of the result sees three rows of the small map: an even one with weights (w0 + w1, w2 + w3, w4), an odd one
-    with (w0, w1 + w2, w3 + w4). The same holds for columns, so it is a convolution of kernel 3 to four groups of
-    channels, which are interleaved (Shi 2016). It computes the same up to rounding, with 36 % of the operations.
+    A row of the result sees three rows of the small map. An even row has the weights (w0 + w1, w2 + w3, w4), an odd one
+    (w0, w1 + w2, w3 + w4). The same holds for columns. So it is a convolution of kernel 3 to four groups of channels,
+    which are interleaved (Shi 2016). It computes the same up to rounding, with 36 % of the operations.
     """
 
     bias: nn.Parameter  # pyrefly: ignore
@@ -145,13 +145,12 @@ class PooledConvDecoder(nn.Module):
             self.from_others = nn.Sequential(*hidden, nn.Linear(2 * config.units, size))
         self.start = nn.Sequential(ChannelNorm(self.channels), activation())
         layers: list[nn.Module] = []
-        for (before, after), (smaller, larger) in zip(
-            pairwise([*widths[::-1], channels]), pairwise(self.heights[::-1])
-        ):
+        rising = pairwise(self.heights[::-1])
+        for (before, after), (smaller, larger) in zip(pairwise([*widths[::-1], channels]), rising):
             twice = larger == 2 * smaller
             conv = UpsampledConv(before, after) if twice else nn.Conv2d(before, after, KERNEL, padding="same")
-            layers.append(nn.Sequential(conv, ChannelNorm(after), activation()))
-        layers[-1] = layers[-1][0]
+            last = len(layers) == len(self.heights) - 2
+            layers.append(conv if last else nn.Sequential(conv, ChannelNorm(after), activation()))
         self.layers = nn.ModuleList(layers)
         self.layers.to(memory_format=torch.channels_last)  # pyrefly: ignore
         initialize(self, config.init)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reverie.data.chunks import Columns, chunks, layout, read_chunk
 from reverie.data.interaction import InteractionConfig
-from reverie.data.replay import Columns, Replay, chunks, layout, read_chunk, to_batch
+from reverie.data.replay import Replay, to_batch
 from reverie.evaluation.generation import MOST_IMAGES
 from reverie.play.dream import Dream
 from reverie.runs.config import OfflineConfig, read_config
@@ -50,7 +51,11 @@ def read_recordings(folder: Path, spec: EnvSpec) -> Recordings | None:
     names, config = list(layout(spec)), read_config(folder)
     if isinstance(config, OfflineConfig):
         part = _held_out(folder, config, torch.device("cpu"))
-        return None if part is None else Recordings({name: part.ring[name][: len(part)][-MOST:] for name in names})
+        if part is None:
+            return None
+        count = min(MOST, len(part))
+        newest = part.storage.windows(torch.tensor([part.total - count]), count, names)
+        return Recordings({name: window[0] for name, window in newest.items()})
     stretches: list[Columns] = []
     for _, _, path in reversed(chunks(folder / "replay")):
         stretches.insert(0, read_chunk(path, names))
