@@ -39,6 +39,11 @@ def marker(comparison: Comparison, name: str) -> str:
     return MARKERS[comparison.references.index(name) % len(MARKERS)]
 
 
+def shift_of(panel: Panel, number: int) -> float:
+    """Return by how many frames a published method is moved aside, so that markers at one budget stay apart."""
+    return (number - (len(panel.published) - 1) / 2) * 0.012 * panel.budget
+
+
 def save(figure: "Figure", path: Path) -> Path:
     """Write a PNG or an SVG, whole or not at all. Return `path`."""
     content = io.BytesIO()
@@ -150,7 +155,7 @@ def _end(axes: "Axes", seed: Seed, tone: str) -> None:
 def _published(axes: "Axes", comparison: Comparison, panel: Panel) -> None:
     """Draw published scores at their budgets; where all are later than the panel, the first one as a dotted line."""
     for number, (name, points) in enumerate(panel.published.items()):
-        tone, shift = gray(comparison, name), (number - (len(panel.published) - 1) / 2) * 0.012 * panel.budget
+        tone, shift = gray(comparison, name), shift_of(panel, number)
         inside = [point for point in points if point.frames <= panel.budget * 1.01]
         if inside:
             x, y = [point.frames + shift for point in inside], [point.mean for point in inside]

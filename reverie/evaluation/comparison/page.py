@@ -16,7 +16,7 @@ import numpy as np
 from reverie.errors import UserError
 from reverie.evaluation import published, statistics
 from reverie.evaluation.comparison import tables
-from reverie.evaluation.comparison.figures import color, gray, hours_label
+from reverie.evaluation.comparison.figures import color, gray, hours_label, shift_of
 from reverie.evaluation.comparison.parts import Comparison, Estimate, Panel
 
 Plot = Any
@@ -171,7 +171,7 @@ def _scores(comparison: Comparison) -> str:
 
 
 def _cells(comparison: Comparison) -> str:
-    head = ["name", "method", "task", "seed", "state", "frames", "of", "hours", ""]
+    head = ["name", "method", "task", "seed", "state", "frames", "of", "hours", "why it failed"]
     lines = [
         [
             run.name, run.method, run.task, run.seed, run.state, run.reached, run.budget,
@@ -304,7 +304,8 @@ def _published(plot: Plot, comparison: Comparison, panel: Panel) -> list[Any]:
     from bokeh.models import Span
 
     shown: list[Any] = []
-    for name, points in panel.published.items():
+    for number, (name, points) in enumerate(panel.published.items()):
+        shift = shift_of(panel, number)
         tags, tone = [f"published {name}"], gray(comparison, name)
         inside = [point for point in points if point.frames <= panel.budget * 1.01]
         if not inside:
@@ -316,12 +317,12 @@ def _published(plot: Plot, comparison: Comparison, panel: Panel) -> list[Any]:
             }
             plot.add_layout(Span(**line, tags=tags))
             continue
-        x, y = np.array([point.frames for point in inside]), np.array([point.mean for point in inside])
+        x, y = np.array([point.frames + shift for point in inside]), np.array([point.mean for point in inside])
         bars = np.array([point.deviation or 0.0 for point in inside])
         plot.segment(x, y - bars, x, y + bars, color=tone, line_width=1.2, tags=tags)
         who = [f"{published.title(name)}, published" + (f", ± {tables.number(bar)}" if bar else "") for bar in bars]
         sign = _SIGNS[comparison.references.index(name) % len(_SIGNS)]
-        shown.append(plot.scatter("x", "y", source=_source(x, y, who), marker=sign, size=7, color=tone, tags=tags))
+        shown.append(plot.scatter("x", "y", source=_source(x, y, who), marker=sign, size=8, color=tone, tags=tags))
     return shown
 
 
