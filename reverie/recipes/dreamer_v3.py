@@ -188,7 +188,7 @@ def laptop(network: Network, env_id: str) -> OnlineConfig:
     rendering = "fast" if protocol.fast_rendering else "stock"
     env = EnvConfig(env_id, image_size=protocol.image_size, repeat=protocol.repeat, rendering=rendering)
     training = TrainingConfig(
-        100_000, prefill=0, pretrain=1, ratio=256, starts=512, batch=8, length=32, checkpoint_every=1_000
+        100_000, prefill=0, pretrain=1, ratio=128, starts=512, batch=8, length=32, checkpoint_every=1_000
     )
     conv = PooledConvConfig(network.depth, units=network.units, strided=True)
     model = world_model(network, conv)
