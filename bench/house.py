@@ -33,7 +33,7 @@ LOOSE = 8
 BUDGET: dict[str, int] = {
     "(root)": 650,
     "agents": 440,
-    "cli": 1190,
+    "cli": 1200,
     "config": 1020,
     "data": 1610,
     "dynamics": 760,
