@@ -99,7 +99,7 @@ def test_the_settings_that_may_change_are_these():
     assert marked == {
         *("device", "threads", "goals", "goal_episodes"),
         *("evaluation.every", "evaluation.episodes", "evaluation.final_episodes", "evaluation.sampled"),
-        *("training.frames", "training.updates", "training.execution", "training.log_every"),
+        *("training.frames", "training.updates", "training.minutes", "training.execution", "training.log_every"),
         *("training.checkpoint_every", "training.checkpoint_minutes", "training.evaluate_every"),
         *("replay.storage", "env.workers", "data.env.workers"),
     }
