@@ -28,7 +28,7 @@ SMALL = {
     "imagine": {"--horizon": "6"},
     "sample": {"--count": "4"},
     "collect": {"--transitions": "200"},
-    "sweep": {"--size": "tiny", "--threads": "1", "--seeds": "0", "--frames": "300"},
+    "sweep": {"--size": "tiny", "--threads": "1", "--seeds": "0", "--frames": "600"},
 }
 """Options of each command that a test shortens, where they are given."""
 ALWAYS = ("--size", "--threads", "--episodes", "--frames")
