@@ -127,7 +127,7 @@ class Adam:
         lr = config.lr if not config.warmup else 0.0
         self.scheduled = config.decay > 0 or config.warmup > 0
         options = {
-            "lr": torch.tensor(lr, device=first.device) if self.scheduled else lr,
+            "lr": lr,
             "eps": config.eps,
             "weight_decay": config.weight_decay if config.decay_by == "rate" else 0.0,
         }
@@ -135,6 +135,8 @@ class Adam:
             self.adam = TensorFlowAdam(parameters, **options)
         else:
             self.adam = torch.optim.AdamW(parameters, **options, fused=True, capturable=first.is_cuda)
+        if self.scheduled:
+            self.adam.param_groups[0]["lr"] = torch.full((), lr, device=first.device)
 
     def step(self, norm: Tensor) -> None:
         nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)

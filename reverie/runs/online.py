@@ -25,6 +25,7 @@ from reverie.evaluation.returns import evaluate
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
+from reverie.runs.execution import executed
 from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each, Must
 from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
 from reverie.types import Batch
@@ -61,6 +62,8 @@ class OnlineRun(Run[OnlineConfig]):
         self.optimizers = make_optimizers(config.model.optimizer, model, self.learner)
         self.latents = self.replay if isinstance(self.replay, LatentReplay) else None
         self.update = make_update(model, self.learner, self.optimizers, config.training.execution, self.latents)
+        if config.training.execution == "graph":
+            self.agent.decide = executed(self.agent.decide, "graph")
         self.evaluation_interval = -(-config.evaluation.every // self.spec.repeat)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)

@@ -131,3 +131,18 @@ class NoHostReads(TorchDispatchMode):
         if name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1]):
             raise HostRead("index by a mask")
         return func(*args, **(kwargs or {}))
+
+
+class OneDevice(TorchDispatchMode):
+    """Raise `HostRead` where an operator reads or makes a tensor elsewhere, which no CUDA graph may."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device = device
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree.leaves([list(args), dict(kwargs or {}), result]):
+            if leaf.device.type != self.device.type:
+                raise HostRead(f"{func.__name__} on {leaf.device}")
+        return result
