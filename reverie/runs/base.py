@@ -151,6 +151,14 @@ class Run(ABC, Generic[C]):
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         """Return the batch and the noise of the next update."""
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether a step begins before the updates that are due, and ends after them."""
+        return False
+
+    def begin_step(self) -> None:
+        """Begin what the next `step` ends, if there is anything to begin."""
+
     @abstractmethod
     def step(self, report: "Reporter") -> None:
         """Do what comes between two rounds of updates, such as one decision in every environment."""

@@ -164,10 +164,14 @@ class Session:
         run, report = self.run, self.report
         try:
             while True:
+                if run.overlaps:
+                    self.check_finite()  # before the environment is played with these weights
+                    run.begin_step()
                 while run.updates_due() > 0 and not self.stop:
                     yield run.next_batch()
                     self.save_if_overdue()
-                self.check_finite()  # before the environment is played with these weights
+                if not run.overlaps:
+                    self.check_finite()
                 run.lease.check()
                 self.stop.check()
                 finished = run.finished
@@ -211,7 +215,8 @@ class Session:
         )
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, if the latest update is finite."""
+        self.check_finite()
         self.report.checkpoint(self.run.save())
         self.saved = time.monotonic()
 
@@ -219,7 +224,6 @@ class Session:
         """Write a checkpoint if the latest one is older than the config's minutes. It changes no result."""
         minutes = self.run.config.training.checkpoint_minutes
         if minutes > 0 and time.monotonic() - self.saved >= 60 * minutes:
-            self.check_finite()
             self.save()
 
     def report_if_due(self, finished: bool) -> None:
@@ -236,6 +240,7 @@ class Session:
         if is_due(config.log_every, logged) or finished:
             self.report.training()
         if is_due(run.evaluation_interval, run.clock.reported):
+            self.check_finite()
             run.evaluate(self.report)
         before, run.clock.reported = run.clock.reported, now
         if finished and before < now and run.clock.updates == 0:
