@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from reverie.config.checks import above, at_least, between, positive
 from reverie.config.choices import Choice
+from reverie.math import ranks
 from reverie.types import Metrics
 
 
@@ -48,7 +49,8 @@ class Optimizer:
 
     def step(self, loss: Tensor) -> Metrics:
         """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        own = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        gradients = ranks.average(own)  # before clipping, as of one batch
         norm = nn.utils.get_total_norm(gradients)
         for parameter, gradient in zip(self.parameters, gradients):
             # The fused step pairs elements by their place in memory, whatever the strides.

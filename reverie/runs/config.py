@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from reverie.config.checks import MAY_CHANGE, Checked, at_least, between, positive
 from reverie.config.files import read_file

@@ -19,7 +19,6 @@ from reverie.data import replay as replays
 from reverie.data.collector import Collector, random_actions
 from reverie.data.latent_replay import LatentReplay
 from reverie.data.replay import Replay
-from reverie.envs.base import Obs
 from reverie.errors import UserError
 from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate

@@ -14,6 +14,7 @@ import torch
 from reverie import tree
 from reverie.data.latent_replay import LatentReplay
 from reverie.learners.base import JointLearner, Learner
+from reverie.math import ranks
 from reverie.models.base import Model
 from reverie.nn.optimizer import Optimizer, OptimizerConfig
 from reverie.runs.execution import Execution, executed
@@ -75,11 +76,22 @@ def make_update(
             loss, of_learner, statistics = learner.loss(model, trace, noise.behavior)
             metrics |= of_learner | {"grad_norm/model": optimizers["model"].step(total + loss)["grad_norm"]}
             learner.finish(statistics)
-            return metrics
+            return averaged(metrics)
         metrics["grad_norm/model"] = optimizers["model"].step(total)["grad_norm"]
         if learner is not None:
             belief = tree.flatten_batch(tree.detach(trace.posterior))
             metrics |= learner.update(model, belief, noise.behavior, optimizers)
-        return metrics
+        return averaged(metrics)
 
     return executed(update, execution)
+
+
+def averaged(metrics: Metrics) -> Metrics:
+    """Return the means over all ranks."""
+    return dict(zip(metrics, ranks.average(list(metrics.values()))))
+
+
+def own_part(learner: Learner[Any, Any] | None, batch: Batch, noise: UpdateNoise) -> tuple[Batch, UpdateNoise]:
+    """Return this rank's part of a batch and its noise; all of it in a run of one process."""
+    behavior = noise.behavior if learner is None else learner.part(noise.behavior)
+    return tree.map(ranks.own, batch), UpdateNoise(tree.map(ranks.own, noise.model), behavior)
