@@ -69,7 +69,7 @@ class Agent(nn.Module):
         super().__init__()
         self.config, self.model, self.actor = config, model, actor
         self.decide = self._decide
-        """The part of `act` that computes on tensors alone. A run may replace it by one that computes the same faster."""
+        """What `act` computes on tensors alone. A run may replace it by something faster that computes the same."""
 
     def initial(self, batch: int = 1) -> Carry:
         """Return the carry before the first observation of an episode."""

@@ -1,8 +1,7 @@
 """Products of layers in bfloat16: half the memory traffic, and several times the speed on a GPU's tensor cores.
 
-Only matrix products and convolutions are lowered, where the weights are. A layer's weights, its input and its output
-stay float32. So states, distributions, losses, gradients of weights and optimizers do too, whatever the model is made of.
-A sum over many products is float32 inside.
+Only the products of layers are lowered. A layer's weights, its input and its output stay float32. So states,
+distributions, losses, gradients of weights and optimizers do too, whatever the model is made of.
 """
 
 from collections.abc import Callable

@@ -151,6 +151,9 @@ class Run(ABC, Generic[C]):
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         """Return the batch and the noise of the next update."""
 
+    def tell(self, method: str, *arguments: Any) -> None:
+        """Call a method of this run on the ranks that follow (`runs.group`). A run of one process has none."""
+
     @property
     def overlaps(self) -> bool:
         """Whether a step begins before the updates that are due, and ends after them."""

@@ -19,6 +19,7 @@ from reverie.envs import from_python
 from reverie.errors import UserError
 from reverie.files import make_folder
 from reverie.progress import Callbacks
+from reverie.runs import group
 from reverie.runs.base import Reporter, Run
 from reverie.runs.changes import with_changes
 from reverie.runs.config import OnlineConfig, RunConfig, check_consistent, read_config
@@ -53,8 +54,11 @@ def train(
       Gymnasium's API. Give one of the last three again to resume or evaluate the run.
     - `evaluate`: end with the final evaluation (`evaluation.json`, curve, films), as the command does.
 
-    Raises `UserError` for mistakes, and `Interrupted`, after saving, when a signal asks to stop.
+    Raises `UserError` for mistakes, and `Interrupted`, after saving, when a signal asks to stop. Under `torchrun` all
+    processes train one run, and only the first one evaluates (`runs.group`).
     """
+    if group.follows():
+        return group.follow()
     config = with_environment(config, env)
     place = Path(folder) if folder is not None else make_free_folder(config)
     try:
@@ -88,6 +92,8 @@ def resume(
     `frames` and `updates` are the new budget in all, and `device` is where the run goes on. `overrides` are settings by
     dotted path, those that a run may change (`runs.changes`). The other arguments are those of `train`.
     """
+    if group.follows():
+        return group.follow()
     folder = Path(folder)
     if list(folder.glob("*.safetensors")) and not list((folder / "checkpoints").glob("*")):
         raise UserError(  # else it would start anew, and delete its replay and its log
@@ -144,7 +150,7 @@ def run_type(config: RunConfig) -> type[Run]:
 def open_session(run: Run, progress: Show, callbacks: Sequence[Callbacks]) -> "Iterator[Session]":
     """Open the display, let signals ask to stop, and close the run at the end."""
     title = f"{run.config.recipe} on {run.config.world}, seed {run.config.seed}, in {run.folder}"
-    with closing(run), open_display(title, progress) as display, asked_to_stop() as stop:
+    with closing(run), group.led(run), open_display(title, progress) as display, asked_to_stop() as stop:
         report = Reporter(run, [*callbacks, *([display] if display else [])], stop)
         yield Session(run, report, stop, shown=display is not None)
 

@@ -18,7 +18,8 @@ from reverie.agents.policies import PolicyActor
 from reverie.data import replay as replays
 from reverie.data.collector import Collector, random_actions
 from reverie.data.latent_replay import LatentReplay
-from reverie.data.replay import Replay
+from reverie.data.replay import Columns, Replay
+from reverie.envs.base import Environments
 from reverie.errors import UserError
 from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate
@@ -28,7 +29,7 @@ from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, read_config
 from reverie.runs.execution import executed
 from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each, Must
-from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
+from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update, own_part
 from reverie.types import Batch
 
 
@@ -50,9 +51,9 @@ class OnlineRun(Run[OnlineConfig]):
         "--training.frames, a shorter --env.time_limit or a smaller --training.round."
     )
 
-    def __init__(self, config: OnlineConfig, folder: Path) -> None:
+    def __init__(self, config: OnlineConfig, folder: Path, environments: Environments | None = None) -> None:
         super().__init__(config, folder)
-        self.environments = envs.make_many(config.env)
+        self.environments = environments or envs.make_many(config.env)
         self.resources.callback(self.environments.close)
         with ExitStack() as failed, torch.random.fork_rng():
             failed.callback(self.close)
@@ -117,8 +118,15 @@ class OnlineRun(Run[OnlineConfig]):
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
+        self.tell("follow_update", {name: generator.get_state() for name, generator in self.generators.items()})
         noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
-        return self.replay.sample(config.batch, config.length, self.config.replay.online), noise
+        return own_part(self.learner, self.replay.sample(config.batch, config.length, self.config.replay.online), noise)
+
+    def follow_update(self, generators: dict[str, Tensor]) -> None:
+        """Make the update that the leading rank makes, of this rank's part of the batch."""
+        for name, state in generators.items():
+            self.generators[name].set_state(state)
+        self.update(*self.next_batch())
 
     @property
     def overlaps(self) -> bool:
@@ -153,7 +161,9 @@ class OnlineRun(Run[OnlineConfig]):
         self.collector.receive(decision.action)
         for i, episode in enumerate(self.collector.episodes):
             if episode.finished:
-                self.replay.add_episode(episode.columns(), i)
+                beliefs = None if self.latents is None else self.latents.playing[i]
+                self.tell("follow_episode", columns := episode.columns(), i, beliefs)
+                self.replay.add_episode(columns, i)
                 report.episode(episode.undiscounted_return, len(episode.actions))
         self.clock.decisions += self.environments.count
         self.clock.frames += sum(self.collector.frames)
@@ -161,6 +171,17 @@ class OnlineRun(Run[OnlineConfig]):
         if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) >= enough:
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
+            self.tell("follow_calibration", self.agent.model.normalize.state_dict())
+
+    def follow_episode(self, columns: Columns, environment: int, beliefs: list[Tensor] | None) -> None:
+        """Add an episode that the leading rank has played."""
+        if self.latents is not None:
+            self.latents.playing[environment] = tree.to(beliefs, self.device)
+        self.replay.add_episode(columns, environment)
+
+    def follow_calibration(self, statistics: dict[str, Tensor]) -> None:
+        """Normalize images as the leading rank does."""
+        self.agent.model.normalize.load_state_dict(statistics)
 
     def evaluate(self, report: Reporter) -> None:
         config = self.config.evaluation

@@ -1,7 +1,7 @@
 """The ways of executing: on buffers, recorded and replayed, compiled. All compute what the eager function does.
 
-There is no CUDA graph here. `Operators` records in its place: each operator and its memory, as a graph does, and none of
-the Python between them. So what would go wrong in a graph does so here too: a count or a rate that Python keeps.
+There is no CUDA graph here. `Operators` records in its place: each operator and its memory, as a graph does, and
+nothing of the Python between them. So what would go wrong in a graph does so here too: a count that Python keeps.
 """
 
 import pytest

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from mocks import model_config, spec
-from test_update import METHODS, Setting, every_method
+from mocks import spec
+from test_update import Setting, every_method
 
 from reverie import recipes, tree
 from reverie.errors import UserError
@@ -120,8 +120,3 @@ def test_an_error_of_one_rank_ends_all():
 
     with pytest.raises(UserError, match="This one fails"):
         on_ranks(2, fail)
-
-
-def test_every_method_is_compared():
-    assert METHODS.keys() == {"dreamer_v1", "dreamer_v2", "dreamer_v3", "evolution"}
-    assert model_config().weights
