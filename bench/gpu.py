@@ -3,9 +3,9 @@
     python bench/gpu.py                            # on a machine with a GPU
     python bench/gpu.py --device cpu --size tiny   # tries every part where there is none, in a minute
 
-It checks that eager, compiled and recorded updates compute the same. It times updates and decisions of the agents at the
-size of their papers, and trains walker walk for the rest of the time. Writes `bench/results/gpu-DEVICE.json`. Without a
-GPU it says so and exits with code 2.
+It checks that eager, compiled and recorded updates compute the same. It times updates and decisions of the agents at
+the size of their papers, and trains walker walk for the rest of the time. Writes `bench/results/gpu-DEVICE.json`.
+Without a GPU it says so and exits with code 2.
 """
 
 import argparse
