@@ -198,8 +198,8 @@ def main(words: list[str] | None = None) -> int:
     asked = parser.parse_args(words)
     if asked.device == "cuda" and not torch.cuda.is_available():
         print(
-            "There is no usable CUDA device here, and bench/gpu.py measures one: run it on a machine with a GPU, or try "
-            "its parts by `--device cpu --size tiny`.",
+            "There is no usable CUDA device here, and bench/gpu.py measures one: run it on a machine with a GPU, or "
+            "try its parts by `--device cpu --size tiny`.",
             file=sys.stderr,
         )
         return 2

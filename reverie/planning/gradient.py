@@ -11,7 +11,7 @@ the gradient is that of softmax(x) (straight-through, Bengio 2013).
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -68,7 +68,7 @@ def gradient_ascent(
     """Return the best point on the path from each start, best first. Calls `score` `config.steps + 1` times."""
     with torch.enable_grad():
         point = actions.relax(start).clone().requires_grad_(True)
-        options = {"capturable": point.is_cuda} if config.optimizer in COUNTS_STEPS else {}
+        options: dict[str, Any] = {"capturable": point.is_cuda} if config.optimizer in COUNTS_STEPS else {}
         optimizer = OPTIMIZERS[config.optimizer]([point], lr=config.lr, **options)
         best, best_value = start, torch.full_like(start[..., 0, 0], -torch.inf)
         for step in range(config.steps + 1):

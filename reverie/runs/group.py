@@ -17,13 +17,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from reverie import tree
+from reverie.envs.base import Environments
 from reverie.envs.worker import STOP_SIGNALS
 from reverie.errors import UserError
 from reverie.math.ranks import Ranks, among
@@ -156,7 +157,7 @@ class Absent:
     count: int
 
     def close(self) -> None:
-        pass
+        """There is nothing to close."""
 
 
 def follow() -> Path:
@@ -168,7 +169,7 @@ def follow() -> Path:
         folder, config, spec, state = ranks.hear()
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        run = OnlineRun(config, folder, Absent(spec, config.env.count))
+        run = OnlineRun(config, folder, cast(Environments, Absent(spec, config.env.count)))
         run.load_state(state | {"collector": {"started": [], "begun": []}, "decision": None})
         ranks.meet()
         while (message := ranks.hear()) is not None:

@@ -175,7 +175,7 @@ class OnlineRun(Run[OnlineConfig]):
 
     def follow_episode(self, columns: Columns, environment: int, beliefs: list[Tensor] | None) -> None:
         """Add an episode that the leading rank has played."""
-        if self.latents is not None:
+        if self.latents is not None and beliefs is not None:
             self.latents.playing[environment] = tree.to(beliefs, self.device)
         self.replay.add_episode(columns, environment)
 
