@@ -31,23 +31,23 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 650,
+    "(root)": 705,
     "agents": 440,
-    "cli": 1150,
-    "config": 1010,
-    "data": 1610,
+    "cli": 1155,
+    "config": 1015,
+    "data": 1630,
     "dynamics": 760,
-    "envs": 1830,
+    "envs": 1855,
     "evaluation": 1650,
-    "learners": 680,
-    "math": 520,
+    "learners": 692,
+    "math": 610,
     "models": 690,
-    "nn": 1120,
-    "planning": 860,
+    "nn": 1170,
+    "planning": 875,
     "recipes": 1310,
-    "runs": 4270,
-    "signals": 980,
-    "testing": 1400,
+    "runs": 4680,
+    "signals": 995,
+    "testing": 1535,
 }
 """Lines that a room may have. A commit that raises one says why."""
 FRAMES_PROGRAM = """

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from reverie import tree
@@ -134,15 +135,33 @@ class NoHostReads(TorchDispatchMode):
 
 
 class OneDevice(TorchDispatchMode):
-    """Raise `HostRead` where an operator reads or makes a tensor elsewhere, which no CUDA graph may."""
+    """Raise `HostRead` where data lie on or come from another device, which no CUDA graph may do."""
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()
-        self.device = device
+        self.device, self.constants = device, _NoConstants()
+
+    def __enter__(self) -> "OneDevice":
+        self.constants.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.constants.__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree.leaves([list(args), dict(kwargs or {}), result]):
-            if leaf.device.type != self.device.type:
-                raise HostRead(f"{func.__name__} on {leaf.device}")
-        return result
+        kwargs = kwargs or {}
+        asked = [kwargs["device"]] if kwargs.get("device") is not None else []
+        for device in [*asked, *(leaf.device for leaf in tree.leaves([list(args), kwargs]))]:
+            if device.type != self.device.type:
+                raise HostRead(f"{func.__name__} on {device}")
+        return func(*args, **kwargs)
+
+
+class _NoConstants(TorchFunctionMode):
+    """Refuse tensors that are made from Python's numbers, which the host copies to a device. No operator shows it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("tensor", "new_tensor", "as_tensor", "from_numpy"):
+            raise HostRead(func.__name__)
+        return func(*args, **(kwargs or {}))

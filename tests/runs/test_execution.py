@@ -35,17 +35,21 @@ class Operators(TorchDispatchMode):
         self.calls = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        # Aliases, because some operators change the axes of a tensor in place: those are no part of the memory.
+        aliases = pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, (args, kwargs or {}))
         results = func(*args, **(kwargs or {}))
+        if func.__name__.split(".")[0] in ("squeeze_", "unsqueeze_", "t_", "transpose_"):
+            return results
         given = {x.untyped_storage().data_ptr() for x in tensors((args, kwargs))}
-        fresh = [x.untyped_storage().data_ptr() not in given for x in tensors(results)]
-        self.calls.append((func, args, kwargs or {}, results, fresh))
+        made = [(x.detach(), x.untyped_storage().data_ptr() not in given) for x in tensors(results)]
+        self.calls.append((func, *aliases, made))
         return results
 
     @torch.no_grad()
     def replay(self):
-        for func, args, kwargs, results, fresh in self.calls:
-            again = func(*args, **kwargs)
-            for old, new, is_fresh in zip(tensors(results), tensors(again), fresh, strict=True):
+        for func, args, kwargs, made in self.calls:
+            again = tensors(func(*args, **kwargs))
+            for (old, is_fresh), new in zip(made, again, strict=True):
                 if is_fresh:  # a view, or a tensor that was changed in place, has changed already
                     old.copy_(new)
 
@@ -155,7 +159,7 @@ def test_what_cannot_be_a_graph_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
     monkeypatch.setattr(torch.cuda, "graph", Refuses)
-    with pytest.raises(UserError, match=r"CUDA graph \(operation not permitted .*\): some part .* execution eager"):
+    with pytest.raises(UserError, match=r"CUDA graph \(operation not permitted .*\): some part .*execution eager"):
         execution.record_graph(lambda: None)
 
 
