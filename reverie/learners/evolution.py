@@ -155,7 +155,7 @@ def centered_ranks(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """
     worse = (fitness[:, None] > fitness).sum(1)
     ties = (fitness[:, None] == fitness).sum(1) - 1
-    return (worse + ties / 2) / (len(fitness) - 1) - 0.5
+    return ((worse + ties / 2) / (len(fitness) - 1) - 0.5).to(fitness.dtype)
 
 
 class Population:

@@ -78,4 +78,4 @@ def average(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         return tensors
     total = _present.total(torch.cat([x.detach().reshape(-1) for x in tensors])) / _present.count
     parts = total.split([x.numel() for x in tensors])
-    return [part.view(x.shape) for part, x in zip(parts, tensors)]
+    return [part.view(x.shape).to(x.dtype) for part, x in zip(parts, tensors)]
