@@ -105,7 +105,7 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
 
     def targets(self, batch: Batch) -> Targets:
         image = self.normalize(batch.obs)[self.name]
-        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), self.mask(batch))
+        return Targets(batch.obs[self.name].to(image.dtype) / 255, image, self.condition(batch), self.mask(batch))
 
     def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
         """Return the condition of each image, here none (C = 0)."""
