@@ -15,7 +15,20 @@ from reverie.runs.update import draw_noise, make_optimizers, make_update
 
 METHODS = ("dreamer_v1", "dreamer_v2", "dreamer_v3", "planet")
 PRODUCTS = {"mm", "addmm", "bmm", "convolution", "convolution_backward", "mkldnn_convolution", "_to_copy"}
-VIEWS = {"add", "t", "view", "transpose", "permute", "detach", "expand", "_unsafe_view", "unsqueeze", "alias", "clone", "sum"}
+VIEWS = {
+    "add",
+    "t",
+    "view",
+    "transpose",
+    "permute",
+    "detach",
+    "expand",
+    "_unsafe_view",
+    "unsqueeze",
+    "alias",
+    "clone",
+    "sum",
+}
 """What may touch bfloat16: products and their casts, views, a layer's bias, and the sum that is its gradient."""
 
 
@@ -74,7 +87,13 @@ def test_only_products_are_bfloat16(method):
     metrics_of_float32 = setting(method, "float32")[2](batch, noise)
     for name in metrics:
         if name.startswith("loss/"):
-            torch.testing.assert_close(metrics[name], metrics_of_float32[name], rtol=0.03, atol=0.03, msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(
+                metrics[name],
+                metrics_of_float32[name],
+                rtol=0.03,
+                atol=0.03,
+                msg=lambda text, name=name: f"{name}: {text}",
+            )
 
 
 def test_a_batch_is_learned_by_heart_as_in_float32():
@@ -87,9 +106,9 @@ def test_a_batch_is_learned_by_heart_as_in_float32():
         update = make_update(model, None, make_optimizers(model_config().optimizer, model, None), "eager")
         batch, noise = random_batch(observed, 2, 4), draw_noise(model, None, 2, 4, torch.Generator().manual_seed(1))
         losses[precision] = [update(batch, noise)["loss/model"].item() for _ in range(40)]
-    for values in losses.values():
-        assert values[-1] < values[0] - 0.1 * abs(values[0])
-    assert abs(losses["bfloat16"][-1] - losses["float32"][-1]) < 0.05 * abs(losses["float32"][0])
+    fall = {precision: values[0] - values[-1] for precision, values in losses.items()}
+    assert fall["float32"] > 5
+    assert fall["bfloat16"] == pytest.approx(fall["float32"], rel=0.1)
 
 
 def test_a_copy_of_a_lowered_module_computes_with_its_own_weights():
