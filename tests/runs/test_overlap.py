@@ -1,6 +1,7 @@
 """Playing while updates are computed: one update late, and still a function of the clocks."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -58,11 +59,10 @@ def test_a_killed_run_ends_as_the_undisturbed_one(folder, undisturbed, minutes, 
     """Without minutes every checkpoint is written while a decision waits; else some are between two decisions."""
     waiting = []
     for number in renames:
+        config = overlapped(checkpoint_minutes=minutes)
+        go_on = partial(reverie.resume, folder) if waiting else partial(reverie.train, config, folder)
         with kill_at_rename(number, after=True), pytest.raises(Killed):
-            if waiting:
-                reverie.resume(folder, evaluate=False)
-            else:
-                reverie.train(overlapped(checkpoint_minutes=minutes), folder, evaluate=False)
+            go_on(evaluate=False)
         waiting.append(checkpoint.newest(folder / "checkpoints")["decision"] is not None)
     assert set(waiting) == ({True} if minutes == 0 else {True, False})
     reverie.resume(folder, evaluate=False)

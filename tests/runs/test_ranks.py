@@ -49,9 +49,7 @@ def test_two_ranks_compute_the_update_of_one(discrete, method):
         for mine, wanted in zip(metrics, expected, strict=True):
             assert mine.keys() == wanted.keys()
             for name in wanted:
-                torch.testing.assert_close(
-                    mine[name], wanted[name], rtol=1e-10, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
-                )
+                torch.testing.assert_close(mine[name], wanted[name], rtol=1e-10, atol=1e-10, msg=(name + ": {}").format)
     for setting in parts:
         for mine, wanted in zip(setting.weights(), whole.weights(), strict=True):
             torch.testing.assert_close(mine, wanted, rtol=1e-10, atol=1e-10)
@@ -79,9 +77,7 @@ def test_two_ranks_fit_a_model_as_one_does(name):
     expected = update(batch, noise)
     found = on_ranks(2, lambda rank: parts[rank][1](*own_part(None, batch, noise)))
     for name in expected:
-        torch.testing.assert_close(
-            found[0][name], expected[name], rtol=1e-9, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(found[0][name], expected[name], rtol=1e-9, atol=1e-9, msg=(name + ": {}").format)
     for mine, wanted in zip(parts[1][0].parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(mine, wanted, rtol=1e-9, atol=1e-9)
 
