@@ -14,7 +14,7 @@ from reverie.agents.agent import Agent
 from reverie.runs import checkpoint
 from reverie.runs.config import OnlineConfig
 from reverie.runs.logger import read_metrics
-from reverie.runs.loop import open_session
+from reverie.runs.loop import Session, open_session
 from reverie.runs.online import OnlineRun
 
 pytestmark = pytest.mark.slow
@@ -54,17 +54,20 @@ def test_it_makes_as_many_updates_and_computes_something_else(undisturbed, unint
     assert result(undisturbed)[1] != result(uninterrupted)[1]
 
 
-@pytest.mark.parametrize(("minutes", "renames"), [(0.0, (15, 6, 2)), (1e-9, (200, 61, 42, 33))])
-def test_a_killed_run_ends_as_the_undisturbed_one(folder, undisturbed, minutes, renames):
-    """Without minutes every checkpoint is written while a decision waits; else some are between two decisions."""
-    waiting = []
-    for number in renames:
-        config = overlapped(checkpoint_minutes=minutes)
-        go_on = partial(reverie.resume, folder) if waiting else partial(reverie.train, config, folder)
+@pytest.mark.parametrize("every_update", [False, True])
+def test_a_killed_run_ends_as_the_undisturbed_one(folder, undisturbed, every_update, monkeypatch):
+    """Also where a checkpoint lies between two updates of a round, while a decision waits."""
+    if every_update:
+        monkeypatch.setattr(Session, "save_if_overdue", lambda session: session.save() if session.run.sent else None)
+    updates = []
+    for number in (15, 4, 6, 3):
+        go_on = partial(reverie.resume, folder) if updates else partial(reverie.train, overlapped(), folder)
         with kill_at_rename(number, after=True), pytest.raises(Killed):
             go_on(evaluate=False)
-        waiting.append(checkpoint.newest(folder / "checkpoints")["decision"] is not None)
-    assert set(waiting) == ({True} if minutes == 0 else {True, False})
+        state = checkpoint.newest(folder / "checkpoints")
+        updates.append(state["clock"]["updates"])
+        assert state["decision"] is not None
+    assert any(count % small_run.UPDATES for count in updates) == every_update
     reverie.resume(folder, evaluate=False)
     assert_same(folder, undisturbed)
 
