@@ -31,24 +31,24 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 690,
+    "(root)": 720,
     "agents": 440,
-    "cli": 1220,
-    "config": 1030,
-    "data": 2040,
+    "cli": 1310,
+    "config": 1040,
+    "data": 2060,
     "dynamics": 760,
-    "envs": 2080,
-    "evaluation": 3280,
-    "learners": 680,
-    "math": 520,
-    "models": 690,
-    "nn": 1140,
-    "planning": 860,
+    "envs": 2130,
+    "evaluation": 3320,
+    "learners": 692,
+    "math": 610,
+    "models": 700,
+    "nn": 1220,
+    "planning": 875,
     "play": 1610,
     "recipes": 1510,
-    "runs": 4570,
-    "signals": 980,
-    "testing": 1400,
+    "runs": 5280,
+    "signals": 995,
+    "testing": 1555,
 }
 """Lines that a room may have. A commit that raises one says why."""
 FRAMES_PROGRAM = """

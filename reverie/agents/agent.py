@@ -68,6 +68,8 @@ class Agent(nn.Module):
     def __init__(self, config: AgentConfig, model: WorldModel, actor: Actor) -> None:
         super().__init__()
         self.config, self.model, self.actor = config, model, actor
+        self.decide = self._decide
+        """What `act` computes on tensors alone. A run may replace it by something faster that computes the same."""
 
     def initial(self, batch: int = 1) -> Carry:
         """Return the carry before the first observation of an episode."""
@@ -94,21 +96,27 @@ class Agent(nn.Module):
         Returns the action `(A,)` or `(B, A)`, numpy or tensor like `obs`. UserError if `obs` does not fit the agent.
         """
         tensors, single = self.tensors(obs)
-        embed = self.model.encoder(self.model.normalize(tensors))
+        like = next(iter(tensors.values()))
+        carry = self.initial(len(like)) if carry is None else carry
+        is_first = torch.zeros(len(like), dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
+        carry, action = self.decide(carry, tensors, is_first.to(like.device), noise)
+        action = action[0] if single else action
+        given_tensors = isinstance(next(iter(obs.values())), Tensor)
+        return carry, action if given_tensors else action.cpu().numpy()  # pyrefly: ignore
+
+    def _decide(
+        self, carry: Carry, obs: dict[str, Tensor], first: Tensor, noise: ActNoise | None
+    ) -> tuple[Carry, Float[Tensor, "B A"]]:
+        """Return the next carry and the actions for B observations on the agent's device. `first` (B,) restarts."""
+        embed = self.model.encoder(self.model.normalize(obs))
         fresh = self.initial(len(embed))
-        carry = fresh if carry is None else carry
-        is_first = torch.zeros(len(embed), dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
-        first = is_first.to(embed.device)
         belief_noise = None if noise is None or noise.belief is None else noise.belief[:, None]
         dynamics, action = self.model.dynamics, carry.action[:, None]
         _, posterior = observe(dynamics, carry.belief, action, embed[:, None], first[:, None], belief_noise)
         belief = tree.map(lambda x: x[:, 0], posterior)
         actor_state = tree.where(first, fresh.actor_state, carry.actor_state)
         action, actor_state = self.actor.act(belief, actor_state, noise)
-        carry = Carry(belief, action, actor_state)
-        action = action[0] if single else action
-        given_tensors = isinstance(next(iter(obs.values())), Tensor)
-        return carry, action if given_tensors else action.cpu().numpy()  # pyrefly: ignore
+        return Carry(belief, action, actor_state), action
 
     def tensors(self, obs: Mapping[str, np.ndarray | Tensor]) -> tuple[dict[str, Tensor], bool]:
         """Return an observation as a batch of tensors on the agent's device, and whether it was a single one.
@@ -151,7 +159,8 @@ def with_planner(agent: Agent, planning: PlanningConfig, value: nn.Module | None
     to plan, or the agent lacks what the objective needs.
     """
     config = replace(agent.config, actor=planning)
-    return Agent(config, agent.model, PlanningActor(planning, agent.model, config.spec.action, value))
+    actor = PlanningActor(planning, agent.model, config.spec.action, value).to(next(agent.parameters()).device)
+    return Agent(config, agent.model, actor)
 
 
 def needs_goal(agent: Agent) -> bool:
@@ -175,7 +184,7 @@ def with_goal(agent: Agent, goal: dict[str, Any]) -> Agent:
     target = planning.objective.represent(agent.model, agent.model.normalize(tensors))
     objective = planning.objective.towards(agent.model, target)
     actor = PlanningActor(planning, agent.model, agent.config.spec.action, objective=objective)
-    return Agent(agent.config, agent.model, actor)
+    return Agent(agent.config, agent.model, actor.to(next(agent.parameters()).device))
 
 
 def choose_device(name: str) -> torch.device:

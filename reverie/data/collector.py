@@ -55,14 +55,17 @@ class Collector:
         self.frames = [0] * environments.count
         """Environment frames that the newest decision took in each environment."""
 
+    def waiting(self) -> list[int]:
+        """Return the environments without a running episode."""
+        return [i for i, episode in enumerate(self.episodes) if not episode.steps or episode.finished]
+
     def begin(self) -> None:
         """Reset each environment without a running episode."""
         seeds = {}
-        for i, episode in enumerate(self.episodes):
-            if not episode.steps or episode.finished:
-                sequence = np.random.SeedSequence([self.seed, self.stream, 0 if self.alike else i, self.started[i]])
-                seeds[i] = int(sequence.generate_state(1)[0] >> 1)
-                self.started[i] += 1
+        for i in self.waiting():
+            sequence = np.random.SeedSequence([self.seed, self.stream, 0 if self.alike else i, self.started[i]])
+            seeds[i] = int(sequence.generate_state(1)[0] >> 1)
+            self.started[i] += 1
         if seeds:
             for i, step in self.environments.reset(seeds).items():
                 self.episodes[i] = Episode(seeds[i], [step])  # others begin with the next step
@@ -79,8 +82,19 @@ class Collector:
         """
         self.begin()
         actions = act(*self.observations())
+        return self._record(actions, self.environments.step(dict(enumerate(actions))))
+
+    def send(self, actions: np.ndarray) -> None:
+        """Begin to play actions (count, A), one in each environment, which all have a running episode."""
+        self.environments.send(dict(enumerate(actions)))
+
+    def receive(self, actions: np.ndarray) -> list[Episode]:
+        """Record the outcome of the actions that were sent, and return the episodes that they finished."""
+        return self._record(actions, self.environments.receive())
+
+    def _record(self, actions: np.ndarray, steps: dict[int, Step | None]) -> list[Episode]:
         finished = []
-        for i, step in self.environments.step(dict(enumerate(actions))).items():
+        for i, step in steps.items():
             episode, repeat = self.episodes[i], self.environments.spec.repeat
             self.frames[i] = repeat if step is None or step.frames is None else step.frames
             if step is None:

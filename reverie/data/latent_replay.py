@@ -21,6 +21,7 @@ from reverie.data.chunks import Columns
 from reverie.data.replay import Replay, ReplayConfig
 from reverie.data.storage import available_memory
 from reverie.errors import UserError
+from reverie.math import ranks
 from reverie.spaces import EnvSpec
 from reverie.types import Batch, Context, State
 
@@ -81,9 +82,11 @@ class LatentReplay(Replay):
     def write_latents(self, columns: Int[Tensor, "B T"], states: State) -> None:
         """Overwrite the latents of sampled columns by newer beliefs (B, T, ...).
 
-        Row by row, so that of two sequences with a common column the second one counts, on every device.
+        Row by row, so that of two sequences with a common column the second one counts, on every device. Of several
+        ranks, each keeps what all have learned.
         """
-        rows = to_rows(tree.flatten_batch(states)).unflatten(0, columns.shape)
+        rows = ranks.gather(to_rows(tree.flatten_batch(states)).unflatten(0, columns.shape))
+        columns = ranks.gather(columns)
         for where, row in zip(columns, rows):
             self.latents[where] = row
 

@@ -107,7 +107,17 @@ class Environments(Protocol):
         """
         ...
 
-    def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]: ...
+    def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
+        """Play one decision in each environment named: `send`, then `receive`."""
+        ...
+
+    def send(self, actions: dict[int, np.ndarray]) -> None:
+        """Begin to play these actions. Environments in processes of their own play them from now on."""
+        ...
+
+    def receive(self) -> dict[int, Step | None]:
+        """Return the outcome of what was sent, once."""
+        ...
 
     def render(self, index: int) -> np.ndarray | None:
         """Draw the present frame of one environment. None means that its worker died."""

@@ -37,6 +37,12 @@ class SerialEnvironments:
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
         return {index: self._environments[index].step(action) for index, action in actions.items()}
 
+    def send(self, actions: dict[int, np.ndarray]) -> None:
+        self._sent = actions
+
+    def receive(self) -> dict[int, Step | None]:
+        return self.step(self._sent)
+
     def render(self, index: int) -> np.ndarray:
         return self._environments[index].render()
 
@@ -90,10 +96,17 @@ class WorkerEnvironments:
         return {index: steps[index] for index in seeds}
 
     def step(self, actions: dict[int, np.ndarray]) -> dict[int, Step | None]:
-        lost = self._lost & actions.keys()
-        self._lost -= lost
-        steps = self._ask("step", {index: (action,) for index, action in actions.items() if index not in lost})
-        return {index: steps.get(index) for index in actions}
+        self.send(actions)
+        return self.receive()
+
+    def send(self, actions: dict[int, np.ndarray]) -> None:
+        self._sent = {index: index not in self._lost for index in actions}
+        self._lost -= actions.keys()
+        self._post("step", {index: (action,) for index, action in actions.items() if self._sent[index]})
+
+    def receive(self) -> dict[int, Step | None]:
+        steps = self._replies("step", [index for index, alive in self._sent.items() if alive])
+        return {index: steps.get(index) for index in self._sent}
 
     def render(self, index: int) -> np.ndarray | None:
         frame = self._ask("render", {index: ()})[index]
@@ -117,9 +130,15 @@ class WorkerEnvironments:
 
     def _ask(self, method: str, arguments: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
         """Call a method of the environments named, side by side. Those whose worker died give None."""
+        self._post(method, arguments)
+        return self._replies(method, list(arguments))
+
+    def _post(self, method: str, arguments: dict[int, tuple[Any, ...]]) -> None:
         for index, each in arguments.items():
             self._workers[index].send(method, *each)
-        replies = {index: self._workers[index].receive() for index in arguments}
+
+    def _replies(self, method: str, indices: list[int]) -> dict[int, Any]:
+        replies = {index: self._workers[index].receive() for index in indices}
         for index, reply in replies.items():
             if reply is None:
                 self._replace(index)

@@ -70,6 +70,7 @@ class VectorEnvironments:
         self._first: dict[int, Any] = {}
         """First observations that have come and were not asked for yet."""
         self._over = np.ones(self.count, bool)
+        self._sent: dict[int, np.ndarray] = {}
 
     def reset(self, seeds: dict[int, int]) -> dict[int, Step]:
         """Begin episodes. A copy that begins with the next step has none here (`Environments.reset`)."""
@@ -112,6 +113,12 @@ class VectorEnvironments:
                 self._first[index], observation = observation, self._final(info, index)
             steps[index] = copy.finish(observation, reward, ended, over)
         return steps
+
+    def send(self, actions: dict[int, np.ndarray]) -> None:
+        self._sent = actions
+
+    def receive(self) -> dict[int, Step | None]:
+        return self.step(self._sent)
 
     def render(self, index: int) -> np.ndarray:
         return self._copies[index].render()

@@ -25,6 +25,7 @@ from reverie.agents.policies import Policy, PolicyConfig
 from reverie.config.checks import at_least, between, share
 from reverie.dynamics.rollout import imagine_policy
 from reverie.learners.base import Learner, LearnerConfig
+from reverie.math import ranks
 from reverie.math.returns import cumulative_weight, lambda_return
 from reverie.models.world_model import WorldModel
 from reverie.nn.mlp import MLPConfig
@@ -151,7 +152,7 @@ class ActorCritic(Learner[WorldModel, DreamNoise]):
             "grad_norm/value": critic["grad_norm"],
             "imagined/reward": reward.mean(),
             "imagined/return": returns.mean(),
-            "imagined/return_std": returns.std(),
+            "imagined/return_std": ranks.gather(returns.detach()).std(),
             "imagined/value": value.mean(),
             "imagined/weight": weight.mean(),
             "policy/entropy": entropy.mean(),

@@ -9,9 +9,11 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from reverie import tree
 from reverie.agents.base import ActorConfig
 from reverie.agents.policies import Policy
 from reverie.config.choices import Choice
+from reverie.math import ranks
 from reverie.nn.optimizer import Optimizer
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, State, Trace
@@ -51,6 +53,10 @@ class Learner(nn.Module, Generic[M, N]):
     def noise(self, model: M, batch: int, generator: torch.Generator) -> N:
         """Draw all standard noise of one update from `batch` beliefs."""
         raise NotImplementedError
+
+    def part(self, noise: N) -> N:
+        """Return this rank's part of the noise of an update, by default its rows (`math.ranks`)."""
+        return tree.map(ranks.own, noise)
 
     def update(self, model: M, belief: State, noise: N, optimizers: dict[str, Optimizer]) -> Metrics:
         """Improve the policy from detached beliefs with leading axis (batch,). The world model is only read."""

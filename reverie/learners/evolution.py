@@ -19,6 +19,7 @@ from reverie.config.checks import at_least, between, positive
 from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.learners.base import Learner, LearnerConfig
+from reverie.math import ranks
 from reverie.math.returns import cumulative_weight
 from reverie.models.world_model import WorldModel
 from reverie.nn.optimizer import AdamConfig, Optimizer, OptimizerConfig
@@ -94,11 +95,15 @@ class Evolution(Learner[WorldModel, EvolutionNoise]):
         size = sum(parameter.numel() for parameter in self.policy.parameters())
         return torch.randn(self.config.population // 2, size, generator=generator, device=generator.device)
 
+    def part(self, noise: EvolutionNoise) -> EvolutionNoise:
+        """Return all of it: every rank plays the whole population, from the beliefs of all ranks."""
+        return noise
+
     def update(
         self, model: WorldModel, belief: State, noise: EvolutionNoise, optimizers: dict[str, Optimizer]
     ) -> Metrics:
         """Take one optimizer step by the population's ranked imagined returns."""
-        start = tree.map(lambda x: x[noise.starts], belief)
+        start = tree.map(lambda x: ranks.gather(x)[noise.starts], belief)
         population = self.population_parameters(noise.parameters)
         with torch.no_grad():
             fitness, action = self.imagined_returns(model, population, start, noise)
@@ -150,7 +155,7 @@ def centered_ranks(fitness: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """
     worse = (fitness[:, None] > fitness).sum(1)
     ties = (fitness[:, None] == fitness).sum(1) - 1
-    return (worse + ties / 2) / (len(fitness) - 1) - 0.5
+    return ((worse + ties / 2) / (len(fitness) - 1) - 0.5).to(fitness.dtype)
 
 
 class Population:

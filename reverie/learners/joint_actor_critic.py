@@ -26,6 +26,7 @@ from reverie.dynamics.rollout import imagine_policy
 from reverie.errors import UserError
 from reverie.learners.actor_critic import DreamNoise
 from reverie.learners.base import JointLearner, LearnerConfig
+from reverie.math import ranks
 from reverie.math.percentiles import Range
 from reverie.math.returns import cumulative_weight, lambda_return, replay_lambda_return
 from reverie.models.world_model import WorldModel
@@ -130,7 +131,7 @@ class JointActorCritic(JointLearner[WorldModel, DreamNoise, Range]):
             "loss/replay_value": replay_loss,
             "imagined/reward": reward.mean(),
             "imagined/return": returns.mean(),
-            "imagined/return_std": returns.std(),
+            "imagined/return_std": ranks.gather(returns.detach()).std(),
             "imagined/return_range": moved.high - moved.low,
             "imagined/value": value.mean(),
             "imagined/weight": weight.mean(),

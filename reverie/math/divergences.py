@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.math import ranks
+
 FreeNats = Literal["element", "mean"]
 Vector = Float[Tensor, "*b Z"]
 
@@ -29,4 +31,4 @@ def free_nats(nats: Float[Tensor, "B T"], free: float, variant: FreeNats) -> Flo
     """
     if variant == "element":
         return nats.clamp(min=free)
-    return torch.where(nats.mean() > free, nats, torch.full_like(nats, free))
+    return torch.where(ranks.mean(nats.mean()) > free, nats, torch.full_like(nats, free))

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reverie.math import ranks
+
 
 @dataclass(frozen=True)
 class Range:
@@ -16,7 +18,8 @@ class Range:
 
     def moved(self, values: Tensor, rate: float, percentiles: tuple[float, float]) -> "Range":
         """Move both ends the fraction `rate` towards the `percentiles` of all `values`; the start is not debiased."""
-        ends = torch.quantile(values.detach().flatten(), self.low.new_tensor(percentiles) / 100)
+        share = torch.stack([torch.full_like(self.low, p) for p in percentiles]) / 100  # made on the device
+        ends = torch.quantile(ranks.gather(values.detach().flatten()), share)
         low, high = ends.unbind()
         return Range(self.low.lerp(low, rate), self.high.lerp(high, rate))
 

@@ -17,6 +17,7 @@ from reverie.config.checks import at_least
 from reverie.config.choices import Choice
 from reverie.dynamics.latents import GaussianConfig, GaussianStats
 from reverie.errors import UserError
+from reverie.math import ranks
 from reverie.math.bounds import active_units, importance_weighted_bound
 from reverie.math.distributions import diagonal_log_prob
 from reverie.math.divergences import free_nats
@@ -45,7 +46,7 @@ class Targets:
     @property
     def weights(self) -> Float[Tensor, "B T"]:
         """Scale `mask` so that a weighted mean over all steps is the mean over the images that count."""
-        return self.mask / self.mask.mean().clamp(min=1e-6)
+        return self.mask / ranks.mean(self.mask.mean()).clamp(min=1e-6)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
 
     def targets(self, batch: Batch) -> Targets:
         image = self.normalize(batch.obs)[self.name]
-        return Targets(batch.obs[self.name].float() / 255, image, self.condition(batch), self.mask(batch))
+        return Targets(batch.obs[self.name].to(image.dtype) / 255, image, self.condition(batch), self.mask(batch))
 
     def condition(self, batch: Batch) -> Float[Tensor, "B T C"]:
         """Return the condition of each image, here none (C = 0)."""
@@ -157,7 +158,7 @@ class GenerativeModel(Model[Tensor, Inference], ABC):
             **{f"loss/{name}": loss.mean() for name, loss in losses.items()},
             "divergence": divergence,
             "bound": -losses["reconstruction"].mean() - divergence,
-            "active_units": active_units(trace.posterior.mean.flatten(0, -2)).float().mean(),
+            "active_units": active_units(ranks.gather(trace.posterior.mean.flatten(0, -2))).float().mean(),
         }
 
     def evidence(self, batch: Batch, noise: Float[Tensor, "K B T Z"]) -> Float[Tensor, "B T"]:

@@ -17,6 +17,7 @@ from reverie.dynamics.base import Dynamics, HasFeatureStd
 from reverie.dynamics.rollout import observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
 from reverie.errors import UserError
+from reverie.math import ranks
 from reverie.math.spectra import scale_metrics
 from reverie.models.base import Model
 from reverie.nn.encoder import Encoder, EncoderConfig
@@ -157,11 +158,11 @@ class WorldModel(Model[Tensor, Trace]):
         """Losses, metrics of the signals, the divergence before free nats, and measures of collapse."""
         metrics = {f"loss/{name}": loss.mean() for name, loss in losses.items()}
         metrics["divergence"] = trace.dynamics.divergence(trace.posterior, trace.prior).mean()
-        metrics["embed/std"] = trace.embed.flatten(0, 1).std(0).mean()
+        metrics["embed/std"] = ranks.gather(trace.embed.flatten(0, 1)).std(0).mean()
         for name, signal in self.signals.items():
             if isinstance(signal, HasMetrics):
                 metrics |= {f"{name}/{metric}": value for metric, value in signal.metrics(trace).items()}
-        vectors = trace.features.flatten(0, 1)
+        vectors = ranks.gather(trace.features.flatten(0, 1))
         std = trace.dynamics.feature_std(vectors) if isinstance(trace.dynamics, HasFeatureStd) else None
         return metrics | {f"features/{name}": value for name, value in scale_metrics(vectors, std).items()}
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from reverie.config.checks import above, at_least, between, positive
 from reverie.config.choices import Choice
+from reverie.math import ranks
 from reverie.types import Metrics
 
 
@@ -58,7 +59,8 @@ class Optimizer:
 
     def step(self, loss: Tensor) -> Metrics:
         """Update by the gradient of the scalar `loss`. Return `grad_norm`, the norm before clipping."""
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        own = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        gradients = ranks.average(own)  # before clipping, as of one batch
         norm = nn.utils.get_total_norm(gradients)
         for parameter, gradient in zip(self.parameters, gradients):
             # The fused step pairs elements by their place in memory, whatever the strides.
@@ -146,7 +148,7 @@ class Adam:
         lr = config.lr if not config.warmup else 0.0
         self.scheduled = config.decay > 0 or config.warmup > 0
         options = {
-            "lr": torch.tensor(lr, device=first.device) if self.scheduled else lr,
+            "lr": lr,
             "eps": config.eps,
             "weight_decay": config.weight_decay if config.decay_by == "rate" else 0.0,
         }
@@ -154,6 +156,8 @@ class Adam:
             self.adam = TensorFlowAdam(parameters, **options)
         else:
             self.adam = torch.optim.AdamW(parameters, **options, fused=True, capturable=first.is_cuda)
+        if self.scheduled:
+            self.adam.param_groups[0]["lr"] = torch.full((), lr, device=first.device)
 
     def step(self, norm: Tensor) -> None:
         nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)

@@ -67,7 +67,8 @@ class ScoreOf(Protocol):
 class PlanningActor(nn.Module):
     """Implements `Actor`. Its state is the last plan, shifted by one step.
 
-    Without noise every search uses the same fixed noise, so it is deterministic and independent of the batch.
+    Without noise every search uses the same fixed noise, so it is deterministic and independent of the batch. It is
+    drawn once and moves with the module, so a search touches one device alone.
     `objective` replaces the config's, for example by one that has its goal.
     """
 
@@ -84,9 +85,13 @@ class PlanningActor(nn.Module):
         self.planner = config.planner.build(action)
         self.score = score_of(model, objective or config.objective.build(model, value))
         self.sample_noise = model.dynamics.noise
+        self._fixed = self._planning_noise(1, torch.Generator().manual_seed(0))
+        for number, noise in enumerate(tree.leaves(self._fixed)):
+            self.register_buffer(f"fixed_noise_{number}", noise, persistent=False)
 
     def initial(self, batch: int) -> Plan:
-        return self.planner.start(batch, torch.device("cpu"))
+        device = next((noise.device for noise in self.buffers(recurse=False)), torch.device("cpu"))
+        return self.planner.start(batch, device)
 
     def act(
         self, belief: State, actor_state: Plan, noise: ActNoise[PlanningNoise] | None
@@ -106,13 +111,15 @@ class PlanningActor(nn.Module):
         return self.planner(score(belief, noise.samples), tree.to(start, like.device), noise.search)
 
     def fixed_noise(self, batch: int, device: torch.device) -> PlanningNoise:
-        """Draw the noise of a single problem from a fixed seed, and repeat it for each of `batch`."""
+        """Return the noise of a single problem, from a fixed seed, repeated for each of `batch`."""
+        drawn = self.buffers(recurse=False)
 
-        def repeat(noise: Tensor) -> Tensor:
+        def repeat(_: Tensor) -> Tensor:
             """Expand the axis of problems, which stands before (N, H, A) or (S, H, Z)."""
-            return noise.to(device).expand(*noise.shape[:-4], batch, *noise.shape[-3:])
+            noise = next(drawn).to(device)
+            return noise.expand(*noise.shape[:-4], batch, *noise.shape[-3:])
 
-        return tree.map(repeat, self._planning_noise(1, torch.Generator().manual_seed(0)))
+        return tree.map(repeat, self._fixed)
 
     def noise(self, batch: int, generator: torch.Generator) -> tuple[PlanningNoise, Tensor]:
         exploration = white_noise(batch, self.actions.exploration_size, generator=generator)
@@ -120,7 +127,7 @@ class PlanningActor(nn.Module):
 
     def _planning_noise(self, batch: int, generator: torch.Generator) -> PlanningNoise:
         count = self.config.num_samples
-        horizon = self.initial(1).mean.shape[1]
+        horizon = self.planner.start(1, torch.device("cpu")).mean.shape[1]
         samples = self.sample_noise(batch, count, horizon, generator=generator) if count else None
         return PlanningNoise(self.planner.noise(batch, generator), samples)
 

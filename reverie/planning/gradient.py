@@ -11,7 +11,7 @@ the gradient is that of softmax(x) (straight-through, Bengio 2013).
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,8 @@ from reverie.spaces import ActionSpace
 from reverie.types import Plan
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
+COUNTS_STEPS = ("adam", "rmsprop")
+"""Optimizers with a count of steps, which must lie on a GPU for a search to be one graph."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def gradient_ascent(
     """Return the best point on the path from each start, best first. Calls `score` `config.steps + 1` times."""
     with torch.enable_grad():
         point = actions.relax(start).clone().requires_grad_(True)
-        optimizer = OPTIMIZERS[config.optimizer]([point], lr=config.lr)
+        options: dict[str, Any] = {"capturable": point.is_cuda} if config.optimizer in COUNTS_STEPS else {}
+        optimizer = OPTIMIZERS[config.optimizer]([point], lr=config.lr, **options)
         best, best_value = start, torch.full_like(start[..., 0, 0], -torch.inf)
         for step in range(config.steps + 1):
             action = actions.nearest(point)

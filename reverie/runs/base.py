@@ -11,7 +11,6 @@
 (loop.py) depends on neither.
 """
 
-import json
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -27,9 +26,9 @@ import torch
 from torch import nn
 
 from reverie.agents.agent import choose_device
-from reverie.config.files import check_readable, from_tree, to_tree, write_file
+from reverie.config.files import check_readable, from_tree, to_tree
 from reverie.errors import UserError
-from reverie.files import Lease, atomic_write, remember_run, remove_partial
+from reverie.files import Lease, remove_partial
 from reverie.nn.optimizer import Optimizer
 from reverie.progress import Callback, Callbacks, Progress
 from reverie.runs import checkpoint
@@ -37,13 +36,13 @@ from reverie.runs.changes import check_changes
 from reverie.runs.clocks import Clock, Pace, RunningMean
 from reverie.runs.collapse import CollapseDetector
 from reverie.runs.config import RunConfig, check_consistent
+from reverie.runs.folder import check_new, write_config, write_versions
 from reverie.runs.interrupt import StopRequest
 from reverie.runs.logger import Axis, Logger
 from reverie.runs.processor import choose_threads, keep_memory
 from reverie.runs.structure import BYTES, COUNT, SCALAR, Each
 from reverie.runs.time_budget import TimeBudget
 from reverie.runs.update import Update, UpdateNoise
-from reverie.runs.versions import versions
 from reverie.types import Batch
 
 RECENT_RETURNS, SECONDS_BETWEEN = 10, 0.25
@@ -143,8 +142,14 @@ class Run(ABC, Generic[C]):
 
     def cool_down(self) -> None:
         """Shorten the steps of all optimizers as the budget of time asks."""
-        for optimizer in self.optimizers.values() if self.time.limited else ():
-            optimizer.scale_steps(self.time.rate)
+        if self.time.limited:
+            self.tell("scale_steps", rate := self.time.rate)
+            self.scale_steps(rate)
+
+    def scale_steps(self, scale: float) -> None:
+        """Shorten the steps of all optimizers from now on."""
+        for optimizer in self.optimizers.values():
+            optimizer.scale_steps(scale)
 
     @property
     @abstractmethod
@@ -158,6 +163,17 @@ class Run(ABC, Generic[C]):
     @abstractmethod
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         """Return the batch and the noise of the next update."""
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        """Call a method of this run on the ranks that follow (`runs.group`). A run of one process has none."""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a step begins before the updates that are due, and ends after them."""
+        return False
+
+    def begin_step(self) -> None:
+        """Begin what the next `step` ends, if there is anything to begin."""
 
     @abstractmethod
     def step(self, report: "Reporter") -> None:
@@ -367,27 +383,3 @@ def check_same(state: dict[str, Any], config: RunConfig) -> None:
     path, tree = Path(state["file"]), state.get("config")
     if tree is not None:  # format 1 has none
         check_changes(from_tree(RunConfig, tree, path), config, f"in {path.name}", "in config.json")
-
-
-def check_new(folder: Path) -> None:
-    """Raise UserError if a run cannot begin in `folder`: it is a file, or holds something."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file: choose another --run.")
-    if folder.exists() and any(not _is_left_over(path.name) for path in folder.iterdir()):
-        raise UserError(f"{folder} is not empty: continue it with `reverie resume {folder}`, or take another --run.")
-
-
-def _is_left_over(name: str) -> bool:
-    """Whether a run leaves a file of this name if it is killed before it has written its config."""
-    return name in ("owner.json", "origin") or (name.startswith(".") and name.endswith(".partial"))
-
-
-def write_config(config: RunConfig, folder: Path) -> None:
-    """Make a folder that of a run, which `resume` starts."""
-    remember_run(folder)
-    write_file(folder / "config.json", config)
-
-
-def write_versions(device: torch.device, folder: Path) -> None:
-    """Write `versions.json`."""
-    atomic_write(folder / "versions.json", json.dumps(versions(device), indent=1).encode())

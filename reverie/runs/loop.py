@@ -19,6 +19,7 @@ from reverie.envs import from_python
 from reverie.errors import UserError
 from reverie.files import make_folder
 from reverie.progress import Callbacks
+from reverie.runs import group
 from reverie.runs.base import Reporter, Run
 from reverie.runs.changes import with_changes
 from reverie.runs.config import OnlineConfig, RunConfig, check_consistent, read_config
@@ -55,8 +56,11 @@ def train(
     - `evaluate`: end with the final evaluation (`evaluation.json`, curve, films), as the command does.
     - `began`: when a budget of time began, by `time.monotonic` (default: now).
 
-    Raises `UserError` for mistakes, and `Interrupted`, after saving, when a signal asks to stop.
+    Raises `UserError` for mistakes, and `Interrupted`, after saving, when a signal asks to stop. Under `torchrun` all
+    processes train one run, and only the first one evaluates (`runs.group`).
     """
+    if group.follows():
+        return group.follow()
     config = with_environment(config, env)
     place = Path(folder) if folder is not None else make_free_folder(config)
     try:
@@ -91,6 +95,8 @@ def resume(
     `frames` and `updates` are the new budget in all, and `device` is where the run goes on. `overrides` are settings by
     dotted path, those that a run may change (`runs.changes`). The other arguments are those of `train`.
     """
+    if group.follows():
+        return group.follow()
     folder = Path(folder)
     if list(folder.glob("*.safetensors")) and not list((folder / "checkpoints").glob("*")):
         raise UserError(  # else it would start anew, and delete its replay and its log
@@ -147,7 +153,7 @@ def run_type(config: RunConfig) -> type[Run]:
 def open_session(run: Run, progress: Show, callbacks: Sequence[Callbacks]) -> "Iterator[Session]":
     """Open the display, let signals ask to stop, and close the run at the end."""
     title = f"{run.config.recipe} on {run.config.world}, seed {run.config.seed}, in {run.folder}"
-    with closing(run), open_display(title, progress) as display, asked_to_stop() as stop:
+    with closing(run), group.led(run), open_display(title, progress) as display, asked_to_stop() as stop:
         report = Reporter(run, [*callbacks, *([display] if display else [])], stop)
         yield Session(run, report, stop, shown=display is not None)
 
@@ -170,11 +176,15 @@ class Session:
         try:
             while True:
                 self.keep_time()
+                if run.overlaps:
+                    self.check_finite()  # before the environment is played with these weights
+                    run.begin_step()
                 while run.updates_due() > 0 and not self.stop and run.time.left > 0:
                     run.cool_down()
                     yield run.next_batch()
                     self.save_if_overdue()
-                self.check_finite()  # before the environment is played with these weights
+                if not run.overlaps:
+                    self.check_finite()
                 run.lease.check()
                 self.stop.check()
                 finished = run.finished
@@ -223,8 +233,9 @@ class Session:
         )
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, if the latest update is finite."""
         began = time.monotonic()
+        self.check_finite()
         self.report.checkpoint(self.run.save())
         self.saved = time.monotonic()
         self.saving = self.saved - began
@@ -233,7 +244,6 @@ class Session:
         """Write a checkpoint if the latest one is older than the config's minutes. It changes no result."""
         minutes = self.run.config.training.checkpoint_minutes
         if minutes > 0 and time.monotonic() - self.saved >= 60 * minutes:
-            self.check_finite()
             self.save()
 
     def report_if_due(self, finished: bool) -> None:
@@ -250,6 +260,7 @@ class Session:
         if is_due(config.log_every, logged) or finished:
             self.report.training()
         if is_due(run.evaluation_interval, run.clock.reported):
+            self.check_finite()
             began = time.monotonic()
             run.evaluate(self.report)
             self.report.evaluating = time.monotonic() - began

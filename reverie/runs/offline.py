@@ -13,6 +13,7 @@ from reverie.evaluation import generation, prediction, representation
 from reverie.models.generative import GenerativeModel
 from reverie.models.world_model import WorldModel, WorldModelConfig
 from reverie.nn.optimizer import Optimizer
+from reverie.nn.precision import set_precision
 from reverie.nn.weights import read_parts, read_weights, write_weights
 from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Reporter, Run
@@ -35,6 +36,7 @@ class OfflineRun(Run[OfflineConfig]):
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.model = config.model.build(self.recorded.spec).to(self.device)
+        set_precision(self.model, config.training.precision)
         if config.start is not None:
             parts = ("normalize", "encoder", "dynamics")
             read_parts(Path(config.start) / "model.safetensors", self.model, parts)

@@ -3,6 +3,7 @@
 import shutil
 import warnings
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -18,16 +19,18 @@ from reverie.agents.policies import PolicyActor
 from reverie.data import chunks
 from reverie.data.collector import Collector, random_actions
 from reverie.data.latent_replay import LatentReplay
-from reverie.data.replay import Replay
-from reverie.envs.base import Obs
+from reverie.data.replay import Columns, Replay
+from reverie.envs.base import Environments
 from reverie.errors import UserError
 from reverie.evaluation.imagination import FPS, films
 from reverie.evaluation.returns import evaluate
+from reverie.nn.precision import set_precision
 from reverie.runs import checkpoint
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OnlineConfig, TrainingConfig, read_config
+from reverie.runs.execution import executed
 from reverie.runs.structure import COUNT, COUNT_OR_NONE_YET, Each, Must
-from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
+from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update, own_part
 from reverie.types import Batch
 
 
@@ -36,6 +39,15 @@ def updates_after(config: TrainingConfig, decisions: int) -> int:
     if config.ratio is not None:
         return config.pretrain + int(decisions * config.ratio / (config.batch * config.length))
     return config.pretrain + decisions // config.round * config.updates
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Actions that were chosen and whose outcome is not known yet, whether they begin episodes, and the next carry."""
+
+    action: np.ndarray
+    is_first: np.ndarray
+    carry: Carry
 
 
 class OnlineRun(Run[OnlineConfig]):
@@ -47,9 +59,9 @@ class OnlineRun(Run[OnlineConfig]):
         "--training.frames, a shorter --env.time_limit or a smaller --training.round."
     )
 
-    def __init__(self, config: OnlineConfig, folder: Path) -> None:
+    def __init__(self, config: OnlineConfig, folder: Path, environments: Environments | None = None) -> None:
         super().__init__(config, folder)
-        self.environments = envs.make_many(config.env)
+        self.environments = environments or envs.make_many(config.env)
         self.resources.callback(self.environments.close)
         with ExitStack() as failed, torch.random.fork_rng():
             failed.callback(self.close)
@@ -66,13 +78,20 @@ class OnlineRun(Run[OnlineConfig]):
                 self.agent.actor.policy = self.learner.policy
             self.modules["learner"] = self.learner = self.learner.to(self.device)
         self.agent = self.agent.to(self.device)
+        for module in self.modules.values():
+            set_precision(module, config.training.precision)
         model = self.agent.model
         self.optimizers = make_optimizers(config.model.optimizer, model, self.learner)
         self.latents = self.replay if isinstance(self.replay, LatentReplay) else None
         self.update = make_update(model, self.learner, self.optimizers, config.training.execution, self.latents)
+        if config.training.execution == "graph":
+            self.agent.decide = executed(self.agent.decide, "graph")
         self.evaluation_interval = -(-config.evaluation.every // self.spec.repeat)
         self.collector = Collector(self.environments, config.seed)
         self.carry: Carry = self.agent.initial(self.environments.count)
+        self.decision: Decision | None = None
+        self.sent = False
+        """Whether the environments play the present decision."""
         self.written = 0
         """Replay columns that have been written to the disk."""
         self.saved_at, self.stored, self.stored_before = -1, 0, 0
@@ -115,28 +134,52 @@ class OnlineRun(Run[OnlineConfig]):
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
+        self.tell("follow_update", {name: generator.get_state() for name, generator in self.generators.items()})
         noise = draw_noise(self.agent.model, self.learner, config.batch, config.length, self.generators["device"])
-        return self.replay.sample(config.batch, config.length, self.config.replay.online), noise
+        return own_part(self.learner, self.replay.sample(config.batch, config.length, self.config.replay.online), noise)
+
+    def follow_update(self, generators: dict[str, Tensor]) -> None:
+        """Make the update that the leading rank makes, of this rank's part of the batch."""
+        for name, state in generators.items():
+            self.generators[name].set_state(state)
+        self.update(*self.next_batch())
+
+    @property
+    def overlaps(self) -> bool:
+        return self.config.training.overlap
+
+    def begin_step(self) -> None:
+        """Choose an action in every environment, and begin to play. A resumed run plays what was chosen before."""
+        self.decision = self.decision or self._choose()
+        if not self.sent and not self.finished:  # a finished run may get a larger budget
+            self.collector.send(self.decision.action)
+            self.sent = True
+
+    def _choose(self) -> Decision:
+        """Choose actions: random during the prefill, then by the exploring policy."""
+        self.collector.begin()
+        obs, is_first = self.collector.observations()
+        if self.clock.frames < self.config.training.prefill:
+            return Decision(random_actions(self.environments, self.generators["host"]), is_first, self.carry)
+        noise = self.agent.noise(is_first.shape[0], self.generators["device"])
+        carry, action = self.agent.act(self.carry, obs, is_first, noise)
+        return Decision(action, is_first, carry)
 
     def step(self, report: Reporter) -> None:
-        """Make one decision in every environment: random during the prefill, then by the exploring policy."""
-        config, generator = self.config.training, self.generators["device"]
-        random = self.clock.frames < config.prefill
-
-        def act(obs: Obs, is_first: np.ndarray) -> np.ndarray:
-            if random:
-                action = random_actions(self.environments, self.generators["host"])
-            else:
-                noise = self.agent.noise(is_first.shape[0], generator)
-                self.carry, action = self.agent.act(self.carry, obs, is_first, noise)
-            if self.latents is not None:
-                self.latents.record(self.carry.belief, is_first)
-            return action
-
-        self.collector.step(act)
+        """Make one decision in every environment, or end the one that has begun."""
+        config = self.config.training
+        self.begin_step()
+        decision, self.decision, self.sent = self.decision, None, False
+        assert decision is not None  # it is only asked for until the budget is spent
+        self.carry = decision.carry
+        if self.latents is not None:
+            self.latents.record(self.carry.belief, decision.is_first)
+        self.collector.receive(decision.action)
         for i, episode in enumerate(self.collector.episodes):
             if episode.finished:
-                self.replay.add_episode(episode.columns(), i)
+                beliefs = None if self.latents is None else self.latents.playing[i]
+                self.tell("follow_episode", columns := episode.columns(), i, beliefs)
+                self.replay.add_episode(columns, i)
                 report.episode(episode.undiscounted_return, len(episode.actions))
         if self.replay.storage.is_full:  # what no checkpoint counts is dropped on resuming
             self._write_replay()
@@ -146,6 +189,17 @@ class OnlineRun(Run[OnlineConfig]):
         if self.learning_since < 0 and self.clock.frames >= config.prefill and len(self.replay) >= enough:
             self.learning_since = self.clock.decisions
             self.agent.model.calibrate(self.replay.sample(max(1, 1024 // config.length), config.length))
+            self.tell("follow_calibration", self.agent.model.normalize.state_dict())
+
+    def follow_episode(self, columns: Columns, environment: int, beliefs: list[Tensor] | None) -> None:
+        """Add an episode that the leading rank has played."""
+        if self.latents is not None and beliefs is not None:
+            self.latents.playing[environment] = tree.to(beliefs, self.device)
+        self.replay.add_episode(columns, environment)
+
+    def follow_calibration(self, statistics: dict[str, Tensor]) -> None:
+        """Normalize images as the leading rank does."""
+        self.agent.model.normalize.load_state_dict(statistics)
 
     def evaluate(self, report: Reporter) -> None:
         config = self.config.evaluation
@@ -205,7 +259,14 @@ class OnlineRun(Run[OnlineConfig]):
             "latents": None if self.latents is None else self.latents.latent_state(),
             "collector": self.collector.state(),
             "carry": tree.leaves(self.carry),
+            **({"decision": self._decision_state()} if self.overlaps else {}),
         }
+
+    def _decision_state(self) -> dict[str, Any] | None:
+        if self.decision is None:
+            return None
+        action, is_first = (torch.from_numpy(x.copy()) for x in (self.decision.action, self.decision.is_first))
+        return {"action": action, "is_first": is_first, "carry": tree.leaves(self.decision.carry)}
 
     def _latent_form(self, latents: LatentReplay) -> dict[str, Any]:
         row = latents.latents[0]
@@ -227,7 +288,13 @@ class OnlineRun(Run[OnlineConfig]):
                 "fingerprints": [Each(COUNT)] * count,
             },
             "carry": tree.leaves(self.carry),
+            **({"decision": (NoneType, self._decision_form())} if self.overlaps else {}),
         }
+
+    def _decision_form(self) -> dict[str, Any]:
+        count, size = self.environments.count, self.spec.action.size
+        first = torch.zeros(count, dtype=torch.bool)
+        return {"action": torch.zeros(count, size), "is_first": first, "carry": tree.leaves(self.carry)}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
@@ -240,8 +307,14 @@ class OnlineRun(Run[OnlineConfig]):
         if self.latents is not None:
             self.latents.load_latent_state(state["latents"])
         self.collector.restore(state["collector"])
-        saved = iter(state["carry"])
-        self.carry = tree.map(lambda _: next(saved).to(self.device), self.carry)
+        self.carry = self._restored_carry(state["carry"])
+        if (begun := state.get("decision")) and not self.collector.waiting():  # else an episode was not restored
+            action, is_first = (begun[name].numpy() for name in ("action", "is_first"))
+            self.decision = Decision(action, is_first, self._restored_carry(begun["carry"]))
+
+    def _restored_carry(self, leaves: list[Tensor]) -> Carry:
+        saved = iter(leaves)
+        return tree.map(lambda _: next(saved).to(self.device), self.carry)
 
 
 def load_value(folder: Path, agent: Agent) -> nn.Module | None:

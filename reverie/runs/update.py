@@ -1,11 +1,10 @@
 """One update: the model and the learner if there is one, from a batch and its noise to new weights and metrics.
 
 The learner improves after the model's step, or in the same one if it is a `JointLearner`. An update never touches the
-host: shapes are static, no branch depends on a tensor's value, metrics stay tensors. So the same function runs eagerly
-or compiled.
+host: shapes are static, no branch depends on a tensor's value, metrics stay tensors. So the same function runs
+eagerly, compiled, or as one graph of a GPU.
 """
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,10 +13,11 @@ import torch
 
 from reverie import tree
 from reverie.data.latent_replay import LatentReplay
-from reverie.errors import UserError
 from reverie.learners.base import JointLearner, Learner
+from reverie.math import ranks
 from reverie.models.base import Model
 from reverie.nn.optimizer import Optimizer, OptimizerConfig
+from reverie.runs.execution import Execution, executed
 from reverie.types import Batch, Metrics
 
 M = TypeVar("M", bound=Model)
@@ -56,10 +56,10 @@ def make_update(
     model: M,
     learner: Learner[M, Any] | None,
     optimizers: dict[str, Optimizer],
-    execution: str,
+    execution: Execution,
     latents: LatentReplay | None = None,
 ) -> Update:
-    """Return the update of the model, and of the learner if there is one. `execution`: `eager` or `compiled`.
+    """Return the update of the model, and of the learner if there is one. `execution`: see `runs.execution`.
 
     The posteriors of every batch overwrite the `latents` that a replay has.
     """
@@ -76,34 +76,22 @@ def make_update(
             loss, of_learner, statistics = learner.loss(model, trace, noise.behavior)
             metrics |= of_learner | {"grad_norm/model": optimizers["model"].step(total + loss)["grad_norm"]}
             learner.finish(statistics)
-            return metrics
+            return averaged(metrics)
         metrics["grad_norm/model"] = optimizers["model"].step(total)["grad_norm"]
         if learner is not None:
             belief = tree.flatten_batch(tree.detach(trace.posterior))
             metrics |= learner.update(model, belief, noise.behavior, optimizers)
-        return metrics
+        return averaged(metrics)
 
-    return _compiled(update) if execution == "compiled" else update
+    return executed(update, execution)
 
 
-def _compiled(update: Update) -> Update:
-    """Return the compiled update. Where PyTorch cannot compile it, UserError names the cache, which may be broken."""
-    compiled = torch.compile(update)
+def averaged(metrics: Metrics) -> Metrics:
+    """Return the means over all ranks."""
+    return dict(zip(metrics, ranks.average(list(metrics.values()))))
 
-    def run(batch: Batch, noise: UpdateNoise) -> Metrics:
-        try:
-            return compiled(batch, noise)
-        except Exception as error:
-            files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-            raised_in = [file for file in files if not file.startswith("<")][-1]  # Python's import system is left out
-            if "/torch/_inductor/" not in raised_in and not type(error).__module__.startswith("torch._dynamo"):
-                raise
-            from torch._inductor.codecache import cache_dir
 
-            reason = " ".join(str(error).split("Set TORCHDYNAMO_VERBOSE")[0].split())
-            raise UserError(
-                f"PyTorch could not compile the update ({reason}): delete its cache {cache_dir()}, where a file may be "
-                "broken, or take --training.execution eager. `reverie resume` then goes on."
-            ) from error
-
-    return run
+def own_part(learner: Learner[Any, Any] | None, batch: Batch, noise: UpdateNoise) -> tuple[Batch, UpdateNoise]:
+    """Return this rank's part of a batch and its noise; all of it in a run of one process."""
+    behavior = noise.behavior if learner is None else learner.part(noise.behavior)
+    return tree.map(ranks.own, batch), UpdateNoise(tree.map(ranks.own, noise.model), behavior)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from reverie.config.checks import at_least, positive
 from reverie.errors import UserError
+from reverie.math import ranks
 from reverie.math.similarities import distance, info_nce, retrieval_accuracy
 from reverie.signals.base import SignalConfig
 from reverie.signals.multi_step import future_values, masked_mean_per_step, predict_multi_step, valid_targets
@@ -83,31 +84,35 @@ class Contrastive(nn.Module):
         return similarity / self.config.temperature
 
     def _compare(self, trace: Trace) -> tuple[Float[Tensor, "P N"], Int[Tensor, " P"], Bool[Tensor, "P N"]]:
-        """Return each prediction's similarity to all frames, the index of its target, and the mask of its negatives."""
-        batch, length = trace.features.shape[:2]
+        """Return each prediction's similarity to all frames, the index of its target, and the mask of its negatives.
+
+        They are those of the whole batch, on every rank of a run.
+        """
+        features, is_first = ranks.gather(trace.features), ranks.gather(trace.batch.is_first)
+        batch, length = features.shape[:2]
         if batch == 1 and "trajectory" not in self.config.negatives:
             raise UserError(
                 "A batch of one sequence has nothing to contrast with: take a larger batch, or negatives `trajectory`."
             )
         steps = self.config.steps
         if self.config.predict:
-            query = predict_multi_step(trace, steps).features
+            query = ranks.gather(predict_multi_step(trace, steps).features)
         else:
-            query = trace.features[:, :, None].expand(-1, -1, steps, -1)
-        similarity = self.similarity(query.flatten(0, 2), trace.features.flatten(0, 1))
+            query = features[:, :, None].expand(-1, -1, steps, -1)
+        similarity = self.similarity(query.flatten(0, 2), features.flatten(0, 1))
         frames = torch.arange(batch * length, device=similarity.device).unflatten(0, (batch, length))
-        negatives = negative_mask(trace.batch.is_first, steps, self.config.negatives)
+        negatives = negative_mask(is_first, steps, self.config.negatives)
         return similarity, future_values(frames, steps).flatten(), negatives.flatten(3, 4).flatten(0, 2)
 
     def _mean(self, trace: Trace, values: Float[Tensor, " P"]) -> Float[Tensor, "B T"]:
-        valid = valid_targets(trace.batch.is_first, self.config.steps)
-        return masked_mean_per_step(values.unflatten(0, valid.shape), valid)
+        valid = valid_targets(ranks.gather(trace.batch.is_first), self.config.steps)
+        return ranks.own(masked_mean_per_step(values.unflatten(0, valid.shape), valid))
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
         similarity, positive, negatives = self._compare(trace)
         loss = info_nce(similarity, positive, negatives)
         if self.config.symmetric:
-            valid = valid_targets(trace.batch.is_first, self.config.steps).flatten()
+            valid = valid_targets(ranks.gather(trace.batch.is_first), self.config.steps).flatten()
             loss = (loss + reverse_info_nce(similarity, positive, negatives & valid[:, None])) / 2
         return self._mean(trace, loss)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reverie import tree
 from reverie.dynamics.rollout import imagine, prev_action
+from reverie.math import ranks
 from reverie.types import State, Trace
 
 
@@ -67,5 +68,6 @@ def masked_mean_per_step(loss: Float[Tensor, "B T D"], valid: Bool[Tensor, "B T 
     predictions counts as 0, as does a column without predictions.
     """
     columns = valid.shape[0] * valid.shape[1]
-    weighted = torch.where(valid, loss, 0) * (columns / valid.sum((0, 1)).clamp(min=1))
+    predictions = ranks.mean(valid.sum((0, 1)).to(loss.dtype))
+    weighted = torch.where(valid, loss, 0) * (columns / predictions.clamp(min=1 / ranks.present().count))
     return align_to_target(weighted).mean(2)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.config.checks import at_least
+from reverie.math import ranks
 from reverie.math.spectra import cross_correlation
 from reverie.nn.mlp import initialize
 from reverie.signals.base import SignalConfig
@@ -57,7 +58,8 @@ def correlation_terms(
     prediction: Float[Tensor, "B T E"], embed: Float[Tensor, "B T E"], weight: Float[Tensor, "B T"]
 ) -> Metrics:
     """Return both terms of the correlation of predictions with embeddings, which are constants."""
-    matrix = cross_correlation(prediction.flatten(0, 1), embed.detach().flatten(0, 1), weight.flatten())
+    columns = (prediction.flatten(0, 1), embed.detach().flatten(0, 1), weight.flatten())
+    matrix = cross_correlation(*(ranks.gather(x) for x in columns))
     diagonal = matrix.diagonal()
     return {
         "invariance": (1 - diagonal).square().sum(),

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.config.checks import at_least, positive
+from reverie.math import ranks
 from reverie.math.normality import epps_pulley
 from reverie.math.spectra import covariance
 from reverie.signals.base import SignalConfig
@@ -53,7 +54,7 @@ class VICReg(nn.Module):
 
     def metrics(self, trace: Trace) -> Metrics:
         """Return the two terms, unweighted; the batch needs two or more frames."""
-        frames = trace.features.flatten(0, 1)
+        frames = ranks.gather(trace.features.flatten(0, 1))
         matrix, size = covariance(frames), frames.shape[1]
         diagonal = matrix.diagonal()
         return {
@@ -102,7 +103,7 @@ class SIGReg(nn.Module):
         self.register_buffer("directions", directions / directions.norm(dim=0))
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
-        projection = trace.features.flatten(0, 1) @ self.directions
+        projection = ranks.gather(trace.features.flatten(0, 1)) @ self.directions
         statistic = epps_pulley(projection, self.config.points, self.config.reach)
         return statistic.mean().expand(trace.features.shape[:2])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from reverie import tree
@@ -130,4 +131,37 @@ class NoHostReads(TorchDispatchMode):
             raise HostRead(name)
         if name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1]):
             raise HostRead("index by a mask")
+        return func(*args, **(kwargs or {}))
+
+
+class OneDevice(TorchDispatchMode):
+    """Raise `HostRead` where data lie on or come from another device, which no CUDA graph may do."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device, self.constants = device, _NoConstants()
+
+    def __enter__(self) -> "OneDevice":
+        self.constants.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+        super().__exit__(exc_type, exc_val, exc_tb)
+        self.constants.__exit__(exc_type, exc_val, exc_tb)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        asked = [kwargs["device"]] if kwargs.get("device") is not None else []
+        for device in [*asked, *(leaf.device for leaf in tree.leaves([list(args), kwargs]))]:
+            if device.type != self.device.type:
+                raise HostRead(f"{func.__name__} on {device}")
+        return func(*args, **kwargs)
+
+
+class _NoConstants(TorchFunctionMode):
+    """Refuse tensors that are made from Python's numbers, which the host copies to a device. No operator shows it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("tensor", "new_tensor", "as_tensor", "from_numpy"):
+            raise HostRead(func.__name__)
         return func(*args, **(kwargs or {}))

@@ -1,5 +1,6 @@
 """Check a learner against the contracts of `reverie.learners.base`: one that steps itself, and a joint one."""
 
+import copy
 from typing import Any
 
 import torch
@@ -7,9 +8,11 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.learners.base import JointLearner
+from reverie.math import ranks
 from reverie.nn.optimizer import AdamConfig, Optimizer
 from reverie.testing.batches import random_batch, small_model_config, small_spec
-from reverie.testing.contract import identical, require, require_seeded, seeded, violations
+from reverie.testing.contract import close, identical, require, require_seeded, seeded, violations
+from reverie.testing.ranks import on_ranks
 
 BATCH, TIME = 2, 4
 BELIEFS = BATCH * TIME
@@ -71,6 +74,38 @@ class LearnerContract:
             weights.append(_weights(self._learner))
         require(identical(weights[0], weights[1]), "The same noise must give the same weights, bit for bit.")
         require(not identical(weights[0], weights[2]), "Other noise must give other weights.")
+
+    def ranks_share_one_batch(self) -> None:
+        """Each of two ranks has half of the beliefs. In float64, because Adam shows the sign of the least gradient."""
+        self._model.double(), self._learner.double()
+        before = copy.deepcopy(self._learner)
+        doubled = lambda x: x.double() if x.is_floating_point() else x  # noqa: E731
+        batch, belief = tree.map(
+            doubled, (random_batch(self._spec, BATCH, TIME), self._model.dynamics.initial(BELIEFS))
+        )
+        belief = tree.map(lambda x: x + 0.1 * torch.randn_like(x) if x.is_floating_point() else x, belief)
+        noise = tree.map(doubled, (self._model.noise(BATCH, TIME, seeded(1)), self._noise(seeded(0))))
+
+        def updated(learner: Any, part: Any, own: Any) -> list[Tensor]:
+            batch, belief, of_model = tree.map(part, (*whole, noise[0]))
+            if isinstance(learner, JointLearner):
+                trace = self._model.trace(batch, of_model)
+                loss, _, statistics = learner.loss(self._model, trace, own(noise[1]))
+                parameters = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+                Optimizer(AdamConfig(), parameters).step(loss)
+                learner.finish(statistics)
+            else:
+                learner.update(self._model, belief, own(noise[1]), learner.optimizers())
+            return [x.detach().clone() for x in learner.state_dict().values()]
+
+        whole, copies = (batch, belief), [copy.deepcopy(before) for _ in range(2)]
+        expected = updated(self._learner, lambda x: x, lambda noise: noise)
+        found = on_ranks(2, lambda rank: updated(copies[rank], ranks.own, copies[rank].part))
+        require(
+            close(found[0], expected) and close(found[1], expected),
+            "On several ranks an update must be that of the whole batch: a statistic of the batch needs "
+            "`reverie.math.ranks`, and `part` must give the noise of a rank's beliefs.",
+        )
 
     def loss_of_a_joint_learner_changes_nothing(self) -> None:
         if isinstance(self._learner, JointLearner):

@@ -6,14 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reverie import tree
 from reverie.dynamics.rollout import observe, prev_action
 from reverie.dynamics.rssm import RSSMConfig
+from reverie.math import ranks
 from reverie.signals.base import HasMetrics
 from reverie.spaces import EnvSpec
 from reverie.testing.batches import random_batch, small_spec
 from reverie.testing.contract import (
     HostRead,
     NoHostReads,
+    close,
     losses_while_fitting,
     require,
     require_gradients,
@@ -21,6 +24,7 @@ from reverie.testing.contract import (
     violations,
     without_gradient,
 )
+from reverie.testing.ranks import on_ranks
 from reverie.types import Batch, Trace
 
 BATCH, TIME, EMBED = 3, 6, 7
@@ -103,6 +107,25 @@ class SignalContract(SignalCase):
             metrics = self._signal.metrics(self.trace())
             numbers = bool(metrics) and all(value.shape == () and value.isfinite() for value in metrics.values())
             require(numbers, "`metrics` must give one or more finite tensors without axes.")
+
+    def ranks_share_one_batch(self) -> None:
+        """Each of three ranks has one sequence of the batch."""
+        columns = (self.batch, self.obs, self.embed, self.noise)
+        parameters = [*self._signal.parameters(), *self.dynamics.parameters()]
+
+        def computed(columns: tuple[Any, ...]) -> tuple[Tensor, list[Tensor]]:
+            loss = self._signal.loss(self.filter(*columns))
+            gradients = torch.autograd.grad(loss.mean(), parameters, allow_unused=True, materialize_grads=True)
+            return loss.detach(), list(ranks.average(gradients))
+
+        loss, gradients = computed(columns)
+        found = on_ranks(BATCH, lambda rank: computed(tree.map(ranks.own, columns)))
+        same = close(torch.cat([part for part, _ in found]), loss, 1e-4) and close(found[0][1], gradients, 1e-4)
+        require(
+            same,
+            "On several ranks the losses and the mean gradient must be those of the whole batch: a statistic of the "
+            "batch needs `reverie.math.ranks`.",
+        )
 
     def update_never_waits_for_the_device(self) -> None:
         trace = self.trace()

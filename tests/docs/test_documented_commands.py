@@ -111,6 +111,9 @@ def run(words: list[str], process: ProcessPoolExecutor, folder: Path, extras: se
         assert importlib.util.find_spec(words[2]), line
     elif command == "python":
         assert (ROOT / words[1]).is_file(), line
+    elif command == "torchrun":  # tests/runs/test_group.py starts it
+        assert words[words.index("-m") + 1] == "reverie", line
+        assert words[words.index("-m") + 2] in COMMANDS, line
     elif command not in UNTRIED:
         pytest.fail(f"Say in UNTRIED of this test that `{line}` is not tried, or how to try it.")
 

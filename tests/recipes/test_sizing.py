@@ -193,7 +193,7 @@ def test_training_says_what_it_chose_and_keeps_it_in_the_config(tmp_path, capsys
 
 
 def _write(config, folder):
-    from reverie.runs.base import write_config
+    from reverie.runs.folder import write_config
 
     write_config(config, folder)
     return folder

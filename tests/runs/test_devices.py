@@ -10,13 +10,15 @@ import format_1
 import pytest
 import torch
 from interruptions import result
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import reverie
 from reverie import recipes, tree
 from reverie.agents.agent import AgentConfig, build, with_goal
 from reverie.evaluation.probes import linear_probes
 from reverie.learners.evolution import EvolutionConfig
-from reverie.nn.optimizer import Optimizer
+from reverie.nn.optimizer import Adam, Optimizer
 from reverie.planning.actor import PlanningConfig
 from reverie.planning.cem import CEMConfig
 from reverie.planning.gradient import CEMThenGradientConfig, GradientConfig
@@ -26,9 +28,10 @@ from reverie.runs import checkpoint
 from reverie.runs.config import OfflineConfig, read_config
 from reverie.runs.logger import Logger, read_metrics
 from reverie.runs.online import OnlineRun
-from reverie.runs.update import draw_noise, make_update
+from reverie.runs.update import draw_noise, make_optimizers, make_update
 from reverie.spaces import ActionSpace, EnvSpec, Space
 from reverie.testing.batches import random_batch
+from reverie.testing.contract import OneDevice
 
 DEVICE = torch.device("meta")
 CEM = CEMConfig(horizon=3, candidates=8, elites=2, iterations=2)
@@ -100,6 +103,50 @@ def test_an_agent_updates_and_acts(method, discrete):
     carry, action = agent.act(carry, obs, first, acting)
     assert action.device == DEVICE
     assert all(x.device == DEVICE for x in tree.leaves(carry))
+
+
+@pytest.mark.parametrize("method", ["dreamer_v1", "dreamer_v2", "dreamer_v3", "evolution", "planet"])
+def test_an_update_stays_on_its_device(method, monkeypatch):
+    """Nothing is copied to it or from it, as nothing may be in a CUDA graph. The fused kernel is left out."""
+    monkeypatch.setattr(Adam, "step", lambda adam, norm: nn.utils.clip_grads_with_norm_(adam.parameters, 1.0, norm))
+    model_config, behavior = METHODS[method]() if method in METHODS else online(method)
+    spec = EnvSpec({"pixels": Space((16, 16, 3), "uint8"), "state": Space((2,), "float32")}, ActionSpace(2, False), 2)
+    model = model_config.build(spec)
+    learner = behavior.build(spec, model.dynamics.feature_size)
+    batch, noise = random_batch(spec, 2, 5), draw_noise(model, learner, 2, 5, torch.Generator().manual_seed(0))
+    for module in (model, *([] if learner is None else [learner])):
+        module.to(DEVICE)
+    update = make_update(model, learner, make_optimizers(model_config.optimizer, model, learner), "eager")
+    batch, noise = move((batch, noise))
+    with OneDevice(DEVICE):
+        update(batch, noise)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+@pytest.mark.parametrize("explore", [False, True])
+@pytest.mark.parametrize("method", [name for name in METHODS if "Gradient" not in name])
+def test_a_decision_stays_on_a_gpu(method, explore, discrete):
+    """By fake CUDA tensors. A search by gradients needs a backward pass, which PyTorch's CPU build has not for them."""
+    model_config, behavior = METHODS[method]()
+    spec, mode = EnvSpec({"pixels": Space((16, 16, 3), "uint8")}, ActionSpace(2, discrete), 2), FakeTensorMode()
+    agent = build(AgentConfig(spec, model_config, behavior.actor, None))
+    noise = agent.noise(3, torch.Generator()) if explore else None
+
+    def fake(x):
+        return torch.empty(x.shape, dtype=x.dtype, device="cuda")
+
+    with mode:
+        for module in agent.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                module._parameters[name] = nn.Parameter(fake(parameter), requires_grad=False)
+            module._buffers |= {name: fake(x) for name, x in module._buffers.items()}
+        obs = {"pixels": torch.empty(3, 16, 16, 3, dtype=torch.uint8, device="cuda")}
+        noise, first = tree.map(fake, noise), torch.empty(3, dtype=torch.bool, device="cuda")
+        with OneDevice(torch.device("cuda")), torch.no_grad():
+            carry, action = agent.decide(agent.initial(3), obs, first, noise)
+            carry, action = agent.decide(carry, obs, first, noise)
+    assert action.device.type == "cuda"
+    assert {leaf.device.type for leaf in tree.leaves(carry)} == {"cuda"}
 
 
 FITTED = [name for name in recipes.RECIPES if isinstance(recipes.build(name, "tiny"), OfflineConfig)]

@@ -100,7 +100,7 @@ def run_config(arguments: Namespace, settings: Texts, timed: bool = False) -> "C
         names.refuse_wrong(arguments.recipe, texts)
     from reverie import recipes
     from reverie.recipes.sizing import Choice
-    from reverie.runs.base import check_new
+    from reverie.runs.folder import check_new
 
     if timed and arguments.run is not None:
         check_new(Path(arguments.run))  # before anything is measured

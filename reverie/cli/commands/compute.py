@@ -76,9 +76,12 @@ def resume(arguments: Namespace, settings: Texts) -> int:
 
 
 def _finish(folder: Path) -> int:
-    """Evaluate and draw the finished run, and print the results and their files."""
+    """Evaluate and draw the finished run, and print the results and their files. Of several ranks, one does."""
+    from reverie.runs import group
     from reverie.runs.loop import evaluate_finished
 
+    if group.follows():
+        return 0
     results = evaluate_finished(folder, shown=True)
     print("\n".join(results.sentences))
     common.print_paths({"run": folder, **results.files})

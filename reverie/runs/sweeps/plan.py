@@ -15,8 +15,8 @@ from reverie.config.overrides import as_text, leaves
 from reverie.envs.from_python import PREFIX
 from reverie.errors import UserError
 from reverie.files import Lease, atomic_write, is_own_run, remove_partial
-from reverie.runs.base import write_config
 from reverie.runs.config import RunConfig, check_consistent, read_config
+from reverie.runs.folder import write_config
 from reverie.runs.sweeps.base import Job
 from reverie.runs.sweeps.state import FORMAT, Cell, Place, is_complete, places, read_cell, read_plan
 
