@@ -92,9 +92,10 @@ def test_with_a_budget_of_time_a_tenth_of_the_run_suffices(gpu):
 
 def test_a_replay_that_does_not_fit_refuses_a_size(gpu):
     gpu(update=0.05, replay_gib=40)
-    choice = choose("dreamer_v1", WALKER)
+    choice = choose("dreamer_v1", WALKER, **{"replay.storage": "memory"})
     assert choice.config.size == "laptop"
     assert "paper needs 40 GiB of memory for its replay" in choice.why
+    assert choose("dreamer_v1", WALKER).config.size == "paper"  # then it lies on the disk
 
 
 def test_too_little_memory_of_the_gpu_refuses_a_size(gpu, monkeypatch):
