@@ -2,8 +2,9 @@
 
 - An agent that sees images of at most 16 pixels gets `small`, where the recipe has it: dense layers at that size. A
   recipe for images of any size gets them at their own, instead of enlarged.
-- On a GPU it gets `paper`, or a smaller published size, if three things hold by measurement. Its memory suffices, a replay
-  that is to lie in memory takes at most half of it, and the run ends within a day. With a budget of time a tenth of the run has to fit.
+- On a GPU it gets `paper`, or a smaller published size, if three things hold by measurement. Its memory suffices, a
+  replay that is to lie in main memory takes at most half of it, and the run ends within a day. With a budget of time a
+  tenth of the run has to fit.
 - Everything else gets `laptop`: on a CPU an update of `paper` costs 10 to 40 times as much (`docs/guides/cost.md`).
 
 `tiny` learns too little to be chosen, and sizes beyond `paper` are for those who name them. A model of recordings gets
