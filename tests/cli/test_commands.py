@@ -98,7 +98,7 @@ def test_a_part_is_shown_with_descriptions(capsys):
 
 
 def test_descriptions_are_wrapped_in_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(info.shutil, "get_terminal_size", lambda: os.terminal_size((60, 24)))
+    monkeypatch.setattr(info.shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((60, 24)))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     info._print_settings({"a": "1", "b": "2"}, {"a": "word " * 20})
     first, second, *_, last = capsys.readouterr().out.splitlines()
