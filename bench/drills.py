@@ -271,7 +271,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     return found | {
         "log": [line for line in log if json.loads(line)["kind"] != "timing"],
         "weights": {path.name: path.read_bytes() for path in folder.glob("*.safetensors")},
-        "state": {name: part for name, part in state.items() if name not in ("file", "writer", "log_position")},
+        "state": {name: part for name, part in state.items() if name not in ("file", "writer", "log_position", "time")},
         "replay": {path.name: columns(path) for path in parts},
     }
 

@@ -45,7 +45,7 @@ BUDGET: dict[str, int] = {
     "nn": 1220,
     "planning": 875,
     "play": 1610,
-    "recipes": 1510,
+    "recipes": 1520,
     "runs": 5280,
     "signals": 995,
     "testing": 1555,

@@ -54,7 +54,7 @@ def read_recordings(folder: Path, spec: EnvSpec) -> Recordings | None:
         if part is None:
             return None
         count = min(MOST, len(part))
-        newest = part.storage.windows(torch.tensor([part.total - count]), count, names)
+        newest = part.storage.windows(torch.tensor([[part.total - count]]), count, names)
         return Recordings({name: window[0] for name, window in newest.items()})
     stretches: list[Columns] = []
     for _, _, path in reversed(chunks(folder / "replay")):

@@ -21,6 +21,7 @@ from reverie.planning.actor import PlanningActor, PlanningConfig
 from reverie.planning.objectives import GoalConfig, PixelGoalConfig
 from reverie.planning.random_shooting import RandomShootingConfig
 from reverie.runs.results import pursue_goals
+from reverie.signals.reward import RewardConfig
 
 WORLD = EnvConfig("worlds:Square-v0", image_size=16, time_limit=50)
 EPISODES = 12
@@ -196,7 +197,8 @@ def test_a_film_strip_shows_start_and_goal(tmp_path):
 
 def test_agents_and_worlds_without_goals_are_errors():
     torch.manual_seed(0)
-    seen = AgentConfig(spec(image=16, vector=2), WorldModelConfig(), behavior_config().actor, WORLD)
+    model = WorldModelConfig(signals={"reward": RewardConfig()}, weights={"reward": 1.0})
+    seen = AgentConfig(spec(image=16, vector=2), model, behavior_config().actor, WORLD)
     with pytest.raises(UserError, match="pixels alone"):
         by_agent(agents.build(seen))
     with pytest.raises(UserError, match="acts towards no goal"):

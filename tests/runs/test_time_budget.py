@@ -11,6 +11,7 @@ import reverie
 from reverie.evaluation.returns import evaluate
 from reverie.runs import checkpoint, results, time_budget
 from reverie.runs.config import read_config
+from reverie.runs.online import OnlineRun
 from reverie.runs.time_budget import TimeBudget, cooldown, in_words
 
 
@@ -76,14 +77,14 @@ def test_a_budget_that_is_not_reached_changes_no_bit(folder, uninterrupted):
 @pytest.mark.slow
 def test_a_run_ends_in_time_and_goes_on_with_more(folder, clock, monkeypatch):
     """The clock of the test goes on by a second at each decision of the training."""
-    real, rates = reverie.runs.online.OnlineRun.step, []
+    real, rates = OnlineRun.step, []
 
     def step(run, report):
         clock.now += 1.0
         rates.append(run.time.rate)
         real(run, report)
 
-    monkeypatch.setattr(reverie.runs.online.OnlineRun, "step", step)
+    monkeypatch.setattr(OnlineRun, "step", step)
     reverie.train(budgeted(80 / 60), folder, evaluate=False)
     state = checkpoint.newest(folder / "checkpoints")
     # A quarter of 80 seconds is the most that is kept for the end; ten seconds at least.
