@@ -145,7 +145,7 @@ class OneDevice(TorchDispatchMode):
         self.constants.__enter__()
         return super().__enter__()
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: Any) -> None:  # pyrefly: ignore[bad-override]
         super().__exit__(*error)
         self.constants.__exit__(*error)
 
