@@ -4,8 +4,14 @@ There is no CUDA graph here. `Operators` records in its place: each operator and
 nothing of the Python between them. So what would go wrong in a graph does so here too: a count that Python keeps.
 """
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
+from interruptions import ROOT, SUPPORT
 from mocks import random_batch
 from test_update import Setting, every_method
 from torch.utils import _pytree as pytree
@@ -178,3 +184,16 @@ def test_data_that_move_are_noticed(move):
         move(x)
     with OneDevice(x.device):
         (x * 2 + torch.arange(2, device=x.device)).sum()
+
+
+@pytest.mark.slow
+def test_a_compiled_update_is_the_eager_one_and_breaks_in_optimizers_alone(tmp_path):
+    """Its graph ends at the gradient and within PyTorch's own optimizer, at no operation of a model."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, SUPPORT / "compiled_update.py"], env=environment, capture_output=True, text=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["difference"] < 1e-5
+    known = ("torch.autograd.grad", "torch._dynamo.graph_break()", "_fused_adam")
+    assert [reason for reason in found["breaks"] if not any(name in reason for name in known)] == []
