@@ -35,7 +35,7 @@ BUDGET: dict[str, int] = {
     "agents": 440,
     "cli": 1220,
     "config": 1030,
-    "data": 2040,
+    "data": 2620,
     "dynamics": 760,
     "envs": 2080,
     "evaluation": 3280,

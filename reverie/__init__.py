@@ -47,6 +47,7 @@ _PLACES = {
     "reverie.data.dataset": ("DatasetConfig",),
     "reverie.data.digits": ("DigitsConfig",),
     "reverie.data.interaction": ("InteractionConfig",),
+    "reverie.data.lerobot": ("LeRobotConfig",),
     "reverie.data.minari": ("MinariConfig",),
     "reverie.data.replay": ("ReplayConfig",),
     "reverie.dynamics.block_rssm": ("BlockRSSMConfig",),

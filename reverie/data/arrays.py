@@ -65,7 +65,7 @@ class Arrays:
         recorded = EnvSpec(obs, ActionSpace(size, discrete=False), 1)
         self.spec = model_spec(recorded, config.privileged)
         unknown = np.full(size, np.inf)
-        self.bounds = Bounds(arrays.get("low", unknown), arrays.get("high", unknown), episodes)
+        self.bounds = Bounds.of(arrays.get("low", unknown), arrays.get("high", unknown), episodes)
         episodes = [self.bounds.normalize(episode) for episode in episodes]
         self.train, self.test = split(episodes, recorded, config.held_out, config.file, device, generator)
 

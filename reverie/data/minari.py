@@ -89,7 +89,7 @@ class Minari:
                 report(f"reading episode {len(episodes)} of {self.stored.total_episodes} of {self.config.id}")
         if not self.recorded.action.discrete:
             space = self.stored.action_space
-            bounds = Bounds(space.low.ravel(), space.high.ravel(), episodes)
+            bounds = Bounds.of(space.low.ravel(), space.high.ravel(), episodes)
             bounds.write(self.folder)
             episodes = [bounds.normalize(episode) for episode in episodes]
         share, source = self.config.held_out, self.config.id
