@@ -1,12 +1,8 @@
 """The files of a LeRobot dataset, of format v3.0 and of v2.0 and v2.1.
 
-folder/
-  meta/info.json                 Version, frames a second, features, and patterns of the other paths.
-  meta/reverie.json              What Reverie knows beyond the format, if it wrote the dataset.
-  meta/episodes/*/*.parquet      A row an episode, with its places in the files below (v3.0).
-  meta/episodes.jsonl            A line an episode (v2).
-  data/*/*.parquet               A row a frame. v3.0 has many episodes a file, v2 has one.
-  videos/*/*/*.mp4               The same for each camera.
+`meta/info.json` has the version, the features, and patterns of the paths of all other files. `meta/episodes` lists the
+episodes. `data` has a row for each frame, and `videos` the frames of each camera. A file has many episodes in v3.0, and
+one in v2. `meta/reverie.json` is our own: it holds what the format cannot say.
 """
 
 import json
@@ -137,12 +133,17 @@ def _columns(file: Path, name: str) -> Any:
 forget = _columns.cache_clear
 
 
-def open_dataset(path: str) -> LeRobotFiles:
-    """Read what `meta` says. UserError if the folder holds no dataset of a known version."""
+def require_pyarrow() -> None:
+    """Raise UserError where pyarrow is missing."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise UserError("LeRobot datasets need pyarrow: pip install 'reverie[lerobot]'.") from error
+
+
+def open_dataset(path: str) -> LeRobotFiles:
+    """Read what `meta` says. UserError if the folder holds no dataset of a known version."""
+    require_pyarrow()
     if not path:
         raise UserError("No LeRobot dataset is named: give its folder with --data.path.")
     forget()
