@@ -33,7 +33,7 @@ LOOSE = 8
 BUDGET: dict[str, int] = {
     "(root)": 690,
     "agents": 440,
-    "cli": 1240,
+    "cli": 1220,
     "config": 1030,
     "data": 3200,
     "dynamics": 760,

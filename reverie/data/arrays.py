@@ -29,6 +29,8 @@ KNOWN = {
 """The arrays of a file that are no observations, and their axes."""
 CAMERA, NUMBERS = "N height width channels", "N n"
 """The axes of observations."""
+FOR_ALL = ("low", "high", "privileged", "discrete")
+"""The arrays that are the same for all rows, and in all files."""
 NAMES = {"images": "pixels"}
 """Observations that have another name than their array."""
 
@@ -77,7 +79,7 @@ class Arrays:
 
     def __init__(self, config: ArraysConfig, folder: Path, device: torch.device, generator: torch.Generator) -> None:
         self.folder, self.bounds, source = folder, None, config.file
-        stored = {file: read_arrays(file) for file in _files(source)}
+        stored = {file: read_arrays(file, str(file)) for file in _files(source)}
         first = next(iter(stored.values()))
         for file, arrays in stored.items():
             _require_alike(str(file), arrays, first)
@@ -120,10 +122,13 @@ def _files(named: str) -> list[Path]:
     return found
 
 
-def read_arrays(file: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a file, images as uint8 with channels last. UserError unless each is as its name asks."""
+def read_arrays(path: Path, file: str) -> dict[str, np.ndarray]:
+    """Read the arrays of a file, images as uint8 with channels last. UserError unless each is as its name asks.
+
+    It calls the file `file`.
+    """
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
     except Exception as error:  # a damaged file may raise anything
         raise UserError(f"{file} is no .npz of plain arrays ({error}): write it by numpy.savez.") from None
@@ -188,7 +193,7 @@ def _require_alike(file: str, arrays: dict[str, np.ndarray], first: dict[str, np
             f"{file} {'has' if name in arrays else 'lacks'} {name}, unlike the first file: give all the same."
         )
     for name, array in arrays.items():
-        same = np.array_equal(array, first[name]) if name in ("low", "high", "privileged", "discrete") else True
+        same = np.array_equal(array, first[name]) if name in FOR_ALL else True
         if name != "episode" and not (same and _form(array) == _form(first[name])):
             raise UserError(f"{file} has other {name} than the first file: give all the same.")
 

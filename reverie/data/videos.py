@@ -30,6 +30,13 @@ def frames(file: Path, start: float, count: int, fps: float, channels: int, whol
             raise UserError(f"The video {file} has {found} of {count} frames from second {start:.3f}: restore it.")
 
 
+def all_frames(file: Path) -> Iterator[np.ndarray]:
+    """Yield every frame of a file as uint8 RGB. UserError if it is no video."""
+    with explain_errors(f"The video {file} cannot be decoded", "restore it from a copy"):
+        for _, image in _decode(file, 0.0, -np.inf, "rgb24"):
+            yield image
+
+
 def _decode(file: Path, start: float, since: float, form: str) -> Iterator[tuple[float, np.ndarray]]:
     """Yield the frames from second `since` on with their times, which are those of the file."""
     import av
