@@ -23,9 +23,9 @@ def save_recordings(
 ) -> ArraysConfig:
     """Write recordings as the .npz `file`, and return the config that reads them: `replace(config, data=...)`.
 
-    `recordings` is a mapping of the arrays that `ArraysConfig` describes, a list of such mappings with one episode
-    each, or a table of pandas with a row for each time step. Instead of images there may be the name of a video file,
-    whose frames they are. In a table each row may name an image file.
+    `recordings` is a mapping of the arrays that `ArraysConfig` describes. It may also be a list of such episodes, or a
+    table of pandas with a row for each time step. Instead of images there may be the name of a video file, whose frames
+    they are. In a table each row may name an image file.
 
     `columns` renames and joins what is found: `{"actions": ["dx", "dy"], "images": "camera"}`. Then nothing else is
     taken. `image_size` stores smaller images, and the config keeps this size.
