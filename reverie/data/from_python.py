@@ -1,6 +1,7 @@
 """Recordings that lie in Python: arrays, lists of episodes, tables of pandas, and films beside them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ def save_recordings(
 
     UserError for what `ArraysConfig` would refuse. Then no file is left.
     """
-    path, settings = Path(file), {} if image_size is None else {"image_size": image_size, "aspect": aspect}
-    for name, value in settings.items():
-        check_setting(ArraysConfig, name, value, f"`{name}`")
+    path, config = Path(file), ArraysConfig(str(file), aspect=aspect)
+    if image_size is not None:
+        check_setting(ArraysConfig, "image_size", image_size, "`image_size`")
+        config = replace(config, image_size=image_size)
     if path.suffix != ".npz":
         raise UserError(f"Recordings go into an .npz file, and {path} is none: name one.")
     check_writable(path)
@@ -43,7 +45,7 @@ def save_recordings(
         np.savez(stream, **arrays)  # pyrefly: ignore
         stream.flush()
         read_arrays(Path(stream.name), str(path))
-    return ArraysConfig(str(path), **settings)
+    return config
 
 
 def _mappings(recordings: Any) -> list[Mapping[str, Any]]:
