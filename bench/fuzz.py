@@ -109,8 +109,8 @@ BASES = {
     "discrete": f"train dreamer_v2 {CASES['dreamer_v2']} --run discrete",
     "planner": f"train planet {CASES['planet']} --run planner",
     "frames": f"train vae {CASES['vae']} --run frames",
-    "dataset": "collect Dot-v0 --env.observe all --transitions 60 --workers 1 --out dataset --minari fuzz/dot-v0 "
-    "--env.image_size 8",
+    "dataset": "collect Dot-v0 --env.observe all --transitions 60 --workers 1 --out dataset "
+    "--format minari --to fuzz/dot-v0 --env.image_size 8",
     "model": f"train state_space {STORED} --data Dataset --data.folder dataset --actor Planning "
     "--actor.planner.candidates 9 --run model",
     "robot": f"train cfm {STORED} --data Arrays --data.file log.npz --data.image_size 8 --run robot",
@@ -420,7 +420,16 @@ def options_of_others(fuzzer: Fuzzer, rng: random.Random, folder: Path) -> Input
         "resume agent": ("--training.frames", "--evaluation.every", "--training.log_every", "--training.batch"),
         "resume frames": ("--training.updates", "--training.evaluate_every", "--goals", "--training.checkpoint_every"),
         "collect Dot-v0 --out new --transitions 20 --workers 1 --env.observe all": (
-            *("--transitions", "--seed", "--workers", "--held-out", "--privileged", "--minari", "--env.time_limit"),
+            *(
+                "--transitions",
+                "--seed",
+                "--workers",
+                "--held-out",
+                "--privileged",
+                "--format",
+                "--to",
+                "--env.time_limit",
+            ),
             *("--env.kwargs", "--env.repeat", "--env.observe", "--env.count"),
         ),
         "show dreamer_v1": ("--size", "--seed", "--env.id", "--model.dynamics", "--behavior", "--model.signals.reward"),
@@ -454,7 +463,7 @@ def paths_that_are_typed(fuzzer: Fuzzer, rng: random.Random, folder: Path) -> In
         "imagine agent --horizon 2 --out",
         "sample frames --count 2 --out",
         "collect Dot-v0 --transitions 20 --workers 1 --env.observe all --out",
-        "collect Dot-v0 --transitions 20 --workers 1 --env.observe all --out new --minari",
+        "collect Dot-v0 --transitions 20 --workers 1 --env.observe all --out new --format minari --to",
         "evaluate",
         "resume",
         "sample",

@@ -35,7 +35,7 @@ BUDGET: dict[str, int] = {
     "agents": 440,
     "cli": 1310,
     "config": 1040,
-    "data": 2060,
+    "data": 3200,
     "dynamics": 760,
     "envs": 2130,
     "evaluation": 3320,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reverie.agents.agent import load as load
     from reverie.agents.agent import with_goal as with_goal
     from reverie.agents.agent import with_planner as with_planner
+    from reverie.data.from_python import save_recordings as save_recordings
     from reverie.envs.base import EnvConfig as EnvConfig
     from reverie.errors import UserError as UserError
     from reverie.progress import Callback as Callback
@@ -46,7 +47,9 @@ _PLACES = {
     "reverie.data.arrays": ("ArraysConfig",),
     "reverie.data.dataset": ("DatasetConfig",),
     "reverie.data.digits": ("DigitsConfig",),
+    "reverie.data.from_python": ("save_recordings",),
     "reverie.data.interaction": ("InteractionConfig",),
+    "reverie.data.lerobot": ("LeRobotConfig",),
     "reverie.data.minari": ("MinariConfig",),
     "reverie.data.replay": ("ReplayConfig",),
     "reverie.dynamics.block_rssm": ("BlockRSSMConfig",),

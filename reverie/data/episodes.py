@@ -67,14 +67,19 @@ def to_columns(obs: Obs, actions: np.ndarray, rewards: np.ndarray, terminal: boo
 class Bounds:
     """The recorded actions `low` and `high` (A,) that become -1 and 1.
 
-    An infinite bound is replaced by the least or largest action of the `episodes`.
+    An infinite bound is replaced by the least or largest of the episodes' `actions` (T, A).
     """
 
-    def __init__(self, low: np.ndarray, high: np.ndarray, episodes: list[Columns]) -> None:
-        actions = np.concatenate([episode["action"][:-1].numpy() for episode in episodes])
-        actions = np.where(np.isfinite(actions), actions, 0)  # `validation.check` reports what is not finite
-        self.low = np.where(np.isfinite(low), low, actions.min(0))
-        self.high = np.where(np.isfinite(high), high, actions.max(0))
+    def __init__(self, low: np.ndarray, high: np.ndarray, actions: list[np.ndarray]) -> None:
+        joined = np.concatenate(actions)
+        joined = np.where(np.isfinite(joined), joined, 0)  # `validation.check` reports what is not finite
+        self.low = np.where(np.isfinite(low), low, joined.min(0))
+        self.high = np.where(np.isfinite(high), high, joined.max(0))
+
+    @staticmethod
+    def of(low: np.ndarray, high: np.ndarray, episodes: list[Columns]) -> "Bounds":
+        """Return the bounds for `episodes` in their recorded unit."""
+        return Bounds(low, high, [episode["action"][:-1].numpy() for episode in episodes])
 
     def normalize(self, episode: Columns) -> Columns:
         """Scale the actions: `2 (a - low) / (high - low) - 1`, and 0 for an empty range. Faults are not clipped."""

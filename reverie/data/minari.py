@@ -4,7 +4,6 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from reverie.config.checks import at_least
 from reverie.config.plugins import explain_errors
 from reverie.data import validation
 from reverie.data.base import OnMessage, RecordedConfig, model_spec
-from reverie.data.chunks import Columns, chunks, layout, read_chunk
+from reverie.data.chunks import Columns
 from reverie.data.episodes import Bounds, split, to_columns
-from reverie.data.recording import Manifest, read_manifest
+from reverie.data.recording import Manifest, read_manifest, trajectories
 from reverie.data.replay import Replay
 from reverie.envs.conversions import (
     action_space,
@@ -89,7 +88,7 @@ class Minari:
                 report(f"reading episode {len(episodes)} of {self.stored.total_episodes} of {self.config.id}")
         if not self.recorded.action.discrete:
             space = self.stored.action_space
-            bounds = Bounds(space.low.ravel(), space.high.ravel(), episodes)
+            bounds = Bounds.of(space.low.ravel(), space.high.ravel(), episodes)
             bounds.write(self.folder)
             episodes = [bounds.normalize(episode) for episode in episodes]
         share, source = self.config.held_out, self.config.id
@@ -161,7 +160,7 @@ def check_new(dataset_id: str) -> None:
     except (ValueError, TypeError) as error:
         raise UserError(f"Minari has no such name as {dataset_id!r}: take one like rope/random-v0.") from error
     if minari.storage.get_dataset_path(dataset_id).exists():
-        raise UserError(f"Minari has a dataset {dataset_id} already: take another --minari, or delete that one.")
+        raise UserError(f"Minari has a dataset {dataset_id} already: take another --to, or delete that one.")
 
 
 def _import_minari() -> Any:
@@ -188,9 +187,7 @@ def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
     """Yield each trajectory as Minari's `EpisodeBuffer`, in the order of their numbers."""
     from minari.data_collector import EpisodeBuffer
 
-    parts = {name: _read_episodes(folder / name, manifest.spec) for name in ("train", "test")}
-    for number in range(manifest.train.trajectories + manifest.test.trajectories):
-        episode = next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
+    for episode in trajectories(folder, manifest):
         actions: Any = episode["action"][:-1]
         yield EpisodeBuffer(
             observations={name.replace("/", "."): episode[f"obs/{name}"] for name in manifest.spec.obs},
@@ -199,12 +196,3 @@ def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
             terminations=list(episode["is_terminal"][1:]),
             truncations=list((episode["is_last"] & ~episode["is_terminal"])[1:]),
         )
-
-
-def _read_episodes(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the columns of each trajectory of one part. A trajectory lies within one chunk."""
-    for _, _, path in chunks(folder):
-        stretch = {name: column.numpy() for name, column in read_chunk(path, list(layout(spec))).items()}
-        borders = [0, *(np.flatnonzero(stretch["is_last"]) + 1).tolist()]
-        for start, end in pairwise(borders):
-            yield {name: column[start:end] for name, column in stretch.items()}

@@ -11,9 +11,10 @@ which part it belongs to. So an interrupted collection goes on after the last tr
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from reverie.config.files import read_file, write_file
 from reverie.config.overrides import as_text, leaves
 from reverie.data import validation
 from reverie.data.base import model_spec, with_privileged
-from reverie.data.chunks import Columns, prune, write_chunk
+from reverie.data.chunks import Columns, chunks, layout, prune, read_chunk, write_chunk
 from reverie.data.collector import Collector, random_actions
 from reverie.envs.base import EnvConfig, Obs
 from reverie.envs.vector import MAX_DEATHS
@@ -85,6 +86,21 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise UserError(f"{folder} is no dataset, for it has no dataset.json: make one with `reverie collect`.")
     return read_file(Manifest, path)
+
+
+def trajectories(folder: Path, manifest: Manifest) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the columns of each trajectory of both parts, in the order of their numbers."""
+    parts = {name: _read_part(folder / name, manifest.spec) for name in ("train", "test")}
+    for number in range(manifest.train.trajectories + manifest.test.trajectories):
+        yield next(parts["test" if validation.held_out(number, manifest.held_out) else "train"])
+
+
+def _read_part(folder: Path, spec: EnvSpec) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the columns of each trajectory of one part. A trajectory lies within one chunk."""
+    for _, _, path in chunks(folder):
+        stretch = {name: column.numpy() for name, column in read_chunk(path, list(layout(spec))).items()}
+        for start, end in pairwise([0, *(np.flatnonzero(stretch["is_last"]) + 1).tolist()]):
+            yield {name: column[start:end] for name, column in stretch.items()}
 
 
 def collect(

@@ -6,7 +6,7 @@ channels)` or float32 vectors `(n,)`. Gymnasium's spaces describe what an enviro
 
 import colorsys
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -67,6 +67,8 @@ def action_space(space: Any, source: str) -> ActionSpace:
 
 # ---- observations
 
+Aspect = Literal["stretch", "crop", "pad"]
+"""How an image becomes square: by other scales of its axes, by its middle alone, or by black bars."""
 LEAST_IMAGE = 8
 """Height and width from which an array of three axes is taken for an image, whatever its numbers are."""
 
@@ -161,8 +163,19 @@ def to_vector(value: np.ndarray | float) -> np.ndarray:
     return np.array(value, np.float32).reshape(-1)
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
+def resize(image: np.ndarray, size: int, aspect: Aspect = "stretch") -> np.ndarray:
     """Return a uint8 `(height, width, channels)` image as a new `(size, size, channels)`, by area interpolation."""
+    height, width, channels = image.shape
+    if aspect == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    elif aspect == "pad":
+        side = max(height, width)
+        top, left = (side - height) // 2, (side - width) // 2
+        square = np.zeros((side, side, channels), np.uint8)
+        square[top : top + height, left : left + width] = image
+        image = square
     if image.shape[:2] == (size, size):
         return np.array(image, order="C")
     parts = [np.ascontiguousarray(image[..., i : i + 4]) for i in range(0, image.shape[2], 4)]  # OpenCV's most channels

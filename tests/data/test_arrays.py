@@ -10,6 +10,7 @@ import torch
 from reverie.cli import command_line as main
 from reverie.data.arrays import ArraysConfig
 from reverie.errors import UserError
+from reverie.spaces import Space
 
 
 def log(episodes: int = 3, length: int = 6, **changed) -> dict[str, np.ndarray]:
@@ -76,14 +77,23 @@ def spoilt(value, row: int = 8, dtype=float):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"images": None}, "has no array 'images': it needs images, actions, episode."),
-        ({"speed": np.zeros(18)}, "has an unknown array 'speed': state, rewards, low, high may be there"),
-        ({"images": np.zeros((18, 8, 8, 3), np.float32)}, "images of float32 (18, 8, 8, 3): they must be uint8"),
-        ({"images": np.zeros((18, 8, 8), np.uint8)}, "images of uint8 (18, 8, 8): they must be uint8 (N, height"),
-        ({"actions": np.zeros(18)}, "actions of float64 (18,): they must be numbers (N, A), with N = 18."),
+        ({"images": None, "state": None}, "has no observation: add `images`, or numbers such as `state`."),
+        ({"actions": None, "action": np.zeros((18, 2))}, "has no array 'actions'"),
+        ({"speed": np.zeros(18)}, "an unknown array 'speed' of float64 (18,): observed numbers have two axes"),
+        (
+            {"reward": np.zeros(18)},
+            "observed numbers have two axes, and images four. Did you mean rewards?",
+        ),
+        ({"images": np.full((18, 8, 8, 3), 2.0)}, "`images` of log are floats outside 0 to 1"),
+        ({"images": np.zeros((18, 8, 8, 3), int)}, "images of int64 (18, 8, 8, 3): they must be uint8 or floats"),
+        ({"images": np.zeros((18, 8, 8), np.uint8)}, "images of uint8 (18, 8, 8): they must be uint8 or floats (N,"),
+        ({"front": np.zeros((17, 8, 8, 3))}, "front of float64 (17, 8, 8, 3): they must be uint8 or floats (N,"),
+        ({"privileged": np.array(["stat"])}, "has no observation 'stat', only pixels, state"),
+        ({"privileged": np.zeros(2)}, "privileged of float64 (2,): they must be names (P)."),
+        ({"actions": np.zeros(18)}, "actions of float64 (18,): they must be numbers (N, A)."),
         (
             {"actions": np.zeros((17, 2))},
-            "actions of float64 (17, 2): they must be numbers (N, A), with N = 18, A = 2.",
+            "images of uint8 (18, 12, 10, 3): they must be uint8 or floats (N, height, width, channels), with N = 17.",
         ),
         ({"episode": np.zeros((18, 1))}, "episode of float64 (18, 1): they must be numbers (N), with N = 18."),
         ({"rewards": np.full(18, "good")}, "rewards of <U4 (18,): they must be numbers"),
@@ -111,6 +121,68 @@ def test_bad_arrays_are_one_sentence(changed, sentence, tmp_path):
     assert sentence in errors
     assert "\n" not in errors
     assert not (tmp_path / "run").exists()
+
+
+def test_several_files_are_read_in_their_order(tmp_path):
+    """Without `episode`, a file is one episode."""
+    rows = log()
+    for number in range(3):
+        part = {name: value[6 * number : 6 * number + 6] for name, value in rows.items() if name != "episode"}
+        np.savez(tmp_path / f"log_{number}.npz", **part)
+    for named in (tmp_path, tmp_path / "log_*.npz"):
+        config = ArraysConfig(str(named), image_size=8, held_out=0.3)
+        recorded = config.build(tmp_path / "run", 0, torch.device("cpu"), torch.Generator())
+        assert recorded.test.ring["obs/state"][:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+        assert recorded.train.ring["obs/state"][:, 0].tolist() == list(range(6, 18))
+        assert recorded.train.ring["is_first"].nonzero()[:, 0].tolist() == [0, 6]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"rewards": None}, "lacks rewards, unlike the first file"),
+        ({"actions": np.zeros((18, 3))}, "has other actions than the first file"),
+        ({"images": np.zeros((18, 8, 8, 1), np.uint8)}, "has other images than the first file"),
+    ],
+)
+def test_files_that_differ_are_one_sentence(changed, sentence, tmp_path):
+    np.savez(tmp_path / "a.npz", **log())
+    np.savez(tmp_path / "b.npz", **log(**changed))
+    with pytest.raises(UserError, match=f"b.npz {sentence}"):
+        ArraysConfig(str(tmp_path)).build(tmp_path, 0, torch.device("cpu"), torch.Generator())
+
+
+def test_no_file_for_a_pattern_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"There is no file .+log_\*\.npz"):
+        ArraysConfig(str(tmp_path / "log_*.npz")).build(tmp_path, 0, torch.device("cpu"), torch.Generator())
+
+
+def test_cameras_and_numbers_have_any_names(tmp_path):
+    images = log()["images"]
+    recorded = read(tmp_path, log(wrist=255 - images, grip=np.ones((18, 1))), observe=("wrist", "grip"))
+    assert recorded.spec.obs == {"wrist": Space((8, 8, 3), "uint8"), "grip": Space((1,), "float32")}
+    assert recorded.train.ring["obs/wrist"].float().mean((1, 2, 3)).tolist() == [255 - n for n in range(6, 18)]
+
+
+def test_float_images_are_from_0_to_1(tmp_path):
+    whole, floats = (read(tmp_path, log(images=images)).train.ring["obs/pixels"] for images in _whole_and_floats())
+    assert torch.equal(whole, floats)
+
+
+def _whole_and_floats():
+    whole = np.random.default_rng(0).integers(0, 256, (18, 12, 10, 3), np.uint8)
+    return whole, (whole / 255).astype(np.float32)
+
+
+def test_names_in_the_file_are_privileged_unless_observed(tmp_path):
+    arrays = log(privileged=np.array(["state"]))
+    assert list(read(tmp_path, arrays).spec.obs) == ["pixels"]
+    assert list(read(tmp_path, arrays, observe=("state", "pixels")).spec.obs) == ["state", "pixels"]
+
+
+def test_a_terminal_row_ends_its_episode(tmp_path):
+    ring = read(tmp_path, log(terminal=np.arange(18) == 11)).train.ring
+    assert ring["is_terminal"].nonzero()[:, 0].tolist() == [5]
 
 
 @pytest.mark.slow

@@ -99,7 +99,10 @@ def test_discrete_actions_are_one_hot(tmp_path):
 def test_a_written_dataset_is_read_back(tmp_path):
     env = EnvConfig("worlds:Slide-v0", observe=("picture",), image_size=8)
     line = f"collect {env.id} --workers 1 --env.observe picture --env.image_size 8 --privileged place --held-out 0.3"
-    assert main.main(f"{line} --transitions 90 --out {tmp_path / 'data'} --minari slide/random-v0".split()) == 0
+    assert (
+        main.main(f"{line} --transitions 90 --out {tmp_path / 'data'} --format minari --to slide/random-v0".split())
+        == 0
+    )
     ours = DatasetConfig(str(tmp_path / "data")).build(tmp_path, 0, torch.device("cpu"), torch.Generator())
     ours.load(lambda text: None)
     theirs = read(tmp_path, "slide/random-v0", held_out=0.3, privileged=("place",))
@@ -115,7 +118,7 @@ def test_a_bad_or_taken_name_is_refused_before_anything_is_played(tmp_path, caps
         ("robot/push-v0", "Minari has a dataset robot/push-v0 already"),
         ("a?b", "Minari has no such name as 'a?b'"),
     ):
-        assert main.main(f"collect worlds:Slide-v0 --out {tmp_path / 'data'} --minari {name}".split()) == 2
+        assert main.main(f"collect worlds:Slide-v0 --out {tmp_path / 'data'} --format minari --to {name}".split()) == 2
         assert sentence in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
@@ -249,7 +252,7 @@ def test_a_model_is_trained_from_a_minari_dataset(tmp_path, capsys):
 @pytest.mark.slow
 def test_privileged_observations_stay_so_through_minari(tmp_path):
     line = "collect worlds:Slide-v0 --workers 1 --env.observe picture --env.image_size 8 --privileged place"
-    out = f"--transitions 60 --out {tmp_path / 'data'} --minari slide/hidden-v0"
+    out = f"--transitions 60 --out {tmp_path / 'data'} --format minari --to slide/hidden-v0"
     assert main.main(f"{line} {out}".split()) == 0
     assert list(read(tmp_path, "slide/hidden-v0").spec.obs) == ["picture"]
     assert "place" in read(tmp_path, "slide/hidden-v0", observe=("picture", "place")).spec.obs

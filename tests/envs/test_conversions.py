@@ -87,3 +87,10 @@ def test_each_of_other_channels_has_a_hue_of_its_own():
     assert nothing.shape == (3, 5, 5, 3)
     assert nothing.max() == 0
     assert as_colors(np.full((1, 1, 4), 255, np.uint8)).min() == 255  # overlaps add, and stay in range
+
+
+def test_the_aspect_of_an_image_is_kept_or_cut_as_asked():
+    image = np.repeat(np.array([[10, 20, 30, 40]], np.uint8), 2, 0)[:, :, None]  # two rows of four columns
+    assert resize(image, 2, "crop")[..., 0].tolist() == [[20, 30], [20, 30]]
+    assert resize(image, 4, "pad")[..., 0].tolist() == [[0] * 4, [10, 20, 30, 40], [10, 20, 30, 40], [0] * 4]
+    assert resize(image, 2, "stretch")[..., 0].tolist() == [[15, 35], [15, 35]]

@@ -52,6 +52,15 @@ class Aside(Slide):
         return self.observe(), {}
 
 
+class Buttons(Slide):
+    """One button moves left, one not at all, and one right."""
+
+    action_space = spaces.Discrete(3)
+
+    def step(self, action):
+        return super().step(np.array([action - 1.0]))
+
+
 class Poisoned(Slide):
     """From its fifth episode on every reward is `poison`."""
 
@@ -171,6 +180,6 @@ class DiesOnce(Slide):
         return super().step(action)
 
 
-LENGTHS = dict.fromkeys((Slide, Aside, Poisoned, Pushed, Deadly, DiesOnce), 20) | {Square: 4, SquareSteps: 4}
+LENGTHS = dict.fromkeys((Slide, Aside, Buttons, Poisoned, Pushed, Deadly, DiesOnce), 20) | {Square: 4, SquareSteps: 4}
 for world, steps in LENGTHS.items():
     gymnasium.register(f"{world.__name__}-v0", f"worlds:{world.__name__}", max_episode_steps=steps)

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from reverie.cli.commands import common
 from reverie.cli.parsing import Argument, Settings, Texts, command
+from reverie.errors import UserError
+
+FORMATS = ("minari", "lerobot", "arrays")
+"""Those of `reverie.data.formats`, which takes a second to import."""
 
 EVALUATION_SETTINGS = Settings(
     "Another environment, or other settings of the run's own:\n"
@@ -164,12 +168,15 @@ def sample(arguments: Namespace, _: Texts) -> int:
     Argument("--workers", "processes (default: one a core)", "N", type=common.COUNT),
     Argument("--held-out", "held-out share of trajectories (default: 0.1)", "SHARE", type=float, default=0.1),
     Argument("--privileged", "observations to record that models do not see: state, ...", "NAMES", default=""),
-    Argument("--minari", "store the dataset in Minari too, under this id: slide/random-v0", "ID"),
+    Argument("--format", "write it for other programs too: minari, lerobot or arrays", choices=FORMATS),
+    Argument(
+        "--to", "where: an id of Minari (slide/random-v0), a folder or an .npz file (default: by --out)", "TARGET"
+    ),
     settings=common.ENV_SETTINGS,
 )
 def collect(arguments: Namespace, settings: Texts) -> int:
     """Record random interaction with an environment as a dataset."""
-    from reverie.data import minari
+    from reverie.data import formats
     from reverie.data.recording import available_cores, collect
     from reverie.runs.display import LiveDisplay
     from reverie.runs.interrupt import Interrupted, Stopped, asked_to_stop
@@ -178,8 +185,12 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     out = Path(arguments.out or f"datasets/{env.id.replace('/', '-').replace(':', '-')}-{arguments.seed}")
     privileged = tuple(name for name in arguments.privileged.split(",") if name)
     workers = arguments.workers or available_cores()
-    if arguments.minari:
-        minari.check_new(arguments.minari)
+    form, target = arguments.format, arguments.to
+    if target and not form:
+        raise UserError("--to says where a --format is written: name it too.")
+    if form:
+        target = target or formats.default_target(form, out)
+        formats.FORMATS[form].check_new(target)
     sizes = (arguments.transitions, arguments.seed, arguments.held_out)
     title, promise = f"collecting from {env.id}, seed {arguments.seed}, in {out}", "what is written stays"
     with LiveDisplay(title) as display, asked_to_stop(promise) as stop:
@@ -190,8 +201,10 @@ def collect(arguments: Namespace, settings: Texts) -> int:
     for name, part in (("train", made.train), ("test", made.test)):
         print(f"{name}: {part.transitions:,} transitions in {part.trajectories:,} trajectories")
     common.print_paths({"dataset": out})
-    if arguments.minari:
-        minari.write(out, arguments.minari)
-        print(f"  minari   {arguments.minari}")
-    print(f"To learn from it: reverie train RECIPE --data Dataset --data.folder {out}")
+    reading = f"--data Dataset --data.folder {out}"
+    if form:
+        formats.FORMATS[form].write(out, target)
+        print(f"  {form}  {target}")
+        reading += f", or {formats.reading(form, target)}"
+    print(f"To learn from it: reverie train RECIPE {reading}")
     return 0

@@ -23,6 +23,7 @@ _EXTRAS = {
     "atari": "Atari games (`ALE/Pong-v5`)",
     "minatar": "small Atari games (`MinAtar/Breakout-v1`)",
     "data": "datasets of Minari",
+    "lerobot": "datasets of LeRobot",
     "play": "playing inside a model in a browser (`reverie play RUN`)",
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
     "compare": "the page of `reverie compare`",
