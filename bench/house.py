@@ -31,9 +31,9 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 690,
+    "(root)": 695,
     "agents": 440,
-    "cli": 1220,
+    "cli": 1320,
     "config": 1030,
     "data": 2040,
     "dynamics": 760,
@@ -46,7 +46,7 @@ BUDGET: dict[str, int] = {
     "planning": 860,
     "play": 1610,
     "recipes": 1510,
-    "runs": 4570,
+    "runs": 5020,
     "signals": 980,
     "testing": 1400,
 }
