@@ -56,7 +56,8 @@ class Logger(ExitStack):
             # Unbuffered, so that closing the file does not repeat a write that failed.
             self._lines = self.enter_context(self._path.open("ab", buffering=0))
             size = self._path.stat().st_size
-            ended = max((line.get(axis, -1) for line in self._whole_lines()), default=-1)
+            lines = self._whole_lines() if size else ()
+            ended = max((line[axis] for line in lines), default=-1)
             if resume_at is not None and resume_at > size:
                 warnings.warn(f"{self._path} lacks lines from before the checkpoint: curves lack them.", stacklevel=2)
             elif resume_at is not None and resume_at < size:
@@ -65,7 +66,7 @@ class Logger(ExitStack):
         chosen = {"tensorboard": TensorBoardConfig()} if trackers is None else trackers
         with ExitStack() as failed:
             failed.callback(self.close)
-            self._trackers = Trackers(chosen, shown, ended, self._scalars())
+            self._trackers = Trackers(chosen, shown, ended, self._scalars() if size else ())
             self.callback(self._trackers.close)
             failed.pop_all()
 
