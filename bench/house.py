@@ -46,7 +46,7 @@ BUDGET: dict[str, int] = {
     "planning": 860,
     "play": 1610,
     "recipes": 1510,
-    "runs": 5020,
+    "runs": 5450,
     "signals": 980,
     "testing": 1400,
 }
