@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reverie.runs.environment import make_env as make_env
     from reverie.runs.evaluation import evaluate as evaluate
     from reverie.runs.evaluation import imagine as imagine
+    from reverie.runs.listing import list_runs as list_runs
     from reverie.runs.loop import resume as resume
     from reverie.runs.loop import train as train
     from reverie.runs.offline import load_model as load_model
@@ -85,6 +86,7 @@ _PLACES = {
     ),
     "reverie.runs.environment": ("make_env",),
     "reverie.runs.evaluation": ("evaluate", "imagine"),
+    "reverie.runs.listing": ("list_runs",),
     "reverie.runs.loop": ("resume", "train"),
     "reverie.runs.offline": ("load_model",),
     "reverie.runs.sweeps.state": ("cells",),

@@ -16,7 +16,7 @@ _COMMANDS = (
     *(compute.train, compute.resume, compute.evaluate, compute.imagine, compute.sample, compute.collect),
     play.play,
     *(sweep.sweep, sweep.suite, compare.compare),
-    *(info.show, info.recipes, info.envs, check.check_env, check.check),
+    *(info.show, info.recipes, info.envs, info.runs, check.check_env, check.check),
     *(doctor.doctor, completion.completion, info.version),
 )
 COMMANDS = {command.name: command for command in _COMMANDS}

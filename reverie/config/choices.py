@@ -11,7 +11,7 @@ A field is annotated with the family (`dynamics: DynamicsConfig`).
 """
 
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from reverie.config.checks import Checked
 from reverie.config.plugins import explain_errors
@@ -28,6 +28,9 @@ def short_name(cls: type) -> str:
 
 class Choice(Checked):
     """Base of every family. A class that cannot be chosen itself says so: `class X(Family, abstract=True)`."""
+
+    by_name: ClassVar[bool] = False
+    """Whether a `dict` of such parts is typed as a list of their names, `--log wandb,tensorboard`, or `none`."""
 
     def __init_subclass__(cls, abstract: bool = False, **named: Any) -> None:
         super().__init_subclass__(**named)

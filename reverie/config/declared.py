@@ -72,13 +72,15 @@ def join(path: str, key: str) -> str:
 
 
 def find_config(declared: Any, name: str, path: str) -> type:
-    """Return the config class with this name, short or whole. A name that Reverie lacks loads the plug-ins.
+    """Return the config class with this name, short or whole. A name that Reverie lacks in any case loads the plug-ins.
 
     Raise `UserError` where no class or two classes have the name.
     """
     matches = _with_name(declared, name) or _with_name(
         declared, TYPES.get(name.removesuffix("Config") + "Config", name)
     )
+    if not matches:
+        matches = [part for part in configs_of(declared) if short_name(part).lower() == name.lower()]
     if not matches and any(member in PARTS for member in alternatives(declared)):
         plugins.load_installed()
         matches = _with_name(declared, name)

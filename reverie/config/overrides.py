@@ -122,6 +122,8 @@ def parse(declared: Any, value: Any, text: str, path: str) -> Any:
     if configs and is_choice(declared):
         cls = find_config(declared, text, path)
         return value if type(value) is cls else from_defaults(cls, path)
+    if isinstance(value, dict) and getattr(value_type(declared), "by_name", False):
+        return _parse_names(value_type(declared), value, text, path)
     for member in members:
         try:
             return _parse_scalar(member, text)
@@ -133,6 +135,14 @@ def parse(declared: Any, value: Any, text: str, path: str) -> Any:
         suggestion = f".{did_you_mean(subject)}" if subject else f"; it holds {', '.join(inside) or 'nothing'}."
         raise UserError(f"`{path}` is a group of settings and takes no value itself{suggestion}")
     raise wrong_value(path, in_words(declared), text)
+
+
+def _parse_names(family: Any, value: Mapping[str, Any], text: str, path: str) -> dict[str, Any]:
+    """Return the parts that a list names, by their short names in lower case. Those in `value` keep their settings."""
+    names = [] if text.lower() == "none" else [name.strip() for name in text.split(",")]
+    chosen = [find_config(family, name, path) for name in names]
+    kept = {type(part): part for part in value.values()}
+    return {short_name(cls).lower(): kept[cls] if cls in kept else from_defaults(cls, path) for cls in chosen}
 
 
 def _parse_scalar(declared: Any, text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-FORMAT = 4
+FORMAT = 5
 """Version of a config file; files of 0.1 have none."""
 
 TYPES = {
@@ -59,6 +59,9 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
     "TrainingConfig": {"minutes": None},
 }
 """Those that format 3 lacks."""
+_LOG: dict[str, Any] = {"log": {"tensorboard": {"type": "TensorBoardConfig"}}}
+ADDED_SINCE_4: dict[str, dict[str, Any]] = {"OfflineConfig": _LOG, "OnlineConfig": _LOG}
+"""Those that format 4 lacks."""
 VALUES: dict[str, dict[str, dict[str, Any]]] = {"ReplayConfig": {"storage": {"host": "auto"}}}
 """Choices of format 3 that have another name now, by their config's type and key."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
@@ -118,7 +121,12 @@ def since_format_3(tree: Any) -> Any:
     return completed(renamed_choices(tree), ADDED_LATER)
 
 
-MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3}
+def since_format_4(tree: Any) -> Any:
+    """Return an encoded config of format 4 with what came later."""
+    return completed(tree, ADDED_SINCE_4)
+
+
+MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3, 4: since_format_4}
 """What makes an encoded config of one format one of the next."""
 
 

@@ -95,7 +95,7 @@ class Run(ABC, Generic[C]):
             remove_partial(folder)
             write_config(config, folder)
             write_versions(run.device, folder)
-            run.logger = run.resources.enter_context(Logger(folder, run.unit))
+            run.logger = run.resources.enter_context(Logger(folder, run.unit, **run.shown))
             failed.pop_all()
         return run
 
@@ -152,6 +152,11 @@ class Run(ABC, Generic[C]):
             optimizer.scale_steps(scale)
 
     @property
+    def shown(self) -> dict[str, Any]:
+        """What the log needs for its trackers."""
+        return {"trackers": self.config.log, "config": to_tree(self.config)}
+
+    @property
     @abstractmethod
     def remaining(self) -> tuple[int, int]:
         """Calls of `step` and updates until the budget is spent, for the estimate of the time left."""
@@ -204,7 +209,7 @@ class Run(ABC, Generic[C]):
     def open_log(self, position: int, device: str | None = None) -> None:
         """Open the log and cut it to `position`. Warn if the run was on another kind of `device`."""
         start = self.progress[0] + 1 if position else 0
-        self.logger = self.resources.enter_context(Logger(self.folder, self.unit, position, purge_step=start))
+        self.logger = self.resources.enter_context(Logger(self.folder, self.unit, position, start, **self.shown))
         if device not in (None, self.device.type):
             text = f"The run moves from {device} to {self.device.type}: from here on it draws other noise."
             self.logger.alarm(self.clock.moment, "device", text)

@@ -20,6 +20,7 @@ from reverie.models.world_model import WorldModelConfig
 from reverie.nn.precision import Precision
 from reverie.planning.actor import PlanningConfig
 from reverie.runs.execution import Execution
+from reverie.runs.trackers import LogConfig, TensorBoardConfig
 from reverie.runs.versions import that_version_reads, writer_of
 
 
@@ -120,6 +121,8 @@ class _CommonConfig(Checked):
     """CPU threads of PyTorch. A new run replaces 0 by as many as a short measurement finds worth it.
 
     Results are bit-identical for the same number."""
+    log: dict[str, LogConfig] = field(default_factory=lambda: {"tensorboard": TensorBoardConfig()}, metadata=MAY_CHANGE)
+    """What shows the log, besides `metrics.jsonl`: `--log tensorboard,wandb,trackio`, some of them, or none."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,11 @@ RunConfig = OnlineConfig | OfflineConfig
 
 
 def check_consistent(config: RunConfig) -> None:
-    """Raise UserError where settings contradict each other, so that a run would learn nothing."""
+    """Raise UserError where a run would learn nothing, because settings contradict each other, or lacks a package."""
     for sentence in _contradictions(config):
         raise UserError(sentence)
+    for tracker in config.log.values():
+        tracker.check()
 
 
 def _contradictions(config: RunConfig) -> Iterator[str]:

@@ -18,7 +18,7 @@ from reverie.evaluation.comparison.parts import Curve, Pairs
 from reverie.runs.logger import read_metrics
 from reverie.runs.sweeps import state
 
-_NOT_OF_METHOD = ("seed", "device", "threads", "evaluation", "training")
+_NOT_OF_METHOD = ("seed", "device", "threads", "log", "evaluation", "training")
 """Settings by which two runs of one method may differ, besides the budget and the rhythm of reports."""
 _RHYTHM = ("frames", "log_every", "checkpoint_every", "checkpoint_minutes", "execution")
 _WHOLE = 0.99

@@ -1,4 +1,4 @@
-"""Write and read the log of a run: `metrics.jsonl` for programs, `tensorboard/` for people.
+"""Write and read the log of a run: `metrics.jsonl` for programs, and trackers such as TensorBoard for people.
 
 A line of `metrics.jsonl` is one JSON object:
 
@@ -9,57 +9,66 @@ alone: they are the same, bit for bit, whether a run was interrupted or not.
 """
 
 import errno
-import io
 import json
 import math
 import os
-import socket
-import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from reverie.envs.conversions import as_colors
 from reverie.errors import UserError
-
-if TYPE_CHECKING:
-    from tensorboard.summary.writer.record_writer import RecordWriter
+from reverie.runs.trackers import LogConfig, TensorBoardConfig
+from reverie.runs.trackers.base import Shown, checked_disk
+from reverie.runs.trackers.following import Trackers
 
 Kind = Literal["train", "episode", "evaluation", "timing", "alarm"]
 Axis = Literal["frames", "updates"]
 Moment = Mapping[Literal["frames", "decisions", "updates"], int]
 """When in training: environment frames, decisions and updates so far."""
 _AXES = ("kind", "frames", "decisions", "updates")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Logger(ExitStack):
-    """Append to the log of the run in `folder`. It is a context manager.
+    """Append to the log of the run in `folder`, and show it by the trackers. It is a context manager.
 
-    `axis` is the horizontal axis in TensorBoard. `resume_at` is the `position()` in a checkpoint: lines after it are
-    cut off. TensorBoard hides what was logged from `purge_step` of the axis on. Every method that writes raises
-    `UserError` if the disk is full.
+    `axis` is the horizontal axis of trackers. `resume_at` is the `position()` in a checkpoint: lines after it are cut
+    off. Trackers may hide what was logged from `purge_step` of the axis on. `config` is what they show as settings.
+    Every method that writes raises `UserError` if the disk is full.
     """
 
     def __init__(
-        self, folder: Path, axis: Axis = "frames", resume_at: int | None = None, purge_step: int | None = None
+        self,
+        folder: Path,
+        axis: Axis = "frames",
+        resume_at: int | None = None,
+        purge_step: int | None = None,
+        trackers: Mapping[str, LogConfig] | None = None,
+        config: Mapping[str, Any] | None = None,
     ):
         super().__init__()
-        self._path, self._axis, self._purge_step = Path(folder) / "metrics.jsonl", axis, purge_step
-        self._records: RecordWriter | None = None
-        with self._checked_disk():
+        self._folder, self._path, self._axis = Path(folder), Path(folder) / "metrics.jsonl", axis
+        with checked_disk(self._folder):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered, so that closing the file does not repeat a write that failed.
             self._lines = self.enter_context(self._path.open("ab", buffering=0))
             size = self._path.stat().st_size
+            lines = self._whole_lines() if size else ()
+            ended = max((line[axis] for line in lines), default=-1)
             if resume_at is not None and resume_at > size:
                 warnings.warn(f"{self._path} lacks lines from before the checkpoint: curves lack them.", stacklevel=2)
             elif resume_at is not None and resume_at < size:
                 self._lines.truncate(resume_at)
+        shown = Shown(self._folder, config or {}, "", purge_step)
+        chosen = {"tensorboard": TensorBoardConfig()} if trackers is None else trackers
+        with ExitStack() as failed:
+            failed.callback(self.close)
+            self._trackers = Trackers(chosen, shown, ended, self._scalars() if size else ())
+            self.callback(self._trackers.close)
+            failed.pop_all()
 
     def write(
         self, kind: Kind, moment: Moment, values: dict[str, float], timing: dict[str, float] | None = None
@@ -73,81 +82,47 @@ class Logger(ExitStack):
             numbers = {name: float(value) for name, value in line_values.items()}
             # JSON has no NaN and no infinity: they become the strings that `float` reads back.
             self._append(line_kind, moment, {name: x if math.isfinite(x) else str(x) for name, x in numbers.items()})
-            scalars = [{"tag": f"{line_kind}/{name}", "simple_value": number} for name, number in numbers.items()]
-            self._write_event(moment[self._axis], summary={"value": scalars})
+            step, scalars = moment[self._axis], {f"{line_kind}/{name}": x for name, x in numbers.items()}
+            self._trackers.each(step, lambda tracker: tracker.scalars(step, scalars))  # noqa: B023
 
     def alarm(self, moment: Moment, name: str, text: str) -> None:
         """Log a warning: a `name` for programs and a sentence for people."""
         self._append("alarm", moment, {"name": name, "text": text})
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
-        """Show a picture in TensorBoard. `image`: (H, W, channels) uint8."""
-        self._show(name, image[None], step, "PNG")
+        """Show a picture in the trackers. `image`: (H, W, channels) uint8."""
+        self._trackers.each(step, lambda tracker: tracker.image(name, image, step))
 
     def video(self, name: str, frames: np.ndarray, step: int, fps: float) -> None:
-        """Show a film in TensorBoard, as a GIF that loops. `frames`: (T, H, W, channels) uint8."""
-        self._show(name, frames, step, "GIF", save_all=True, duration=1000 / fps, loop=0)
+        """Show a film in the trackers. `frames`: (T, H, W, channels) uint8."""
+        self._trackers.each(step, lambda tracker: tracker.video(name, frames, step, fps))
 
     def position(self) -> int:
         """Return the size of `metrics.jsonl` in bytes, all of them safely on the disk."""
-        with self._checked_disk():
+        with checked_disk(self._folder):
             os.fsync(self._lines.fileno())
         return self._path.stat().st_size
 
-    def _write_event(self, step: int, **content: Any) -> None:
-        """Write `content`, fields of the protobuf message `Event`, to TensorBoard's file.
-
-        PyTorch's `SummaryWriter` is not used: its import takes two seconds, its thread does not survive a fork, and it
-        reports a full disk only by a traceback.
-        """
-        # The imports take 0.3 s, which `reverie --help` need not wait for.
-        from tensorboard.compat.proto.event_pb2 import Event  # pyrefly: ignore
-        from tensorboard.summary.writer.record_writer import RecordWriter
-
-        events = [Event(step=step, **content)]
-        with self._checked_disk():
-            if self._records is None:
-                folder = self._path.parent / "tensorboard"
-                folder.mkdir(parents=True, exist_ok=True)
-                name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
-                self._records = RecordWriter(self.enter_context((folder / name).open("wb", buffering=0)))
-                purge, log = self._purge_step, {"status": "START"}
-                start = [] if purge is None else [Event(step=purge, session_log=log)]
-                events = [Event(file_version="brain.Event:2"), *start, *events]
-            for event in events:
-                event.wall_time = time.time()
-                self._records.write(event.SerializeToString())
-
     def _append(self, kind: str, moment: Moment, values: dict[str, Any]) -> None:
         text = (json.dumps({"kind": kind, **moment, **values}, allow_nan=False) + "\n").encode()
-        with self._checked_disk():
+        with checked_disk(self._folder):
             if self._lines.write(text) != len(text):
                 raise OSError(errno.ENOSPC, "only a part of the line could be written")
 
-    def _show(self, name: str, frames: np.ndarray, step: int, file_format: str, **options: float) -> None:
-        from PIL import Image
+    def _whole_lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines that are there. A damaged one is left out: a tracker may lack what no reader can read."""
+        with open(self._path, "rb") as lines:
+            for text in lines:
+                try:
+                    yield _read_line(text)
+                except _DAMAGE:
+                    continue
 
-        first, *rest = [Image.fromarray(np.ascontiguousarray(frame)) for frame in as_colors(frames)]
-        encoded = io.BytesIO()
-        first.save(encoded, file_format, append_images=rest, **options)
-        size = {"height": first.height, "width": first.width}
-        image = {**size, "colorspace": 3, "encoded_image_string": encoded.getvalue()}
-        self._write_event(step, summary={"value": [{"tag": name, "image": image}]})
-
-    @contextmanager
-    def _checked_disk(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            folder = self._path.parent
-            if error.errno not in _FULL:
-                raise UserError(
-                    f"The log in {folder} cannot be written ({error.strerror}): see to its files and folders, then "
-                    f"continue with `reverie resume {folder}`."
-                ) from error
-            raise UserError(
-                f"The disk that holds {folder} is full; free some space and continue with `reverie resume {folder}`."
-            ) from error
+    def _scalars(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yield step and numbers of each line that is there."""
+        for line in self._whole_lines():
+            if line["kind"] != "alarm":
+                yield line[self._axis], {f"{line['kind']}/{name}": x for name, x in line.items() if name not in _AXES}
 
 
 def read_metrics(folder: Path, kind: Kind | None = None) -> list[dict[str, Any]]:
@@ -167,14 +142,17 @@ def read_metrics(folder: Path, kind: Kind | None = None) -> list[dict[str, Any]]
     for number, text in enumerate(whole.split("\n") if whole else (), start=1):
         try:
             line = _read_line(text)
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        except _DAMAGE:
             raise UserError(f"Line {number} of {path} is damaged; delete that line.") from None
         if kind in (None, line["kind"]):
             lines.append(line)
     return lines
 
 
-def _read_line(text: str) -> dict[str, Any]:
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def _read_line(text: str | bytes) -> dict[str, Any]:
     """Return one line. Any error means that it is damaged."""
     line = json.loads(text)
     texts = ("kind", "name", "text") if line["kind"] == "alarm" else ("kind",)

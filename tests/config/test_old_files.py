@@ -8,7 +8,7 @@ import pytest
 from reverie import recipes
 from reverie.config.files import decode, read_file, write_file
 from reverie.config.overrides import override
-from reverie.config.renamed import ADDED, ADDED_LATER, FORMAT, MIGRATIONS, renamed_parameters
+from reverie.config.renamed import ADDED, ADDED_LATER, ADDED_SINCE_4, FORMAT, MIGRATIONS, renamed_parameters
 from reverie.errors import UserError
 from reverie.runs.config import RunConfig
 
@@ -46,24 +46,26 @@ def test_new_files_carry_their_format(tmp_path):
 
 
 def without_added(tree, number):
-    """Return an encoded config without the settings that came after a format, 2 or 3."""
+    """Return an encoded config without the settings that came after a format, 2 to 4."""
     if isinstance(tree, list):
         return [without_added(part, number) for part in tree]
     if not isinstance(tree, dict):
         return tree
     kind = str(tree.get("type"))
-    later = {**ADDED_LATER.get(kind, {}), **(ADDED.get(kind, {}) if number == 2 else {})}
+    added = {2: ADDED, 3: ADDED_LATER, 4: ADDED_SINCE_4}
+    later = {key for since, settings in added.items() if since >= number for key in settings.get(kind, {})}
     return {key: without_added(part, number) for key, part in tree.items() if key not in later}
 
 
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("number", [2, 3, 4])
 @pytest.mark.parametrize("name", ["dreamer_v2", "inverse", "pixel_forward", "planet"])
 def test_settings_that_came_later_have_the_value_that_computes_the_same(name, number, tmp_path):
     config = recipes.build(name, "tiny")
     write_file(tmp_path / "config.json", config)
     tree = without_added(json.loads((tmp_path / "config.json").read_text()), number) | {"format": number}
-    assert "minutes" not in tree["training"]
-    assert ("epsilon_hat" in json.dumps(tree)) == (number == 3)
+    assert "log" not in tree
+    assert ("minutes" in tree["training"]) == (number == 4)
+    assert ("epsilon_hat" in json.dumps(tree)) == (number >= 3)
     (tmp_path / "config.json").write_text(json.dumps(tree))
     assert read_file(RunConfig, tmp_path / "config.json") == config
 

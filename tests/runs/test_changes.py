@@ -97,7 +97,7 @@ def test_the_settings_that_may_change_are_these():
         config = recipes.build(name, "tiny")
         marked |= {path for path in leaves(config) if may_change(config, path)}
     assert marked == {
-        *("device", "threads", "goals", "goal_episodes"),
+        *("device", "threads", "goals", "goal_episodes", "log.tensorboard", "training.minutes"),
         *("evaluation.every", "evaluation.episodes", "evaluation.final_episodes", "evaluation.sampled"),
         *("training.frames", "training.updates", "training.minutes", "training.execution", "training.log_every"),
         *("training.checkpoint_every", "training.checkpoint_minutes", "training.evaluate_every"),

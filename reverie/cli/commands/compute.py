@@ -36,9 +36,10 @@ _RESUME_SETTINGS = Settings(
     "  --training.log_every 100     an interval; also checkpoint_every, checkpoint_minutes, evaluate_every\n"
     "  --evaluation.every 5000      frames between two evaluations; also --evaluation.episodes\n"
     "  --device cpu                 where the run goes on; --replay.storage, --training.execution belong to it\n"
+    "  --log tensorboard,wandb      what shows the log from here on, or none; --log.wandb.mode offline is a setting\n"
     "  --threads 2                  CPU threads; --env.workers true plays in processes of their own\n"
     "  --data.folder data/slide     where the same recorded data lie now; also --data.run, --data.file",
-    ("training", "evaluation", "goals", "goal_episodes", "device", "threads", "replay", "env", "data"),
+    ("training", "evaluation", "goals", "goal_episodes", "device", "threads", "replay", "env", "data", "log"),
 )
 
 

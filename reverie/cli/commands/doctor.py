@@ -27,6 +27,8 @@ _EXTRAS = {
     "play": "playing inside a model in a browser (`reverie play RUN`)",
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
     "compare": "the page of `reverie compare`",
+    "wandb": "the log in Weights & Biases (`--log wandb`)",
+    "trackio": "the log in Trackio (`--log trackio`)",
     "dev": "tests and checks of Reverie itself",
     "docs": "the documentation as a website",
 }

@@ -1,4 +1,4 @@
-"""Commands that inform: `show`, `recipes`, `envs`, `version`."""
+"""Commands that inform: `show`, `recipes`, `envs`, `runs`, `version`."""
 
 import importlib.metadata
 import shutil
@@ -11,6 +11,7 @@ from reverie.cli import names
 from reverie.cli.commands import common
 from reverie.cli.parsing import Argument, Texts, command
 from reverie.errors import UserError, nearest
+from reverie.runs import listing
 
 
 @command(
@@ -89,6 +90,15 @@ def _package(env_id: str) -> str:
     place = getattr(gymnasium.registry.get(env_id), "entry_point", None) or "gymnasium"
     package = (place if isinstance(place, str) else place.__module__).split(":")[0].split(".")[0]
     return "" if package == "gymnasium" else f"  ({package})"
+
+
+@command("reverie runs runs", Argument("FOLDER", "folder with runs or sweeps in it (default: runs)", nargs="?"))
+def runs(arguments: Namespace, _: Texts) -> int:
+    """List runs with their state, latest return and hours. Runs may be living; they are only read."""
+    folder = arguments.folder or "runs"
+    found = listing.list_runs(folder)
+    print(listing.table(found) if found else f"There is no run below {folder}: `reverie train RECIPE` makes one.")
+    return 0
 
 
 @command("reverie version")

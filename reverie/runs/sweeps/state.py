@@ -96,14 +96,14 @@ def read_run(folder: Path, name: str, place: Place) -> Cell:
     config = _read_json(folder / "config.json")
     training = config.get("training", {})
     unit = "frames" if "frames" in training else "updates"
-    total, (done, per_second, score) = training.get(unit, 1), _read_log(folder / "metrics.jsonl", unit)
+    total, (done, per_second, score) = training.get(unit, 1), read_log(folder / "metrics.jsonl", unit)
     state, sentence = "new", ""
     if is_complete(folder):
         state, done, score = "done", total, _read_json(folder / "evaluation.json").get("mean")
     elif living_owner(folder):
         state = "running"
     elif failed := _read_json(folder / "failed.json"):
-        state, sentence = "failed", failed["sentence"]
+        state, sentence = "failed", str(failed.get("sentence", ""))
     elif done > 0 or newest_checkpoint(folder):
         state = "stopped"
     return Cell(name, folder, *place, state, min(done, total), total, unit, per_second, score, sentence)
@@ -143,14 +143,15 @@ def seconds_left(cells: Sequence[Cell], at_once: int) -> float | None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object; an empty one where there is no such file, or it cannot be read now."""
+    """Return a JSON object; an empty one where there is no such file, it cannot be read now, or holds no object."""
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _read_log(path: Path, unit: str) -> tuple[int, float | None, float | None]:
+def read_log(path: Path, unit: str) -> tuple[int, float | None, float | None]:
     """Return from the end of a log how much is done, the speed, and the latest return."""
     try:
         with open(path, "rb") as file:
