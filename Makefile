@@ -12,7 +12,7 @@ PYTHON := $(shell for name in python3.12 python3.11 python3 python3.13; do \
 	$$name -c '$(USABLE)' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 # dm_control needs labmaze, which has no wheel for Python 3.13.
-DEV_EXTRAS = $(shell $(BIN)/python -c 'import sys; print("atari,compare,data,dmc,docs,minatar,play,dev" if sys.version_info < (3, 13) else "atari,compare,data,docs,minatar,play,dev")')
+DEV_EXTRAS = $(shell $(BIN)/python -c 'import sys; print("atari,compare,data,dmc,docs,lerobot,minatar,play,dev" if sys.version_info < (3, 13) else "atari,compare,data,docs,lerobot,minatar,play,dev")')
 
 .PHONY: demo test quick docs check clean
 

@@ -31,13 +31,13 @@ LONGEST = 400
 LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
-    "(root)": 720,
+    "(root)": 730,
     "agents": 440,
-    "cli": 1320,
-    "config": 1040,
-    "data": 3200,
+    "cli": 1340,
+    "config": 1060,
+    "data": 3220,
     "dynamics": 760,
-    "envs": 2130,
+    "envs": 2140,
     "evaluation": 3320,
     "learners": 692,
     "math": 610,
@@ -46,7 +46,7 @@ BUDGET: dict[str, int] = {
     "planning": 875,
     "play": 1610,
     "recipes": 1520,
-    "runs": 5450,
+    "runs": 5820,
     "signals": 995,
     "testing": 1555,
 }
