@@ -169,8 +169,11 @@ class OnlineRun(Run[OnlineConfig]):
         """Make one decision in every environment, or end the one that has begun."""
         config = self.config.training
         self.begin_step()
-        decision, self.decision, self.sent = self.decision, None, False
-        assert decision is not None  # it is only asked for until the budget is spent
+        decision, sent = self.decision, self.sent
+        assert decision is not None
+        if not sent:  # the budget of time has ended since this step was due
+            self.collector.send(decision.action)
+        self.decision, self.sent = None, False
         self.carry = decision.carry
         if self.latents is not None:
             self.latents.record(self.carry.belief, decision.is_first)
