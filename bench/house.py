@@ -37,7 +37,7 @@ BUDGET: dict[str, int] = {
     "config": 1060,
     "data": 3220,
     "dynamics": 760,
-    "envs": 2140,
+    "envs": 2150,
     "evaluation": 3320,
     "learners": 692,
     "math": 610,

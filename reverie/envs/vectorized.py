@@ -17,7 +17,7 @@ import numpy as np
 
 from reverie.envs.base import EnvConfig, Step
 from reverie.envs.border import check_step, violation
-from reverie.envs.conversions import check_action, refuse_settings
+from reverie.envs.conversions import check_action, no_episode_error, refuse_settings
 from reverie.envs.gymnasium import GymEnvironment
 from reverie.envs.gymnasium_registry import find_spec, load, parse_kwargs
 from reverie.errors import UserError
@@ -164,13 +164,18 @@ class VectorEnvironment:
     def __init__(self, config: EnvConfig) -> None:
         self._batch = VectorEnvironments(config)
         self.spec, self.unwrapped = self._batch.spec, self._batch._env.unwrapped
+        self._over = True
 
     def reset(self, seed: int) -> Step:
+        self._over = False
         return self._batch.reset({0: seed})[0]
 
     def step(self, action: np.ndarray) -> Step:
+        if self._over:  # the batch would begin the next episode
+            raise no_episode_error()
         step = self._batch.step({0: action})[0]
         assert step is not None
+        self._over = step.is_last
         return step
 
     def render(self) -> np.ndarray:

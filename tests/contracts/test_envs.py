@@ -15,6 +15,7 @@ CASES = {
     "counting": EnvConfig("counting_worlds:Counting-v0", observe=("pixels", "state"), repeat=2),
     "legal": EnvConfig("counting_worlds:Legal-v0", observe=("state",)),
     "legal choices": EnvConfig("counting_worlds:Odd-v0", observe=("chosen",)),
+    "a batch": EnvConfig("vector/CartPole-v1", observe=("state",), time_limit=20),
 }
 DEFORMABLE_CASES = {
     "rope": EnvConfig("reverie/Rope-v0", observe=("pixels", "goal"), time_limit=3),

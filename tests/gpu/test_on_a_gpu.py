@@ -7,7 +7,7 @@ import small_run
 import torch
 from interruptions import result
 from mocks import random_batch
-from test_update import Setting, every_method
+from updates import Setting, every_method
 
 import reverie
 from reverie import recipes, tree

@@ -13,9 +13,9 @@ import pytest
 import torch
 from interruptions import ROOT, SUPPORT
 from mocks import random_batch
-from test_update import Setting, every_method
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
+from updates import Setting, every_method
 
 from reverie import tree
 from reverie.errors import UserError

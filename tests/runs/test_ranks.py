@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mocks import spec
-from test_update import Setting, every_method
+from updates import Setting, every_method
 
 from reverie import recipes, tree
 from reverie.errors import UserError
