@@ -40,23 +40,18 @@ ADDED: dict[str, dict[str, Any]] = {
     "EvaluationConfig": {"sampled": False},
     "InverseConfig": {"average": False},
     "MLPConfig": {"norm": "none", "init": "glorot", "output_scale": 1.0},
-    "OfflineTrainingConfig": {"checkpoint_minutes": 10.0, "precision": "float32"},
+    "OfflineTrainingConfig": {"checkpoint_minutes": 10.0},
     "PixelPredictionConfig": {"average": False, "shared": False},
     "PolicyConfig": {"unimix": 0.0},
     "ReconstructionConfig": {"average": False, "every": 1, "shared": False},
     "ReplayConfig": {"windows": "anywhere", "ends": False, "latents": False, "online": False},
-    "TrainingConfig": {
-        "checkpoint_minutes": 10.0,
-        "ratio": None,
-        "starts": 0,
-        "overlap": False,
-        "precision": "float32",
-    },
+    "TrainingConfig": {"checkpoint_minutes": 10.0, "ratio": None, "starts": 0},
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
 ADDED_LATER: dict[str, dict[str, Any]] = {
-    "OfflineTrainingConfig": {"minutes": None},
-    "TrainingConfig": {"minutes": None},
+    "OfflineTrainingConfig": {"minutes": None, "precision": "float32"},
+    "PooledConvConfig": {"strided": False},
+    "TrainingConfig": {"minutes": None, "overlap": False, "precision": "float32"},
 }
 """Those that format 3 lacks."""
 _LOG: dict[str, Any] = {"log": {"tensorboard": {"type": "TensorBoardConfig"}}}
