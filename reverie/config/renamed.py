@@ -49,6 +49,7 @@ ADDED: dict[str, dict[str, Any]] = {
 }
 """Settings that format 2 lacks, by their config's type. Each value leaves what a run computes as it was."""
 ADDED_LATER: dict[str, dict[str, Any]] = {
+    "ArraysConfig": {"aspect": "stretch", "observe": ["all"]},
     "OfflineTrainingConfig": {"minutes": None, "precision": "float32"},
     "PooledConvConfig": {"strided": False},
     "TrainingConfig": {"minutes": None, "overlap": False, "precision": "float32"},
