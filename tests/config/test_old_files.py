@@ -85,3 +85,12 @@ def test_weights_of_0_1_are_read():
         "model.normalize.mean_pixels": 1,
         "model.encoder.x": 2,
     }
+
+
+@pytest.mark.parametrize("name", ["dreamer_v3-tiny", "planet-tiny", "data-Arrays", "data-AgentReplay"])
+def test_a_config_that_format_3_wrote_is_read(name, tmp_path):
+    """`format_3.json` was written by that version itself, so a setting that was added without its old value is found."""
+    tree = json.loads((Path(__file__).parent / "format_3.json").read_text())[name]
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    config = read_file(RunConfig, tmp_path / "config.json")
+    assert (tree["format"], config.recipe) == (3, tree["recipe"])
