@@ -89,7 +89,7 @@ def test_weights_of_0_1_are_read():
 
 @pytest.mark.parametrize("name", ["dreamer_v3-tiny", "planet-tiny", "data-Arrays", "data-AgentReplay"])
 def test_a_config_that_format_3_wrote_is_read(name, tmp_path):
-    """`format_3.json` was written by that version itself, so a setting that was added without its old value is found."""
+    """That version wrote `format_3.json` itself, so a setting that was added without its old value is found."""
     tree = json.loads((Path(__file__).parent / "format_3.json").read_text())[name]
     (tmp_path / "config.json").write_text(json.dumps(tree))
     config = read_file(RunConfig, tmp_path / "config.json")
