@@ -1,5 +1,6 @@
 """The run of a model that is fitted to recorded data."""
 
+from functools import cached_property
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -120,14 +121,15 @@ class OfflineRun(Run[OfflineConfig]):
         if self.agent is not None:
             self.agent.save(self.folder)
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Return a checksum of the actions and rewards, which differs if the data do."""
+        """A checksum of actions and rewards, which differs if the data do. They do not change once they are read."""
         parts = {"train": self.recorded.train, "test": self.recorded.test}
         names = [(part, name) for part in parts for name in ("action", "reward", "is_first")]
         return checksum({f"{part}/{name}": parts[part].storage.whole(name) for part, name in names})
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"ready": self.ready, "data": self.fingerprint() if self.ready else None}
+        return super().state() | {"ready": self.ready, "data": self.fingerprint if self.ready else None}
 
     def form(self) -> dict[str, Any]:
         return super().form() | {"ready": bool, "data": (str, NoneType)}
@@ -137,7 +139,7 @@ class OfflineRun(Run[OfflineConfig]):
         self.ready = state["ready"]
         if self.ready:
             self.recorded.load(lambda text: None)
-            if state["data"] not in (None, self.fingerprint()):  # version 0.1 saved none
+            if state["data"] not in (None, self.fingerprint):  # version 0.1 saved none
                 raise UserError(
                     f"The data of {self.folder} have changed since its last checkpoint: restore them, or train anew in "
                     "another folder."

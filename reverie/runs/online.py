@@ -169,9 +169,9 @@ class OnlineRun(Run[OnlineConfig]):
         """Make one decision in every environment, or end the one that has begun."""
         config = self.config.training
         self.begin_step()
-        decision, sent = self.decision, self.sent
+        decision = self.decision
         assert decision is not None
-        if not sent:  # the budget of time has ended since this step was due
+        if not self.sent:  # the budget of time has ended since this step was due
             self.collector.send(decision.action)
         self.decision, self.sent = None, False
         self.carry = decision.carry
