@@ -1,6 +1,6 @@
 """One run on several devices: the processes that `torchrun` starts become the ranks of one run.
 
-    torchrun --nproc-per-node 2 -m reverie train dreamer_v1
+    torchrun --nproc-per-node 2 -m -- reverie train dreamer_v1
 
 Rank 0 leads. It is the run of one process, with all that is written and played, except that it computes its rows of
 every batch alone. The others follow: each has the same weights and replay, draws the same batch from the same states of

@@ -112,8 +112,8 @@ def run(words: list[str], process: ProcessPoolExecutor, folder: Path, extras: se
     elif command == "python":
         assert (ROOT / words[1]).is_file(), line
     elif command == "torchrun":  # tests/runs/test_group.py starts it
-        assert words[words.index("-m") + 1] == "reverie", line
-        assert words[words.index("-m") + 2] in COMMANDS, line
+        assert words[words.index("-m") :][:3] == ["-m", "--", "reverie"], line
+        assert words[words.index("reverie") + 1] in COMMANDS, line
     elif command not in UNTRIED:
         pytest.fail(f"Say in UNTRIED of this test that `{line}` is not tried, or how to try it.")
 

@@ -8,10 +8,11 @@ import torch
 from broken import Built, assert_reported
 from torch import nn
 
-from reverie import testing
+from reverie import testing, tree
 from reverie.dynamics.latents import GaussianConfig
 from reverie.learners.actor_critic import ActorCriticConfig
 from reverie.learners.joint_actor_critic import JointActorCriticConfig
+from reverie.math import ranks
 from reverie.models.vae import VAE, VAEConfig
 from reverie.nn.mlp import MLPConfig
 from reverie.testing.batches import random_batch, small_spec
@@ -65,6 +66,10 @@ def steps_others(learner, original):
     learner.optimizers = lambda: original.optimizers() | {"others": others}
 
 
+def takes_the_noise_of_others(learner, original):
+    learner.part = lambda noise: tree.map(lambda x: ranks.own(x.flip(0)), noise)
+
+
 def has_another_policy(learner, original):
     learner.policy.forward = lambda features, noise: torch.zeros(len(features), 3)
 
@@ -89,6 +94,7 @@ def forgets_the_return(learner, original):
         (rests, ["must change the policy", "Other noise must give other weights"]),
         (draws, ["same noise must give the same weights", "from the given generator alone"]),
         (steps_others, ["must step the learner's own parameters"]),
+        (takes_the_noise_of_others, ["`part` must give the noise of a rank's beliefs"]),
         (has_another_policy, ["must act like the learner's own"]),
         (has_a_wide_value, ["must give one number a state"]),
         (forgets_the_return, ["must have `imagined/return`"]),

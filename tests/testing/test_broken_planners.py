@@ -35,6 +35,7 @@ class Signal(Reward):
         pytest.param(
             *(lambda loss, trace: -loss(trace).clamp(max=0) + 1e3, "must reduce the loss"), marks=pytest.mark.slow
         ),
+        (lambda loss, trace: loss(trace) * loss(trace).mean(), "needs `reverie.math.ranks`"),
         (lambda loss, trace: loss(trace) * float(trace.batch.reward.mean() < 9), "reads a tensor's value"),
     ],
 )
