@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reverie.recipes import build as recipe  # noqa: F401
     from reverie.recipes.grid import grid as grid
     from reverie.recipes.grid import suite as suite
+    from reverie.runs.card import push as push
     from reverie.runs.compare import compare as compare
     from reverie.runs.config import OfflineConfig as OfflineConfig
     from reverie.runs.config import OnlineConfig as OnlineConfig
@@ -77,6 +78,7 @@ _PLACES = {
     "reverie.progress": ("Callback", "Progress"),
     "reverie.recipes": ("recipe",),
     "reverie.recipes.grid": ("grid", "suite"),
+    "reverie.runs.card": ("push",),
     "reverie.runs.compare": ("compare",),
     "reverie.runs.config": (
         *("EvaluationConfig", "OfflineConfig", "OfflineTrainingConfig", "OnlineConfig", "TrainingConfig"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.agents.base import Actor, ActorConfig
+from reverie.config import hub
 from reverie.config.files import read_file, write_file
 from reverie.dynamics.rollout import observe
 from reverie.envs.base import EnvConfig
@@ -191,8 +192,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def load(folder: str | Path, device: str = "auto") -> Agent:
-    """Load the agent of a run's folder, ready to act. UserError where there is none."""
-    folder = Path(folder)
+    """Load the agent of a run's folder, or of `hf:user/name` on the Hub, to act. UserError where there is none."""
+    folder = hub.local(folder)
     if not (folder / "agent.safetensors").exists():
         if (folder / "model.safetensors").exists():
             raise UserError(
