@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reverie.agents.agent import load as load
     from reverie.agents.agent import with_goal as with_goal
     from reverie.agents.agent import with_planner as with_planner
+    from reverie.agents.export import export as export
     from reverie.envs.base import EnvConfig as EnvConfig
     from reverie.errors import UserError as UserError
     from reverie.progress import Callback as Callback
@@ -42,6 +43,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _PLACES = {
     "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),
+    "reverie.agents.export": ("export",),
     "reverie.agents.policies": ("PolicyConfig",),
     "reverie.config.plugins": ("use",),
     "reverie.data.agent_replay": ("AgentReplayConfig",),

@@ -96,9 +96,9 @@ class Agent(nn.Module):
         """
         tensors, single = self.tensors(obs)
         embed = self.model.encoder(self.model.normalize(tensors))
-        fresh = self.initial(len(embed))
+        fresh = self.initial(batch := embed.shape[0])  # not `len`, which an exported program could not vary
         carry = fresh if carry is None else carry
-        is_first = torch.zeros(len(embed), dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
+        is_first = torch.zeros(batch, dtype=torch.bool) if is_first is None else torch.as_tensor(is_first)
         first = is_first.to(embed.device)
         belief_noise = None if noise is None or noise.belief is None else noise.belief[:, None]
         dynamics, action = self.model.dynamics, carry.action[:, None]

@@ -14,7 +14,7 @@ from reverie.errors import UserError, of_machine
 
 _COMMANDS = (
     *(compute.train, compute.resume, compute.evaluate, compute.imagine, compute.sample, compute.collect),
-    *(play.play, share.push),
+    *(play.play, share.push, share.export),
     *(sweep.sweep, sweep.suite, compare.compare),
     *(info.show, info.recipes, info.envs, info.runs, check.check_env, check.check),
     *(doctor.doctor, completion.completion, info.version),

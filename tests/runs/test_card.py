@@ -141,7 +141,7 @@ def test_an_untrained_run_and_a_wrong_name_are_refused_before_anything_is_sent(c
     assert main(["push", "a", "slide"]) == 2
     assert "`slide` is no name on the Hub" in capsys.readouterr().err
     (tmp_path / "a" / "config.json").write_text("{")
-    with pytest.raises(UserError, match="cannot be shared. config.json is no run's"):
+    with pytest.raises(UserError, match=r"cannot be shared\. config\.json is no run's"):
         reverie.push(tmp_path / "a", "someone/slide")
     assert calls == []
 
