@@ -101,7 +101,7 @@ def card(run: Listed, place: Path, name: str, license: str | None = None) -> str
         f"![The first episode of the evaluation]({FILM})" if (place / FILM).is_file() else "",
         *(f"![{text}]({file})\n\n*{text}.*" for file, text in _PICTURES.items() if (place / file).is_file()),
         f"## Use it\n\n```python\nimport reverie\n\n{use}\n```",
-        f"`pip install 'reverie[hub]'` first. `reverie.{load}` reads JSON and safetensors, and imports no code from here."
+        f"`pip install 'reverie[hub]'` first. `reverie.{load}` reads JSON and safetensors, and no code from here."
         + (f" `reverie play hf:{name}` opens it in a browser." if acts else ""),
         _table({key: str(value) for key, value in _read(place / "versions.json").items()}, "Software"),
         "## Settings\n\n```text\n" + "\n".join(f"{path} = {value}" for path, value in _settings(config)) + "\n```",

@@ -27,7 +27,9 @@ def push(arguments: Namespace, _: Texts) -> int:
 @command(
     "reverie export runs/dreamer_v1-Pendulum-v1-0 --to torch",
     common.RUN,
-    Argument("--to", "torch: one program of torch.export (default: torch)", "KIND", choices=("torch",), default="torch"),
+    Argument(
+        "--to", "torch: one program of torch.export (default: torch)", "KIND", choices=("torch",), default="torch"
+    ),
     Argument("--out", "file of the program (default: agent.pt2 in the run)", "FILE"),
 )
 def export(arguments: Namespace, _: Texts) -> int:
