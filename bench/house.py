@@ -32,9 +32,9 @@ LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
     "(root)": 695,
-    "agents": 440,
-    "cli": 1320,
-    "config": 1030,
+    "agents": 560,
+    "cli": 1370,
+    "config": 1120,
     "data": 2040,
     "dynamics": 760,
     "envs": 2080,
@@ -46,7 +46,7 @@ BUDGET: dict[str, int] = {
     "planning": 860,
     "play": 1610,
     "recipes": 1510,
-    "runs": 5450,
+    "runs": 5580,
     "signals": 980,
     "testing": 1400,
 }

@@ -7,6 +7,7 @@ The carry is a list of tensors, explicit state that goes in and comes out. Where
 matter. Beliefs are mean beliefs and the action is the mode of the policy, as in `Agent.act` without noise.
 """
 
+import copy
 import io
 import json
 import platform
@@ -58,7 +59,8 @@ def export(agent: Agent, path: str | Path) -> float:
             "An agent that plans cannot be exported, because its search is a loop over the model and not one step: "
             "export a run that has learned a policy, such as one of dreamer_v1."
         )
-    step = Step(agent.cpu().eval())
+    agent = copy.deepcopy(agent).cpu().eval()
+    step = Step(agent)
     example = (*_observations(agent, 2, 0), tree.leaves(agent.initial(2)))
     dynamic = torch.export.Dim("batch", min=1)
     shapes = ({name: {0: dynamic} for name in example[0]}, {0: dynamic}, [{0: dynamic} for _ in example[2]])
