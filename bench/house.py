@@ -32,9 +32,9 @@ LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
     "(root)": 730,
-    "agents": 440,
-    "cli": 1340,
-    "config": 1060,
+    "agents": 560,
+    "cli": 1370,
+    "config": 1120,
     "data": 3220,
     "dynamics": 760,
     "envs": 2150,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reverie.agents.agent import load as load
     from reverie.agents.agent import with_goal as with_goal
     from reverie.agents.agent import with_planner as with_planner
+    from reverie.agents.export import export as export
     from reverie.data.from_python import save_recordings as save_recordings
     from reverie.envs.base import EnvConfig as EnvConfig
     from reverie.errors import UserError as UserError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reverie.recipes import build as recipe  # noqa: F401
     from reverie.recipes.grid import grid as grid
     from reverie.recipes.grid import suite as suite
+    from reverie.runs.card import push as push
     from reverie.runs.compare import compare as compare
     from reverie.runs.config import OfflineConfig as OfflineConfig
     from reverie.runs.config import OnlineConfig as OnlineConfig
@@ -42,6 +44,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _PLACES = {
     "reverie.agents.agent": ("Agent", "AgentConfig", "load", "with_goal", "with_planner"),
+    "reverie.agents.export": ("export",),
     "reverie.agents.policies": ("PolicyConfig",),
     "reverie.config.plugins": ("use",),
     "reverie.data.agent_replay": ("AgentReplayConfig",),
@@ -80,6 +83,7 @@ _PLACES = {
     "reverie.progress": ("Callback", "Progress"),
     "reverie.recipes": ("recipe",),
     "reverie.recipes.grid": ("grid", "suite"),
+    "reverie.runs.card": ("push",),
     "reverie.runs.compare": ("compare",),
     "reverie.runs.config": (
         *("EvaluationConfig", "OfflineConfig", "OfflineTrainingConfig", "OnlineConfig", "TrainingConfig"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.agents.base import Actor, ActorConfig
+from reverie.config import hub
 from reverie.config.files import read_file, write_file
 from reverie.dynamics.rollout import observe
 from reverie.envs.base import EnvConfig
@@ -109,7 +110,7 @@ class Agent(nn.Module):
     ) -> tuple[Carry, Float[Tensor, "B A"]]:
         """Return the next carry and the actions for B observations on the agent's device. `first` (B,) restarts."""
         embed = self.model.encoder(self.model.normalize(obs))
-        fresh = self.initial(len(embed))
+        fresh = self.initial(embed.shape[0])  # not `len`, which an exported program could not vary
         belief_noise = None if noise is None or noise.belief is None else noise.belief[:, None]
         dynamics, action = self.model.dynamics, carry.action[:, None]
         _, posterior = observe(dynamics, carry.belief, action, embed[:, None], first[:, None], belief_noise)
@@ -200,8 +201,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def load(folder: str | Path, device: str = "auto") -> Agent:
-    """Load the agent of a run's folder, ready to act. UserError where there is none."""
-    folder = Path(folder)
+    """Load the agent of a run's folder, or of `hf:user/name` on the Hub, to act. UserError where there is none."""
+    folder = hub.local(folder)
     if not (folder / "agent.safetensors").exists():
         if (folder / "model.safetensors").exists():
             raise UserError(

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from reverie.cli.commands import check, compare, completion, compute, doctor, info, play, sweep
+from reverie.cli.commands import check, compare, completion, compute, doctor, info, play, share, sweep
 from reverie.cli.parsing import parse
 from reverie.config import plugins
 from reverie.errors import UserError, of_machine
 
 _COMMANDS = (
     *(compute.train, compute.resume, compute.evaluate, compute.imagine, compute.sample, compute.collect),
-    play.play,
+    *(play.play, share.push, share.export),
     *(sweep.sweep, sweep.suite, compare.compare),
     *(info.show, info.recipes, info.envs, info.runs, check.check_env, check.check),
     *(doctor.doctor, completion.completion, info.version),

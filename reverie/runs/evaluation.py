@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 
 from reverie import envs
 from reverie.agents.agent import Agent, load, needs_goal, with_goal, with_planner
+from reverie.config import hub
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
@@ -226,7 +227,10 @@ def _read_picture(path: str | Path, channels: int) -> Image:
 
 
 def _load(run: str | Path | Agent, device: str) -> tuple[Agent, Path | None]:
-    return (run, None) if isinstance(run, Agent) else (load(run, device), Path(run))
+    if isinstance(run, Agent):
+        return run, None
+    folder = hub.local(run, copy=True)
+    return load(folder, device), folder
 
 
 def _is_picture(goal: str | Path | Image | None) -> bool:

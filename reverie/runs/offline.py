@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from reverie.agents.agent import Agent, AgentConfig, choose_device
+from reverie.config import hub
 from reverie.config.files import read_file, write_file
 from reverie.errors import UserError
 from reverie.evaluation import generation, prediction, representation
@@ -147,8 +148,11 @@ class OfflineRun(Run[OfflineConfig]):
 
 
 def load_model(folder: str | Path, device: str = "auto") -> GenerativeModel | WorldModel:
-    """Return the model that a run has fitted to recorded data, in evaluation mode. UserError if there is none."""
-    folder = Path(folder)
+    """Return the model that a run has fitted to recorded data, in evaluation mode. UserError if there is none.
+
+    `folder` may be `hf:user/name` on the Hub.
+    """
+    folder = hub.local(folder)
     config = read_config(folder)
     if not isinstance(config, OfflineConfig) or not (folder / "model.safetensors").exists():
         raise UserError(f"{folder} holds no fitted model: give the folder of a run such as `reverie train vae`.")

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, get_origin
 
 import jaxtyping
+import torch
 from beartype import BeartypeConf, beartype
 
 FIRST, EVERY = 100, 100
@@ -34,6 +35,8 @@ def sometimes(bare: Callable, checked: Callable) -> Callable:
 
     @wraps(bare)
     def function(*arguments: Any, **named: Any) -> Any:
+        if torch.compiler.is_compiling():  # sizes are symbols, which are no int
+            return bare(*arguments, **named)
         calls[bare] = count = calls[bare] + 1
         return (checked if count <= FIRST or count % EVERY == 0 else bare)(*arguments, **named)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reverie.cli import names
 from reverie.cli.parsing import Argument, Settings, Texts
+from reverie.config import hub
 from reverie.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ TIME_BUDGET = Argument(
     type=time_budget,
 )
 RECIPE = Argument("RECIPE", "name that `reverie recipes` lists")
-RUN = Argument("RUN", "folder of a run")
+RUN = Argument("RUN", "folder of a run, or hf:user/name on the Hub")
 ENV = Argument("ID", "environment that `reverie envs` lists")
 SEED = Argument("--seed", "seed of the episodes (default: 0)", "N", type=integer(0), default=0)
 DEVICE = Argument("--device", "auto, cpu or cuda (default: auto)", "NAME", default="auto")
@@ -112,8 +113,11 @@ def run_config(arguments: Namespace, settings: Texts, timed: bool = False) -> "C
 
 
 def run_folder(text: str) -> Path:
-    """Return the folder of a run. Raise `UserError` where it holds none, with a similar one that does."""
-    folder = Path(text)
+    """Return the folder of a run; `hf:user/name` is copied into `runs/` first.
+
+    Raise `UserError` where it holds none, with a similar one that does.
+    """
+    folder = hub.local(text, copy=True)
     if (folder / "config.json").is_file():
         return folder
     beside = [str(path.parent) for path in folder.parent.glob("*/config.json")]

@@ -27,6 +27,7 @@ _EXTRAS = {
     "play": "playing inside a model in a browser (`reverie play RUN`)",
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
     "compare": "the page of `reverie compare`",
+    "hub": "runs on the Hub of Hugging Face (`reverie push`, `hf:user/name`)",
     "wandb": "the log in Weights & Biases (`--log wandb`)",
     "trackio": "the log in Trackio (`--log trackio`)",
     "dev": "tests and checks of Reverie itself",
