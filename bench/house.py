@@ -32,8 +32,8 @@ LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
     "(root)": 730,
-    "agents": 560,
-    "cli": 1370,
+    "agents": 570,
+    "cli": 1383,
     "config": 1120,
     "data": 3220,
     "dynamics": 760,
@@ -46,7 +46,7 @@ BUDGET: dict[str, int] = {
     "planning": 875,
     "play": 1610,
     "recipes": 1520,
-    "runs": 5820,
+    "runs": 5990,
     "signals": 995,
     "testing": 1555,
 }

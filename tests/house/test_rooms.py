@@ -1,9 +1,15 @@
 """The structure of the library, read from its imports: arrows point down, no circle, few loose files, budgets kept."""
 
+import importlib
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+import reverie
+from reverie.config.choices import PARTS
 
 ROOT = Path(__file__).parents[2]
 ORDER = (
@@ -87,3 +93,32 @@ def test_the_library_imports_neither_worlds_nor_studies():
             words = line.split()
             if words[:1] in (["from"], ["import"]):
                 assert words[1].split(".")[0] not in outside, f"{path}: {line}"
+
+
+def test_a_room_imports_all_its_parts(imports):
+    """Else a file that names a part can be read only where something else has imported it."""
+    for module in imports:
+        if not module.endswith("__main__"):
+            importlib.import_module(module)
+    for family, parts in PARTS.items():
+        own = {part.__module__ for part in parts if part.__module__.startswith("reverie.")}
+        package = family.__module__.rpartition(".")[0]
+        assert own <= reached(imports, package), f"reverie/{room(family.__module__)}/__init__.py lacks a part"
+
+
+def reached(imports: dict[str, set[str]], package: str) -> set[str]:
+    """Return the modules that importing `package` imports. A module's package comes with it."""
+    found, waiting = set(), [package]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += [*imports.get(module, ()), *filter(None, [module.rpartition(".")[0]])]
+    return found
+
+
+def test_an_agent_is_loaded_by_a_fresh_process(tmp_path):
+    folder = reverie.train(reverie.recipe("dreamer_v3", "tiny", "CartPole-v1"), tmp_path / "run", progress=False)
+    code = f"import reverie; print(reverie.load({str(folder)!r}).config.env.id)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("CartPole-v1\n", "")
