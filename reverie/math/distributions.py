@@ -58,7 +58,17 @@ def mix_uniform(logits: Vector, share: float) -> Vector:
     """
     if share == 0:
         return logits.log_softmax(-1)
-    return ((1 - share) * logits.softmax(-1) + share / logits.shape[-1]).log()
+    return ((1 - share) * softmax(logits) + share / logits.shape[-1]).log()
+
+
+def softmax(logits: Vector) -> Vector:
+    """`exp(x_i) / sum_j exp(x_j)`, also of many groups of few classes.
+
+    A vector instruction takes 8 or 16 numbers, which a small group does not fill. Along the other axis PyTorch computes
+    8,192 groups of 4 classes in a quarter of the time.
+    """
+    few = logits.dim() > 1 and logits.shape[-1] <= 8
+    return logits.transpose(-1, -2).softmax(-2).transpose(-1, -2) if few else logits.softmax(-1)
 
 
 def one_hot_sample(logits: Vector, noise: Vector | None) -> Vector:
@@ -68,8 +78,10 @@ def one_hot_sample(logits: Vector, noise: Vector | None) -> Vector:
     """
     index = (logits if noise is None else logits + noise).argmax(-1, keepdim=True)
     sample = torch.zeros_like(logits).scatter(-1, index, 1.0)  # on a CPU, F.one_hot would read the index
-    probability = logits.softmax(-1)
-    return sample + probability - probability.detach()
+    if not (logits.requires_grad and torch.is_grad_enabled()):
+        return sample
+    probability = softmax(logits)
+    return sample + (probability - probability.detach())
 
 
 def gumbel(*shape: int, generator: torch.Generator) -> Tensor:

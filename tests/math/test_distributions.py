@@ -182,3 +182,18 @@ def test_a_clipped_normal_is_clipped_after_its_density():
     torch.testing.assert_close(policy.entropy(noise), expected.entropy())
     (gradient,) = torch.autograd.grad(policy.log_prob(noise).sum(), mean)
     torch.testing.assert_close(gradient, noise / std)
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 4), (2, 3, 8), (2, 16)])
+def test_softmax_of_groups_of_any_size(shape):
+    logits = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(ours.softmax(logits), logits.exp() / logits.exp().sum(-1, keepdim=True))
+
+
+def test_a_sample_without_gradient_is_one_hot_exactly():
+    logits = torch.randn(100, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    noise = ours.gumbel(100, 4, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        without = ours.one_hot_sample(logits, noise)
+    assert sorted(without.unique().tolist()) == [0.0, 1.0]
+    assert torch.equal(without, ours.one_hot_sample(logits, noise).detach())
