@@ -1,5 +1,6 @@
 """Let an agent's model continue an episode from its first observations."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -21,12 +22,29 @@ CONTEXT, HORIZON = 5, 45
 def imagine_episode(agent: Agent, episode: Episode, context: int | None = None, horizon: int = HORIZON) -> OpenLoop:
     """Show the model `context` decisions of an episode, then imagine up to `horizon` more from the actions alone.
 
-    By default the context is 5 decisions, at most half of the episode.
     UserError if the agent decodes no image, or the episode is not longer than the context.
     """
-    if context is None:
-        context = max(1, min(CONTEXT, len(episode.steps) // 2))
+    context = context_of(episode, context)
     return predict(agent.model, episode_batch(episode, context + horizon, next(agent.parameters()).device), context)
+
+
+def context_of(episode: Episode, context: int | None) -> int:
+    """Return `context`, or the default: 5 decisions, at most half of the episode."""
+    return max(1, min(CONTEXT, len(episode.steps) // 2)) if context is None else context
+
+
+def most_eventful(episodes: Sequence[Episode], image: str) -> Episode:
+    """Return the episode in which repeating the last frame shown predicts worst, of those that are long enough.
+
+    There a model has most to predict. Where nothing moves, any model is right.
+    """
+
+    def events(episode: Episode) -> tuple[int, float]:
+        frames = np.stack([step.obs[image] for step in episode.steps[: CONTEXT + HORIZON]]).astype(np.float32)
+        context = context_of(episode, None)
+        return len(frames), float(np.square(frames[context:] - frames[context - 1]).mean())
+
+    return max(episodes, key=events)
 
 
 def films(agent: Agent, episode: Episode) -> dict[str, UInt8[np.ndarray, "T h w c"]]:

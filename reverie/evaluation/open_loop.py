@@ -6,6 +6,7 @@ which repeats the last frame shown.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,19 +51,10 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
 
     UserError if the model has no decoder or sees no image, or the sequences are too short.
     """
-    length, images = batch.action.shape[1], model.normalize.images
-    if not model.draws_images:
-        raise UserError("An open-loop picture needs a model that sees images and learned to reconstruct them.")
-    if not 1 <= context < length:
-        raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
-    obs, name = model.normalize(batch.obs), images[0]
-    action = prev_action(batch.action)
-    seen = {key: value[:, :context] for key, value in obs.items()}
-    start = model.dynamics.initial(batch.action.shape[0])
-    first = batch.is_first[:, :context]
-    _, posterior = observe(model.dynamics, start, action[:, :context], model.encoder(seen), first, None)
+    posterior, action = filter_context(model, batch, context)
+    name = model.normalize.images[0]
     last = tree.map(lambda x: x[:, -1], posterior)
-    states = imagine(model.dynamics, last, action[:, context:], None)
+    states = imagine(model.dynamics, last, action, None)
     features = torch.cat([model.dynamics.features(posterior), model.dynamics.features(states)], dim=1)
     decoded = model.decode(features, in_env_units=True)[name]
     real = batch.obs[name].float()
@@ -70,7 +62,7 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
     def error(predicted: Tensor) -> np.ndarray:
         return (predicted - real[:, context:]).square().mean((0, 2, 3, 4)).sqrt().cpu().numpy()
 
-    reward_error = np.zeros(length - context, np.float32)
+    reward_error = np.zeros(action.shape[1], np.float32)
     if model.has(RewardHead):
         reward = model.reward(features[:, context:], in_env_units=True)
         reward_error = (reward - batch.reward[:, context:]).square().mean(0).sqrt().cpu().numpy()
@@ -82,6 +74,23 @@ def predict(model: WorldModel, batch: Batch, context: int) -> OpenLoop:
         copy_error=error(real[:, context - 1 : context].expand_as(real[:, context:])),
         reward_error=reward_error,
     )
+
+
+def filter_context(model: WorldModel, batch: Batch, context: int) -> tuple[Any, Float[Tensor, "B H A"]]:
+    """Return the mean posteriors (B, context) of the first steps, and the H actions that lead to the others.
+
+    UserError if the model has no decoder or sees no image, or the sequences are too short.
+    """
+    length = batch.action.shape[1]
+    if not model.draws_images:
+        raise UserError("An open-loop picture needs a model that sees images and learned to reconstruct them.")
+    if not 1 <= context < length:
+        raise UserError(f"A context of {context} leaves nothing to imagine in {length} steps: take 1 to {length - 1}.")
+    seen = {name: value[:, :context] for name, value in model.normalize(batch.obs).items()}
+    action, start = prev_action(batch.action), model.dynamics.initial(batch.action.shape[0])
+    embed, first = model.encoder(seen), batch.is_first[:, :context]
+    _, posterior = observe(model.dynamics, start, action[:, :context], embed, first, None)
+    return posterior, action[:, context:]
 
 
 def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:

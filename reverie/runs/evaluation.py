@@ -15,13 +15,15 @@ from jaxtyping import UInt8
 
 from reverie import envs
 from reverie.agents.agent import Agent, load, needs_goal, with_goal, with_planner
+from reverie.agents.policies import PolicyActor
 from reverie.config import hub
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.envs.conversions import resize
 from reverie.errors import UserError
-from reverie.evaluation import films, open_loop, plan_picture, returns
+from reverie.evaluation import dream, films, open_loop, plan_picture, returns
+from reverie.evaluation.dream import Dream
 from reverie.evaluation.goals import goal_environment, image_distances
 from reverie.evaluation.imagination import HORIZON, imagine_episode
 from reverie.evaluation.open_loop import OpenLoop
@@ -122,6 +124,8 @@ class Imagination:
     """What a model imagined beside what happened, and the pictures of it by name."""
 
     loop: OpenLoop
+    dream: Dream | None
+    """What the policy did in the model, None for an agent that plans."""
     files: dict[str, Path]
 
 
@@ -137,6 +141,8 @@ def imagine(
 ) -> Imagination:
     """Play an episode, show the model its first `context` decisions, and let it imagine `horizon` more.
 
+    It imagines the consequences of the actions that were played, and those of its own policy (`evaluation.dream`).
+
     The pictures go to the folder `out`, by default the run's; an `Agent` without `out` draws none.
     """
     agent, folder = _load(run, device)
@@ -145,7 +151,11 @@ def imagine(
         make_folder(place)  # before anything is played
     episode = returns.evaluate(agent, environment_of(agent, env), 1, seed).episodes[0]
     loop = imagine_episode(agent, episode, context, horizon)
-    return Imagination(loop, {} if place is None else open_loop.draw(place, loop))
+    dreamed = dream.dream(agent, episode, context, horizon) if isinstance(agent.actor, PolicyActor) else None
+    files = {} if place is None else open_loop.draw(place, loop)
+    if place is not None and dreamed is not None:
+        files |= dream.draw(place, dreamed)
+    return Imagination(loop, dreamed, files)
 
 
 def plan_with(agent: Agent, folder: Path | None, planner: PlanningConfig | Mapping[str, Any]) -> Agent:

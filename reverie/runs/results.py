@@ -1,7 +1,7 @@
 """Measure and draw a finished run, and write the results into its folder.
 
     evaluation.json                                                every run: the numbers
-    evaluation.mp4  curve.png  open_loop.*  open_loop_error.png    an agent that learned in environments
+    evaluation.mp4  curve.png  open_loop*  dream.*                 an agent that learned in environments
     generation.png  bound.png  manifold.png                        a generative model
     prediction.png  bound.png  representation.png                  a world model from recorded data
     goals.json  goal-NAME.png                                      an agent that acts towards images
@@ -12,7 +12,7 @@ A run whose model draws no images lacks the pictures of them.
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -23,13 +23,14 @@ import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, load, needs_goal
+from reverie.agents.policies import PolicyActor
 from reverie.data.base import Recorded
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
 from reverie.errors import UserError
-from reverie.evaluation import figures, films, generation, goals, open_loop, prediction, representation
+from reverie.evaluation import dream, figures, films, generation, goals, open_loop, prediction, representation
 from reverie.evaluation.human_scores import normalized
-from reverie.evaluation.imagination import FPS, imagine_episode
+from reverie.evaluation.imagination import FPS, imagine_episode, most_eventful
 from reverie.evaluation.returns import Evaluation, evaluate
 from reverie.files import atomic_write, check_writable
 from reverie.models.cvae import CVAE
@@ -143,11 +144,15 @@ def _measure_agent(folder: Path, config: OnlineConfig, log: Log, until: float | 
         curves["evaluation"].append((max(line["frames"] for line in log), results.mean))
         with results.extra("curve"):
             results.files["curve"] = _plot(folder / "curve.png", config, curves, "environment frames", "episode return")
-    longest = max(played.episodes, key=lambda episode: len(episode.steps))
-    with suppress(UserError):  # without decoded images there is no imagination to draw
-        loop = imagine_episode(agent, longest)
+    if agent.model.draws_images:
+        episode = most_eventful(played.episodes, agent.model.normalize.images[0])
         with results.extra("picture of the open loop"):
-            results.files |= open_loop.draw(folder, loop)
+            results.files |= open_loop.draw(folder, imagine_episode(agent, episode))
+        if isinstance(agent.actor, PolicyActor):
+            dreamed = dream.dream(agent, episode)
+            results.sentences.append(dream.sentence(dreamed))
+            with results.extra("picture of the dream"):
+                results.files |= dream.draw(folder, dreamed)
     results.write(folder / "evaluation.json", results.values)
     return results
 

@@ -32,6 +32,7 @@ def run(tmp_path_factory):
 
 def test_training_leaves_every_file(run):
     pictures = {"curve.png", "open_loop.png", "open_loop_error.png", "evaluation.mp4", "open_loop.mp4"}
+    pictures |= {"dream.png", "dream.mp4"}
     assert pictures <= {path.name for path in run.iterdir()}
     assert not list(run.glob("*.partial"))
     evaluation = json.loads((run / "evaluation.json").read_text())
@@ -91,6 +92,8 @@ def test_checkpoints_of_version_0_1_are_read(run, tmp_path):
 def test_imagine_draws_into_another_folder(run, tmp_path, capsys):
     assert main.main(["imagine", str(run), "--context", "3", "--horizon", "9", "--out", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "dream.png",
+        "dream.mp4",
         "open_loop.png",
         "open_loop.mp4",
         "open_loop_error.png",
@@ -140,7 +143,8 @@ def test_a_full_disk_while_drawing_costs_the_pictures_alone(run, tmp_path, capsy
     assert main.main(["resume", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert {line.split(":")[1] for line in printed.splitlines() if line.startswith("warning: ")} == {
-        *(" There is no film", " There is no curve", " There is no picture of the open loop")
+        *(" There is no film", " There is no curve"),
+        *(" There is no picture of the open loop", " There is no picture of the dream"),
     }
     assert json.loads((folder / "evaluation.json").read_text())["returns"]
     assert not [path for path in folder.iterdir() if path.suffix in (".png", ".mp4", ".partial")]
