@@ -54,10 +54,10 @@ class Task:
 
 TASKS = {
     "pendulum": Task("dreamer_v1", "Pendulum-v1", -250, 250, aim=3),
-    "cartpole": Task("dreamer_v1", "CartPole-v1", 450, 1_000),
+    "cartpole": Task("dreamer_v3", "CartPole-v1", 450, 1_000),
     "breakout": Task("dreamer_v2", "MinAtar/Breakout-v1", 4, 2_500),
     "walker_stand": Task("dreamer_v1", "dm_control/walker-stand-v0", 900, 2_500),
-    "own": Task("dreamer_v1", "dot_board:DotBoard-v0", 0.8, 500, ("all",), aim=5),
+    "own": Task("dreamer_v3", "dot_board:DotBoard-v0", 0.8, 500, ("all",), aim=5),
 }
 """`own` is `bench/dot_board.py`."""
 
