@@ -2,22 +2,19 @@
 
     python bench/ablation.py runs/ablation --seeds 0 1 2     # a sweep: the same command goes on after any end
 
-Writes `bench/results/ablation.json`: the final return of every run, and its evaluations on the way.
+Writes `bench/results/ablation.json`, in the form of `bench/scores.py`.
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
 from pathlib import Path
+
+import scores
 
 import reverie
 from reverie.recipes import configure
 from reverie.runs.config import RunConfig
-from reverie.runs.logger import read_metrics
 
-RESULT = Path(__file__).resolve().parent / "results" / "ablation.json"
 _DENSE = {"units": "64", "activation": "silu", "norm": "rms", "init": "truncated_normal", "output_scale": "0"}
 _LATENT = {"groups": "32", "classes": "4", "unimix": "0.01"}
 
@@ -73,19 +70,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int)
     asked = parser.parse_args()
-    cells = reverie.sweep(asked.folder, methods(asked.seeds), jobs=asked.jobs)
-    rows = []
-    for cell in cells:
-        if cell.state == "done":
-            log = read_metrics(cell.folder)
-            curve = [(line["frames"], line["return"]) for line in log if line["kind"] == "evaluation"]
-            values = json.loads((cell.folder / "evaluation.json").read_text())
-            row = {"row": cell.method.replace("_", " "), "task": cell.task, "seed": cell.seed}
-            rows.append(row | {"mean": values["mean"], "curve": curve, "updates": log[-1]["updates"]})
-    machine = {"cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
-    command = f"python bench/ablation.py {' '.join(sys.argv[1:])}"
-    RESULT.write_text(json.dumps({"command": command, "machine": machine, "runs": rows}, indent=1) + "\n")
-    print(f"{len(rows)} of {len(cells)} runs are complete")
+    reverie.sweep(asked.folder, methods(asked.seeds), jobs=asked.jobs)
+    result = {"commands": [f"python bench/ablation.py {' '.join(sys.argv[1:])}"], **scores.collect([asked.folder])}
+    scores.write("ablation", result)
 
 
 if __name__ == "__main__":

@@ -321,6 +321,22 @@ def sweeps() -> str:
     return table([f"{result['cells']} cells", "of one core"], rows)
 
 
+def peers() -> str:
+    """Return the time of a DreamerV3 update here and in another library, with networks of equal size."""
+    result = read("bench/results/peers.json")
+    rows = [
+        [
+            f"`{row['size']}`",
+            f"{row['parameters'][0]:,}",
+            f"{row['ours']:.2f}",
+            f"{row['theirs']:.2f}",
+            f"{row['ratio']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    return table(["size", "parameters, both", "Reverie, s", f"{result['peer']}, s", "ratio"], rows)
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the largest unit of which it has two."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
@@ -345,6 +361,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "environments": partial(kinds, "environment", "observation"),
     "fuzz": fuzz,
     "sweeps": sweeps,
+    "peers": peers,
 }
 
 

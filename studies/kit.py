@@ -160,12 +160,12 @@ def fill(text: str, tables: Mapping[str, str]) -> str:
     Raises UserError if the text has no place for a table. Places of tables that are not given stay as they are.
     """
     for name, content in tables.items():
-        place = re.compile(rf"(<!-- numbers: {re.escape(name)} -->\n).*?(\n<!-- /numbers -->)", re.DOTALL)
+        place = re.compile(rf"(<!-- numbers: {re.escape(name)} -->\n).*?(<!-- /numbers -->)", re.DOTALL)
         if not place.search(text):
             raise UserError(
                 f"The README has no place for its table: add `<!-- numbers: {name} -->`, `<!-- /numbers -->`."
             )
-        text = place.sub(lambda match, content=content: f"{match[1]}\n{content}\n{match[2]}", text)
+        text = place.sub(lambda match, content=content: f"{match[1]}\n{content}\n\n{match[2]}", text)
     return text
 
 

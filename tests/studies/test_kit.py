@@ -127,3 +127,10 @@ def test_the_command_prints_tables_and_publishes(monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| 1 |" in printed
     assert "published in studies/generative" in printed
+
+
+def test_a_new_place_takes_nothing_of_the_page():
+    place = "<!-- numbers: {} -->\n{}<!-- /numbers -->\n"
+    text = f"A.\n{place.format('new', '')}B.\n{place.format('old', '0\n')}"
+    filled = f"A.\n{place.format('new', '\n1\n\n')}B.\n{place.format('old', '\n2\n\n')}"
+    assert kit.fill(text, {"new": "1", "old": "2"}) == filled
