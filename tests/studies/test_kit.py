@@ -131,6 +131,6 @@ def test_the_command_prints_tables_and_publishes(monkeypatch, tmp_path, capsys):
 
 def test_a_new_place_takes_nothing_of_the_page():
     place = "<!-- numbers: {} -->\n{}<!-- /numbers -->\n"
-    text = f"A.\n{place.format('new', '')}B.\n{place.format('old', '0\n')}"
-    filled = f"A.\n{place.format('new', '\n1\n\n')}B.\n{place.format('old', '\n2\n\n')}"
+    text = "A.\n" + place.format("new", "") + "B.\n" + place.format("old", "0\n")
+    filled = "A.\n" + place.format("new", "\n1\n\n") + "B.\n" + place.format("old", "\n2\n\n")
     assert kit.fill(text, {"new": "1", "old": "2"}) == filled
