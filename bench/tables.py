@@ -310,15 +310,17 @@ def fuzz() -> str:
 
 
 def sweeps() -> str:
-    """Return what a sweep costs besides its cells."""
+    """Return what a sweep costs besides its cells, and by proportion what ten times as many would."""
     result = read("bench/results/sweep_cost.json")
-    rows = [
-        ["to make the cells", f"{result['make_core_seconds']:.2f} s"],
-        ["to read the state of all cells", f"{result['look_core_milliseconds']:.0f} ms"],
-        ["`reverie sweep FOLDER --status`", f"{result['status_core_seconds']:.2f} s"],
-        ["the driver, a minute", f"{result['drive_core_seconds_a_minute']:.1f} s"],
-    ]
-    return table([f"{result['cells']} cells", "of one core"], rows)
+    measured = {
+        "to make the cells": (result["make_core_seconds"], 2, "s"),
+        "to read the state of all cells": (result["look_core_milliseconds"] / 1000, 3, "s"),
+        "`reverie sweep FOLDER --status`": (result["status_core_seconds"], 2, "s"),
+        "the driver, a minute": (result["drive_core_seconds_a_minute"], 1, "s"),
+    }
+    rows = [[what, *(f"{times * x:.{d}f} {unit}" for times in (1, 10))] for what, (x, d, unit) in measured.items()]
+    cells = result["cells"]
+    return table([f"seconds of one core, {cells} cells", "measured", f"{10 * cells:,} cells, by proportion"], rows)
 
 
 def peers() -> str:
