@@ -13,7 +13,7 @@ continuation. All terms are trained by the world model's optimizer, in the same 
 
 import copy
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,8 @@ from reverie.nn.two_hot import TwoHotConfig
 from reverie.spaces import EnvSpec
 from reverie.types import Metrics, Trace
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class JointActorCriticConfig(LearnerConfig):
@@ -51,6 +53,9 @@ class JointActorCriticConfig(LearnerConfig):
     """The network of the value: `TwoHot`, or `MLP` for a normal likelihood."""
     horizon: int = field(default=15, metadata=at_least(1))
     """Imagined agent steps."""
+    start_every: int = field(default=1, metadata=at_least(1))
+    """Imagination starts at every k-th state of the batch: 1 is published, more is faster and learns from fewer. The
+    returns of recorded steps are bootstrapped from the value where no imagination starts."""
     gamma: float = field(default=1 - 1 / 333, metadata=between(0, 1))
     """Discount of one agent step, besides the one that the model's continuation head may carry."""
     lambda_: float = field(default=0.95, metadata=between(0, 1))
@@ -95,7 +100,7 @@ class JointActorCritic(JointLearner[WorldModel, DreamNoise, Range]):
         self.register_buffer("range", torch.zeros(2))
 
     def noise(self, model: WorldModel, batch: int, generator: torch.Generator) -> DreamNoise:
-        size = batch, self.config.horizon
+        size = -(-batch // self.config.start_every), self.config.horizon
         return DreamNoise(
             model.dynamics.noise(*size, generator=generator), self.policy.noise(*size, generator=generator)
         )
@@ -103,7 +108,7 @@ class JointActorCritic(JointLearner[WorldModel, DreamNoise, Range]):
     def loss(self, model: WorldModel, trace: Trace, noise: DreamNoise) -> tuple[Tensor, Metrics, Range]:
         """Return the sum of the three losses, metrics, and the range moved by the imagined returns."""
         config, batch = self.config, trace.batch
-        belief = tree.flatten_batch(tree.detach(trace.posterior))
+        belief = self._starts(tree.flatten_batch(tree.detach(trace.posterior)))
         with torch.no_grad():
             features, action = imagine_policy(
                 model.dynamics, self.policy, belief, config.horizon, noise.dynamics, noise.policy
@@ -114,7 +119,8 @@ class JointActorCritic(JointLearner[WorldModel, DreamNoise, Range]):
         predicted = self.value.distribution(before)
         value = torch.cat([predicted.mean.detach(), last_value], 1)
         returns = lambda_return(reward, value[:, 1:], discount, config.lambda_)
-        start = continuation[:, 0] if config.start == "predicted" else (~batch.is_terminal).flatten().to(reward.dtype)
+        recorded = self._starts(~batch.is_terminal.flatten()).to(reward.dtype)
+        start = continuation[:, 0] if config.start == "predicted" else recorded
         weight = cumulative_weight(start, discount)
 
         low, high = self.range.unbind()
@@ -123,7 +129,7 @@ class JointActorCritic(JointLearner[WorldModel, DreamNoise, Range]):
         log_prob, entropy = self.policy.log_prob(before, noise.policy), self.policy.entropy(before, noise.policy)
         actor_loss = -(weight * (log_prob * advantage + config.entropy * entropy)).mean()
         value_loss = (weight * self._nats(predicted, before, returns)).mean()
-        replay_loss = self._replay_loss(model, trace, returns[:, 0].unflatten(0, batch.reward.shape))
+        replay_loss = self._replay_loss(model, trace, self._bootstrap(trace, returns[:, 0]))
 
         metrics = {
             "loss/actor": actor_loss,
@@ -139,6 +145,19 @@ class JointActorCritic(JointLearner[WorldModel, DreamNoise, Range]):
             "policy/action_abs": action.abs().mean(),
         }
         return actor_loss + value_loss + config.replay_weight * replay_loss, tree.detach(metrics), moved
+
+    def _starts(self, states: T) -> T:
+        """Return the states, of all B T in a row, at which imagination starts."""
+        return tree.every_kth(states, self.config.start_every, dim=0)
+
+    @torch.no_grad()
+    def _bootstrap(self, trace: Trace, imagined: Float[Tensor, " N"]) -> Float[Tensor, "B T"]:
+        """Return what follows each recorded step: its imagined return, or its value where no imagination started."""
+        if self.config.start_every == 1:
+            return imagined.unflatten(0, trace.batch.reward.shape)
+        bootstrap = self.value(trace.features)[..., 0]
+        self._starts(bootstrap.view(-1)).copy_(imagined)
+        return bootstrap
 
     def _nats(
         self, predicted: ScalarDistribution, features: Float[Tensor, "*b F"], returns: Float[Tensor, "*b"]

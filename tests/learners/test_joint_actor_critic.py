@@ -53,9 +53,11 @@ def slow_losses(learner, world, trace, noise):
     """The three losses, one trajectory and one step at a time."""
     config = learner.config
     value, slow = (lambda net: lambda s: net(s[None])[0, 0])(learner.value), lambda s: learner.slow(s[None])[0, 0]
-    trajectories, first_returns = [], torch.zeros(BATCH * TIME)
-    for n, state in enumerate(trace.features.detach().flatten(0, 1)):
-        states = [state]
+    recorded = trace.features.detach().flatten(0, 1)
+    trajectories, first_returns = [], torch.tensor([value(state).item() for state in recorded])
+    starts = range((BATCH * TIME - 1) % config.start_every, BATCH * TIME, config.start_every)
+    for n, start in enumerate(starts):
+        states = [recorded[start]]
         for t in range(config.horizon):
             action = learner.policy(states[-1][None], noise.policy[n, t][None])[0]
             states.append((states[-1] + action + noise.dynamics[n, t]).detach())
@@ -69,7 +71,7 @@ def slow_losses(learner, world, trace, noise):
         for t in range(1, config.horizon):
             weights.append(weights[-1] * config.gamma * c[t])
         trajectories.append((states, v, returns, weights))
-        first_returns[n] = returns[0]
+        first_returns[start] = returns[0]
     everything = torch.tensor([returns for _, _, returns, _ in trajectories])
     low, high = (torch.quantile(everything.flatten(), q).item() for q in (0.05, 0.95))
     actor, critic = [], []
@@ -96,8 +98,9 @@ def slow_losses(learner, world, trace, noise):
     return *means, low, high
 
 
-def test_the_losses_are_those_of_slow_loops():
-    world, trace, learner = known_world(), recorded(), build()
+@pytest.mark.parametrize("start_every", [1, 2, 3])
+def test_the_losses_are_those_of_slow_loops(start_every):
+    world, trace, learner = known_world(), recorded(), build(replace(CONFIG, start_every=start_every))
     noise = learner.noise(world, BATCH * TIME, torch.Generator().manual_seed(0))
     loss, metrics, moved = learner.loss(world, trace, noise)
     actor, value, replay, low, high = slow_losses(learner, world, trace, noise)
