@@ -116,7 +116,8 @@ for name, scores in found.items():
 def swing(config) -> list[float]:
     """Return the rewards of an episode that is played by planning in the known model."""
     env, rewards = gymnasium.make("Pendulum-v1"), []
-    env.reset(seed=1)
+    env.reset(seed=0)
+    env.unwrapped.state = np.array([math.pi - 0.1, 0.0])  # it hangs
     for step in range(DECISIONS):
         score = score_from(*map(float, env.unwrapped.state))
         action = plan(config, score, seed=step).action[0]
