@@ -1,7 +1,8 @@
 """Build the documentation site from the pages of the repository: `make docs`, then open `build/site/index.html`.
 
 Pages lie in the site as they lie in the repository, so one relative link works in both. The README is the front page.
-A linked source file becomes a page with its code, a notebook a page with its text and figures. Equations become MathML, so nothing is fetched from the network.
+A linked source file becomes a page with its code, and a notebook one with text and figures. Equations become MathML, so
+nothing is fetched from the network.
 Warnings, missing links and external assets end the build with exit code 1.
 """
 

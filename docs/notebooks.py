@@ -1,4 +1,4 @@
-"""Notebooks are Python files with percent cells (jupytext's form). Make Jupyter's files and pages of the site from them.
+"""Make files of Jupyter and pages of the site from notebooks, which are Python files with percent cells (jupytext).
 
     python docs/notebooks.py FOLDER       # write an .ipynb file for each file of examples/notebooks
 
@@ -19,8 +19,8 @@ LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:)(?:\.\./)*([^)]*)\)")
 FIRST = """\
 [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/#upload)
 
-In Colab, upload this file. Then install Reverie by the next cell, from the address `URL` of its repository. On a machine
-of your own, install the checkout: `pip install -e .`
+In Colab, upload this file. Then install Reverie by the next cell, from the address `URL` of its repository. On a
+machine of your own, install the checkout: `pip install -e .`
 """
 INSTALL = "# %pip install git+URL"
 
@@ -66,7 +66,9 @@ def page(notebook: Path, lead: Callable[[str], str]) -> str:
         if kind == "code":
             parts += [f"![Figure of the cell above](figures/{path.name})" for path in figures(notebook, text)]
         if number == 0:
-            parts.append(f"*Run it: `python examples/notebooks/{name}.py`, or [the notebook]({name}.ipynb) in Jupyter.*")
+            parts.append(
+                f"*Run it: `python examples/notebooks/{name}.py`, or [the notebook]({name}.ipynb) in Jupyter.*"
+            )
     return "\n\n".join(parts) + "\n"
 
 

@@ -5,8 +5,8 @@
     python examples/offline_robot.py --demo                          # a pushed square, made here
 
 The file has `images` (N, H, W, C), `actions` (N, A) and `episode` (N,). Whole episodes are held out. For each number of
-steps ahead the script prints the error of the imagined images beside that of two baselines: the last image seen, and the
-mean image. A model is worth something while it is better than both.
+steps ahead the script prints the error of the imagined images beside that of two baselines: the last image seen, and
+the mean image. A model is worth something while it is better than both.
 """
 
 import argparse

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Collapse of latent prediction, and its remedies
 #
-# A latent forward model learns without a decoder. It encodes an image, predicts the next encoding, and is punished for
-# the difference. In this lesson you watch such a model cheat, measure how, and prevent it in two ways.
+# A latent forward model learns without a decoder. It encodes an image, predicts the next encoding, and is punished
+# for the difference. In this lesson you watch such a model cheat, measure how, and prevent it in two ways.
 #
-# An encoder $\phi$ maps the image $o_t$ to $z_t = \phi(o_t)$. A forward model $f$ predicts the next encoding from $z_t$
-# and the action $a_t$. The loss is
+# An encoder $\phi$ maps the image $o_t$ to $z_t = \phi(o_t)$. A forward model $f$ predicts the next encoding from
+# $z_t$ and the action $a_t$. The loss is
 #
 # $$
 # L_t = \left\| f(\phi(o_t), a_t) - \phi(o_{t+1}) \right\|^2
@@ -29,8 +29,8 @@ UPDATES = int(os.environ.get("NOTEBOOK_UPDATES", 500))
 # %% [markdown]
 # ## A world of one disc
 #
-# A disc lies on a board of 32x32 pixels. An action pushes it down and right. The recordings are random pushes. The true
-# place is recorded as privileged: the model never sees it, but an evaluation may.
+# A disc lies on a board of 32x32 pixels. An action pushes it down and right. The recordings are random pushes. The
+# true place is recorded as privileged: the model never sees it, but an evaluation may.
 
 # %%
 rng = np.random.default_rng(0)
@@ -87,10 +87,12 @@ measured = {method: train(method) for method in ("naive", "vicreg", "contrastive
 # %% [markdown]
 # ## Look at three measures, not at the loss
 #
-# - **Scale**: the standard deviation of the features, divided by that before training. Near zero, the encoder has shrunk.
+# - **Scale**: the standard deviation of the features, divided by that before training. Near zero, the encoder has
+#   shrunk.
 # - **RankMe** (Garrido 2022): how many dimensions the features fill. It finds an encoder that kept its scale and lost
 #   its dimensions.
-# - **Probe**: how well a linear map reads the true place from the features, as $R^2$ on held-out data. One is perfect.
+# - **Probe**: how well a linear map reads the true place from the features, as $R^2$ on held-out data. One is
+#   perfect.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained")
@@ -111,20 +113,20 @@ for method, lines in measured.items():
 # %% [markdown]
 # ## What to see
 #
-# The scale of `naive` falls by orders of magnitude, and its loss falls with it. In the end a linear map reads the place
-# worse than a guess of the mean would be. The other two keep their scale, and their probes rise.
+# The scale of `naive` falls by orders of magnitude, and its loss falls with it. In the end a linear map reads the
+# place worse than a guess of the mean would be. The other two keep their scale, and their probes rise.
 #
-# `error_to_copy` divides the error of the prediction by that of a copy of the last encoding, so it does not depend on the
-# scale. Only `vicreg` predicts better than a copy. The bilinear score of `contrastive` need not bring a prediction near the
-# encoding that comes.
+# `error_to_copy` divides the error of the prediction by that of a copy of the last encoding, so it does not depend on
+# the scale. Only `vicreg` predicts better than a copy. The bilinear score of `contrastive` need not bring a
+# prediction near the encoding that comes.
 #
 # ## Exercises
 #
-# 1. Replace `naive` by `autoencoder`, whose decoder must draw the image. Does it collapse? Give the board a background
-#    that flickers: what do its features spend themselves on?
-# 2. Set `config.model.weights["vicreg"]` to a tenth, by
-#    `replace(config.model, weights=config.model.weights | {"vicreg": 0.1})`. Where does the remedy end?
+# 1. Replace `naive` by `autoencoder`, whose decoder must draw the image. Does it collapse? Give the board a
+#    background that flickers: what do its features spend themselves on?
+# 2. Set `config.model.weights["vicreg"]` to a tenth, by `replace(config.model, weights=config.model.weights |
+#    {"vicreg": 0.1})`. Where does the remedy end?
 # 3. Make the pushes small, `rng.uniform(-0.5, 0.5, 2)`. Which of the methods needs motion to learn?
 #
-# Read on: [latent prediction and collapse](../../docs/concepts/latent_prediction.md),
-# [what prevents collapse](../../studies/collapse/README.md).
+# Read on: [latent prediction and collapse](../../docs/concepts/latent_prediction.md), [what prevents
+# collapse](../../studies/collapse/README.md).

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Dreamer in one file
 #
-# `docs/dreamer_in_one_file.py` is Dreamer V1 (Hafner et al. 2020) in plain PyTorch, without the library. A test proves
-# that it computes what Reverie computes. In this lesson you take its parts in your hands, one after another: experience,
-# world model, imagination, returns, policy.
+# `docs/dreamer_in_one_file.py` is Dreamer V1 (Hafner et al. 2020) in plain PyTorch, without the library. A test
+# proves that it computes what Reverie computes. In this lesson you take its parts in your hands, one after another:
+# experience, world model, imagination, returns, policy.
 #
 # This notebook needs a checkout, in which it looks for the file.
 
@@ -36,8 +36,8 @@ from dreamer_in_one_file import Dreamer, Env, Replay, Settings, State, lambda_re
 # %% [markdown]
 # ## 1. Experience
 #
-# The agent begins with random actions in `Pendulum-v1`, and sees images of 32x32 pixels. A column of the replay has an
-# image, the reward and flag that came with it, and the action that was chosen after it.
+# The agent begins with random actions in `Pendulum-v1`, and sees images of 32x32 pixels. A column of the replay has
+# an image, the reward and flag that came with it, and the action that was chosen after it.
 
 # %%
 torch.manual_seed(0)
@@ -68,8 +68,8 @@ env.env.close()
 # s_t \sim q(s_t \mid h_t, o_t)
 # $$
 #
-# The prior $p$ does not see the image, the posterior $q$ does. The model maximizes the variational bound: image and reward
-# from the posterior, and a small divergence of the two. Here is one step of it:
+# The prior $p$ does not see the image, the posterior $q$ does. The model maximizes the variational bound: image and
+# reward from the posterior, and a small divergence of the two. Here is one step of it:
 
 # %%
 print(inspect.getsource(dreamer_file.RSSM))
@@ -88,8 +88,8 @@ print("last losses:", {name: round(values[-1], 2) for name, values in losses.ite
 # %% [markdown]
 # ## 3. Imagination
 #
-# Show the model five images, then only the actions. The prior takes the place of the posterior. This is the picture to
-# look at before any policy: what the model cannot imagine, no policy can use.
+# Show the model five images, then only the actions. The prior takes the place of the posterior. This is the picture
+# to look at before any policy: what the model cannot imagine, no policy can use.
 
 # %%
 LENGTH, SEEN = 20, 5
@@ -122,8 +122,8 @@ real, imagined = imagine(start=20)
 # V_t = r_{t+1} + \gamma \left( (1 - \lambda) \, v_{t+1} + \lambda \, V_{t+1} \right), \qquad V_H = v_H
 # $$
 #
-# With $\lambda = 0$ it is one reward and the value. With $\lambda = 1$ it is all rewards, and the value at the end. Both are
-# easy to compute by hand:
+# With $\lambda = 0$ it is one reward and the value. With $\lambda = 1$ it is all rewards, and the value at the end.
+# Both are easy to compute by hand:
 
 # %%
 rewards, values = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[10.0, 20.0, 30.0]])
@@ -135,8 +135,8 @@ torch.testing.assert_close(all_steps[0, 0], torch.tensor(1 + 0.9 * (2 + 0.9 * (3
 # %% [markdown]
 # ## 5. The policy
 #
-# The policy practices in imagination alone. It starts from states of the replay, imagines 15 steps, and climbs the returns
-# by gradients through the model. No frame is played meanwhile. The return below is that of the imagination.
+# The policy practices in imagination alone. It starts from states of the replay, imagines 15 steps, and climbs the
+# returns by gradients through the model. No frame is played meanwhile. The return below is that of the imagination.
 
 # %%
 practiced = []
@@ -166,20 +166,22 @@ figure.savefig("dreamer.png", dpi=90)
 # %% [markdown]
 # ## The whole algorithm
 #
-# `train` alternates the parts: play with the policy, learn the model, practice. It is the same loop as above, in 20 lines:
+# `train` alternates the parts: play with the policy, learn the model, practice. It is the same loop as above, in 20
+# lines:
 
 # %%
 print(inspect.getsource(dreamer_file.train))
 
 # %% [markdown]
-# `python docs/dreamer_in_one_file.py` trains for 8,000 frames and swings the pendulum up. The library does the same by
-# `reverie train dreamer_v1`, with checkpoints, films, other environments and GPUs.
+# `python docs/dreamer_in_one_file.py` trains for 8,000 frames and swings the pendulum up. The library does the same
+# by `reverie train dreamer_v1`, with checkpoints, films, other environments and GPUs.
 #
 # ## Exercises
 #
 # 1. Set `SEEN` to 1. One image shows no speed. Where does the imagination go wrong, and how many images repair it?
 # 2. Set `horizon` in `settings` to 3. How does the imagined return change, and why do values matter more now?
-# 3. Remove the stochastic part: return `posterior.mean` in place of `rsample` in `observe`. Which loss tells you first?
+# 3. Remove the stochastic part: return `posterior.mean` in place of `rsample` in `observe`. Which loss tells you
+#    first?
 #
-# Read on: [Dreamer](../../docs/concepts/dreamer.md), [the one file](../../docs/dreamer_in_one_file.py),
-# [policies in imagination](../../docs/concepts/policies.md).
+# Read on: [Dreamer](../../docs/concepts/dreamer.md), [the one file](../../docs/dreamer_in_one_file.py), [policies in
+# imagination](../../docs/concepts/policies.md).

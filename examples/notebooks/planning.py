@@ -8,8 +8,8 @@
 # S(a_{1:H}) = \sum_{h=1}^{H} r(s_h, a_h), \qquad s_{h+1} = f(s_h, a_h)
 # $$
 #
-# In this lesson you plan in a model that you write yourself, compare search with gradients at equal cost, and then plan
-# in the latent space of a learned model. The planners are the same in both: they get a score, and know no model.
+# In this lesson you plan in a model that you write yourself, compare search with gradients at equal cost, and then
+# plan in the latent space of a learned model. The planners are the same in both: they get a score, and know no model.
 
 # %%
 import math
@@ -31,8 +31,8 @@ DECISIONS, HORIZON = (5 if SMALL else 100), 20
 # %% [markdown]
 # ## A known model
 #
-# The pendulum's equations are a model: state, action and reward are tensors, and so everything is differentiable. `score`
-# rolls out all candidates side by side. Candidates are (B, N, H, A): problems, candidates, time, action.
+# The pendulum's equations are a model: state, action and reward are tensors, and so everything is differentiable.
+# `score` rolls out all candidates side by side. Candidates are (B, N, H, A): problems, candidates, time, action.
 
 
 # %%
@@ -108,8 +108,8 @@ for name, scores in found.items():
 # %% [markdown]
 # ## Act by planning
 #
-# One plan is open loop. In model-predictive control only its first action is executed, then the planner starts again from
-# the new state. The real pendulum is Gymnasium's.
+# One plan is open loop. In model-predictive control only its first action is executed, then the planner starts again
+# from the new state. The real pendulum is Gymnasium's.
 
 
 # %%
@@ -176,7 +176,7 @@ figure.savefig("planning.png", dpi=90)
 #
 # 1. Set `HORIZON` to 5. Which planner still swings the pendulum up? Why must a plan reach beyond the first swing?
 # 2. Pass the last plan as `start` in `swing`, shifted by one step. How many candidates does a warm start save?
-# 3. Train the learned model with 100 updates and plan in it. Compare the score that the planner predicts with the return
-#    that it gets: a planner exploits the errors of a model.
+# 3. Train the learned model with 100 updates and plan in it. Compare the score that the planner predicts with the
+#    return that it gets: a planner exploits the errors of a model.
 #
 # Read on: [planning](../../docs/concepts/planning.md), [which planner](../../studies/planners/README.md).

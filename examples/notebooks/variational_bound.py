@@ -2,15 +2,17 @@
 # # The variational bound
 #
 # A variational autoencoder (VAE) explains an image $x$ by a code $z$ with a simple prior $N(0, I)$. A decoder gives
-# $p(x \mid z)$, and an encoder gives $q(z \mid x)$. The log-likelihood $\ln p(x)$ is an integral over all codes, which
-# has no closed form. Training maximizes a lower bound instead, the ELBO (Kingma & Welling 2014):
+# $p(x \mid z)$, and an encoder gives $q(z \mid x)$. The log-likelihood $\ln p(x)$ is an integral over all codes,
+# which has no closed form. Training maximizes a lower bound instead, the ELBO (Kingma & Welling 2014):
 #
 # $$
-# \ln p(x) \ge \mathbb{E}_{q(z \mid x)} \left[ \ln p(x \mid z) \right] - \mathrm{KL}\left[ q(z \mid x) \,\|\, p(z) \right]
+# \ln p(x) \ge \mathbb{E}_{q(z \mid x)} \left[ \ln p(x \mid z) \right]
+# - \mathrm{KL}\left[ q(z \mid x) \,\|\, p(z) \right]
 # $$
 #
 # The first term is the reconstruction. The second is the price of the code, in nats. In this lesson you watch both
-# terms, change their balance, and draw images from noise. A world model maximizes the same bound at every step of time.
+# terms, change their balance, and draw images from noise. A world model maximizes the same bound at every step of
+# time.
 
 # %%
 import json
@@ -51,11 +53,11 @@ trained = {beta: train(beta) for beta in (0.1, 1.0, 10.0)}
 # %% [markdown]
 # ## The two terms
 #
-# A small `beta` buys reconstruction with an expensive code. A large one makes codes cheap, and fewer latent units depend
-# on the image. Only `beta` 1 maximizes the bound, so it should win the column `bound`.
+# A small `beta` buys reconstruction with an expensive code. A large one makes codes cheap, and fewer latent units
+# depend on the image. Only `beta` 1 maximizes the bound, so it should win the column `bound`.
 #
-# `evidence` is a tighter estimate of $\ln p(x)$ by importance weighting (Burda 2016). It is never below the bound, up to
-# the noise of sampling.
+# `evidence` is a tighter estimate of $\ln p(x)$ by importance weighting (Burda 2016). It is never below the bound, up
+# to the noise of sampling.
 
 # %%
 for beta, (_, lines) in trained.items():
@@ -66,8 +68,8 @@ for beta, (_, lines) in trained.items():
 # %% [markdown]
 # ## The KL term by hand
 #
-# For Gaussians the KL term has a closed form. With mean $\mu_i$ and standard deviation $\sigma_i$ of each latent unit it
-# is
+# For Gaussians the KL term has a closed form. With mean $\mu_i$ and standard deviation $\sigma_i$ of each latent unit
+# it is
 #
 # $$
 # \mathrm{KL} = \frac{1}{2} \sum_i \left( \mu_i^2 + \sigma_i^2 - 1 - \ln \sigma_i^2 \right)
@@ -94,20 +96,22 @@ print(f"KL of the held-out digits: {by_hand.mean():.2f} nats")
 
 
 # %%
-def show(axis: plt.Axes, rows: list[np.ndarray], title: str) -> None:
-    """Draw rows of images (n, 8, 8) as one picture."""
-    axis.imshow(np.vstack([np.hstack(list(row)) for row in rows]), cmap="gray", vmin=0, vmax=1)
-    axis.set(title=title, xticks=[], yticks=[])
+def show(axis: plt.Axes, rows: dict[str, np.ndarray], title: str) -> None:
+    """Draw named rows of images (n, 8, 8) as one picture."""
+    tiles = [np.hstack([np.pad(image, 1) for image in row]) for row in rows.values()]
+    axis.imshow(np.vstack(tiles), cmap="gray", vmin=0, vmax=1)
+    axis.set(title=title, xticks=[], yticks=[10 * number + 4.5 for number in range(len(rows))])
+    axis.set_yticklabels(rows)
 
 
 with torch.no_grad():
     decoded = model.likelihood.mean(model.decode(posterior.mean[:10], none[:10])).clamp(0, 1)
     noise = torch.randn(10, model.latent.sample_size, generator=torch.Generator().manual_seed(0))
-    samples = [each.imagine(none[:10], noise)[..., 0].numpy() for each, _ in trained.values()]
+    drawn = {f"beta {beta}": each.imagine(none[:10], noise)[..., 0].numpy() for beta, (each, _) in trained.items()}
 
-figure, axes = plt.subplots(2, 2, figsize=(9, 4.5), layout="constrained", height_ratios=(2, 3))
-show(axes[0, 0], [digits[:10, ..., 0] / 255, decoded[..., 0].numpy()], "held out, and reconstructed")
-show(axes[0, 1], samples, "from noise: beta " + ", ".join(map(str, trained)))
+figure, axes = plt.subplots(2, 2, figsize=(9, 4.5), layout="constrained", height_ratios=(3, 4))
+show(axes[0, 0], {"held out": digits[:10, ..., 0] / 255, "model": decoded[..., 0].numpy()}, "reconstruction")
+show(axes[0, 1], drawn, "decoded from noise")
 for axis, name, title in zip(axes[1], ("bound", "divergence"), ("bound, held out (nats)", "KL term (nats)")):
     for beta, (_, lines) in trained.items():
         axis.plot([line["updates"] for line in lines], [line[name] for line in lines], label=f"beta {beta}")
@@ -121,7 +125,7 @@ figure.savefig("variational_bound.png", dpi=90)
 # 1. Set `latent=replace(config.model.latent, size=2)` in `train`. How does the bound change? Decode a grid of codes:
 #    neighbors in the plane should be similar digits.
 # 2. Which `beta` draws the best digits, and which has the best bound? Say why the two may differ.
-# 3. Take the recipe `cvae`. It knows the label, which is the condition `c`, so its prior and decoder can use it. Draw ten
-#    samples of each label.
+# 3. Take the recipe `cvae`. It knows the label, which is the condition `c`, so its prior and decoder can use it. Draw
+#    ten samples of each label.
 #
 # Read on: [generative models](../../docs/concepts/generative.md), [the study](../../studies/generative/README.md).

@@ -1,11 +1,12 @@
 # %% [markdown]
 # # Your own robot's data
 #
-# You have a camera, a log of actions, and some numbers from sensors. You want a model of what actions do. In this lesson
-# an arm with two joints is recorded, saved as arrays, and learned. Replace one cell by your own log, and the rest stays.
+# You have a camera, a log of actions, and some numbers from sensors. You want a model of what actions do. In this
+# lesson an arm with two joints is recorded, saved as arrays, and learned. Replace one cell by your own log, and the
+# rest stays.
 #
-# The model is a recurrent state-space model. It sees the image $o_t$ and the joint angles $q_t$, and is given the action
-# $a_t$. It learns to predict all later images from actions alone:
+# The model is a recurrent state-space model. It sees the image $o_t$ and the joint angles $q_t$, and is given the
+# action $a_t$. It learns to predict all later images from actions alone:
 #
 # $$
 # p(o_{t+1}, \dots, o_{t+H} \mid o_{1:t}, q_{1:t}, a_{1:t+H-1})
@@ -28,8 +29,8 @@ UPDATES = int(os.environ.get("NOTEBOOK_UPDATES", 1_200))
 # %% [markdown]
 # ## Record
 #
-# **Replace this cell by your own log.** An episode is a mapping of arrays. One row belongs to one image, and its action was
-# chosen after that image. Actions may have any unit: the least and largest recorded ones become -1 and 1.
+# **Replace this cell by your own log.** An episode is a mapping of arrays. One row belongs to one image, and its
+# action was chosen after that image. Actions may have any unit: the least and largest recorded ones become -1 and 1.
 
 # %%
 rng = np.random.default_rng(0)
@@ -73,8 +74,9 @@ episodes = [record(50) for _ in range(12 if UPDATES < 100 else 80)]
 # %% [markdown]
 # ## Save
 #
-# `save_recordings` writes one file, checks it, and returns the config that reads it. Films and tables of pandas are taken
-# too. `privileged` names what the model must not see. It is for the evaluation: here the true place of the hand.
+# `save_recordings` writes one file, checks it, and returns the config that reads it. Films and tables of pandas are
+# taken too. `privileged` names what the model must not see. It is for the evaluation: here the true place of the
+# hand.
 
 # %%
 data = reverie.save_recordings(episodes, "arm.npz", image_size=32)
@@ -95,8 +97,9 @@ values = json.loads((folder / "evaluation.json").read_text())
 print({name: round(values[name], 3) for name in ("image_error", "copy_error", "probe")})
 
 # %% [markdown]
-# `image_error` is the error of imagined images, of 255. `copy_error` is that of repeating the last image seen: a model must
-# be better than that. `probe` says how well a linear map reads the place of the hand from the latent space.
+# `image_error` is the error of imagined images, of 255. `copy_error` is that of repeating the last image seen: a
+# model must be better than that. `probe` says how well a linear map reads the place of the hand from the latent
+# space.
 #
 # ## Look
 #
@@ -112,8 +115,8 @@ figure.savefig("your_robot.png", dpi=80)
 # %% [markdown]
 # ## Use it
 #
-# The model is a function. A belief follows from images and actions. Then any plan can be tried without the robot: here
-# turning the first joint by 10 degrees, eight times.
+# The model is a function. A belief follows from images and actions. Then any plan can be tried without the robot:
+# here turning the first joint by 10 degrees, eight times.
 
 # %%
 from reverie import tree
@@ -157,8 +160,10 @@ figure.savefig("your_robot_plan.png", dpi=80)
 # ## Exercises
 #
 # 1. Remove `joints` from the recordings. How much worse is the imagination, and why so little or so much?
-# 2. Make the camera late by one image: `images = np.roll(images, 1, axis=0)`. Which number of the evaluation tells you?
-# 3. Record `rewards`, such as minus the distance of the hand to a place. Set `actor=reverie.PlanningConfig()` in the config:
-#    then `reverie.load(folder)` is an agent that plans.
+# 2. Make the camera late by one image: `images = np.roll(images, 1, axis=0)`. Which number of the evaluation tells
+#    you?
+# 3. Record `rewards`, such as minus the distance of the hand to a place. Set `actor=reverie.PlanningConfig()` in the
+#    config: then `reverie.load(folder)` is an agent that plans.
 #
-# Read on: [for the roboticist](../../docs/guides/roboticist.md), [state-space models](../../docs/concepts/state_space.md).
+# Read on: [for the roboticist](../../docs/guides/roboticist.md), [state-space
+# models](../../docs/concepts/state_space.md).
