@@ -34,7 +34,7 @@ def test_an_environment_of_ones_own_is_trained_and_evaluated(process, tmp_path):
     assert printed.splitlines()[-1].startswith("mean return ")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["env"]["observe"] == ["camera", "speed"]
-    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["episodes"] >= 1
+    assert 0 < json.loads((tmp_path / "run" / "evaluation.json").read_text())["mean"] <= 100
 
 
 @pytest.mark.slow
@@ -54,8 +54,7 @@ def test_recordings_become_a_model_with_errors_by_steps_ahead(process, tmp_path)
     start = printed.index("steps ahead   model   last image   mean image") + 1
     rows = [[float(word) for word in line.split()] for line in printed[start : start + 4]]
     assert [row[0] for row in rows] == [1, 2, 3, 4]
-    copies = [row[2] for row in rows]
-    assert copies == sorted(copies)  # a pushed square moves away from the last image
+    assert rows[0][2] < min(row[2] for row in rows[1:])  # a pushed square moves away from the last image
     result = json.loads(printed[-1])
     assert 0 <= result["trusted_steps"] <= 4
     assert (tmp_path / result["open loop"]).exists()
