@@ -103,10 +103,12 @@ print({name: round(values[name], 3) for name in ("image_error", "copy_error", "p
 #
 # ## Look
 #
-# The run has drawn `prediction.png`: held-out episodes, and below each what the model imagines after five images.
+# The run has drawn `prediction.png`: held-out episodes, and below each what the model imagines after five images. Here
+# is its upper half.
 
 # %%
 picture = plt.imread(folder / "prediction.png")
+picture = picture[: len(picture) // 2]
 figure, axis = plt.subplots(figsize=(9, 9 * picture.shape[0] / picture.shape[1]), layout="constrained")
 axis.imshow(picture)
 axis.axis("off")
