@@ -22,20 +22,20 @@ case $where in
 local) exec "${sweep[@]}" ;;
 ray) exec "${sweep[@]}" --on ray ;;
 slurm)
-  mkdir -p "$folder"
-  "${sweep[@]}" --print-commands >"$folder/commands.txt"
-  count=$(wc -l <"$folder/commands.txt")
+  commands=${folder%/}.commands.txt array=${folder%/}.array.sh # beside the folder, which belongs to the sweep
+  mkdir -p "$(dirname "$folder")"
+  "${sweep[@]}" --print-commands >"$commands"
+  count=$(wc -l <"$commands")
   [ "$count" -gt 0 ] || { echo "Every cell is complete." && exit 0; }
   # Exit code 75 says that another process still owns the cell, such as one on a node that was lost.
-  cat >"$folder/array.sh" <<'ARRAY'
+  cat >"$array" <<'ARRAY'
 #!/bin/bash
 until srun bash -c "$(sed -n "${SLURM_ARRAY_TASK_ID}p" "$1")"; do
   [ $? = 75 ] || exit 1
   sleep 30
 done
 ARRAY
-  exec sbatch --array="1-$count" --cpus-per-task="$threads" --requeue --signal=USR1@120 \
-    "$folder/array.sh" "$folder/commands.txt"
+  exec sbatch --array="1-$count" --cpus-per-task="$threads" --requeue --signal=USR1@120 "$array" "$commands"
   ;;
 *)
   echo "The first word says where: local, ray or slurm, not '$where'." >&2

@@ -101,6 +101,6 @@ def test_a_sweep_with_slurm_is_an_array_of_the_cells_that_waits_for_their_owners
     assert done.returncode == 0, done.stderr
     assert "--array=1-2 --cpus-per-task=1" in (tmp_path / "options").read_text()
     started = (tmp_path / "started").read_text().splitlines()
-    assert started == [(tmp_path / "cells" / "commands.txt").read_text().splitlines()[1]] * 2
+    assert started == [(tmp_path / "cells.commands.txt").read_text().splitlines()[1]] * 2
     assert started[0].startswith("reverie resume ")
     assert (tmp_path / "slept").read_text() == "30\n"
