@@ -138,8 +138,9 @@ torch.testing.assert_close(all_steps[0, 0], torch.tensor(1 + 0.9 * (2 + 0.9 * (3
 # The policy practices in imagination alone. It starts from states of the replay, imagines 15 steps, and climbs the
 # returns by gradients through the model. No frame is played meanwhile.
 #
-# Do not judge by the returns that are climbed. The value is zero at first, and the rewards of the pendulum are negative,
-# so the returns fall while the value is learned. The mean imagined reward of a decision tells what the policy gains.
+# Do not judge by the returns that are climbed. The value is zero at first, and the rewards of the pendulum are
+# negative, so the returns fall while the value is learned. The mean imagined reward of a decision tells what the policy
+# gains.
 
 # %%
 practiced: dict[int, float] = {}

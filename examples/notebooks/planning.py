@@ -159,7 +159,7 @@ result = reverie.evaluate(folder, episodes=1 if SMALL else 3, env=limit)
 print(f"planned in the learned model: mean return {result.values['mean']:.0f}")
 
 # %% [markdown]
-# The same model with another planner needs no training:
+# Random actions have a return near -1200. The same model with another planner needs no training:
 
 # %%
 settings = {"planner": "Gradient", "planner.horizon": 3 if SMALL else 15, "planner.starts": 4, "planner.steps": 5}

@@ -38,13 +38,10 @@ def test_an_environment_of_ones_own_is_trained_and_evaluated(process, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_environment_of_ones_own_keeps_the_contract(process, tmp_path):
-    path = os.pathsep.join([str(EXAMPLES), str(ROOT)])
-    command = [sys.executable, "-m", "reverie", "check-env", "own_environment:Magnet-v0"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_an_environment_of_ones_own_keeps_the_contract(process):
+    words = ["check-env", "own_environment:Magnet-v0"]
+    code, printed = process.submit(processes.command, words, EXAMPLES).result()
+    assert code == 0, printed
 
 
 @pytest.mark.slow
