@@ -29,7 +29,7 @@ def test_every_example_is_in_the_table():
 
 @pytest.mark.slow
 def test_an_environment_of_ones_own_is_trained_and_evaluated(process, tmp_path):
-    words = ["--frames", "480", "--run", "run"]
+    words = ["--frames", "420", "--run", "run"]
     printed = process.submit(processes.program, EXAMPLES / "own_environment.py", words, tmp_path).result()
     assert printed.splitlines()[-1].startswith("mean return ")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
