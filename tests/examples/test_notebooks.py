@@ -92,3 +92,15 @@ def test_links_of_a_file_of_jupyter_name_the_files(notebooks):
 def test_the_site_names_every_notebook():
     config = (ROOT / "mkdocs.yml").read_text()
     assert [path.name for path in NOTEBOOKS if f"examples/notebooks/{path.name}.md" not in config] == []
+
+
+def test_the_prose_of_cells_is_checked_too(tmp_path):
+    words = " ".join(["word"] * 31)
+    (tmp_path / "lesson.py").write_text(
+        f"# %% [markdown]\n# # Title\n#\n# A {words}.\n#\n# $$\n# x = 1\n# $$\n\n# %%\nx = 1\n"
+    )
+    spec = importlib.util.spec_from_file_location("prose", ROOT / "bench" / "prose.py")
+    prose = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(prose)
+    (fault,) = prose.faults(tmp_path / "lesson.py", tmp_path)
+    assert fault.startswith("lesson.py: 32 words: A word")
