@@ -174,6 +174,9 @@ figure.savefig("dreamer.png", dpi=90)
 # %% [markdown]
 # ## The whole algorithm
 #
+# The imagined reward rises at once, and then the noise of the batches hides what is gained. That is little: the policy
+# has seen only states of random actions. New frames, played by a better policy, bring better states.
+#
 # `train` alternates the parts: play with the policy, learn the model, practice. It is the same loop as above, in 20
 # lines:
 
