@@ -99,8 +99,10 @@ def docstrings(source: str) -> Iterator[str]:
 
 
 def texts(path: Path) -> list[str]:
-    """The prose of a file: a page, or the docstrings of a module."""
-    return [path.read_text()] if path.suffix == ".md" else list(docstrings(path.read_text()))
+    """The prose of a file: a page, or the docstrings of a module and the Markdown cells of a notebook."""
+    text = path.read_text()
+    cells = re.findall(r"^# %% \[markdown\]\n((?:#.*\n)+)", text, re.MULTILINE)
+    return [text] if path.suffix == ".md" else [*docstrings(text), *(re.sub(r"(?m)^# ?", "", cell) for cell in cells)]
 
 
 def files_below(tree: Path, names: list[str]) -> list[Path]:

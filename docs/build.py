@@ -1,7 +1,8 @@
 """Build the documentation site from the pages of the repository: `make docs`, then open `build/site/index.html`.
 
 Pages lie in the site as they lie in the repository, so one relative link works in both. The README is the front page.
-A linked source file becomes a page with its code. Equations become MathML, so nothing is fetched from the network.
+A linked source file becomes a page with its code, and a notebook one with text and figures. Equations become MathML, so
+nothing is fetched from the network.
 Warnings, missing links and external assets end the build with exit code 1.
 """
 
@@ -13,12 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import notebooks
 from latex2mathml.converter import convert
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
 LINK = re.compile(r"(?<=\]\()([^)#\s]+)")
-CODE = {".py": "python", ".toml": "toml", ".json": "json", ".cff": "yaml", "": "text"}
+CODE = {".py": "python", ".sh": "bash", ".toml": "toml", ".json": "json", ".cff": "yaml", "": "text"}
 """Languages of linked files that become pages."""
 FOLDERS = ("docs", "studies", "examples")
 """Folders whose Markdown and pictures belong to the site."""
@@ -26,8 +28,9 @@ ASSET = re.compile(r"<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)=\"?(?:http
 
 
 def pages() -> list[Path]:
-    """Return the Markdown pages of the site, as paths from the repository's root."""
+    """Return the Markdown pages and notebooks of the site, as paths from the repository's root."""
     found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.md"))]
+    found += sorted(notebooks.FOLDER.glob("*.py"))
     return [path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *found]]
 
 
@@ -49,10 +52,15 @@ def copy_page(page: Path) -> set[Path]:
         linked.add(path)
         return f"{target}.md" if path.suffix in CODE else target
 
-    text = LINK.sub(lead, (ROOT / page).read_text())
+    def lead_links(text: str) -> str:
+        return LINK.sub(lead, text)
+
     copy = PAGES / ("index.md" if page == Path("README.md") else page)
     copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_text(text)
+    if page.suffix == ".md":
+        copy.write_text(lead_links((ROOT / page).read_text()))
+        return linked
+    copy.with_name(f"{page.name}.md").write_text(notebooks.page(ROOT / page, lead_links))
     return linked
 
 
@@ -87,8 +95,11 @@ def write_mathml(page: Path) -> None:
 def main() -> int:
     shutil.rmtree(PAGES, ignore_errors=True)
     linked = set().union(*(copy_page(page) for page in pages()))
-    for path in sorted(linked):
+    for path in sorted(linked - set(pages())):
         copy_linked(path)
+    folder = PAGES / notebooks.FOLDER.relative_to(ROOT)
+    notebooks.write(folder)
+    shutil.copytree(notebooks.FOLDER / "figures", folder / "figures")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     print(re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr).strip())  # it colors pipes too

@@ -36,7 +36,8 @@ class DreamVecEnv(VecEnv):
         obs, reward, terminated, truncated, info = self.env.step(self.actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for index in np.flatnonzero(terminated | truncated):
-            infos[index] = {"terminal_observation": info["final_obs"][index], "TimeLimit.truncated": truncated[index]}
+            cut = bool(truncated[index] and not terminated[index])
+            infos[index] = {"terminal_observation": info["final_obs"][index], "TimeLimit.truncated": cut}
         return obs, reward.astype(np.float32), terminated | truncated, infos
 
     def close(self) -> None:

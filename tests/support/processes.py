@@ -5,7 +5,8 @@ In it no annotation is checked.
 
 import os
 import runpy
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -41,7 +42,10 @@ def command(words: list[str], folder: Path) -> tuple[int, str]:
         return main(words), printed.getvalue()
 
 
-def program(path: Path) -> None:
-    """Execute a Python file in its folder."""
-    os.chdir(path.parent)
-    runpy.run_path(str(path), run_name="__main__")
+def program(path: Path, words: Sequence[str] = (), folder: Path | None = None) -> str:
+    """Execute a Python file with these arguments in `folder`, by default its own. Returns what it printed."""
+    os.chdir(folder or path.parent)
+    sys.argv = [str(path), *words]
+    with StringIO() as printed, redirect_stdout(printed):
+        runpy.run_path(str(path), run_name="__main__")
+        return printed.getvalue()
