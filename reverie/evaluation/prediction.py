@@ -48,7 +48,7 @@ def bound(model: WorldModel, batch: Batch, seed: int = 0) -> dict[str, float]:
     if model.has(ReconstructionHead):
         head = model.head(ReconstructionHead)
         means = head.reconstruct(trace.features).items()  # not the loss, which may be a mean square
-        nats = [head.log_prob(trace.obs[name].flatten(2), mean.flatten(2)) for name, mean in means]
+        nats = [head.log_prob(name, trace.obs[name].flatten(2), mean.flatten(2)) for name, mean in means]
         values["reconstruction"] = float(torch.stack(nats).sum(0).mean())
     if (reward := model.head_name(RewardHead)) is not None:
         values["reward"] = -float(model.signals[reward].loss(trace).mean())
@@ -141,8 +141,8 @@ def _nats(model: WorldModel, batch: Batch, states: Any, samples: int) -> Float[n
     obs, nats = model.normalize(batch.obs), []
     for name, image in head.reconstruct(model.dynamics.features(states)).items():
         truth = obs[name][:, -image.shape[1] :].flatten(2)
-        each = head.log_prob(_repeat(truth, samples), image.flatten(2)).unflatten(0, (samples, -1))
-        nats.append(head.log_prob(truth, truth) - importance_weighted_bound(each))
+        each = head.log_prob(name, _repeat(truth, samples), image.flatten(2)).unflatten(0, (samples, -1))
+        nats.append(head.log_prob(name, truth, truth) - importance_weighted_bound(each))
     return torch.stack(nats).sum(0).mean(0).cpu().numpy()
 
 

@@ -19,14 +19,16 @@ class Decoder(nn.Module):
         image: ImageConfig,
         vector: MLPConfig,
         std: float,
+        vector_std: float,
         average: bool,
         spec: EnvSpec,
         feature_size: int,
         shared: bool = False,
     ) -> None:
         super().__init__()
-        self.std, self.average = std, average
+        self.average = average
         spaces = dict(sorted(spec.obs.items()))
+        self.std = {name: std if space.is_image else vector_std for name, space in spaces.items()}
         vectors = {name: space.shape[0] for name, space in spaces.items() if shared and not space.is_image}
         self.names, self.vectors = [name for name in spaces if name not in vectors], vectors
         heads = {
@@ -46,16 +48,16 @@ class Decoder(nn.Module):
             means |= zip(self.vectors, self.dense(features).split(list(self.vectors.values()), -1))
         return means
 
-    def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
-        """`ln N(o; mean, std)` of one flattened observation, in nats."""
-        return isotropic_log_prob(obs, mean, self.std)
+    def log_prob(self, name: str, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
+        """`ln N(o; mean, std)` of the flattened observation `name`, in nats."""
+        return isotropic_log_prob(obs, mean, self.std[name])
 
     def error(self, features: Float[Tensor, "B T F"], obs: dict[str, Tensor]) -> Float[Tensor, "B T"]:
         """`-ln N(o; decode(features), std)`, summed over all observations.
 
         With `average` it is the mean of `(o - decode(features))^2` over the numbers of an observation instead.
         """
-        pairs = [(obs[name].flatten(2), mean.flatten(2)) for name, mean in self.decode(features).items()]
+        pairs = {name: (obs[name].flatten(2), mean.flatten(2)) for name, mean in self.decode(features).items()}
         if self.average:
-            return torch.stack([mean_square(*pair) for pair in pairs]).sum(0)
-        return torch.stack([-self.log_prob(*pair) for pair in pairs]).sum(0)
+            return torch.stack([mean_square(*pair) for pair in pairs.values()]).sum(0)
+        return torch.stack([-self.log_prob(name, *pair) for name, pair in pairs.items()]).sum(0)

@@ -115,6 +115,10 @@ def tiny(protocol: Protocol) -> Networks:
     return model, replace(behavior, horizon=4)
 
 
+VECTOR_STD = 0.2
+"""Std of the likelihood of a normalized vector: its few numbers weigh as much as the parts of an image that move."""
+
+
 def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: float) -> Networks:
     """Settings for thousands of updates instead of a hundred thousand; `docs/log.md` has each one's measurement.
 
@@ -126,7 +130,7 @@ def for_few_updates(model: WorldModelConfig, behavior: ActorCriticConfig, std: f
     - Learning rates are larger.
     """
     encoder = replace(model.encoder, normalize=True)
-    reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std=std)
+    reconstruction = ReconstructionConfig(encoder.image, encoder.vector, std, VECTOR_STD)
     model = replace(
         model,
         encoder=encoder,

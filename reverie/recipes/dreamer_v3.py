@@ -78,6 +78,11 @@ updates: it is bootstrapped from 15 imagined steps, which are to reach that far.
 LAPTOP_ENTROPY = 3e-3
 """Weight of the policy's entropy, ten times the published one. At the larger learning rate a policy lost its noise
 before it had met all starts. Without noise it cannot learn from its samples (`docs/log.md`)."""
+LAPTOP_VECTOR_STD = 0.2
+"""Std of the likelihood of vectors; the published one is `sqrt(1/2)`.
+
+A vector has few numbers. With the published std, what they can tell costs more than the free nats, so a new state holds
+next to nothing of them (`docs/log.md`)."""
 BATCH, LENGTH = 16, 64
 
 
@@ -138,7 +143,7 @@ def world_model(
     decoder = replace(conv, deter=network.deter)
     latent = CategoricalConfig(network.groups, network.classes, unimix=0.01)
     signals: dict[str, SignalConfig] = {
-        "reconstruction": ReconstructionConfig(decoder, dense(3), std=0.5**0.5, shared=True),
+        "reconstruction": ReconstructionConfig(decoder, dense(3), std=0.5**0.5, vector_std=0.5**0.5, shared=True),
         "reward": RewardConfig(TwoHotConfig(dense(1, output_scale=0.0))),
         "continuation": ContinuationConfig(dense(1), discount=1 - 1 / HORIZON),
         "prior": DivergenceConfig(free=1.0, variant="element", balance=1.0),
@@ -196,7 +201,8 @@ def laptop(network: Network, env_id: str) -> OnlineConfig:
     )
     conv = PooledConvConfig(network.depth, units=network.units, strided=True)
     model = world_model(network, conv)
-    reconstruction = replace(cast(ReconstructionConfig, model.signals["reconstruction"]), every=2)
+    decoded = cast(ReconstructionConfig, model.signals["reconstruction"])
+    reconstruction = replace(decoded, every=2, vector_std=LAPTOP_VECTOR_STD)
     continuation = replace(cast(ContinuationConfig, model.signals["continuation"]), discount=1 - 1 / LAPTOP_HORIZON)
     signals = model.signals | {"reconstruction": reconstruction, "continuation": continuation}
     model = replace(model, signals=signals, optimizer=LaPropConfig(lr=1e-3, warmup=100))

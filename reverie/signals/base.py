@@ -95,8 +95,8 @@ class ReconstructionHead(Protocol):
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
         """Return the mean of each observation, normalized as networks see it."""
 
-    def log_prob(self, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
-        """Return the log-likelihood of one normalized, flattened observation given its mean, in nats."""
+    def log_prob(self, name: str, obs: Float[Tensor, "*b n"], mean: Float[Tensor, "*b n"]) -> Float[Tensor, "*b"]:
+        """Return the log-likelihood of the normalized, flattened observation `name` given its mean, in nats."""
 
 
 @runtime_checkable

@@ -37,9 +37,11 @@ class DecodingConfig(SignalConfig, abstract=True):
     vector: MLPConfig = field(default_factory=MLPConfig)
     """Decoder of each vector."""
     std: float = field(default=1.0, metadata=positive())
-    """Std of the normal likelihood, in the unit of normalized observations. Half of it makes an error cost 4 times.
+    """Std of the normal likelihood of images, as networks see them. Half of it makes an error cost 4 times.
 
     DreamerV3's squared error is, up to a constant, that of a std of `sqrt(1/2)`."""
+    vector_std: float = field(default=1.0, metadata=positive())
+    """The same of vectors. They have few numbers, so an error must cost more than that of a pixel."""
     shared: bool = False
     """Whether one network decodes all vectors together, as in DreamerV3, instead of one for each."""
     average: bool = False
@@ -64,7 +66,16 @@ class Reconstruction(Decoder):
     """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step; or the mean square."""
 
     def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, config.average, spec, feature_size, config.shared)
+        super().__init__(
+            config.image,
+            config.vector,
+            config.std,
+            config.vector_std,
+            config.average,
+            spec,
+            feature_size,
+            config.shared,
+        )
         self.every = config.every
 
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
@@ -96,7 +107,16 @@ class PixelPrediction(Decoder):
     """The error of each observation given the features predicted for it, in its column."""
 
     def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(config.image, config.vector, config.std, config.average, spec, feature_size, config.shared)
+        super().__init__(
+            config.image,
+            config.vector,
+            config.std,
+            config.vector_std,
+            config.average,
+            spec,
+            feature_size,
+            config.shared,
+        )
         self.steps = config.steps
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:

@@ -118,7 +118,7 @@ def model(world: str, name: str, size: str) -> WorldModelConfig:
     else:
         mlp, small = MLPConfig(2, 128), MLPConfig(1, 64)
         signals: dict[str, SignalConfig] = {
-            "reconstruction": ReconstructionConfig(mlp, mlp, std=0.5),
+            "reconstruction": ReconstructionConfig(mlp, mlp, std=0.5, vector_std=0.5),
             "reward": RewardConfig(small),
             "continuation": ContinuationConfig(small),
             "divergence": DivergenceConfig(),

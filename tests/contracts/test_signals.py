@@ -51,13 +51,15 @@ def test_loss_of_a_step_depends_on_its_own_target_alone(config, case):
     assert (before != after).nonzero().tolist() == [[2, 4]]
 
 
-@pytest.mark.parametrize("std", [1.0, 0.3])
-def test_reconstruction_is_the_normal_likelihood_of_all_observations(std, case):
-    signal = replace(ReconstructionConfig(), std=std).build(SPEC, case.dynamics.feature_size)
+@pytest.mark.parametrize(("std", "vector_std"), [(1.0, 1.0), (0.3, 2.0)])
+def test_reconstruction_is_the_normal_likelihood_of_all_observations(std, vector_std, case):
+    signal = replace(ReconstructionConfig(), std=std, vector_std=vector_std).build(SPEC, case.dynamics.feature_size)
     trace = case.trace()
     means = signal.decode(trace.features)
     assert {name: mean.shape for name, mean in means.items()} == {n: x.shape for n, x in trace.obs.items()}
-    expected = -sum(Normal(means[name], std).log_prob(trace.obs[name]).flatten(2).sum(-1) for name in means)
+    stds = {name: std if space.is_image else vector_std for name, space in SPEC.obs.items()}
+    assert len({space.is_image for space in SPEC.obs.values()}) == 2
+    expected = -sum(Normal(means[name], stds[name]).log_prob(trace.obs[name]).flatten(2).sum(-1) for name in means)
     torch.testing.assert_close(signal.loss(trace), expected, rtol=1e-4, atol=1e-3)
 
 
@@ -108,7 +110,9 @@ def test_a_two_hot_reward_classifies_the_scaled_reward(case):
 
 def test_a_squared_error_is_a_normal_likelihood(case):
     """With a std of `sqrt(1/2)`, up to a constant: DreamerV3's losses of images and vectors."""
-    signal = ReconstructionConfig(std=0.5**0.5, shared=True).build(SPEC, case.dynamics.feature_size)
+    signal = ReconstructionConfig(std=0.5**0.5, vector_std=0.5**0.5, shared=True).build(
+        SPEC, case.dynamics.feature_size
+    )
     trace, other = case.trace(), case.trace()
     other.obs["state"] = other.obs["state"] + 1
 

@@ -42,7 +42,7 @@ class RecordedState(nn.Module):
     def reconstruct(self, features):
         return {"state": features}
 
-    def log_prob(self, obs, mean):
+    def log_prob(self, name, obs, mean):
         return isotropic_log_prob(obs, mean, STD)
 
 

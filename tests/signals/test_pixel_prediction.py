@@ -18,7 +18,7 @@ def signal_and_trace(steps: int):
     generator = torch.Generator().manual_seed(0)
     obs = {name: torch.randn(value.shape, generator=generator) for name, value in batch.obs.items()}
     torch.manual_seed(0)
-    signal = PixelPredictionConfig(CONV, DENSE, std=0.5, steps=steps).build(WORLD, 3)
+    signal = PixelPredictionConfig(CONV, DENSE, std=0.5, vector_std=0.5, steps=steps).build(WORLD, 3)
     return signal, added(torch.randn(3, 6, 3, generator=generator), batch.action, batch.is_first, obs=obs)
 
 
