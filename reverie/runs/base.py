@@ -41,7 +41,7 @@ from reverie.runs.interrupt import StopRequest
 from reverie.runs.logger import Axis, Logger
 from reverie.runs.processor import choose_threads, keep_memory
 from reverie.runs.structure import BYTES, COUNT, SCALAR, Each
-from reverie.runs.time_budget import TimeBudget
+from reverie.runs.time_budget import TimeBudget, cooldown
 from reverie.runs.update import Update, UpdateNoise
 from reverie.types import Batch
 
@@ -140,10 +140,16 @@ class Run(ABC, Generic[C]):
         done, total = self.progress
         return done >= total or self.time.left <= 0
 
+    @property
+    def rate(self) -> float:
+        """What learning rates are multiplied by now, for the budget and that of time."""
+        done, total = self.progress
+        return min(self.time.rate, cooldown(max(0.0, 1 - done / total), self.config.training.cooldown))
+
     def cool_down(self) -> None:
-        """Shorten the steps of all optimizers as the budget of time asks."""
-        if self.time.limited:
-            self.tell("scale_steps", rate := self.time.rate)
+        """Shorten the steps of all optimizers as the budgets ask."""
+        if self.time.limited or self.config.training.cooldown:
+            self.tell("scale_steps", rate := self.rate)
             self.scale_steps(rate)
 
     def scale_steps(self, scale: float) -> None:

@@ -61,6 +61,8 @@ class TrainingConfig(Checked):
     """Decisions between two checkpoints."""
     minutes: float | None = field(default=None, metadata=positive() | MAY_CHANGE)
     """Minutes of wall time in all, final evaluation included, or none (`--time-budget`, `runs.time_budget`)."""
+    cooldown: float = field(default=0.0, metadata=between(0, 1))
+    """The last part of `frames` in which learning rates fall linearly to zero; 0 leaves them as they are."""
     checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
     """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
 
@@ -101,6 +103,8 @@ class OfflineTrainingConfig(Checked):
     """Updates between two checkpoints."""
     minutes: float | None = field(default=None, metadata=positive() | MAY_CHANGE)
     """Minutes of wall time in all, final evaluation included, or none (`--time-budget`, `runs.time_budget`)."""
+    cooldown: float = field(default=0.0, metadata=between(0, 1))
+    """The last part of `updates` in which learning rates fall linearly to zero; 0 leaves them as they are."""
     checkpoint_minutes: float = field(default=10.0, metadata=at_least(0) | MAY_CHANGE)
     """Minutes after which a checkpoint is written in any case; 0 writes none by the clock."""
     evaluate_every: int = field(default=1_000, metadata=at_least(0) | MAY_CHANGE)

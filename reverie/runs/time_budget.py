@@ -52,7 +52,7 @@ class TimeBudget:
     @property
     def rate(self) -> float:
         """What learning rates are multiplied by now: 1, and in the cooldown linearly down to 0."""
-        return cooldown(1 - self.share)
+        return cooldown(1 - self.share, COOLDOWN)
 
     def keep(self, evaluating: float | None, saving: float) -> None:
         """Keep seconds for the final evaluation, which takes about so many, and for saving. None changes nothing."""
@@ -68,9 +68,9 @@ class TimeBudget:
         self.before, self.reserve = state["spent"], state["reserve"]
 
 
-def cooldown(left: float) -> float:
-    """Return the factor of learning rates when this part of the training is left."""
-    return min(1.0, left / COOLDOWN)
+def cooldown(left: float, part: float) -> float:
+    """Return the factor of learning rates when so much of the training is left, and they fall over its last `part`."""
+    return min(1.0, left / part) if part else 1.0
 
 
 def in_words(minutes: float) -> str:

@@ -12,7 +12,7 @@ from reverie.evaluation.returns import evaluate
 from reverie.runs import checkpoint, results, time_budget
 from reverie.runs.config import read_config
 from reverie.runs.online import OnlineRun
-from reverie.runs.time_budget import TimeBudget, cooldown, in_words
+from reverie.runs.time_budget import COOLDOWN, TimeBudget, cooldown, in_words
 
 
 class Clock:
@@ -38,7 +38,22 @@ def budgeted(minutes: float | None):
 
 @pytest.mark.parametrize(("left", "factor"), [(1.0, 1.0), (0.2, 1.0), (0.1, 0.5), (0.05, 0.25), (0.0, 0.0)])
 def test_rates_fall_linearly_to_zero_in_the_last_fifth(left, factor):
-    assert cooldown(left) == pytest.approx(factor)
+    assert cooldown(left, COOLDOWN) == pytest.approx(factor)
+    assert cooldown(left, 0.0) == 1.0
+
+
+def test_a_budget_of_frames_has_a_cooldown_too(tmp_path, uninterrupted):
+    base = small_run.config()
+    config = replace(base, training=replace(base.training, cooldown=0.5))
+    run = OnlineRun.create(config, tmp_path / "run")
+    total = config.training.frames
+    rates = []
+    for part in (0.0, 0.5, 0.75, 1.0, 1.5):
+        run.clock.frames = int(part * total)
+        run.cool_down()
+        rates.append((run.rate, *(float(optimizer.scale) for optimizer in run.optimizers.values())))
+    assert [rate for rate, *_ in rates] == pytest.approx([1.0, 1.0, 0.5, 0.0, 0.0], abs=0.02)
+    assert all(scale == pytest.approx(rate) for rate, *scales in rates for scale in scales)
 
 
 def test_time_is_counted_over_processes_and_without_what_is_kept_for_the_end(clock):
