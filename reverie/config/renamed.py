@@ -2,7 +2,7 @@
 
 from typing import Any
 
-FORMAT = 5
+FORMAT = 6
 """Version of a config file; files of 0.1 have none."""
 
 TYPES = {
@@ -28,6 +28,7 @@ KEYS_OF = {
     "CEMThenGradientConfig": {"climb": "gradient"},
     "EnvConfig": {"settings": "kwargs"},
     "ICEMConfig": {"kept": "keep_fraction"},
+    "OfflineConfig": {"actor": "behavior"},
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
@@ -122,7 +123,14 @@ def since_format_4(tree: Any) -> Any:
     return completed(tree, ADDED_SINCE_4)
 
 
-MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3, 4: since_format_4}
+def since_format_5(tree: Any) -> Any:
+    """Return an encoded config of format 5 with the present name of what acts in a run on recorded data."""
+    if not isinstance(tree, dict) or tree.get("type") != "OfflineConfig":
+        return tree
+    return {"behavior" if key == "actor" else key: value for key, value in tree.items()}
+
+
+MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3, 4: since_format_4, 5: since_format_5}
 """What makes an encoded config of one format one of the next."""
 
 
