@@ -57,12 +57,24 @@ def without_added(tree, number):
     return {key: without_added(part, number) for key, part in tree.items() if key not in later}
 
 
+def test_what_acts_in_a_run_on_recorded_data_had_another_name(tmp_path):
+    config = recipes.build("cfm", "tiny")
+    write_file(tmp_path / "config.json", config)
+    tree = json.loads((tmp_path / "config.json").read_text())
+    tree["actor"] = tree.pop("behavior")
+    (tmp_path / "config.json").write_text(json.dumps(tree | {"format": 5}))
+    assert read_file(RunConfig, tmp_path / "config.json") == config
+    assert override(config, {"actor": "none"}).behavior is None
+
+
 @pytest.mark.parametrize("number", [2, 3, 4])
 @pytest.mark.parametrize("name", ["dreamer_v2", "inverse", "pixel_forward", "planet"])
 def test_settings_that_came_later_have_the_value_that_computes_the_same(name, number, tmp_path):
     config = recipes.build(name, "tiny")
     write_file(tmp_path / "config.json", config)
     tree = without_added(json.loads((tmp_path / "config.json").read_text()), number) | {"format": number}
+    if tree["type"] == "OfflineConfig":
+        tree["actor"] = tree.pop("behavior")
     assert "log" not in tree
     assert ("minutes" in tree["training"]) == (number == 4)
     assert ("epsilon_hat" in json.dumps(tree)) == (number >= 3)
