@@ -38,7 +38,7 @@ class Encoder(nn.Module):
         super().__init__()
         if config.image.plain and (config.normalize or config.bits < 8):
             raise UserError(
-                "This encoder needs images as they are: take --model.encoder.normalize false and --model.encoder.bits 8."
+                "This encoder needs images as they are: take --model.encoder.normalize false, and all 8 bits."
             )
         spaces = dict(sorted(spec.obs.items()))
         images = {name: config.image.image_encoder(space.shape) for name, space in spaces.items() if space.is_image}

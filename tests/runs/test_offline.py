@@ -65,7 +65,7 @@ class Killed(BaseException):
 CONFIGS = [digits, fork, state_space, partial(an_agent, "dreamer_v1"), partial(an_agent, "dreamer_v3")]
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=CONFIGS, ids=["digits", "fork", "state_space", "dreamer_v1", "dreamer_v3"])
 def uninterrupted(request, tmp_path_factory) -> tuple[Callable[[], OfflineConfig], Path]:
     """A function that returns a config, and the folder of its run."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
