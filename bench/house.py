@@ -32,9 +32,9 @@ LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
     "(root)": 730,
-    "agents": 570,
+    "agents": 573,
     "cli": 1383,
-    "config": 1120,
+    "config": 1125,
     "data": 3220,
     "dynamics": 760,
     "envs": 2150,
@@ -42,11 +42,11 @@ BUDGET: dict[str, int] = {
     "learners": 692,
     "math": 610,
     "models": 700,
-    "nn": 1220,
+    "nn": 1228,
     "planning": 875,
     "play": 1610,
-    "recipes": 1520,
-    "runs": 5990,
+    "recipes": 1601,
+    "runs": 6009,
     "signals": 995,
     "testing": 1555,
 }

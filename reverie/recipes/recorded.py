@@ -17,7 +17,7 @@ from reverie.runs.config import OfflineConfig, OnlineConfig
 from reverie.runs.online import updates_after
 
 UNKNOWN = "recordings"
-"""Stands for the id of an environment that nobody knows."""
+"""Stands for the id of an unknown environment."""
 
 
 @dataclass(frozen=True)
