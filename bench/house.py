@@ -32,9 +32,9 @@ LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
     "(root)": 730,
-    "agents": 570,
-    "cli": 1383,
-    "config": 1120,
+    "agents": 573,
+    "cli": 1384,
+    "config": 1145,
     "data": 3220,
     "dynamics": 760,
     "envs": 2150,
@@ -42,12 +42,12 @@ BUDGET: dict[str, int] = {
     "learners": 709,
     "math": 616,
     "models": 700,
-    "nn": 1220,
+    "nn": 1230,
     "planning": 875,
     "play": 1610,
-    "recipes": 1520,
-    "runs": 6001,
-    "signals": 995,
+    "recipes": 1618,
+    "runs": 6036,
+    "signals": 1010,
     "testing": 1555,
 }
 """Lines that a room may have. A commit that raises one says why."""

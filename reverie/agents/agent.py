@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reverie import tree
 from reverie.agents.base import Actor, ActorConfig
+from reverie.agents.policies import Policy, PolicyActor
 from reverie.config import hub
 from reverie.config.files import read_file, write_file
 from reverie.dynamics.rollout import observe
@@ -71,6 +72,11 @@ class Agent(nn.Module):
         self.config, self.model, self.actor = config, model, actor
         self.decide = self._decide
         """What `act` computes on tensors alone. A run may replace it by something faster that computes the same."""
+
+    def follow(self, policy: Policy | None) -> None:
+        """Act by a learner's policy from now on: the module itself, so it improves as it is trained."""
+        if policy is not None and isinstance(self.actor, PolicyActor):
+            self.actor.policy = policy
 
     def initial(self, batch: int = 1) -> Carry:
         """Return the carry before the first observation of an episode."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-FORMAT = 5
+FORMAT = 6
 """Version of a config file; files of 0.1 have none."""
 
 TYPES = {
@@ -28,6 +28,7 @@ KEYS_OF = {
     "CEMThenGradientConfig": {"climb": "gradient"},
     "EnvConfig": {"settings": "kwargs"},
     "ICEMConfig": {"kept": "keep_fraction"},
+    "OfflineConfig": {"actor": "behavior"},
     "PlanningConfig": {"futures": "num_samples"},
 }
 """Keys of one config, by its type's new name."""
@@ -58,6 +59,12 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
 _LOG: dict[str, Any] = {"log": {"tensorboard": {"type": "TensorBoardConfig"}}}
 ADDED_SINCE_4: dict[str, dict[str, Any]] = {"OfflineConfig": _LOG, "OnlineConfig": _LOG}
 """Those that format 4 lacks."""
+ADDED_SINCE_5: dict[str, dict[str, Any]] = {
+    "JointActorCriticConfig": {"start_every": 1},
+    "OfflineTrainingConfig": {"cooldown": 0.0},
+    "TrainingConfig": {"cooldown": 0.0},
+}
+"""Those that format 5 lacks."""
 VALUES: dict[str, dict[str, dict[str, Any]]] = {"ReplayConfig": {"storage": {"host": "auto"}}}
 """Choices of format 3 that have another name now, by their config's type and key."""
 OLD_KEYS = frozenset(KEYS).union(*KEYS_OF.values())
@@ -122,7 +129,28 @@ def since_format_4(tree: Any) -> Any:
     return completed(tree, ADDED_SINCE_4)
 
 
-MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3, 4: since_format_4}
+def since_format_5(tree: Any) -> Any:
+    """Return an encoded config of format 5 with what came later.
+
+    What acts in a run on recorded data has another name. The likelihood of vectors had the std of images.
+    """
+    return completed(_with_vector_std(tree), ADDED_SINCE_5)
+
+
+def _with_vector_std(tree: Any) -> Any:
+    if isinstance(tree, list):
+        return [_with_vector_std(part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    result = {key: _with_vector_std(value) for key, value in tree.items()}
+    if tree.get("type") == "OfflineConfig" and "actor" in result:
+        result["behavior"] = result.pop("actor")
+    if tree.get("type") in ("ReconstructionConfig", "PixelPredictionConfig") and "std" in result:
+        result.setdefault("vector_std", result["std"])
+    return result
+
+
+MIGRATIONS = {1: renamed, 2: completed, 3: since_format_3, 4: since_format_4, 5: since_format_5}
 """What makes an encoded config of one format one of the next."""
 
 

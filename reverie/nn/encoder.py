@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reverie.config.checks import Checked, between
+from reverie.errors import UserError
 from reverie.nn.conv import ConvConfig
 from reverie.nn.image import ImageConfig
 from reverie.nn.mlp import MLP, MLPConfig, hidden_layers, initialize
@@ -35,6 +36,10 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig, spec: EnvSpec) -> None:
         super().__init__()
+        if config.image.plain and (config.normalize or config.bits < 8):
+            raise UserError(
+                "This encoder needs images as they are: take --model.encoder.normalize false, and all 8 bits."
+            )
         spaces = dict(sorted(spec.obs.items()))
         images = {name: config.image.image_encoder(space.shape) for name, space in spaces.items() if space.is_image}
         self.names = list(images)

@@ -1,5 +1,7 @@
 """The family of networks that encode and decode images."""
 
+from typing import ClassVar
+
 from torch import nn
 
 from reverie.config.choices import Choice
@@ -13,6 +15,9 @@ class ImageEncoder(nn.Module):
 
 class ImageConfig(Choice):
     """The family of image networks. `shape` is (height, width, channels)."""
+
+    plain: ClassVar[bool] = False
+    """Whether the encoder needs images in [-0.5, 0.5], such as one that was trained elsewhere."""
 
     def image_encoder(self, shape: tuple[int, ...]) -> ImageEncoder:
         raise NotImplementedError

@@ -79,5 +79,5 @@ Actions = BoxActions | OneHotActions
 def actions_of(space: ActionSpace) -> Actions:
     """Return what planners need to know of these actions. UserError if there is nothing to choose."""
     if space.size == 0:
-        raise UserError("There is nothing to plan, because the actions here hold no number: set --actor none.")
+        raise UserError("There is nothing to plan, because the actions here hold no number: set --behavior none.")
     return OneHotActions(space.size) if space.discrete else BoxActions(space.size)

@@ -3,14 +3,17 @@
 import ast
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from reverie.config import plugins
 from reverie.config.overrides import leaves, override
+from reverie.data.base import RecordedConfig
 from reverie.errors import UserError, nearest
-from reverie.recipes import sizing
-from reverie.runs.config import RunConfig
+from reverie.recipes import recorded, sizing
+from reverie.runs.config import OfflineConfig, OnlineConfig, RunConfig
 
 _LATENT = ("latent_prediction", "models/world_model", "dynamics/deterministic")
 _V3 = ("models/world_model", "dynamics/block_rssm", "learners/joint_actor_critic")
@@ -119,11 +122,18 @@ def _purpose(path: str) -> str:
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
-def build(name: str, size: str = "laptop", env_id: str | None = None) -> RunConfig:
+def build(name: str, size: str = "laptop", env_id: str | None = None, data: RecordedConfig | None = None) -> RunConfig:
     """Return the config of a recipe; `auto` is the size that fits (`recipes.sizing`).
 
-    UserError for an unknown recipe or size.
+    With `data` it learns from them alone, also the agent of a recipe that plays. UserError for an unknown recipe or
+    size.
     """
+    if data is not None:
+        config = build(name, size, env_id)
+        if isinstance(config, OfflineConfig):
+            return replace(config, data=data)
+        online = cast(OnlineConfig, build(name, size, recorded.world_of(data, env_id)))
+        return recorded.on_recordings(online, data)
     function = _find(name)
     if size == "auto":
         return choose(name, env_id, {}).config
@@ -145,11 +155,14 @@ def choose(
 def configure(name: str, size: str, env_id: str | None, settings: Mapping[str, str], prefix: str = "") -> RunConfig:
     """Return the config of a recipe with some settings, as text by dotted path.
 
-    For a recipe that learns from recordings, `env.NAME` means `data.env.NAME`.
+    `data` makes an agent learn from recordings alone (`recipes.recorded`). For a recipe that learns from recordings,
+    `env.NAME` means `data.env.NAME`.
     """
     if size == "auto":
         return choose(name, env_id, settings, prefix).config
     config = build(name, size, env_id)
+    if isinstance(config, OnlineConfig) and any(path.split(".")[0] == "data" for path in settings):
+        config = recorded.configure(lambda env: cast(OnlineConfig, build(name, size, env)), env_id, settings, prefix)
     if "data.env.id" in leaves(config):
         settings = {f"data.{path}" if path.startswith("env.") else path: text for path, text in settings.items()}
     return override(config, settings, prefix)

@@ -173,7 +173,7 @@ def latent_prediction(
         data=interaction(size, env_id),
         model=model,
         training=budget(size),
-        actor=PlanningConfig(RandomShootingConfig(keep_start=False), objective, warm_start=False, exploration=0.0),
+        behavior=PlanningConfig(RandomShootingConfig(keep_start=False), objective, warm_start=False, exploration=0.0),
         goals=GOALS.get(env_id, ()),
         goal_episodes=4 if size == "tiny" else 100,
     )

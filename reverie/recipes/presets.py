@@ -155,7 +155,12 @@ def random_frames(size: str, env_id: str) -> InteractionConfig:
     env = EnvConfig(env_id, image_size=image_size, repeat=2 if control else 1)
     if control and size != "paper":
         env = replace(env, rendering="fast")
-    train = {"tiny": 200, "laptop": 4_000, "paper": 50_000}[size]
+    return interaction(size, env)
+
+
+def interaction(size: str, env: EnvConfig) -> InteractionConfig:
+    """Return recorded random interaction with an environment, as much as fits the size."""
+    train = {"tiny": 200, "small": 4_000, "laptop": 4_000}.get(size, 50_000)
     return InteractionConfig(env, train, train // 10)
 
 
@@ -163,6 +168,6 @@ def offline_budget(size: str, updates: int, batch: int, length: int) -> OfflineT
     """Return the budget of a model of recorded data, with the intervals of the size."""
     if size == "tiny":
         return OfflineTrainingConfig(updates, batch, length, log_every=20, checkpoint_every=20, evaluate_every=30)
-    if size == "laptop":
+    if size in ("small", "laptop"):
         return OfflineTrainingConfig(updates, batch, length, evaluate_every=500)
     return OfflineTrainingConfig(updates, batch, length, log_every=500, checkpoint_every=5_000, evaluate_every=5_000)

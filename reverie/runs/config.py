@@ -85,7 +85,7 @@ class EvaluationConfig(Checked):
 
 @dataclass(frozen=True)
 class OfflineTrainingConfig(Checked):
-    """The budget of a model that is fitted to recorded data, in updates."""
+    """The budget of a run on recorded data, in updates."""
 
     updates: int = field(default=10_000, metadata=at_least(1) | MAY_CHANGE)
     """Updates in all."""
@@ -154,7 +154,7 @@ class OnlineConfig(_CommonConfig):
 
 @dataclass(frozen=True)
 class OfflineConfig(_CommonConfig):
-    """Everything that determines what a run computes that fits a model to recorded data, without acting."""
+    """Everything that determines what a run on recorded data computes, which plays no environment."""
 
     start: str | None = None
     """A finished run's folder: its encoder and dynamics, of the same sizes, are what this world model begins with."""
@@ -164,8 +164,9 @@ class OfflineConfig(_CommonConfig):
     """The model that is fitted."""
     training: OfflineTrainingConfig = field(default_factory=OfflineTrainingConfig)
     """The budget in updates."""
-    actor: PlanningConfig | None = None
-    """How to act with the fitted model; with one, the run saves an agent too, if actions are continuous."""
+    behavior: LearnerConfig | PlanningConfig | None = None
+    """What chooses actions: a learner that trains a policy in imagination, or a planner. With one, the run saves an
+    agent too."""
     goals: tuple[str, ...] = field(default=(), metadata=MAY_CHANGE)
     """Names of the environment's goals that the finished agent is sent to."""
     goal_episodes: int = field(default=100, metadata=at_least(1) | MAY_CHANGE)

@@ -1,4 +1,4 @@
-"""The run of a model that is fitted to recorded data."""
+"""The run on recorded data: a model is fitted to them, and a policy, if there is one, learns in its imagination."""
 
 from functools import cached_property
 from pathlib import Path
@@ -12,22 +12,22 @@ from reverie.config import hub
 from reverie.config.files import read_file, write_file
 from reverie.errors import UserError
 from reverie.evaluation import generation, prediction, representation
+from reverie.learners import Learner
 from reverie.models.generative import GenerativeModel
 from reverie.models.world_model import WorldModel, WorldModelConfig
-from reverie.nn.optimizer import Optimizer
 from reverie.nn.precision import set_precision
 from reverie.nn.weights import read_parts, read_weights, write_weights
-from reverie.planning.actor import PlanningActor
 from reverie.runs.base import Reporter, Run
 from reverie.runs.config import OfflineConfig, read_config
-from reverie.runs.update import UpdateNoise, draw_noise, make_update
+from reverie.runs.update import UpdateNoise, draw_noise, make_optimizers, make_update
+from reverie.signals.base import RewardHead
 from reverie.spaces import EnvSpec
 from reverie.tree import checksum
 from reverie.types import Batch
 
 
 class OfflineRun(Run[OfflineConfig]):
-    """The state of a model that trains on recorded data."""
+    """The state of a model, and of what learns to act in it, that train on recorded data."""
 
     unit = interval_unit = "updates"
 
@@ -38,26 +38,47 @@ class OfflineRun(Run[OfflineConfig]):
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.model = config.model.build(self.recorded.spec).to(self.device)
-        set_precision(self.model, config.training.precision)
+            self.agent, self.learner = self._build_behavior()
         if config.start is not None:
             parts = ("normalize", "encoder", "dynamics")
             read_parts(Path(config.start) / "model.safetensors", self.model, parts)
         self.modules = {"model": self.model}
-        self.agent = self._build_agent()
-        self.optimizers = {"model": Optimizer(config.model.optimizer, self.model.parameters())}
-        self.update = make_update(self.model, None, self.optimizers, config.training.execution)
+        if self.learner is not None:
+            self.modules["learner"] = self.learner
+        for module in self.modules.values():
+            set_precision(module, config.training.precision)
+        self.optimizers = make_optimizers(config.model.optimizer, self.model, self.learner)
+        self.update = make_update(self.model, self.learner, self.optimizers, config.training.execution)
         self.ready = False
         """Whether the data are loaded and the model is calibrated by them."""
 
-    def _build_agent(self) -> Agent | None:
-        """Return the model with the config's actor, None without one."""
-        actor, model, spec = self.config.actor, self.config.model, self.recorded.spec
-        if actor is None:
-            return None
+    def _build_behavior(self) -> tuple[Agent | None, Learner[Any, Any] | None]:
+        """Return the agent that acts in the model, and what improves it; None without one."""
+        behavior, model, spec = self.config.behavior, self.config.model, self.recorded.spec
+        if behavior is None:
+            return None, None
         if not isinstance(self.model, WorldModel) or not isinstance(model, WorldModelConfig):
-            raise UserError("Only a world model can act: set --actor none.")
-        config = AgentConfig(spec, model, actor, self.config.env)
-        return Agent(config, self.model, PlanningActor(actor, self.model, spec.action))
+            raise UserError("Only a world model can act: set --behavior none.")
+        if spec.action.size == 0:
+            raise UserError("The recordings hold no actions, so nothing can learn to act: set --behavior none.")
+        self._check_rewards(self.model)
+        actor = behavior.actor.build_actor(self.model, spec)
+        agent = Agent(AgentConfig(spec, model, behavior.actor, self.config.env), self.model, actor)
+        learner = behavior.build(spec, self.model.dynamics.feature_size)
+        if learner is not None:
+            learner = learner.to(self.device)
+            agent.follow(learner.policy)
+        return agent, learner
+
+    def _check_rewards(self, model: WorldModel) -> None:
+        """Raise UserError if rewards are to be learned, and the data that are loaded by now have none."""
+        train = getattr(self.recorded, "train", None)  # some data have it when they are loaded
+        if not model.has(RewardHead) or train is None or not len(train) or train.storage.whole("reward").any():
+            return
+        raise UserError(
+            f"The recordings of {self.config.world} hold no reward but 0, so nothing can learn to act by them: record "
+            "rewards, or set --behavior none to fit the model alone."
+        )
 
     @property
     def remaining(self) -> tuple[int, int]:
@@ -73,7 +94,7 @@ class OfflineRun(Run[OfflineConfig]):
 
     def next_batch(self) -> tuple[Batch, UpdateNoise]:
         config = self.config.training
-        noise = draw_noise(self.model, None, config.batch, config.length, self.generators["device"])
+        noise = draw_noise(self.model, self.learner, config.batch, config.length, self.generators["device"])
         return self.recorded.train.sample(config.batch, config.length), noise
 
     def step(self, report: Reporter) -> None:
@@ -81,6 +102,8 @@ class OfflineRun(Run[OfflineConfig]):
         if self.ready:
             return
         self.recorded.load(report.working)
+        if self.agent is not None:
+            self._check_rewards(self.agent.model)
         self.ready = True
         length = self.config.training.length
         if self.config.start is None:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from reverie import envs, tree
 from reverie.agents import agent as agents
 from reverie.agents.agent import Agent, AgentConfig, Carry
-from reverie.agents.policies import PolicyActor
 from reverie.data import chunks
 from reverie.data.collector import Collector, random_actions
 from reverie.data.latent_replay import LatentReplay
@@ -74,8 +73,7 @@ class OnlineRun(Run[OnlineConfig]):
             failed.pop_all()
         self.modules = {"agent": self.agent}
         if self.learner is not None:
-            if isinstance(self.agent.actor, PolicyActor) and self.learner.policy is not None:
-                self.agent.actor.policy = self.learner.policy
+            self.agent.follow(self.learner.policy)
             self.modules["learner"] = self.learner = self.learner.to(self.device)
         self.agent = self.agent.to(self.device)
         for module in self.modules.values():
@@ -326,10 +324,8 @@ def load_value(folder: Path, agent: Agent) -> nn.Module | None:
     It maps features (*b, F) to the return that follows, (*b, 1) in the unit of the model's reward. None if the run
     trains no value. UserError if the folder has no checkpoint.
     """
-    config = read_config(folder)
-    if not isinstance(config, OnlineConfig):
-        return None
-    learner = config.behavior.build(agent.config.spec, agent.model.dynamics.feature_size)
+    behavior = read_config(folder).behavior
+    learner = None if behavior is None else behavior.build(agent.config.spec, agent.model.dynamics.feature_size)
     if learner is None or learner.value is None:
         return None
     if not checkpoint.paths(folder / "checkpoints"):

@@ -217,7 +217,7 @@ def _measure_model(folder: Path, config: OfflineConfig, log: Log, until: float |
         _add_features(results, folder, config, model, recorded, log)
     results.values |= {"world": config.world, "seed": config.seed}
     of_model = dict(results.values)
-    if config.actor is not None:
+    if config.behavior is not None:
         _add_acting(results, folder, config, until)
     results.write(folder / "evaluation.json", of_model)
     return results
@@ -299,6 +299,7 @@ def _add_acting(results: Results, folder: Path, config: OfflineConfig, until: fl
         )
     else:
         hint = f" --goal up.png` or `reverie.evaluate('{folder}', goal='up.png')" if needs_goal(agent) else ""
+        hint = hint if config.env is not None else " --env.id ID"
         results.sentences.append(f"The run holds an agent: `reverie evaluate {folder}{hint}` lets it act.")
 
 

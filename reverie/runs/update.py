@@ -45,11 +45,13 @@ def draw_noise(
 def make_optimizers(
     config: OptimizerConfig, model: Model[Any, Any], learner: Learner[Any, Any] | None
 ) -> dict[str, Optimizer]:
-    """Return the model's optimizer, which also trains a `JointLearner`, and those of another learner."""
-    parameters = list(model.parameters())
-    if isinstance(learner, JointLearner):
-        parameters += [parameter for parameter in learner.parameters() if parameter.requires_grad]
-    return {"model": Optimizer(config, parameters)} | ({} if learner is None else learner.optimizers())
+    """Return the model's optimizer, which also trains a `JointLearner`, and those of another learner.
+
+    What is frozen, by `requires_grad_(False)`, keeps its bits.
+    """
+    parameters = [*model.parameters(), *(learner.parameters() if isinstance(learner, JointLearner) else ())]
+    learned = [parameter for parameter in parameters if parameter.requires_grad]
+    return {"model": Optimizer(config, learned)} | ({} if learner is None else learner.optimizers())
 
 
 def make_update(

@@ -80,6 +80,55 @@ assert main(["evaluate", {str(run)!r}, "--episodes", "1"]) == 0
     assert done.stdout.startswith("Observer\n")
 
 
+def test_a_network_from_elsewhere_keeps_its_weights(installed, tmp_path):
+    """They are in the run's folder: the file is deleted before the run goes on, and the run acts as before."""
+    program = f"""
+import json, pathlib, warnings
+from dataclasses import replace
+import torch
+from safetensors.torch import load_file, save_file
+import reverie
+from reverie.recipes import configure
+from reverie.testing import check_image
+from reverie_example.frozen import FrozenSmallConfig
+
+folder, file = pathlib.Path({str(tmp_path)!r}), pathlib.Path({str(tmp_path / "net.safetensors")!r})
+torch.manual_seed(3)
+net = FrozenSmallConfig().network()
+net[1].running_mean.normal_()
+save_file(net.state_dict(), file)
+assert check_image(FrozenSmallConfig(str(file))) == []
+settings = {{"data": "Interaction", "data.train": "60", "data.test": "60", "training.updates": "6", "threads": "1",
+            "training.checkpoint_every": "3", "model.encoder.image": "FrozenSmall",
+            "model.encoder.image.weights": str(file)}}
+config = configure("dreamer_v1", "tiny", "Pendulum-v1", settings)
+whole = reverie.train(config, folder / "whole", evaluate=False)
+short = replace(config, training=replace(config.training, updates=3))
+reverie.train(short, folder / "short", evaluate=False)
+file.unlink()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    reverie.resume(folder / "short", updates=6, evaluate=False)
+    agent = reverie.load(folder / "short", "cpu")
+encoder = agent.model.encoder.images["pixels"].train()
+assert not encoder.network.training
+assert all(torch.equal(x, net.state_dict()[name]) for name, x in encoder.network.state_dict().items())
+one, other = (load_file(folder / name / "agent.safetensors") for name in ("whole", "short"))
+assert all(torch.equal(x, other[name]) for name, x in one.items())
+try:
+    configure("dreamer_v1", "tiny", "Pendulum-v1", settings | {{"model.encoder.normalize": "true"}}).model.build(
+        agent.config.spec)
+except reverie.UserError as error:
+    print(error)
+print("ended")
+"""
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, env=environment(installed), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "take --model.encoder.normalize false" in done.stdout
+    assert done.stdout.endswith("ended\n")
+
+
 def test_without_the_package_one_sentence_names_it(run):
     refused = reverie(["evaluate", str(run), "--episodes", "1"])
     assert refused.returncode == 2

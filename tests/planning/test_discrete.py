@@ -165,5 +165,5 @@ def test_exploration_is_a_random_choice_as_often_as_asked():
 
 @pytest.mark.parametrize("discrete", [False, True])
 def test_nothing_to_choose_is_one_sentence(discrete):
-    with pytest.raises(UserError, match=r"There is nothing to plan.*: set --actor none"):
+    with pytest.raises(UserError, match=r"There is nothing to plan.*: set --behavior none"):
         PlanningActor(PlanningConfig(), KnownWorld(AddAction(1)), ActionSpace(0, discrete))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import reverie
+from reverie import recipes
 from reverie.cli import command_line as main
 from reverie.config.files import encode
 from reverie.data import storage as storages
@@ -45,16 +47,25 @@ def state_space(**training) -> OfflineConfig:
     return replace(config, threads=1, data=data, training=replace(config.training, **training))
 
 
-def result(folder: Path) -> tuple[list[str], bytes]:
+def an_agent(recipe: str) -> OfflineConfig:
+    settings = {"data": "Interaction", "data.train": "150", "data.test": "50", "training.updates": "60"}
+    return replace(recipes.configure(recipe, "tiny", None, settings), threads=1)
+
+
+def result(folder: Path) -> tuple[list[str], list[bytes]]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [line for line in lines if json.loads(line)["kind"] != "timing"], (folder / "model.safetensors").read_bytes()
+    weights = [path.read_bytes() for path in sorted(folder.glob("*.safetensors"))]
+    return [line for line in lines if json.loads(line)["kind"] != "timing"], weights
 
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-@pytest.fixture(scope="module", params=[digits, fork, state_space])
+CONFIGS = [digits, fork, state_space, partial(an_agent, "dreamer_v1"), partial(an_agent, "dreamer_v3")]
+
+
+@pytest.fixture(scope="module", params=CONFIGS, ids=["digits", "fork", "state_space", "dreamer_v1", "dreamer_v3"])
 def uninterrupted(request, tmp_path_factory) -> tuple[Callable[[], OfflineConfig], Path]:
     """A function that returns a config, and the folder of its run."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"

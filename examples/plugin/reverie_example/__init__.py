@@ -1,8 +1,8 @@
 """A plug-in of Reverie. Importing this package registers its parts."""
 
 from reverie.envs import env_family
-from reverie_example import dynamics, environment, planner, recipes
+from reverie_example import dynamics, environment, frozen, planner, recipes
 
 env_family(environment, environment.PointEnvironment)
 
-__all__ = ["dynamics", "environment", "planner", "recipes"]
+__all__ = ["dynamics", "environment", "frozen", "planner", "recipes"]

@@ -67,6 +67,7 @@ CONFIG_SETTINGS = Settings(
     "  --env.observe pixels,state   a list\n"
     "  --env.time_limit none        nothing\n"
     "  --env.workers true           yes or no\n"
+    "  --data Arrays                learn from recordings alone, here those of --data.file mine.npz\n"
     "  --log tensorboard,wandb      parts by name; trackio is another tracker\n"
     "For a recipe that learns from recordings, --env.NAME means --data.env.NAME."
 )
