@@ -53,8 +53,7 @@ def configure(
     """Return the run on the recordings that `settings` choose, before the other settings are made.
 
     `build` makes the recipe's config from an environment's id, or None for its own. Images have the size that it has
-    there.
-    UserError for a setting that only a run in an environment has.
+    there. UserError for a setting that only a run in an environment has.
     """
     own = {path: text for path, text in settings.items() if path.split(".")[0] == "data"}
     env_id = env_id or settings.get("data.env.id")
