@@ -26,7 +26,14 @@ from reverie.files import atomic_write  # noqa: E402
 from studies.deformable.report import PUBLISHED  # noqa: E402
 from studies.kit import fill, table  # noqa: E402
 
-PAGES = ("README.md", "docs/results.md", "docs/guides/cost.md", "docs/guides/cluster.md", "docs/guides/environments.md")
+PAGES = (
+    "README.md",
+    "docs/results.md",
+    "docs/guides/cost.md",
+    "docs/guides/cluster.md",
+    "docs/guides/compare.md",
+    "docs/guides/environments.md",
+)
 TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)
 NO_RESULT = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|Python [\d.]+ to [\d.]+")
 """Code, formulas, addresses of links, and versions."""
@@ -323,6 +330,25 @@ def sweeps() -> str:
     return table([f"seconds of one core, {cells} cells", "measured", f"{10 * cells:,} cells, by proportion"], rows)
 
 
+def grid() -> str:
+    """Return the scores of the grid that was disturbed, and whether both ways gave the same bits."""
+    cells = read("bench/results/grid.json")["cells"]
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for cell in cells:
+        recipe, *env, _ = cell["cell"].split("-")
+        found.setdefault((recipe, task("-".join(env))), []).append(cell)
+    rows = [
+        [
+            name,
+            recipe,
+            ", ".join(f"{cell['mean']:.0f}" for cell in seeds),
+            "yes" if all(c["equal"] for c in seeds) else "no",
+        ]
+        for (recipe, name), seeds in found.items()
+    ]
+    return table(["task", "recipe", "return, both seeds", "equal bit for bit"], rows)
+
+
 def peers() -> str:
     """Return the time of a DreamerV3 update here and in another library, with networks of equal size."""
     result = read("bench/results/peers.json")
@@ -364,6 +390,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fuzz": fuzz,
     "sweeps": sweeps,
     "peers": peers,
+    "grid": grid,
 }
 
 
