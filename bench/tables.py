@@ -31,7 +31,6 @@ PAGES = (
     "docs/results.md",
     "docs/guides/cost.md",
     "docs/guides/cluster.md",
-    "docs/guides/compare.md",
     "docs/guides/environments.md",
 )
 TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)

@@ -190,8 +190,7 @@ def laptop(network: Network, env_id: str) -> OnlineConfig:
     """Return the one set of settings for two cores: smaller batches, and thousands of updates instead of a million.
 
     So the learning rate and the weight of the entropy are larger, and the horizon is shorter. At that rate a policy
-    gets worse again now and then, so the rate falls over the last part of the frames. The encoder of vectors has no
-    normalization, behind which a vector and half of it look alike until biases are learned.
+    gets worse again now and then, so the rate falls over the last part of the frames.
 
     The encoder of images has strides, every second step is decoded, and imagination starts at every second step.
     Sequences are short, for they begin at stored beliefs. Together an update of 64x64 pixels takes half of the time.
@@ -209,8 +208,7 @@ def laptop(network: Network, env_id: str) -> OnlineConfig:
     reconstruction = replace(decoded, every=2, vector_std=LAPTOP_VECTOR_STD)
     continuation = replace(cast(ContinuationConfig, model.signals["continuation"]), discount=1 - 1 / LAPTOP_HORIZON)
     signals = model.signals | {"reconstruction": reconstruction, "continuation": continuation}
-    encoder = replace(model.encoder, vector=replace(model.encoder.vector, norm="none"))
-    model = replace(model, encoder=encoder, signals=signals, optimizer=LaPropConfig(lr=1e-3, warmup=100))
+    model = replace(model, signals=signals, optimizer=LaPropConfig(lr=1e-3, warmup=100))
     return OnlineConfig(
         "dreamer_v3", "laptop", env=env, replay=ReplayConfig(200_000, latents=True, online=True), model=model,
         behavior=replace(behavior(network), entropy=LAPTOP_ENTROPY, start_every=2), training=training,
