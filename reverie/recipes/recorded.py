@@ -37,12 +37,13 @@ def on_recordings(online: OnlineConfig, data: RecordedConfig | None = None) -> O
     """Return the run that learns from recorded data what `online` learns by playing. None is random interaction."""
     training = online.training
     updates = updates_after(training, max(0, training.frames - training.prefill) // online.env.repeat)
+    budget = offline_budget(online.size, updates, training.batch, training.length)
     return OfflineConfig(
         online.recipe,
         online.size,
         data=data or interaction(online.size, replace(online.env, count=1, workers=False)),
         model=online.model,
-        training=offline_budget(online.size, updates, training.batch, training.length),
+        training=replace(budget, cooldown=training.cooldown),
         behavior=online.behavior,
     )
 

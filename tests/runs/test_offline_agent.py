@@ -125,6 +125,11 @@ def test_the_settings_are_those_of_the_world_that_was_recorded(recordings):
     assert (chosen.data.image_size, chosen.training.updates) == (48, 7)
 
 
+def test_learning_rates_fall_as_in_the_environment():
+    online, offline = (configure("dreamer_v3", "laptop", None, data) for data in ({}, {"data": "Interaction"}))
+    assert online.training.cooldown == offline.training.cooldown == 0.4
+
+
 def test_random_interaction_is_recorded_in_the_recipes_own_environment():
     config = configure("dreamer_v3", "tiny", None, {"data": "Interaction", "env.time_limit": "30"})
     online = reverie.recipe("dreamer_v3", "tiny")
