@@ -111,8 +111,8 @@ BASES = {
     "frames": f"train vae {CASES['vae']} --run frames",
     "dataset": "collect Dot-v0 --env.observe all --transitions 60 --workers 1 --out dataset "
     "--format minari --to fuzz/dot-v0 --env.image_size 8",
-    "model": f"train state_space {STORED} --data Dataset --data.folder dataset --actor Planning "
-    "--actor.planner.candidates 9 --run model",
+    "model": f"train state_space {STORED} --data Dataset --data.folder dataset --behavior Planning "
+    "--behavior.planner.candidates 9 --run model",
     "robot": f"train cfm {STORED} --data Arrays --data.file log.npz --data.image_size 8 --run robot",
 }
 """Everything intact: made in this order, in one folder. A run is named by its folder."""

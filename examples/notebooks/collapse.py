@@ -76,7 +76,7 @@ def train(method: str) -> list[dict]:
     """Train a method on the recordings and return its measurements on held-out data, one a row."""
     config = reverie.recipe(method, "laptop")
     training = replace(config.training, updates=UPDATES, evaluate_every=max(10, UPDATES // 10))
-    config = replace(config, data=data, training=training, actor=None, goals=(), threads=1, log={})
+    config = replace(config, data=data, training=training, behavior=None, goals=(), threads=1, log={})
     folder = reverie.train(config, progress=False)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if line["kind"] == "evaluation"]

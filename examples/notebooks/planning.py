@@ -134,22 +134,17 @@ for name, rewards in played.items():
 # ## A learned latent model
 #
 # Now the equations are unknown. A recurrent state-space model learns them from random interaction: it predicts the
-# observation and the reward. The planner sees only its latent space. `actor` says how to act with the finished model.
-#
-# The standard deviation of the observation is a setting of its own. The recipe's value is made for images of many
-# pixels. Three numbers need a smaller one, or they are worth too few nats to be encoded.
+# observation and the reward. The planner sees only its latent space. `behavior` says how to act with the finished
+# model.
 
 # %%
 config = reverie.recipe("state_space", "laptop", "Pendulum-v1")
 env = replace(config.data.env, observe=("state",), repeat=2)
-signals = config.model.signals
-signals = signals | {"reconstruction": replace(signals["reconstruction"], std=0.2)}
 config = replace(
     config,
-    model=replace(config.model, signals=signals),
     data=replace(config.data, env=env, train=400 if SMALL else 10_000, test=200 if SMALL else 1_000),
     training=replace(config.training, updates=UPDATES, evaluate_every=0),
-    actor=reverie.PlanningConfig(reverie.ICEMConfig(15 if not SMALL else 3, candidates=200)),
+    behavior=reverie.PlanningConfig(reverie.ICEMConfig(15 if not SMALL else 3, candidates=200)),
     threads=1,
     log={},
 )

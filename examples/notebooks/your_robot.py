@@ -164,7 +164,7 @@ figure.savefig("your_robot_plan.png", dpi=80)
 # 1. Remove `joints` from the recordings. How much worse is the imagination, and why so little or so much?
 # 2. Make the camera late by one image: `images = np.roll(images, 1, axis=0)`. Which number of the evaluation tells
 #    you?
-# 3. Record `rewards`, such as minus the distance of the hand to a place. Set `actor=reverie.PlanningConfig()` in the
+# 3. Record `rewards`, such as minus the distance of the hand to a place. Set `behavior=reverie.PlanningConfig()` in the
 #    config: then `reverie.load(folder)` is an agent that plans.
 #
 # Read on: [for the roboticist](../../docs/guides/roboticist.md), [state-space

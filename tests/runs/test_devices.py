@@ -158,9 +158,9 @@ def test_a_model_of_recordings_updates_and_its_agent_acts(name):
     adam = replace(config.model.optimizer, decay=0)  # a rate that decays is read when the optimizer is made
     optimizers = {"model": Optimizer(adam, model.parameters())}
     make_update(model, None, optimizers, "eager")(batch, noise)
-    if config.actor is None:
+    if config.behavior is None:
         return
-    agent = build(AgentConfig(spec, config.model, config.actor, None)).to(device)
+    agent = build(AgentConfig(spec, config.model, config.behavior.actor, None)).to(device)
     image = {"pixels": move(random_batch(spec, 1, 1).obs["pixels"][0, 0])}
     goal = with_goal(agent, image) if name != "state_space" else agent
     _, action = goal.act(None, image)

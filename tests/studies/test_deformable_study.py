@@ -52,7 +52,7 @@ def test_every_method_is_a_run_of_its_own(monkeypatch):
         methods = deformable.methods(size, cloth)
         made = {method: deformable.config(method, size, cloth, dataset, 3) for method in (*methods, "cfm_published")}
         assert len({repr(made[method].model) for method in methods}) == len(methods)
-        assert all(config.seed == 3 and config.data == dataset and config.actor for config in made.values())
+        assert all(config.seed == 3 and config.data == dataset and config.behavior for config in made.values())
     published = made["cfm_published"]
     assert (published.training.batch, published.training.length, published.model.dynamics.size) == (128, 2, 8)
     assert published.training.updates == 30 * 200_000 // 128
