@@ -32,8 +32,8 @@ LOOSE = 8
 """Files at the package's root, at most."""
 BUDGET: dict[str, int] = {
     "(root)": 730,
-    "agents": 573,
-    "cli": 1384,
+    "agents": 617,
+    "cli": 1388,
     "config": 1145,
     "data": 3220,
     "dynamics": 760,

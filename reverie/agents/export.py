@@ -1,20 +1,23 @@
-"""Export an agent as one program of PyTorch, which runs without Reverie: encode, update the belief, act.
+"""Export an agent as one program, which runs without Reverie: encode, update the belief, act.
 
     program = torch.export.load("agent.pt2", extra_files=(about := {"about.json": ""})).module()
     action, carry = program(obs, is_first, carry)
+
+`torch` needs PyTorch to run, `onnx` any runtime of ONNX, such as onnxruntime.
 
 The carry is a list of tensors, explicit state that goes in and comes out. Where `is_first`, its content does not
 matter. Beliefs are mean beliefs and the action is the mode of the policy, as in `Agent.act` without noise.
 """
 
 import copy
+import importlib
 import io
 import json
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +30,18 @@ from reverie.files import atomic_write, check_writable
 
 ABOUT = "about.json"
 """The file inside that describes observations, carry and actions."""
-STEPS, TOLERANCE = 20, 1e-5
-"""Steps on which the program must equal the agent, and by how much actions and carry may differ."""
+STEPS = 20
+"""Steps on which the program must equal the agent."""
 Obs = dict[str, Tensor]
+Program = Callable[[Obs, Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
+"""From observations, `is_first` and the carry to actions and the next carry."""
+
+
+class Form(NamedTuple):
+    """A form of programs: how one is made from a step and its example, and how much it may differ from the agent."""
+
+    make: Callable[["Step", tuple[Any, ...], Any], tuple[bytes, Program]]
+    tolerance: float
 
 
 class Step(nn.Module):
@@ -46,11 +58,12 @@ class Step(nn.Module):
         return action, tree.leaves(after)
 
 
-def export(agent: Agent, path: str | Path) -> float:
-    """Write `agent` as a program of `torch.export` to `path`, for any batch size, on the CPU.
+def export(agent: Agent, path: str | Path, to: Literal["torch", "onnx"] = "torch") -> float:
+    """Write `agent` as a program of `torch.export` or ONNX to `path`, for any batch size, on the CPU.
 
-    It is compared with the agent first, on random observations. Returns the largest difference, which is 1e-5 at most.
-    UserError for an agent that plans, and where PyTorch cannot export a part.
+    It is compared with the agent first, on random observations. Returns the largest difference of actions and carry,
+    at most 1e-5 (`torch`) or 1e-3 (`onnx`, which has other kernels). UserError for an agent that plans, where PyTorch
+    cannot export a part, and without the packages of ONNX.
     """
     path = Path(path)
     check_writable(path)
@@ -64,23 +77,54 @@ def export(agent: Agent, path: str | Path) -> float:
     example = (*_observations(agent, 2, 0), tree.leaves(agent.initial(2)))
     dynamic = torch.export.Dim("batch", min=1)
     shapes = ({name: {0: dynamic} for name in example[0]}, {0: dynamic}, [{0: dynamic} for _ in example[2]])
+    form = FORMS[to]
     try:
-        with torch.no_grad():
-            program = torch.export.export(step, example, dynamic_shapes=shapes)
+        with (
+            torch.no_grad(),
+            warnings.catch_warnings(),
+        ):  # of shared weights and axes, which the comparison would notice
+            warnings.simplefilter("ignore")
+            content, program = form.make(step, example, shapes)
+    except UserError:
+        raise
     except Exception as error:  # a part of the user's, or one that PyTorch cannot follow
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"PyTorch cannot export a part of this agent ({reason}): take a part without it.") from error
-    file = io.BytesIO()
-    with warnings.catch_warnings():  # it warns of weights that share memory, which the comparison below would notice
-        warnings.simplefilter("ignore")
-        torch.export.save(program, file, extra_files={ABOUT: json.dumps(about(agent), indent=1)})
-        file.seek(0)
-        loaded = torch.export.load(file).module()
-    difference = max(compare(step, loaded, batch) for batch in (1, 3))
-    if not difference <= TOLERANCE:
+    difference = max(compare(step, program, batch) for batch in (1, 3))
+    if not difference <= form.tolerance:
         raise UserError(f"The exported program differs from the agent by {difference:.2g}, so it was not written.")
-    atomic_write(path, file.getvalue())
+    atomic_write(path, content)
     return difference
+
+
+def _torch(step: Step, example: tuple[Any, ...], shapes: Any) -> tuple[bytes, Program]:
+    file, files = io.BytesIO(), {ABOUT: json.dumps(about(step.agent), indent=1)}
+    torch.export.save(torch.export.export(step, example, dynamic_shapes=shapes), file, extra_files=files)
+    file.seek(0)
+    return file.getvalue(), torch.export.load(file).module()
+
+
+def _onnx(step: Step, example: tuple[Any, ...], shapes: Any) -> tuple[bytes, Program]:
+    try:
+        runtime: Any = importlib.import_module("onnxruntime")
+        importlib.import_module("onnxscript")
+    except ImportError as error:
+        raise UserError("Export to ONNX needs onnxscript and onnxruntime: pip install 'reverie[onnx]'.") from error
+    model = torch.onnx.export(step, example, dynamo=True, dynamic_shapes=shapes, verbose=False).model_proto  # type: ignore[union-attr]
+    model.metadata_props.add(key=ABOUT, value=json.dumps(about(step.agent), indent=1))
+    content = model.SerializeToString()
+    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+
+    def program(obs: Obs, is_first: Tensor, carry: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        given = (x.numpy() for x in (*obs.values(), is_first, *carry))
+        action, *after = map(torch.as_tensor, session.run(None, dict(zip(names, given, strict=True))))
+        return action, after
+
+    return content, program
+
+
+FORMS = {"torch": Form(_torch, 1e-5), "onnx": Form(_onnx, 1e-3)}
 
 
 def about(agent: Agent) -> Mapping[str, Any]:
@@ -95,10 +139,9 @@ def about(agent: Agent) -> Mapping[str, Any]:
 
 
 @torch.no_grad()
-def compare(step: nn.Module, program: nn.Module, batch: int) -> float:
+def compare(step: "Step", program: Program, batch: int) -> float:
     """Return the largest difference of actions and carry over some steps, which restart episodes here and there."""
     agent = step.agent
-    assert isinstance(agent, Agent)
     carry = other = [torch.zeros_like(x) for x in tree.leaves(agent.initial(batch))]
     largest = 0.0
     for number in range(STEPS):

@@ -94,6 +94,26 @@ def test_the_command_writes_the_program_of_a_run(tmp_path, capsys):
     assert (about["action"], about["env"]) == ({"size": 1, "discrete": False}, "Pendulum-v1")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["dreamer_v1", "dreamer_v3"])
+def test_a_program_of_onnx_equals_the_agent(recipe, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    build(recipe, "CartPole-v1").save(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["export", str(tmp_path), "--to", "onnx"]) == 0
+    model = onnx.load(tmp_path / "agent.onnx")
+    assert json.loads(model.metadata_props[0].value)["action"] == {"size": 2, "discrete": True}
+
+
+def test_onnx_without_its_packages_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match="needs onnxscript and onnxruntime: pip install"):
+        reverie.export(build("dreamer_v1", "Pendulum-v1"), tmp_path / "agent.onnx", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_agent_that_plans_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(UserError, match="An agent that plans cannot be exported, because its search is a loop"):
         reverie.export(build("planet", "Pendulum-v1"), tmp_path / "agent.pt2")
@@ -111,9 +131,8 @@ def test_a_part_that_cannot_be_followed_is_one_sentence(tmp_path, monkeypatch):
 
 def test_a_program_that_differs_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "compare", lambda *_: float("nan"))
-    monkeypatch.setattr(torch.export, "export", lambda *_, **__: None)
-    monkeypatch.setattr(torch.export, "save", lambda *_, **__: None)
-    monkeypatch.setattr(torch.export, "load", lambda _: type("Loaded", (), {"module": lambda self: None})())
+    form = exporting.Form(lambda *_: (b"", lambda *_: None), 1e-5)
+    monkeypatch.setitem(exporting.FORMS, "torch", form)
     with pytest.raises(UserError, match="differs from the agent by nan, so it was not written"):
         reverie.export(build("dreamer_v1", "Pendulum-v1"), tmp_path / "agent.pt2")
     assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,7 @@ SMALL = PolicyConfig(MLPConfig(1, 8))
     [
         pytest.param(ActorCriticConfig(SMALL, SMALL.mlp, horizon=2), False, id="ActorCritic"),
         pytest.param(JointActorCriticConfig(SMALL, TwoHotConfig(SMALL.mlp), horizon=2), False, id="JointActorCritic"),
-        pytest.param(EvolutionConfig(SMALL, population=4, starts=2, horizon=2), True, id="Evolution"),
+        pytest.param(EvolutionConfig(SMALL, population=8, starts=4, horizon=4), True, id="Evolution"),
     ],
 )
 def test_small_learners_keep_the_contract(config, discrete):

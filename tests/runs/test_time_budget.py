@@ -1,5 +1,6 @@
 """A budget of time ends the training in time and lowers learning rates towards its end; else nothing changes."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -45,13 +46,12 @@ def test_rates_fall_linearly_to_zero_in_the_last_fifth(left, factor):
 def test_a_budget_of_frames_has_a_cooldown_too(tmp_path, uninterrupted):
     base = small_run.config()
     config = replace(base, training=replace(base.training, cooldown=0.5))
-    run = OnlineRun.create(config, tmp_path / "run")
-    total = config.training.frames
     rates = []
-    for part in (0.0, 0.5, 0.75, 1.0, 1.5):
-        run.clock.frames = int(part * total)
-        run.cool_down()
-        rates.append((run.rate, *(float(optimizer.scale) for optimizer in run.optimizers.values())))
+    with closing(OnlineRun.create(config, tmp_path / "run")) as run:
+        for part in (0.0, 0.5, 0.75, 1.0, 1.5):
+            run.clock.frames = int(part * config.training.frames)
+            run.cool_down()
+            rates.append((run.rate, *(float(optimizer.scale) for optimizer in run.optimizers.values())))
     assert [rate for rate, *_ in rates] == pytest.approx([1.0, 1.0, 0.5, 0.0, 0.0], abs=0.02)
     assert all(scale == pytest.approx(rate) for rate, *scales in rates for scale in scales)
 

@@ -28,6 +28,7 @@ _EXTRAS = {
     "cluster": "sweeps on a Ray cluster (`reverie sweep FOLDER --on ray`)",
     "compare": "the page of `reverie compare`",
     "hub": "runs on the Hub of Hugging Face (`reverie push`, `hf:user/name`)",
+    "onnx": "agents as programs of ONNX (`reverie export RUN --to onnx`)",
     "wandb": "the log in Weights & Biases (`--log wandb`)",
     "trackio": "the log in Trackio (`--log trackio`)",
     "dev": "tests and checks of Reverie itself",

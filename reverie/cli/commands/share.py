@@ -7,6 +7,9 @@ from reverie.cli.commands import common
 from reverie.cli.parsing import Argument, Texts, command
 from reverie.runs import card
 
+SUFFIX = {"torch": ".pt2", "onnx": ".onnx"}
+"""Endings of exported programs."""
+
 
 @command(
     "reverie push runs/dreamer_v1-Pendulum-v1-0 user/pendulum",
@@ -28,19 +31,19 @@ def push(arguments: Namespace, _: Texts) -> int:
     "reverie export runs/dreamer_v1-Pendulum-v1-0 --to torch",
     common.RUN,
     Argument(
-        "--to", "torch: one program of torch.export (default: torch)", "KIND", choices=("torch",), default="torch"
+        "--to", "torch: a program of torch.export (default); onnx", "KIND", choices=tuple(SUFFIX), default="torch"
     ),
-    Argument("--out", "file of the program (default: agent.pt2 in the run)", "FILE"),
+    Argument("--out", "file of the program (default: agent.pt2 or agent.onnx in the run)", "FILE"),
 )
 def export(arguments: Namespace, _: Texts) -> int:
-    """Export an agent with a policy as one program, which PyTorch runs without Reverie."""
+    """Export an agent with a policy as one program, which PyTorch or ONNX runs without Reverie."""
     folder = common.run_folder(arguments.run)
-    path = Path(arguments.out or folder / "agent.pt2")
+    path = Path(arguments.out or folder / f"agent{SUFFIX[arguments.to]}")
     from reverie.agents.agent import load
     from reverie.agents.export import STEPS
     from reverie.agents.export import export as write
 
-    difference = write(load(folder, "cpu"), path)
+    difference = write(load(folder, "cpu"), path, arguments.to)
     print(f"It equals the agent over {STEPS} steps, to {difference:.1g}.")
     common.print_paths({"program": path})
     return 0
