@@ -1,5 +1,6 @@
 """Reading and writing of Minari datasets, Farama's format of offline data."""
 
+import json
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -177,10 +178,21 @@ def _load(dataset_id: str) -> Any:
     if not dataset_id:
         raise UserError("No Minari dataset is named: give its id with --data.id, one of those of `minari list local`.")
     try:
+        _check_counts(minari.storage.get_dataset_path(dataset_id) / "data" / "metadata.json", dataset_id)
         return minari.load_dataset(dataset_id)
     except FileNotFoundError as error:
         hint = nearest(dataset_id, minari.list_local_datasets())
         raise UserError(f"No Minari dataset {dataset_id!r} is here: `minari download` fetches it.{hint}") from error
+
+
+def _check_counts(metadata: Path, dataset_id: str) -> None:
+    """Raise UserError if there are more episodes than steps. Minari would list them all, in any memory."""
+    counts = json.loads(metadata.read_text())
+    episodes, steps = counts.get("total_episodes"), counts.get("total_steps")
+    if isinstance(episodes, int) and isinstance(steps, int) and episodes > steps:
+        raise UserError(
+            f"The Minari dataset {dataset_id!r} cannot be read: it has {steps} steps of {episodes} episodes."
+        )
 
 
 def _buffers(folder: Path, manifest: Manifest) -> Iterator[Any]:
