@@ -84,8 +84,17 @@ def begun(folder: Path, decision: int) -> list[Path]:
 
 
 def parent(pid: int) -> int:
-    """Return the parent of a process."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    """Return the parent of a process, 0 where it has ended."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def first(candidates: Callable[[], list[int]], process: subprocess.Popen) -> int:
+    """Wait for a process that is among the candidates at one look. A cell may end between two looks."""
+    found: list[int] = []
+    wait_for(lambda: found.extend(candidates()) or found, process)
+    return found[0]
 
 
 def test_killed_cells_and_a_killed_driver_lose_nothing(tmp_path, undisturbed):
@@ -153,10 +162,15 @@ def test_a_cluster_that_loses_a_worker_a_node_and_the_driver(tmp_path, undisturb
     try:
         nodes = {node.all_processes["raylet"][0].process.pid: node for node in (add(), add())}
         with driver(folder, "ray", RAY_ADDRESS=cluster.address) as process:
-            wait_for(lambda: begun(folder, 20), process)
-            os.kill(parent(owner(begun(folder, 20)[0])), signal.SIGKILL)
-            wait_for(lambda: begun(folder, 40), process)
-            cluster.remove_node(nodes[parent(parent(owner(begun(folder, 40)[0])))], allow_graceful=False)
+
+            def raylets(decision: int) -> list[int]:
+                return [pid for cell in begun(folder, decision) if (pid := parent(parent(owner(cell)))) in nodes]
+
+            def workers() -> list[int]:
+                return [pid for cell in begun(folder, 20) if parent(pid := parent(owner(cell))) in nodes]
+
+            os.kill(first(workers, process), signal.SIGKILL)
+            cluster.remove_node(nodes[first(lambda: raylets(40), process)], allow_graceful=False)
             wait_for(lambda: begun(folder, 60), process)
             process.kill()
         with driver(folder, "ray", RAY_ADDRESS=cluster.address) as process:

@@ -152,10 +152,13 @@ class Answer(NamedTuple):
 
 
 def check_nodes(ray: Any, sweep: Path) -> None:
-    """Let every node that can work read and write a file of the sweep's folder. UserError for one that cannot."""
+    """Let every node that can work read and write a file of the sweep's folder. UserError for one that cannot.
+
+    A node that is lost meanwhile is left out: the others do the work.
+    """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    nodes = working_nodes(ray)
     with tempfile.TemporaryDirectory(prefix=".nodes-", dir=sweep) as folder:
         replies = {node["NodeID"]: Path(folder) / node["NodeID"] for node in nodes}
         asked = {}
@@ -166,10 +169,17 @@ def check_nodes(ray: Any, sweep: Path) -> None:
             try:
                 said = ray.get(asked[node["NodeID"]], timeout=ANSWER)
             except (ray.exceptions.RayError, TimeoutError) as error:
+                if node["NodeID"] not in [other["NodeID"] for other in working_nodes(ray)]:
+                    continue
                 host = node["NodeManagerHostname"]
                 raise UserError(f"The node {host} cannot run Reverie: {_in_one_line(error)}") from error
             arrived = replies[node["NodeID"]].exists()
             refuse_unfit(said if arrived or said.problem else said._replace(problem="it has another one"), sweep)
+
+
+def working_nodes(ray: Any) -> list[dict[str, Any]]:
+    """Return the nodes that are alive and have CPUs."""
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
 
 
 def answer(reply: Path) -> Answer:
