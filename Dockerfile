@@ -2,7 +2,7 @@
 #
 #   docker build -t reverie .
 #   docker build -t reverie:cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 .
-#   docker run --rm -v "$PWD/runs:/work/runs" reverie train dreamer_v1 --size tiny --run runs/first
+#   docker run --rm -v "$PWD/runs:/runs" reverie train dreamer_v1 --size tiny --run /runs/first
 FROM python:3.12-slim
 
 # EGL: Mesa draws without a GPU. With one, the NVIDIA runtime brings its own driver.
@@ -24,9 +24,9 @@ RUN pip install --no-cache-dir --constraint constraints.txt ".[$EXTRAS]"
 
 # A volume of a cluster belongs to a user of its own: --build-arg USER_ID="$(id -u)"
 ARG USER_ID=1000
-RUN useradd --create-home --uid "$USER_ID" reverie && mkdir /work && chown reverie /work
+RUN useradd --create-home --uid "$USER_ID" reverie && mkdir /runs && chown reverie /runs
 USER reverie
-WORKDIR /work
+WORKDIR /runs
 ENV MUJOCO_GL=egl NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics PYTHONUNBUFFERED=1
 ENTRYPOINT ["reverie"]
 CMD ["doctor"]

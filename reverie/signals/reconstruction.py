@@ -51,6 +51,14 @@ class DecodingConfig(SignalConfig, abstract=True):
     """
 
 
+class Decoding(Decoder):
+    """The decoder that a config describes."""
+
+    def __init__(self, config: DecodingConfig, spec: EnvSpec, feature_size: int) -> None:
+        c = config
+        super().__init__(c.image, c.vector, c.std, c.vector_std, c.average, spec, feature_size, c.shared)
+
+
 @dataclass(frozen=True)
 class ReconstructionConfig(DecodingConfig):
     """Reconstruction of every observation from the features of its step."""
@@ -62,20 +70,11 @@ class ReconstructionConfig(DecodingConfig):
         return Reconstruction(self, spec, feature_size)
 
 
-class Reconstruction(Decoder):
+class Reconstruction(Decoding):
     """`-ln N(o_t; decode(features_t), std)`, summed over all observations, in nats per step; or the mean square."""
 
     def __init__(self, config: ReconstructionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(
-            config.image,
-            config.vector,
-            config.std,
-            config.vector_std,
-            config.average,
-            spec,
-            feature_size,
-            config.shared,
-        )
+        super().__init__(config, spec, feature_size)
         self.every = config.every
 
     def reconstruct(self, features: Float[Tensor, "*b F"]) -> dict[str, Tensor]:
@@ -103,20 +102,11 @@ class PixelPredictionConfig(DecodingConfig):
         return PixelPrediction(self, spec, feature_size)
 
 
-class PixelPrediction(Decoder):
+class PixelPrediction(Decoding):
     """The error of each observation given the features predicted for it, in its column."""
 
     def __init__(self, config: PixelPredictionConfig, spec: EnvSpec, feature_size: int) -> None:
-        super().__init__(
-            config.image,
-            config.vector,
-            config.std,
-            config.vector_std,
-            config.average,
-            spec,
-            feature_size,
-            config.shared,
-        )
+        super().__init__(config, spec, feature_size)
         self.steps = config.steps
 
     def loss(self, trace: Trace) -> Float[Tensor, "B T"]:
