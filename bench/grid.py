@@ -4,14 +4,15 @@
 
 3 recipes x 2 environments x 2 seeds at size `laptop`. `FOLDER/embedded` is killed twice with all its processes by
 SIGKILL. `FOLDER/ray` runs on two nodes of a cluster on this machine, one of which is removed hard and replaced. The
-folder needs nothing else: `reverie compare FOLDER/embedded` draws the page. Writes `bench/results/grid.json`; exit code
-1 if a cell differs. It needs the extra `cluster`, and takes about an hour of two cores.
+folder needs nothing else. Writes `bench/results/grid.json`, and what `reverie compare` needs of the cells to
+`bench/results/grid`; exit code 1 if a cell differs. It needs the extra `cluster`, and takes about an hour of two cores.
 """
 
 import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import reverie
 from reverie.runs.sweeps.state import Cell
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULT = ROOT / "bench" / "results" / "grid.json"
+RESULT, KEPT = ROOT / "bench" / "results" / "grid.json", ROOT / "bench" / "results" / "grid"
 GRID = (
     "--recipes dreamer_v1 dreamer_v2 dreamer_v3 --tasks Pendulum-v1 CartPole-v1 --seeds 0 1 --frames 4000 --threads 1 "
     "--env.repeat 2 --env.image_size 32 --training.prefill 500 --evaluation.every 1000 --evaluation.episodes 5 "
@@ -107,6 +108,20 @@ def contents(cell: Cell) -> tuple[list[str], bytes, bytes]:
     return kept, (cell.folder / "agent.safetensors").read_bytes(), (cell.folder / "evaluation.json").read_bytes()
 
 
+def keep(sweep: Path) -> None:
+    """Copy the settings and evaluations of a sweep, which are enough for `reverie compare`."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    for cell in reverie.cells(sweep):
+        target = KEPT / cell.folder.relative_to(sweep)
+        target.mkdir(parents=True)
+        for name in ("config.json", "versions.json", "evaluation.json"):
+            shutil.copy(cell.folder / name, target / name)
+        lines = (cell.folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+        kept = (line for line in lines if json.loads(line)["kind"] in ("evaluation", "timing"))
+        (target / "metrics.jsonl").write_text("".join(kept))
+    shutil.copy(sweep / "sweep.json", KEPT / "sweep.json")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -126,6 +141,7 @@ def main() -> None:
     result = {"command": "python bench/grid.py FOLDER", "sweep": GRID, "machine": machine, "minutes": minutes}
     result |= {"embedded_kills": kills, "ray_nodes_lost": losses, "cells": rows}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    keep(folder / "embedded")
     sys.exit(not all(row["equal"] for row in rows))
 
 
