@@ -38,7 +38,7 @@ BUDGET: dict[str, int] = {
     "data": 3225,
     "dynamics": 760,
     "envs": 2150,
-    "evaluation": 3420,
+    "evaluation": 3424,
     "learners": 709,
     "math": 616,
     "models": 700,

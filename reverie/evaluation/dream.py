@@ -16,10 +16,8 @@ from reverie.agents.agent import Agent
 from reverie.agents.policies import PolicyActor
 from reverie.data.episodes import Episode
 from reverie.dynamics.rollout import imagine_policy
-from reverie.errors import UserError
-from reverie.evaluation import films
 from reverie.evaluation.imagination import HORIZON, context_of, episode_batch
-from reverie.evaluation.open_loop import filter_context
+from reverie.evaluation.open_loop import draw_panels, filter_context
 from reverie.signals.base import RewardHead
 
 
@@ -37,14 +35,14 @@ class Dream:
 
 
 @torch.no_grad()
-def dream(agent: Agent, episode: Episode, context: int | None = None, horizon: int = HORIZON) -> Dream:
+def dream(agent: Agent, episode: Episode, context: int | None = None, horizon: int = HORIZON) -> Dream | None:
     """Show the model `context` decisions of an episode that the agent has played, and let its policy act in the model.
 
-    States and actions are means and modes, as in the episode. UserError if the agent plans, decodes no image, or the
-    episode is not longer than the context.
+    States and actions are means and modes, as in the episode. None for an agent that plans, which searches at every
+    decision. UserError if the agent decodes no image, or the episode is not longer than the context.
     """
     if not isinstance(agent.actor, PolicyActor):
-        raise UserError("Only an agent with a policy can dream: one that plans searches at every decision.")
+        return None
     model, policy, context = agent.model, agent.actor.policy, context_of(episode, context)
     batch = episode_batch(episode, context + horizon, next(agent.parameters()).device)
     posterior, _ = filter_context(model, batch, context)
@@ -62,14 +60,10 @@ def dream(agent: Agent, episode: Episode, context: int | None = None, horizon: i
 
 def draw(folder: Path, dreamed: Dream) -> dict[str, Path]:
     """Write `dream.png` and `dream.mp4`. Return the files by content."""
-    panels, context = {"real": dreamed.real, "dream": dreamed.dreamed}, dreamed.context
-    steps = [*films.spread(0, context, 5), *films.spread(context, len(dreamed.real), 11)]
+    panels = {"real": dreamed.real, "dream": dreamed.dreamed}
     title = "green: seen by the model     red: the policy acts, above in the environment, below on what is imagined"
-    strip = films.film_rows(panels, steps, context, title, least_side=100)
-    return {
-        "dream": films.write_image(folder / "dream.png", strip),
-        "dream film": films.write_video(folder / "dream.mp4", films.film_panels(panels, context), fps=10),
-    }
+    picture, film = draw_panels(folder / "dream", panels, dreamed.context, title)
+    return {"dream": picture, "dream film": film}
 
 
 def sentence(dreamed: Dream) -> str:

@@ -4,6 +4,7 @@ No picture tells more about a world model. The error of each imagined frame stan
 which repeats the last frame shown.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,24 @@ def filter_context(model: WorldModel, batch: Batch, context: int) -> tuple[Any, 
 
 def draw(folder: Path, open_loop: OpenLoop) -> dict[str, Path]:
     """Write `open_loop.png`, `open_loop.mp4` and `open_loop_error.png`. Return the files by content."""
-    panels, context = open_loop.panels, open_loop.context
-    steps = [*films.spread(0, context, 5), *films.spread(context, len(open_loop.real), 11)]
     title = "green: seen by the model     red: imagined from the actions alone"
-    strip = films.film_rows(panels, steps, context, title, least_side=100)
+    picture, film = draw_panels(folder / "open_loop", open_loop.panels, open_loop.context, title)
     errors = {"imagined": open_loop.model_error, "last seen frame, repeated": open_loop.copy_error}
     series = {label: list(enumerate(error.tolist(), start=1)) for label, error in errors.items()}
     words = ("Open-loop prediction", "steps into the imagination", "root-mean-square error (of 255)")
     return {
-        "open loop": films.write_image(folder / "open_loop.png", strip),
-        "as a film": films.write_video(folder / "open_loop.mp4", films.film_panels(panels, context), fps=10),
+        "open loop": picture,
+        "as a film": film,
         "its error": figures.plot(folder / "open_loop_error.png", series, figures.Style(*words, from_zero=True)),
     }
+
+
+def draw_panels(
+    path: Path, panels: Mapping[str, UInt8[np.ndarray, "T h w c"]], context: int, title: str
+) -> tuple[Path, Path]:
+    """Write films of one length below each other as `path`.png, some steps of them, and beside each other as .mp4."""
+    length = len(next(iter(panels.values())))
+    steps = [*films.spread(0, context, 5), *films.spread(context, length, 11)]
+    strip = films.film_rows(panels, steps, context, title, least_side=100)
+    picture = films.write_image(path.with_suffix(".png"), strip)
+    return picture, films.write_video(path.with_suffix(".mp4"), films.film_panels(panels, context), fps=10)

@@ -193,7 +193,7 @@ def laptop(network: Network, env_id: str) -> OnlineConfig:
     gets worse again now and then, so the rate falls over the last part of the frames.
 
     The encoder of images has strides, every second step is decoded, and imagination starts at every second step.
-    Sequences are short, for they begin at stored beliefs. Together an update of 64x64 pixels takes half of the time.
+    Sequences are short, for they begin at stored beliefs. `docs/log.md` has what each changes.
     """
     protocol = published_protocol(env_id)
     rendering = "fast" if protocol.fast_rendering else "stock"

@@ -15,7 +15,6 @@ from jaxtyping import UInt8
 
 from reverie import envs
 from reverie.agents.agent import Agent, load, needs_goal, with_goal, with_planner
-from reverie.agents.policies import PolicyActor
 from reverie.config import hub
 from reverie.config.overrides import as_text, override
 from reverie.envs import from_python
@@ -151,7 +150,7 @@ def imagine(
         make_folder(place)  # before anything is played
     episode = returns.evaluate(agent, environment_of(agent, env), 1, seed).episodes[0]
     loop = imagine_episode(agent, episode, context, horizon)
-    dreamed = dream.dream(agent, episode, context, horizon) if isinstance(agent.actor, PolicyActor) else None
+    dreamed = dream.dream(agent, episode, context, horizon)
     files = {} if place is None else open_loop.draw(place, loop)
     if place is not None and dreamed is not None:
         files |= dream.draw(place, dreamed)

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 
 from reverie.agents.agent import Agent, load, needs_goal
-from reverie.agents.policies import PolicyActor
 from reverie.data.base import Recorded
 from reverie.envs import from_python
 from reverie.envs.base import EnvConfig
@@ -148,8 +147,7 @@ def _measure_agent(folder: Path, config: OnlineConfig, log: Log, until: float | 
         episode = most_eventful(played.episodes, agent.model.normalize.images[0])
         with results.extra("picture of the open loop"):
             results.files |= open_loop.draw(folder, imagine_episode(agent, episode))
-        if isinstance(agent.actor, PolicyActor):
-            dreamed = dream.dream(agent, episode)
+        if (dreamed := dream.dream(agent, episode)) is not None:
             results.sentences.append(dream.sentence(dreamed))
             with results.extra("picture of the dream"):
                 results.files |= dream.draw(folder, dreamed)
