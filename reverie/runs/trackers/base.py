@@ -101,3 +101,19 @@ def checked_disk(folder: Path) -> Iterator[None]:
         raise UserError(
             f"The disk that holds {folder} is full; free some space and continue with `reverie resume {folder}`."
         ) from error
+
+
+class DictionaryLog:
+    """What wandb and trackio share: a module with `Image`, and a run that logs dictionaries by step."""
+
+    _module: Any
+    _run: Any
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        self._run.log({name: self._module.Image(as_colors(image))}, step=step)
+
+    def close(self) -> None:
+        self._run.finish()

@@ -1,15 +1,13 @@
 """Trackio: a database on this machine, or a Space of Hugging Face."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from reverie.envs.conversions import as_colors
-from reverie.runs.trackers.base import LogConfig, Shown, encoded
+from reverie.runs.trackers.base import DictionaryLog, LogConfig, Shown, encoded
 
 
 @dataclass(frozen=True)
@@ -28,34 +26,27 @@ class TrackioConfig(LogConfig):
         return Trackio(self, run)
 
 
-class Trackio:
+class Trackio(DictionaryLog):
     """Implements `Tracker`. Films are given as GIF files, because trackio would need ffmpeg to encode them."""
 
     def __init__(self, config: TrackioConfig, run: Shown) -> None:
         import trackio  # pyrefly: ignore
 
-        self._trackio = trackio
-        self._run: Any = trackio.init(
-            project=config.project,
-            group=config.group,
-            space_id=config.space,
-            name=f"{run.folder.name}-{run.id}",
-            resume="allow",
-            config=dict(run.config),
-            embed=False,
+        self._module, self._run = (
+            trackio,
+            trackio.init(
+                project=config.project,
+                group=config.group,
+                space_id=config.space,
+                name=f"{run.folder.name}-{run.id}",
+                resume="allow",
+                config=dict(run.config),
+                embed=False,
+            ),
         )
-
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log(dict(values), step=step)
-
-    def image(self, name: str, image: np.ndarray, step: int) -> None:
-        self._run.log({name: self._trackio.Image(as_colors(image))}, step=step)
 
     def video(self, name: str, frames: np.ndarray, step: int, fps: float) -> None:
         with TemporaryDirectory() as folder:  # `log` copies the file
             path = Path(folder) / "film.gif"
             path.write_bytes(encoded(frames, "GIF", fps))
-            self._run.log({name: self._trackio.Video(str(path))}, step=step)
-
-    def close(self) -> None:
-        self._run.finish()
+            self._run.log({name: self._module.Video(str(path))}, step=step)

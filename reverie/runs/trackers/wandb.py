@@ -1,14 +1,12 @@
 """Weights & Biases, on its server or in files that `wandb sync` sends later."""
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from reverie.envs.conversions import as_colors
-from reverie.runs.trackers.base import LogConfig, Shown, encoded
+from reverie.runs.trackers.base import DictionaryLog, LogConfig, Shown, encoded
 
 
 @dataclass(frozen=True)
@@ -29,35 +27,28 @@ class WandbConfig(LogConfig):
         return Wandb(self, run)
 
 
-class Wandb:
+class Wandb(DictionaryLog):
     """Implements `Tracker`. Films are sent as GIFs, because wandb would need a further package to encode them."""
 
     def __init__(self, config: WandbConfig, run: Shown) -> None:
         import wandb  # pyrefly: ignore
 
-        self._wandb = wandb
-        self._run: Any = wandb.init(
-            project=config.project,
-            entity=config.entity,
-            group=config.group,
-            mode=config.mode,
-            name=run.folder.name,
-            id=run.id,
-            resume="allow",
-            dir=str(run.folder),
-            config=dict(run.config),
-            settings={"console": "off"},
+        self._module, self._run = (
+            wandb,
+            wandb.init(
+                project=config.project,
+                entity=config.entity,
+                group=config.group,
+                mode=config.mode,
+                name=run.folder.name,
+                id=run.id,
+                resume="allow",
+                dir=str(run.folder),
+                config=dict(run.config),
+                settings={"console": "off"},
+            ),
         )
-
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log(dict(values), step=step)
-
-    def image(self, name: str, image: np.ndarray, step: int) -> None:
-        self._run.log({name: self._wandb.Image(as_colors(image))}, step=step)
 
     def video(self, name: str, frames: np.ndarray, step: int, fps: float) -> None:
         film = io.BytesIO(encoded(frames, "GIF", fps))
-        self._run.log({name: self._wandb.Video(film, format="gif")}, step=step)
-
-    def close(self) -> None:
-        self._run.finish()
+        self._run.log({name: self._module.Video(film, format="gif")}, step=step)
