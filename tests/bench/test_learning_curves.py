@@ -1,20 +1,18 @@
 """The benchmark of learning curves, on the smallest recipe."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
 import pytest
+import scripts
 
 BENCH = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture
 def learning(tmp_path, monkeypatch):
-    module_spec = importlib.util.spec_from_file_location("learning", BENCH / "learning.py")
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    module = scripts.load(BENCH / "learning.py")
     for folder in ("bench/results", "docs/images"):
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.setattr(module, "HERE", tmp_path / "bench")

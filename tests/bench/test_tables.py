@@ -1,19 +1,16 @@
 """Pages show numbers that code has written."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+import scripts
 
 BENCH = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture(scope="module")
 def tables():
-    module_spec = importlib.util.spec_from_file_location("tables", BENCH / "tables.py")
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    return module
+    return scripts.load(BENCH / "tables.py")
 
 
 def test_pages_are_renewed_and_type_no_figure_by_hand(tables, monkeypatch, capsys):

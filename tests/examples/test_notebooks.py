@@ -2,13 +2,13 @@
 
 import ast
 import base64
-import importlib.util
 import json
 import re
 from pathlib import Path
 
 import processes
 import pytest
+import scripts
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "notebooks"
@@ -18,10 +18,7 @@ by_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: pa
 
 @pytest.fixture(scope="module")
 def notebooks():
-    spec = importlib.util.spec_from_file_location("notebooks", ROOT / "docs" / "notebooks.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load(ROOT / "docs" / "notebooks.py")
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +96,6 @@ def test_the_prose_of_cells_is_checked_too(tmp_path):
     (tmp_path / "lesson.py").write_text(
         f"# %% [markdown]\n# # Title\n#\n# A {words}.\n#\n# $$\n# x = 1\n# $$\n\n# %%\nx = 1\n"
     )
-    spec = importlib.util.spec_from_file_location("prose", ROOT / "bench" / "prose.py")
-    prose = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(prose)
+    prose = scripts.load(ROOT / "bench" / "prose.py")
     (fault,) = prose.faults(tmp_path / "lesson.py", tmp_path)
     assert fault.startswith("lesson.py: 32 words: A word")

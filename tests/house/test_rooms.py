@@ -1,12 +1,12 @@
 """The structure of the library, read from its imports: arrows point down, no circle, few loose files, budgets kept."""
 
 import importlib
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import scripts
 
 import reverie
 from reverie.config.choices import PARTS
@@ -33,10 +33,7 @@ ORDER = (
 
 @pytest.fixture(scope="module")
 def house():
-    spec = importlib.util.spec_from_file_location("house", ROOT / "bench" / "house.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load(ROOT / "bench" / "house.py")
 
 
 @pytest.fixture(scope="module")
