@@ -4,7 +4,8 @@
     python bench/play.py RUN --frames 200
 
 Core time is the time of this process on all cores, so other programs on the machine do not count. Through the socket it
-includes the client's reading of JSON. The real world's share is its physics and its drawing.
+includes the client's reading of JSON. The real world's share is its physics and its drawing. `batch` is a step of 64
+dreams as one vector environment.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import gymnasium
 import torch
 from websockets.sync.client import connect
 
@@ -27,6 +29,7 @@ from reverie.play.server import listen
 from reverie.play.wire import answer
 
 RESULT = Path(__file__).parent / "results" / "play.json"
+BATCH = 64
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -50,6 +53,19 @@ def measure(ask: Ask, how: str, frames: int) -> list[dict[str, Any]]:
             rows.append(row)
             print(" ".join(f"{name} {value}" for name, value in row.items()), flush=True)
     return rows
+
+
+def batch(run: str, frames: int) -> float:
+    """Return milliseconds of a core for a step of a batch of dreams."""
+    name = "reverie_worlds:reverie/Dream-v0"
+    with closing(gymnasium.make_vec(name, num_envs=BATCH, run=run, horizon=1_000)) as dreams:
+        dreams.reset(seed=0)
+        actions = [dreams.action_space.sample() for _ in range(frames)]
+        dreams.step(actions[0])
+        begin = time.process_time()
+        for action in actions:
+            dreams.step(action)
+        return round(1000 * (time.process_time() - begin) / frames, 2)
 
 
 def main() -> None:
@@ -76,6 +92,7 @@ def main() -> None:
         "cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 2),
         "rows": rows,
+        "batch": {"dreams": BATCH, "ms_of_a_core": batch(arguments.run, arguments.frames)},
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -32,6 +32,7 @@ PAGES = (
     "docs/guides/cost.md",
     "docs/guides/cluster.md",
     "docs/guides/environments.md",
+    "docs/guides/play.md",
 )
 TABLE = re.compile(r"<!-- numbers: .*?<!-- /numbers -->", re.DOTALL)
 NO_RESULT = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|Python [\d.]+ to [\d.]+")
@@ -348,6 +349,30 @@ def grid() -> str:
     return table(["task", "recipe", "return, both seeds", "equal bit for bit"], rows)
 
 
+def play() -> str:
+    """Return what a frame of `reverie play` costs through the socket, and a step of a batch of dreams."""
+    result = read("bench/results/play.json")
+    cost = {(row["worlds"], row["driver"]): row["ms_of_a_core"] for row in result["rows"] if row["how"] == "socket"}
+    rows = [
+        [shown, *(f"{cost[worlds, driver]:.0f} ms" for driver in ("policy", "planner"))]
+        for worlds, shown in (("dream", "dream alone"), ("both", "side by side"))
+    ]
+    batch = [f"{result['batch']['dreams']} dreams as a batch", f"{result['batch']['ms_of_a_core']:.1f} ms", "–"]
+    return table(["worlds", "policy", "planner"], [*rows, batch])
+
+
+def stranger() -> str:
+    """Return what another library's agent learns in the demo's dream."""
+    result = read("bench/results/sb3_in_the_dream.json")
+    own = read("bench/results/demo.json")["seeds"][0]["mean"]
+    rows = [
+        ["PPO, untrained", "0", f"{result['untrained']:.0f}"],
+        ["PPO, trained in the dream", f"{result['imagined_decisions']:,}", f"{result['return']:.0f}"],
+        ["the demo's own policy", "–", f"{own:.0f}"],
+    ]
+    return table(["agent", "imagined decisions", "return in the environment"], rows)
+
+
 def peers() -> str:
     """Return the time of a DreamerV3 update here and in another library, with networks of equal size."""
     result = read("bench/results/peers.json")
@@ -388,6 +413,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "environments": partial(kinds, "environment", "observation"),
     "fuzz": fuzz,
     "sweeps": sweeps,
+    "play": play,
+    "stranger": stranger,
     "peers": peers,
     "grid": grid,
 }
